@@ -1,0 +1,199 @@
+"""The artifact: one safetensors file with a trained integer model, all that hardware needs.
+
+Weights are stored as trit planes, 5 trits in 8 bits (:mod:`model.trit_codec`); the float weights
+the model was quantized from (the *float twin*, :mod:`model.float_model`) may lie beside them.
+Loads with numpy alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from . import arith, trit_codec
+from .config import ModelConfig
+from .errors import UserError
+from .integer_model import IntegerModel
+from .random_model import RANDOM_PREFIX, random_model
+
+FORMAT = "gateformer"
+"""Key of the metadata entry, a JSON object, that makes a safetensors file an artifact."""
+
+FLOAT_PREFIX = "float."
+SHIPPED = Path(__file__).parent / "artifacts"
+SUFFIX = ".safetensors"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Artifact:
+    """A loaded artifact.
+
+    Parameters
+    ----------
+    name : str, the file's name without suffix, or the specification of a random model
+    model : IntegerModel
+    float_weights : dict of name to float32 array; empty if the file has none
+    info : dict, JSON facts about the training
+    sha256 : str, hex digest of the file; empty for a random model
+    """
+
+    name: str
+    model: IntegerModel
+    float_weights: dict[str, np.ndarray]
+    info: dict
+    sha256: str
+
+
+def save(
+    path: str | os.PathLike,
+    model: IntegerModel,
+    float_weights: dict[str, np.ndarray] | None = None,
+    info: dict | None = None,
+) -> None:
+    """Write an artifact; the same arguments give the same bytes.
+
+    The file appears under its name only when it is complete. ``info`` must be JSON-ready.
+    Raises UserError if the file cannot be written.
+    """
+    tensors = _pack_tensors(model)
+    for name, array in (float_weights or {}).items():
+        tensors[FLOAT_PREFIX + name] = np.asarray(array, np.float32, order="C")
+    facts = {
+        "spec_version": arith.SPEC_VERSION,
+        "config": model.config.to_dict(),
+        "scalars": model.scalars(),
+        "info": info or {},
+        "digest": model.digest,
+    }
+    # One entry only: safetensors writes several in random order.
+    metadata = {FORMAT: json.dumps(facts, sort_keys=True)}
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(safetensors.numpy.save(tensors, metadata))
+        os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load(path: str | os.PathLike) -> Artifact:
+    """Read an artifact and check it.
+
+    Raises
+    ------
+    UserError
+        If the file is missing, truncated, no artifact, of another version of the arithmetic
+        contract, damaged, or holds tensors that are no valid IntegerModel.
+    """
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist; expected an artifact ({SUFFIX})") from None
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    try:
+        tensors = safetensors.numpy.load(content)
+    except (safetensors.SafetensorError, KeyError, ValueError):
+        raise UserError(f"{path} is no safetensors file, or it is truncated") from None
+    facts = _read_facts(path, content)
+    if facts.get("spec_version") != arith.SPEC_VERSION:
+        raise UserError(
+            f"{path} has spec version {facts.get('spec_version')}, but this program has "
+            f"{arith.SPEC_VERSION}; train or convert the model again"
+        )
+    try:
+        config = ModelConfig.from_dict(facts["config"])
+        model = IntegerModel.from_parts(config, _unpack_tensors(config, tensors), facts["scalars"])
+        info, digest = facts["info"], facts["digest"]
+    except KeyError as error:
+        raise UserError(f"{path} is damaged: {error} is missing from its metadata") from None
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    if model.digest != digest:
+        raise UserError(
+            f"{path} is damaged: its digest is {model.digest[:16]}…, but it says {digest[:16]}…"
+        )
+    float_weights = {
+        name.removeprefix(FLOAT_PREFIX): array
+        for name, array in tensors.items()
+        if name.startswith(FLOAT_PREFIX)
+    }
+    sha256 = hashlib.sha256(content).hexdigest()
+    return Artifact(path.name.removesuffix(SUFFIX), model, float_weights, info, sha256)
+
+
+def shipped_models() -> list[str]:
+    """Names of the models that come with the program, sorted."""
+    return sorted(path.name.removesuffix(SUFFIX) for path in SHIPPED.glob(f"*{SUFFIX}"))
+
+
+def open_model(name: str) -> Artifact:
+    """The artifact of a shipped model's name, a path, or ``random:…`` (:mod:`.random_model`).
+
+    Raises UserError if there is no such model (listing the shipped ones) or it cannot be loaded.
+    """
+    name = os.fspath(name)
+    if name.startswith(RANDOM_PREFIX):
+        return Artifact(name, random_model(name), {}, {"spec": name}, "")
+    if name in shipped_models():
+        return load(SHIPPED / (name + SUFFIX))
+    if not Path(name).exists():
+        known = ", ".join(shipped_models()) or "none"
+        raise UserError(
+            f"no model {name!r}: there is no such file, and the shipped models are: {known}; "
+            f"'{RANDOM_PREFIX}…' makes a random one"
+        )
+    return load(name)
+
+
+def _pack_tensors(model: IntegerModel) -> dict[str, np.ndarray]:
+    """The model's tensors with every ``….weight`` replaced by ``….trits`` [digits, bytes]."""
+    tensors = model.tensors()
+    for name, matrix in model.matrices.items():
+        del tensors[f"{name}.weight"]
+        planes = trit_codec.to_digits(matrix.weight, matrix.digits)
+        tensors[f"{name}.trits"] = np.stack([trit_codec.pack_5in8(plane) for plane in planes])
+    return tensors
+
+
+def _unpack_tensors(config: ModelConfig, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    tensors = dict(tensors)
+    for name in config.matrix_names():
+        key = f"{name}.trits"
+        if key not in tensors:
+            raise UserError(f"tensor {key} is missing from the model")
+        packed, digits, shape = tensors.pop(key), config.digits_of(name), config.matrix_shape(name)
+        if packed.ndim != 2 or len(packed) != digits:
+            raise UserError(f"{key} must have {digits} planes, but has shape {packed.shape}")
+        try:
+            planes = [trit_codec.unpack_5in8(plane, math.prod(shape)) for plane in packed]
+        except UserError as error:
+            raise UserError(f"{key}: {error}") from None
+        tensors[f"{name}.weight"] = trit_codec.from_digits(np.stack(planes)).reshape(shape)
+    return tensors
+
+
+def _read_facts(path: Path, content: bytes) -> dict:
+    """The artifact's JSON metadata out of a valid safetensors file."""
+    header_size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + header_size])
+    try:
+        facts = json.loads(header["__metadata__"][FORMAT])
+    except (KeyError, ValueError):
+        facts = None
+    if not isinstance(facts, dict):
+        raise UserError(
+            f"{path} is a safetensors file, but no gateformer artifact; write one with model.train"
+        )
+    return facts

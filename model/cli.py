@@ -1,0 +1,30 @@
+"""What every command-line entry point does around its main function."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from .errors import UserError
+
+USER_ERROR_STATUS = 2
+INTERRUPTED_STATUS = 130
+"""128 + SIGINT, as a shell reports it."""
+
+
+def run(main: Callable[[], int | None]) -> NoReturn:
+    """Call ``main()`` and exit with the status that it returns (None: 0).
+
+    A UserError becomes one line ``error: …`` on stderr and status 2, Ctrl-C status 130; any other
+    exception is a bug and keeps its traceback.
+    """
+    try:
+        status = main() or 0
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        status = USER_ERROR_STATUS
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        status = INTERRUPTED_STATUS
+    sys.exit(status)
