@@ -1,0 +1,238 @@
+"""The accelerator core: a token stream in, a token stream out."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Mux, ResetInserter
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from .delay import delayed
+from .instruction import Opcode
+from .int8_array import Int8Array
+from .program import Program
+from .sequencer import COUNT_BITS, Sequencer, token_stream
+from .taps import tap_signature
+from .units import Units
+from .vector_op import Destination
+from .vector_unit import VectorUnit
+
+
+def settings_signature(vocab_size: int) -> wiring.Signature:
+    """What must stay constant while the core is busy.
+
+    ``temperature_mult`` (0: greedy), ``temperature_shift``, ``top_k`` (0: off) and ``seed`` as in
+    :class:`model.sampling.SamplingSettings`; ``count``: tokens to generate (0: until the context
+    is full).
+    """
+    return wiring.Signature(
+        {
+            "temperature_mult": Out(8),
+            "temperature_shift": Out(5),
+            "top_k": Out(range(vocab_size + 1)),
+            "seed": Out(32),
+            "count": Out(COUNT_BITS),
+        }
+    )
+
+
+class Core(wiring.Component):
+    """Accelerator made for one model.
+
+    Latency: :meth:`Program.cycles` per token, exactly, as long as the next prompt token is there
+    and the output is taken at once.
+
+    Parameters
+    ----------
+    program : Program
+    dsp : str
+        Multiplier family: ``"generic"``, ``"dsp48e1"``.
+    taps : bool
+        Adds the ``taps`` port, on which every intermediate result of the reference appears.
+
+    Members
+    -------
+    prompt, output : token streams (In, Out)
+    settings : In(settings_signature)
+    start : In(1), ignored while busy
+        Begins a new sequence: position 0, sampler seeded, then the prompt is taken.
+    abort : In(1)
+        Back to idle at once; the memories keep their contents.
+    busy, context_full : Out(1)
+        See :class:`Sequencer`.
+    """
+
+    def __init__(self, program: Program, *, dsp: str = "generic", taps: bool = False):
+        self.program = program
+        self._dsp = dsp
+        vocab_size = program.model.config.vocab_size
+        members = {
+            "prompt": In(token_stream(vocab_size)),
+            "output": Out(token_stream(vocab_size)),
+            "settings": In(settings_signature(vocab_size)),
+            "start": In(1),
+            "abort": In(1),
+            "busy": Out(1),
+            "context_full": Out(1),
+        }
+        if taps:
+            members["taps"] = Out(tap_signature(program))
+        super().__init__(members)
+
+    def elaborate(self, platform):
+        m = Module()
+        units = self.program.build_units(self._dsp)
+        m.submodules.engine = units.engine
+        m.submodules.array = units.array
+        m.submodules.softmax = units.softmax
+        m.submodules.vector = units.vector
+        m.submodules.sampler = units.sampler
+        m.submodules.sequencer = sequencer = Sequencer(self.program)
+        wiring.connect(m, wiring.flipped(self.prompt), sequencer.prompt)
+        wiring.connect(m, wiring.flipped(self.output), sequencer.output)
+        m.d.comb += [
+            sequencer.start.eq(self.start),
+            sequencer.count.eq(self.settings.count),
+            self.busy.eq(sequencer.busy),
+            self.context_full.eq(sequencer.context_full),
+        ]
+        beat = sequencer.beat
+        self._drive_engine(m, beat, units)
+        self._drive_array(m, beat, units)
+        self._drive_vector_unit(m, beat, units)
+        self._connect_writes(m, units)
+        self._connect_sampler(m, beat, units, sequencer)
+        if hasattr(self, "taps"):
+            self._connect_taps(m, beat, units)
+        return ResetInserter(self.abort)(m)
+
+    def _drive_engine(self, m: Module, beat, units: Units):
+        first = beat.first_inner
+        m.d.comb += [
+            units.engine.beat.valid.eq(beat.valid & (beat.opcode == Opcode.MATVEC)),
+            units.engine.beat.weight_address.eq(beat.address),
+            units.engine.beat.chunk.eq(beat.inner_index),
+            units.engine.beat.first.eq(first & beat.first_plane),
+            units.engine.beat.triple.eq(first & ~beat.first_plane),
+            units.engine.beat.last.eq(beat.last_inner & beat.last_plane),
+        ]
+
+    def _drive_array(self, m: Module, beat, units: Units):
+        array, softmax = units.array, units.softmax
+        embed = beat.opcode == Opcode.EMBED
+        score = beat.opcode == Opcode.SCORE
+        weigh = beat.opcode == Opcode.WEIGH
+        logits = beat.opcode == Opcode.LOGITS
+        with m.If(weigh):
+            m.d.comb += array.beat.first.eq(beat.first_outer)
+        with m.Elif(embed):
+            m.d.comb += array.beat.first.eq(beat.first)
+        with m.Else():
+            m.d.comb += array.beat.first.eq(beat.first_inner)
+        m.d.comb += [
+            array.beat.valid.eq(beat.valid & (embed | score | weigh | logits)),
+            array.beat.address.eq(beat.address),
+            array.beat.weighted.eq(embed | weigh),
+            array.beat.query_word.eq(beat.inner_index),
+            array.beat.last.eq(beat.last_inner),
+            softmax.beat.valid.eq(beat.valid & ((score & beat.last_inner) | weigh)),
+            softmax.beat.weighted.eq(weigh),
+            softmax.beat.position.eq(beat.outer_index),
+            softmax.beat.first.eq(beat.first_outer),
+            softmax.beat.last.eq(beat.last_outer),
+            softmax.sums.eq(array.dot.sums),
+        ]
+        if hasattr(softmax, "shift_select"):
+            m.d.comb += softmax.shift_select.eq(beat.shift_select)
+        # an embedding word is weighted by its table's multiplier instead of a probability
+        model = self.program.model
+        multiplier = Mux(beat.first, model.token_mult, model.position_mult)
+        constant = delayed(m, multiplier, Int8Array.COEFFICIENT_DELAY, name="embed_mult")
+        embedding = delayed(m, embed, Int8Array.COEFFICIENT_DELAY, name="embedding")
+        for segment in range(self.program.layout.segments):
+            m.d.comb += array.coefficients[segment].eq(
+                Mux(embedding, constant, softmax.coefficients[segment])
+            )
+
+    def _drive_vector_unit(self, m: Module, beat, units: Units):
+        vector, array = units.vector, units.array
+        matvec = beat.opcode == Opcode.MATVEC
+        direct = beat.valid & ((beat.opcode == Opcode.READ) | (beat.opcode == Opcode.NORM))
+        emitted = beat.valid & matvec & beat.last_inner & beat.last_plane
+        fields = {
+            "kind": beat.kind,
+            "destination": beat.destination,
+            "row": beat.row,
+            "column": beat.column,
+            "group": beat.group,
+            "scale_address": beat.scale,
+            "first": beat.first & beat.first_outer,
+            "last": beat.last & beat.last_outer,
+        }
+        # a matrix's op follows its beat so that it meets the accumulators at the unit's input
+        delay = units.engine.latency - VectorUnit.DATA_DELAY
+        valid = delayed(m, emitted, delay, reset_less=False, name="matvec_op")
+        late = {name: delayed(m, field, delay, name=name) for name, field in fields.items()}
+        m.d.comb += vector.op.valid.eq(valid | direct)
+        for name, field in fields.items():
+            m.d.comb += getattr(vector.op, name).eq(Mux(valid, late[name], field))
+        m.d.comb += [
+            vector.engine_acc.eq(units.engine.result.acc),
+            array.read_group.eq(beat.outer_index),
+            vector.array_acc.eq(array.read_data),
+        ]
+        segment = delayed(m, beat.segment, VectorUnit.DATA_DELAY, name="segment")
+        m.d.comb += vector.reciprocal.eq(units.softmax.reciprocal[segment])
+
+    def _connect_writes(self, m: Module, units: Units):
+        write = units.vector.write
+        engine, array = units.engine.write, units.array
+        m.d.comb += [
+            engine.valid.eq(write.valid & (write.destination == Destination.ACTIVATION)),
+            engine.chunk.eq(write.row),
+            engine.group.eq(write.column),
+            engine.data.eq(write.data),
+            array.write.valid.eq(write.valid & (write.destination == Destination.KV)),
+            array.write.address.eq(write.row),
+            array.write.group.eq(write.column),
+            array.write.data.eq(write.data),
+            array.query_write.valid.eq(write.valid & (write.destination == Destination.QUERY)),
+            array.query_write.word.eq(write.row),
+            array.query_write.group.eq(write.column),
+            array.query_write.data.eq(write.data),
+        ]
+
+    def _connect_sampler(self, m: Module, beat, units: Units, sequencer: Sequencer):
+        sampler, settings = units.sampler, self.settings
+        logit = beat.valid & (beat.opcode == Opcode.LOGITS) & beat.last_inner
+        latency = units.array.total_latency
+        m.d.comb += [
+            sampler.reseed.eq(self.start & ~self.busy),
+            sampler.logit.valid.eq(delayed(m, logit, latency, reset_less=False, name="logit")),
+            sampler.logit.value.eq(units.array.dot.total),
+            sampler.logit.last.eq(delayed(m, logit & beat.last_outer, latency, name="last_logit")),
+            sequencer.chosen.valid.eq(sampler.token.valid),
+            sequencer.chosen.token.eq(sampler.token.token),
+        ]
+        for name in ("temperature_mult", "temperature_shift", "top_k", "seed"):
+            m.d.comb += getattr(sampler.settings, name).eq(getattr(settings, name))
+
+    def _connect_taps(self, m: Module, beat, units: Units):
+        taps, vector, array = self.taps, units.vector, units.array
+        score = beat.valid & (beat.opcode == Opcode.SCORE) & beat.last_inner
+        weigh = beat.valid & (beat.opcode == Opcode.WEIGH)
+        m.d.comb += [
+            taps.write_valid.eq(vector.write.valid),
+            taps.write_data.eq(Cat(vector.write.data)),
+            taps.residual_valid.eq(vector.residual_write.valid),
+            taps.residual_data.eq(Cat(vector.residual_write.data)),
+            taps.dot_valid.eq(
+                delayed(m, score, array.dot_latency, reset_less=False, name="score_tap")
+            ),
+            taps.dot_data.eq(Cat(array.dot.sums)),
+            taps.probability_valid.eq(
+                delayed(m, weigh, Int8Array.COEFFICIENT_DELAY, reset_less=False, name="weigh_tap")
+            ),
+            taps.probability_data.eq(Cat(array.coefficients)),
+            taps.logit_valid.eq(units.sampler.logit.valid),
+            taps.logit_data.eq(units.sampler.logit.value),
+        ]

@@ -1,0 +1,228 @@
+"""Issue unit: walks one instruction's loop nest, a beat per cycle."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from .instruction import AddressBase, Opcode, instruction_layout
+from .program import Program
+from .units import row_depth
+from .vector_op import Destination, VectorKind
+
+
+class BeatSignature(wiring.Signature):
+    """One beat, valid for one cycle; the engines pick what they need.
+
+    Members
+    -------
+    valid, opcode
+    address
+        Memory word of the engine.
+    inner_index
+        Column chunk or query word.
+    outer_index
+        Position (SCORE, WEIGH), word group (READ), row group or token.
+    segment
+        Segment of the word group (READ).
+    first_inner, last_inner, first_plane, last_plane, first_outer, last_outer
+        Place in the loop nest.
+    kind, destination, row, column, group, scale, first, last, shift_select
+        The instruction's fields of the same names, advanced to this beat.
+    """
+
+    def __init__(self, program: Program):
+        layout, cfg = program.layout, program.model.config
+        images = program.images
+        depth = max(len(images.weight_words), layout.array_depth)
+        super().__init__(
+            {
+                "valid": Out(1),
+                "opcode": Out(Opcode),
+                "address": Out(range(depth)),
+                "inner_index": Out(range(max(layout.activation_chunks, layout.query_words))),
+                "outer_index": Out(
+                    range(
+                        max(
+                            layout.ff_groups,
+                            layout.kv_groups,
+                            layout.d_groups,
+                            cfg.ctx_len,
+                            cfg.vocab_size,
+                        )
+                    )
+                ),
+                "segment": Out(range(layout.segments)),
+                "first_inner": Out(1),
+                "last_inner": Out(1),
+                "first_plane": Out(1),
+                "last_plane": Out(1),
+                "first_outer": Out(1),
+                "last_outer": Out(1),
+                "kind": Out(VectorKind),
+                "destination": Out(Destination),
+                "row": Out(range(row_depth(layout))),
+                "column": Out(range(max(layout.chunk_groups, layout.word_groups))),
+                "group": Out(range(layout.d_groups)),
+                "scale": Out(range(len(images.scale_words))),
+                "first": Out(1),
+                "last": Out(1),
+                "shift_select": Out(range(len(program.score_shifts))),
+            }
+        )
+
+
+class IssueUnit(wiring.Component):
+    """Issues the beats of one instruction after the other.
+
+    ``load`` takes ``instruction`` in any cycle in which nothing is running or ``ending`` is high;
+    its first beat follows in the next cycle. ``ending`` is high in an instruction's last cycle,
+    waits included. ``position`` must not change while an instruction runs; ``token`` is read in
+    the cycle of ``load`` only.
+
+    Parameters
+    ----------
+    program : Program
+
+    Members
+    -------
+    load, instruction : In
+    token, position : In
+    beat : Out(BeatSignature)
+    ending : Out(1)
+    """
+
+    def __init__(self, program: Program):
+        self._layout = program.layout
+        self._has_planes = any(item.planes > 1 for item in program.instructions)
+        self._instruction_layout = instruction_layout(program.instructions)
+        cfg = program.model.config
+        super().__init__(
+            {
+                "load": In(1),
+                "instruction": In(self._instruction_layout),
+                "token": In(range(cfg.vocab_size)),
+                "position": In(range(cfg.ctx_len + 1)),
+                "beat": Out(BeatSignature(program)),
+                "ending": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        current = Signal(self._instruction_layout, reset_less=True)
+        active = Signal()
+        wait_left = Signal.like(current.wait)
+        final = Signal()
+        step = Signal()
+        m.d.comb += [
+            final.eq(active & step & self.beat.last_outer),
+            self.ending.eq((final & (current.wait == 0)) | (wait_left == 1)),
+            self.beat.valid.eq(active),
+        ]
+        with m.If(wait_left != 0):
+            m.d.sync += wait_left.eq(wait_left - 1)
+        with m.If(final):
+            m.d.sync += [active.eq(0), wait_left.eq(current.wait)]
+        with m.If(self.load):
+            m.d.sync += [active.eq(1), current.eq(self.instruction)]
+        self._loops(m, current, step)
+        self._addresses(m, current, step)
+        self._places(m, current, step)
+        return m
+
+    def _counter(self, m, last, advance):
+        """Counter 0..last; returns (counter, first, last) signals."""
+        counter = Signal.like(last, reset_less=True)
+        at_last = counter == last
+        with m.If(advance):
+            m.d.sync += counter.eq(Mux(at_last, 0, counter + 1))
+        with m.If(self.load):
+            m.d.sync += counter.eq(0)
+        return counter, counter == 0, at_last
+
+    def _loops(self, m: Module, current, step):
+        """Loop counters; ``step`` is high in the last beat of an outer step."""
+        beat = self.beat
+        _, first_inner, last_inner = self._counter(m, current.inner, beat.valid)
+        m.d.comb += [beat.first_inner.eq(first_inner), beat.last_inner.eq(last_inner)]
+        if self._has_planes:
+            _, first, last = self._counter(m, current.planes, beat.valid & last_inner)
+            m.d.comb += [beat.first_plane.eq(first), beat.last_plane.eq(last)]
+        else:
+            m.d.comb += [beat.first_plane.eq(1), beat.last_plane.eq(1)]
+        m.d.comb += step.eq(beat.last_inner & beat.last_plane)
+        outer_last = Signal(range(2 ** max(len(current.outer), len(self.position))))
+        m.d.comb += outer_last.eq(Mux(current.per_position, self.position, current.outer))
+        outer, first, last = self._counter(m, outer_last, beat.valid & step)
+        m.d.comb += [
+            beat.first_outer.eq(first),
+            beat.last_outer.eq(last),
+            beat.outer_index.eq(outer),
+        ]
+        inner_index = Signal.like(beat.inner_index, reset_less=True)
+        with m.If(beat.valid):
+            m.d.sync += inner_index.eq(Mux(last_inner, current.inner_base, inner_index + 1))
+        with m.If(self.load):
+            m.d.sync += inner_index.eq(self.instruction.inner_base)
+        m.d.comb += beat.inner_index.eq(inner_index)
+
+    def _addresses(self, m: Module, current, step):
+        """The engine's memory address."""
+        loaded, words = self.instruction, self._layout.embed_words
+        address = Signal.like(self.beat.address, reset_less=True)
+        offset = Signal(range(2 ** len(address)))
+        with m.Switch(loaded.address_base):
+            with m.Case(AddressBase.TOKEN):
+                m.d.comb += offset.eq(self.token * words)
+            with m.Case(AddressBase.POSITION):
+                m.d.comb += offset.eq(self.position * words)
+        with m.If(self.beat.valid):
+            m.d.sync += address.eq(address + Mux(step, current.outer_step, 1))
+        with m.If(self.load):
+            m.d.sync += address.eq(loaded.address + offset)
+        m.d.comb += self.beat.address.eq(address)
+
+    def _places(self, m: Module, current, step):
+        """Where the results of each outer step go, and what they need."""
+        beat, loaded, layout = self.beat, self.instruction, self._layout
+        advance = beat.valid & step
+        wrap = Signal.like(beat.column)
+        m.d.comb += wrap.eq(
+            Mux(
+                current.destination == Destination.ACTIVATION,
+                layout.chunk_groups - 1,
+                layout.word_groups - 1,
+            )
+        )
+        for name in ("row", "column", "group", "scale"):
+            place = Signal.like(getattr(beat, name), name=name, reset_less=True)
+            m.d.comb += getattr(beat, name).eq(place)
+            if name != "row":
+                with m.If(self.load):
+                    m.d.sync += place.eq(getattr(loaded, name))
+            else:
+                offset = Mux(loaded.row_per_position, self.position * layout.kv_words, 0)
+                with m.If(self.load):
+                    m.d.sync += place.eq(loaded.row + offset)
+            with m.Elif(advance):
+                if name == "column":
+                    m.d.sync += place.eq(Mux(place == wrap, 0, place + 1))
+                elif name == "row":
+                    m.d.sync += place.eq(place + (beat.column == wrap))
+                else:
+                    m.d.sync += place.eq(place + 1)
+        m.d.comb += [
+            beat.opcode.eq(current.opcode),
+            beat.kind.eq(current.kind),
+            beat.destination.eq(current.destination),
+            beat.first.eq(current.first),
+            beat.last.eq(current.last),
+            beat.shift_select.eq(current.shift_select),
+            beat.segment.eq(
+                sum(
+                    beat.outer_index >= k * layout.segment_groups for k in range(1, layout.segments)
+                )
+            ),
+        ]

@@ -1,0 +1,161 @@
+"""Sequencer: runs the program once per token, prompt first, then what the sampler chose."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from .instruction import encode, instruction_layout
+from .issue import BeatSignature, IssueUnit
+from .program import Program
+
+COUNT_BITS = 16
+"""Width of the number of tokens to generate."""
+
+
+def token_stream(vocab_size: int) -> stream.Signature:
+    """Stream of tokens; ``last`` marks the final one of a prompt or of a generation."""
+    return stream.Signature(data.StructLayout({"token": range(vocab_size), "last": 1}))
+
+
+class Sequencer(wiring.Component):
+    """Token loop and instruction fetch.
+
+    After ``start`` it takes prompt tokens up to the one marked ``last``, running the program for
+    each, then emits ``count`` tokens (0: until the context is full), feeding each back. It stops
+    early, with ``context_full``, when the next token would have no position. A prompt longer than
+    the context is consumed to its end and answered with ``context_full`` alone.
+
+    Parameters
+    ----------
+    program : Program
+
+    Members
+    -------
+    start : In(1), ignored while busy
+    count : In(16), sampled at ``start``
+    prompt : In(token stream), output : Out(token stream)
+    chosen : In, the sampler's token
+    beat : Out(BeatSignature)
+    busy : Out(1), context_full : Out(1) until the next start
+    """
+
+    def __init__(self, program: Program):
+        self._program = program
+        vocab_size = program.model.config.vocab_size
+        super().__init__(
+            {
+                "start": In(1),
+                "count": In(COUNT_BITS),
+                "prompt": In(token_stream(vocab_size)),
+                "output": Out(token_stream(vocab_size)),
+                "chosen": In(wiring.Signature({"valid": Out(1), "token": Out(range(vocab_size))})),
+                "beat": Out(BeatSignature(program)),
+                "busy": Out(1),
+                "context_full": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        cfg = self._program.model.config
+        m.submodules.issue = issue = IssueUnit(self._program)
+        wiring.connect(m, wiring.flipped(self.beat), issue.beat)
+
+        position = Signal(range(cfg.ctx_len + 1))
+        token = Signal(range(cfg.vocab_size), reset_less=True)
+        remaining = Signal(COUNT_BITS)
+        predict = Signal()
+        at_end = Signal()
+        stop = Signal()
+        m.d.comb += [
+            issue.position.eq(position),
+            issue.token.eq(token),
+            at_end.eq(position == cfg.ctx_len),
+            stop.eq((remaining == 1) | at_end),
+            self.output.payload.token.eq(token),
+            self.output.payload.last.eq(stop),
+        ]
+        begin, ended = self._fetch(m, issue, predict)
+
+        with m.FSM() as fsm:
+            m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
+            with m.State("IDLE"), m.If(self.start):
+                m.d.sync += [position.eq(0), remaining.eq(self.count), self.context_full.eq(0)]
+                m.next = "PROMPT"
+            with m.State("PROMPT"):
+                with m.If(at_end):
+                    m.d.sync += self.context_full.eq(1)
+                    m.next = "DISCARD"
+                with m.Else():
+                    m.d.comb += [
+                        self.prompt.ready.eq(1),
+                        issue.token.eq(self.prompt.payload.token),
+                    ]
+                    with m.If(self.prompt.valid):
+                        m.d.comb += begin.eq(1)
+                        m.d.sync += [
+                            token.eq(self.prompt.payload.token),
+                            predict.eq(self.prompt.payload.last),
+                        ]
+                        m.next = "RUN"
+            with m.State("DISCARD"):
+                m.d.comb += self.prompt.ready.eq(1)
+                with m.If(self.prompt.valid & self.prompt.payload.last):
+                    m.next = "IDLE"
+            with m.State("RUN"), m.If(ended):
+                with m.If(predict):
+                    m.next = "CHOOSE"
+                with m.Else():
+                    m.d.sync += position.eq(position + 1)
+                    m.next = "PROMPT"
+            with m.State("CHOOSE"), m.If(self.chosen.valid):
+                m.d.sync += [token.eq(self.chosen.token), position.eq(position + 1)]
+                m.next = "EMIT"
+            with m.State("EMIT"):
+                m.d.comb += self.output.valid.eq(1)
+                with m.If(self.output.ready):
+                    m.d.sync += remaining.eq(remaining - 1)
+                    with m.If(stop):
+                        m.d.sync += self.context_full.eq(remaining != 1)
+                        m.next = "IDLE"
+                    with m.Else():
+                        m.d.comb += begin.eq(1)
+                        m.next = "RUN"
+        return m
+
+    def _fetch(self, m: Module, issue: IssueUnit, predict) -> tuple[Signal, Signal]:
+        """Program memory, one instruction ahead.
+
+        Returns ``begin`` (loads the first instruction) and ``ended`` (last cycle of a token's
+        last instruction).
+        """
+        instructions = self._program.instructions
+        layout = instruction_layout(instructions)
+        m.submodules.program = memory = Memory(
+            shape=layout,
+            depth=len(instructions),
+            init=[encode(item, layout) for item in instructions],
+        )
+        fetch = memory.read_port()
+        counter = Signal(range(len(instructions)))
+        is_last = Signal()
+        begin, ended = Signal(), Signal()
+        fetched = fetch.data
+        m.d.comb += [
+            fetch.addr.eq(counter),
+            issue.instruction.eq(fetched),
+            ended.eq(issue.ending & is_last),
+            issue.load.eq(begin | (issue.ending & ~is_last)),
+        ]
+        with m.If(issue.load):
+            # a token that begins is a prompt's last, or generated, when its end is fetched
+            ends = fetched.ends_token | (fetched.ends_prompt_token & ~predict)
+            m.d.sync += is_last.eq(ends)
+            with m.If(ends):
+                m.d.sync += counter.eq(0)
+            with m.Else():
+                m.d.sync += counter.eq(counter + 1)
+        return begin, ended

@@ -1,0 +1,95 @@
+"""The engines of a core, constructed once for the compiler (latencies) and the core (hardware)."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+
+from amaranth.hdl import UnusedElaboratable
+
+from model.integer_model import IntegerModel
+
+from .bounds import Bounds
+from .int8_array import Int8Array
+from .layout import Layout
+from .memory_images import MemoryImages
+from .packing import weight_format
+from .sampler import Sampler
+from .softmax import Softmax
+from .ternary_engine import TernaryEngine
+from .vector_unit import VectorUnit
+
+# the compiler constructs engines for their latencies alone, which is no mistake
+warnings.filterwarnings("ignore", category=UnusedElaboratable)
+
+
+@dataclasses.dataclass(frozen=True)
+class Units:
+    """One instance of every engine, sized for a model and a layout."""
+
+    engine: TernaryEngine
+    array: Int8Array
+    softmax: Softmax
+    vector: VectorUnit
+    sampler: Sampler
+
+
+def score_shifts(model: IntegerModel) -> tuple[int, ...]:
+    """The distinct score shifts of the layers, in order; SCORE selects among them."""
+    return tuple(sorted(set(model.score_shifts)))
+
+
+def row_depth(layout: Layout) -> int:
+    """Number of row addresses that a result of the vector unit may have."""
+    return max(layout.array_depth, layout.activation_chunks, layout.query_words)
+
+
+def build_units(
+    model: IntegerModel, layout: Layout, images: MemoryImages, bounds: Bounds, dsp: str
+) -> Units:
+    """Construct the engines; ``dsp`` is the multiplier family (``"generic"``, ``"dsp48e1"``)."""
+    cfg = model.config
+    engine = TernaryEngine(
+        rows=layout.rows,
+        chunk_groups=layout.chunk_groups,
+        activation_chunks=layout.activation_chunks,
+        weight_words=images.weight_words,
+        weight_format=weight_format(layout.hw.packing),
+        max_planes=max(digits for _, digits in cfg.digits),
+        acc_width=bounds.acc_width,
+    )
+    array = Int8Array(
+        rows=layout.rows,
+        word_groups=layout.word_groups,
+        segments=layout.segments,
+        segment_groups=layout.segment_groups,
+        query_words=layout.query_words,
+        initial_words=images.array_words,
+        acc_width=bounds.array_acc_width,
+        dot_width=bounds.dot_width,
+        dsp=dsp,
+    )
+    softmax = Softmax(
+        segments=layout.segments,
+        ctx_len=cfg.ctx_len,
+        shifts=score_shifts(model),
+        dot_width=bounds.dot_width,
+        dot_latency=array.dot_latency,
+    )
+    vector = VectorUnit(
+        rows=layout.rows,
+        d_model=cfg.d_model,
+        d_groups=layout.d_groups,
+        scale_words=images.scale_words,
+        requantize_shift=images.requantize_shift,
+        gain_shift=images.gain_shift,
+        division_shift=softmax.division_shift,
+        acc_width=bounds.acc_width,
+        attention_acc_width=bounds.array_acc_width,
+        reciprocal_width=softmax.reciprocal_width,
+        row_bits=max((row_depth(layout) - 1).bit_length(), 1),
+        column_bits=max((max(layout.chunk_groups, layout.word_groups) - 1).bit_length(), 1),
+        dsp=dsp,
+    )
+    sampler = Sampler(vocab_size=cfg.vocab_size, logit_width=bounds.logit_width)
+    return Units(engine, array, softmax, vector, sampler)

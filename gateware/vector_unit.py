@@ -1,0 +1,322 @@
+"""The vector unit: residual stream, RMSNorm, requantization; ``rows`` elements per cycle."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from model import arith
+
+from .delay import delayed
+from .multiplier import Multiplier
+from .rms_norm import RmsFactor
+from .vector_lane import OperandSelect, ResultSelect, VectorLane
+from .vector_op import VectorKind, int8_write_layout, residual_write_layout, vector_op_layout
+from .vector_scaling import VectorScaling
+
+# stages: cycles after the operation
+DATA_DELAY = 2
+PRODUCT = DATA_DELAY + Multiplier.LATENCY
+UPDATE = PRODUCT + 1
+SQUARE = UPDATE + Multiplier.LATENCY
+
+ACTIVE = data.StructLayout({"norm": 1, "residual": 1, "int8": 1})
+"""The kind of a valid operation."""
+
+
+class VectorUnit(wiring.Component):
+    """Everything between the accumulators and the activations, exactly as in ``model.arith``.
+
+    Takes one :class:`VectorKind` operation per cycle; it never stalls. Each is one pass through
+    ``rows`` multipliers (accumulator × multiplier, accumulator × reciprocal, residual × norm
+    factor); a NORM makes a second pass, ``NORM_PASS`` cycles later, through the other ``rows``
+    multipliers (× gain), which otherwise square the new residuals.
+
+    Schedule rules, which the sender guarantees and ``collision`` reports (rows 1 and 2):
+
+    1. ``NORM_PASS`` (3) cycles after a NORM, no operation but a NORM: the second pass needs the
+       scale memory and the write port.
+    2. Within ``residual_latency`` - 1 cycles after a RESIDUAL_ADD or RESIDUAL_LOAD of any group,
+       no NORM: they share the residual memory's read port and the second multipliers.
+    3. A residual group is used again (by a RESIDUAL_ADD) ``residual_add_latency`` cycles after its
+       last change, at the earliest.
+    4. A NORM follows ``normalizer_latency`` cycles after the operation marked ``last``, at the
+       earliest. The factor stays until the next ``last`` plus ``normalizer_latency``.
+
+    Parameters
+    ----------
+    rows : int
+        Elements per group.
+    d_model, d_groups : int
+        Elements of the residual vector and the groups that hold them. Lanes beyond ``d_model``
+        must be kept at 0 by zero multipliers, gains and accumulators.
+    scale_words : list of lists of ``rows`` int
+        Contents of the scale memory: multipliers (not negative), widened to the constant
+        ``requantize_shift``, and signed gains, widened to ``gain_shift``.
+    requantize_shift, gain_shift, division_shift : int
+        Right shifts after multiplier, gain and reciprocal.
+    acc_width, attention_acc_width : int
+        Bits of the signed accumulators of the ternary engine and of the INT8 array.
+    reciprocal_width : int
+        Bits of the unsigned reciprocal.
+    row_bits, column_bits : int
+        Widths of the address that is passed on to ``write``.
+    dsp : str
+        See :class:`Multiplier`.
+
+    Members
+    -------
+    op : In(vector_op_layout(...))
+    engine_acc : In(ArrayLayout(signed(acc_width), rows))
+        For REQUANTIZE, RELU, RESIDUAL_ADD; sampled ``DATA_DELAY`` (2) cycles after the operation.
+    array_acc : In(ArrayLayout(signed(attention_acc_width), rows))
+        For ATTENTION and RESIDUAL_LOAD, sampled likewise. RESIDUAL_LOAD uses the low 17 bits,
+        which hold every sum that ``arith.embed`` can form.
+    reciprocal : In(unsigned(reciprocal_width))
+        For ATTENTION, sampled likewise.
+    write : Out(int8_write_layout(...))
+        INT8 results.
+    residual_write : Out(residual_write_layout(...))
+        Every write to the residual memory, in its cycle (``residual_latency`` after the
+        operation).
+    collision : Out(1)
+        Rule 1 or 2 was broken since reset; results are undefined.
+
+    Attributes
+    ----------
+    requantize_latency : int
+        Cycles from a REQUANTIZE, RELU or ATTENTION to its ``write``: 6.
+    norm_write_latency : int
+        Cycles from a NORM to its ``write``: 9.
+    residual_latency : int
+        Cycles from a RESIDUAL_ADD or RESIDUAL_LOAD to its ``residual_write``, and to the first
+        NORM that may follow: 6.
+    residual_add_latency : int
+        Cycles from a RESIDUAL_ADD or RESIDUAL_LOAD to a RESIDUAL_ADD to the same group: 3.
+    normalizer_latency : int
+        Cycles from the operation marked ``last`` to the first NORM of the new vector: 11 with 3
+        to 8 rows.
+
+    Raises
+    ------
+    TypeError
+        If a parameter is not an integer, or a scale word is not a list of integers.
+    ValueError
+        If a parameter is out of range, ``d_groups`` groups do not hold ``d_model`` elements, or a
+        scale word has not ``rows`` entries.
+    """
+
+    DATA_DELAY = DATA_DELAY
+    NORM_PASS = Multiplier.LATENCY
+    requantize_latency = PRODUCT + 1
+    norm_write_latency = PRODUCT + NORM_PASS + 1
+    residual_latency = UPDATE
+    # the sum's operand is read the cycle before PRODUCT, the cycle after the update
+    residual_add_latency = UPDATE - PRODUCT + 2
+
+    def __init__(
+        self,
+        *,
+        rows: int,
+        d_model: int,
+        d_groups: int,
+        scale_words: list[list[int]],
+        requantize_shift: int,
+        gain_shift: int,
+        division_shift: int,
+        acc_width: int,
+        attention_acc_width: int,
+        reciprocal_width: int,
+        row_bits: int,
+        column_bits: int,
+        dsp: str = "generic",
+    ):
+        sizes = {"rows": rows, "d_model": d_model, "d_groups": d_groups}
+        sizes |= {"acc_width": acc_width, "attention_acc_width": attention_acc_width}
+        sizes |= {"reciprocal_width": reciprocal_width}
+        counts = {"row_bits": row_bits, "column_bits": column_bits}
+        shifts = {"requantize_shift": requantize_shift, "gain_shift": gain_shift}
+        shifts |= {"division_shift": division_shift}
+        for least, group in ((1, sizes), (0, counts), (0, shifts)):
+            for name, value in group.items():
+                _check_integer(name, value, least)
+        if d_groups * rows < d_model:
+            raise ValueError(
+                f"d_groups must be at least {-(-d_model // rows)} for d_model {d_model} in rows of "
+                f"{rows}, not {d_groups!r}"
+            )
+        _check_scale_words(scale_words, rows)
+        self._rows = rows
+        self._d_groups = d_groups
+        self._scale_words = scale_words
+        self._dsp = dsp
+        self._rms = rms = RmsFactor(rows=rows, d_model=d_model)
+        self._scaling = VectorScaling(
+            scale_words=scale_words,
+            requantize_shift=requantize_shift,
+            division_shift=division_shift,
+            gain_shift=gain_shift,
+            acc_width=acc_width,
+            attention_acc_width=attention_acc_width,
+            reciprocal_width=reciprocal_width,
+            factor_width=rms.factor_width,
+            factor_shift=rms.shift,
+            normalized_width=arith.signed_width(arith.RMSNorm(d_model, 0).max_normalized),
+        )
+        self.normalizer_latency = SQUARE + rms.latency - self.DATA_DELAY
+        places = {"row_bits": row_bits, "column_bits": column_bits}
+        super().__init__(
+            {
+                "op": In(vector_op_layout(**places, d_groups=d_groups, scales=len(scale_words))),
+                "engine_acc": In(data.ArrayLayout(signed(acc_width), rows)),
+                "array_acc": In(data.ArrayLayout(signed(attention_acc_width), rows)),
+                "reciprocal": In(unsigned(reciprocal_width)),
+                "write": Out(int8_write_layout(rows=rows, **places)),
+                "residual_write": Out(residual_write_layout(rows=rows, d_groups=d_groups)),
+                "collision": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        ops, active = self._pipeline(m)
+        m.submodules.rms = rms = self._rms
+        lanes = [VectorLane(self._scaling, dsp=self._dsp) for _ in range(self._rows)]
+        for i, lane in enumerate(lanes):
+            m.submodules[f"lane_{i}"] = lane
+            m.d.comb += [
+                lane.engine_acc.eq(self.engine_acc[i]),
+                lane.array_acc.eq(self.array_acc[i]),
+                lane.factor.eq(rms.factor),
+                rms.squares[i].eq(lane.square),
+            ]
+        m.d.comb += [
+            rms.valid.eq(active[SQUARE].residual),
+            rms.first.eq(ops[SQUARE].first),
+            rms.last.eq(ops[SQUARE].last),
+        ]
+        self._residual_memory(m, ops, active, lanes)
+        self._scale_memory(m, ops, active, lanes)
+        self._control_lanes(m, ops, active, lanes, rms)
+        self._write(m, ops, active, lanes)
+        self._detect_collision(m, active)
+        return m
+
+    def _pipeline(self, m: Module):
+        """(ops, active): the operation of i cycles ago, and what is valid about it."""
+        op = self.op
+        ops, active = [op], [Signal(ACTIVE, name="active_0")]
+        residual = (op.kind == VectorKind.RESIDUAL_ADD) | (op.kind == VectorKind.RESIDUAL_LOAD)
+        norm = op.kind == VectorKind.NORM
+        m.d.comb += [
+            active[0].norm.eq(op.valid & norm),
+            active[0].residual.eq(op.valid & residual),
+            active[0].int8.eq(op.valid & ~norm & ~residual),
+        ]
+        for i in range(1, SQUARE + 1):
+            ops.append(Signal(op.shape(), name=f"op_{i}", reset_less=True))
+            active.append(Signal(ACTIVE, name=f"active_{i}"))
+            m.d.sync += [ops[i].eq(ops[i - 1]), active[i].eq(active[i - 1])]
+        return ops, active
+
+    def _residual_memory(self, m: Module, ops, active, lanes):
+        """Residual group: for a NORM's first pass, for a RESIDUAL_ADD's sum, and the update."""
+        group = data.ArrayLayout(signed(arith.RESIDUAL_BITS), self._rows)
+        m.submodules.residuals = memory = Memory(
+            shape=group, depth=self._d_groups, init=[], attrs={"ram_style": "distributed"}
+        )
+        read, write = memory.read_port(domain="comb"), memory.write_port()
+        residual = Signal(group, reset_less=True)
+        adding = active[PRODUCT - 1].residual
+        m.d.comb += read.addr.eq(Mux(adding, ops[PRODUCT - 1].group, ops[1].group))
+        m.d.sync += residual.eq(read.data)
+        with m.If(adding & (ops[PRODUCT - 1].kind == VectorKind.RESIDUAL_LOAD)):
+            m.d.sync += residual.as_value().eq(0)
+        for i, lane in enumerate(lanes):
+            m.d.comb += [lane.residual.eq(residual[i]), write.data[i].eq(lane.updated)]
+        m.d.comb += [
+            write.en.eq(active[UPDATE].residual),
+            write.addr.eq(ops[UPDATE].group),
+            self.residual_write.valid.eq(write.en),
+            self.residual_write.group.eq(write.addr),
+            self.residual_write.data.eq(write.data),
+        ]
+
+    def _scale_memory(self, m: Module, ops, active, lanes):
+        """Multipliers for the first pass, gains for the second; read ``DATA_DELAY`` ahead."""
+        scale = data.ArrayLayout(signed(self._scaling.scale_width), self._rows)
+        m.submodules.scales = memory = Memory(
+            shape=scale,
+            depth=len(self._scale_words),
+            init=self._scale_words,
+            attrs={"ram_style": "block", "rom_style": "block"},
+        )
+        read, word = memory.read_port(), Signal(scale, reset_less=True)
+        m.d.comb += read.addr.eq(self.op.scale_address)
+        with m.If(active[self.NORM_PASS].norm):
+            m.d.comb += read.addr.eq(ops[self.NORM_PASS].scale_address)
+        m.d.sync += word.eq(read.data)
+        m.d.comb += [lane.scale.eq(word[i]) for i, lane in enumerate(lanes)]
+
+    def _control_lanes(self, m: Module, ops, active, lanes, rms: RmsFactor):
+        kind = ops[self.DATA_DELAY - 1].kind
+        norm, load, attention = (
+            delayed(m, kind == choice, 1, name=choice.name.lower())
+            for choice in (VectorKind.NORM, VectorKind.RESIDUAL_LOAD, VectorKind.ATTENTION)
+        )
+        operands = Signal(OperandSelect)
+        m.d.comb += [
+            operands.accumulator.eq(Cat(load | norm, attention | norm)),
+            operands.scale.eq(Cat(Mux(norm, rms.short, load | attention), norm)),
+        ]
+        results = Signal(ResultSelect)
+        m.d.comb += [
+            results.norm.eq(active[PRODUCT + self.NORM_PASS].norm),
+            results.attention.eq(ops[PRODUCT].kind == VectorKind.ATTENTION),
+            results.relu.eq(ops[PRODUCT].kind == VectorKind.RELU),
+        ]
+        for lane in lanes:
+            m.d.comb += [
+                lane.operands.eq(operands),
+                lane.shared.eq(Mux(load, self._scaling.unit, self.reciprocal)),
+                lane.gain_pass.eq(active[PRODUCT].norm),
+                lane.results.eq(results),
+            ]
+
+    def _write(self, m: Module, ops, active, lanes):
+        """Place of the INT8 results, registered like the results themselves."""
+        final = PRODUCT + self.NORM_PASS
+        m.d.sync += self.write.valid.eq(active[PRODUCT].int8 | active[final].norm)
+        for name in ("destination", "row", "column"):
+            place = Signal.like(getattr(self.write, name), name=name, reset_less=True)
+            m.d.sync += place.eq(getattr(ops[PRODUCT], name))
+            with m.If(active[final].norm):
+                m.d.sync += place.eq(getattr(ops[final], name))
+            m.d.comb += getattr(self.write, name).eq(place)
+        m.d.comb += [self.write.data[i].eq(lane.result) for i, lane in enumerate(lanes)]
+
+    def _detect_collision(self, m: Module, active):
+        other = active[0].residual | active[0].int8
+        changing = Cat(stage.residual for stage in active[1 : self.residual_latency]).any()
+        with m.If((other & active[self.NORM_PASS].norm) | (active[0].norm & changing)):
+            m.d.sync += self.collision.eq(1)
+
+
+def _check_integer(name: str, value, least: int):
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an integer, not {value!r}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, not {value!r}")
+
+
+def _check_scale_words(words, rows: int):
+    if not words:
+        raise ValueError("scale_words must have at least one word, not none")
+    for i, word in enumerate(words):
+        if len(word) != rows:
+            raise ValueError(f"scale_words[{i}] must have {rows} entries, not {len(word)}")
+        for scale in word:
+            if not isinstance(scale, int) or isinstance(scale, bool):
+                raise TypeError(f"scale_words[{i}] must hold integers, not {scale!r}")
