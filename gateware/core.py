@@ -140,9 +140,8 @@ class Core(wiring.Component):
             softmax.beat.first.eq(beat.first_outer),
             softmax.beat.last.eq(beat.last_outer),
             softmax.sums.eq(array.dot.sums),
+            softmax.shift_select.eq(beat.shift_select),
         ]
-        if hasattr(softmax, "shift_select"):
-            m.d.comb += softmax.shift_select.eq(beat.shift_select)
         # an embedding word is weighted by its table's multiplier instead of a probability
         model = self.program.model
         multiplier = Mux(beat.first, model.token_mult, model.position_mult)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amaranth.hdl import Array, Cat, Module, Signal, signed, unsigned
-from amaranth.lib import data, memory, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
@@ -11,6 +11,7 @@ from model import arith
 
 from .delay import delayed
 from .dot_tree import DotTree, tree_latencies
+from .group_memory import GroupMemory
 from .multiplier import MultiplyAccumulate, check_dsp
 
 BYTE = 8
@@ -64,7 +65,8 @@ class Int8Array(wiring.Component):
     weighted_latency : int
         Cycles from the last weighted beat to the first ``read_group``: 5.
     dot_latency, total_latency : int
-        Cycles from the last beat of a dot product to its ``sums`` and to its ``total``.
+        Cycles from the last beat of a dot product to its ``sums`` and to its ``total``: 6 plus
+        :func:`~gateware.dot_tree.tree_latencies` (9 and 9 for 2 segments of 32 lanes).
 
     Members
     -------
@@ -142,52 +144,22 @@ class Int8Array(wiring.Component):
         self.weighted_latency = acc_delay - (self.READ_LATENCY - 1)
         self.dot_latency = acc_delay + sums_latency
         self.total_latency = acc_delay + total_latency
-        group = data.ArrayLayout(signed(BYTE), rows)
+        address, word = range(len(self._initial_words)), range(query_words)
+        group = {"group": range(word_groups), "data": data.ArrayLayout(signed(BYTE), rows)}
+        beat = {"valid": 1, "address": address, "weighted": 1, "query_word": word}
+        dot = {
+            "valid": 1,
+            "sums": data.ArrayLayout(signed(dot_width), segments),
+            "total_valid": 1,
+            "total": signed(dot_width + ceil_log2(segments)),
+        }
         super().__init__(
             {
-                "beat": In(
-                    data.StructLayout(
-                        {
-                            "valid": 1,
-                            "address": range(len(self._initial_words)),
-                            "weighted": 1,
-                            "query_word": range(query_words),
-                            "first": 1,
-                            "last": 1,
-                        }
-                    )
-                ),
+                "beat": In(data.StructLayout({**beat, "first": 1, "last": 1})),
                 "coefficients": In(data.ArrayLayout(unsigned(BYTE), segments)),
-                "write": In(
-                    data.StructLayout(
-                        {
-                            "valid": 1,
-                            "address": range(len(self._initial_words)),
-                            "group": range(word_groups),
-                            "data": group,
-                        }
-                    )
-                ),
-                "query_write": In(
-                    data.StructLayout(
-                        {
-                            "valid": 1,
-                            "word": range(query_words),
-                            "group": range(word_groups),
-                            "data": group,
-                        }
-                    )
-                ),
-                "dot": Out(
-                    data.StructLayout(
-                        {
-                            "valid": 1,
-                            "sums": data.ArrayLayout(signed(dot_width), segments),
-                            "total_valid": 1,
-                            "total": signed(dot_width + ceil_log2(segments)),
-                        }
-                    )
-                ),
+                "write": In(data.StructLayout({"valid": 1, "address": address, **group})),
+                "query_write": In(data.StructLayout({"valid": 1, "word": word, **group})),
+                "dot": Out(data.StructLayout(dot)),
                 "read_group": In(range(word_groups)),
                 "read_data": Out(data.ArrayLayout(signed(acc_width), rows)),
             }
@@ -200,73 +172,51 @@ class Int8Array(wiring.Component):
         self._dot(m, accumulators)
         return m
 
-    def _memory(self, m: Module) -> list:
-        """Groups of the beat's word, 2 cycles after the beat."""
-        groups = []
-        for group in range(self._word_groups):
-            mask = 2 ** (self._rows * BYTE) - 1
-            block = memory.Memory(
-                shape=unsigned(self._rows * BYTE),
-                depth=len(self._initial_words),
-                init=[word >> (group * self._rows * BYTE) & mask for word in self._initial_words],
-                attrs={"ram_style": "block"},
-            )
-            m.submodules[f"memory{group}"] = block
-            write, read = block.write_port(), block.read_port()
-            m.d.comb += [
-                write.en.eq(self.write.valid & (self.write.group == group)),
-                write.addr.eq(self.write.address),
-                write.data.eq(self.write.data),
-                read.addr.eq(self.beat.address),
-            ]
-            # the block memory's output register
-            groups.append(delayed(m, read.data, 1, name=f"word{group}"))
-        return groups
+    def _memory(self, m: Module):
+        """The beat's word, 2 cycles after the beat."""
+        m.submodules.memory = block = GroupMemory(
+            groups=self._word_groups,
+            group_width=self._rows * BYTE,
+            initial_words=self._initial_words,
+            ram_style="block",
+        )
+        m.d.comb += [block.address.eq(self.beat.address), block.write.eq(self.write)]
+        # the block memory's output register
+        return delayed(m, block.word, 1, name="word")
 
-    def _queries(self, m: Module) -> list:
-        """Groups of the beat's query word, 3 cycles after the beat."""
+    def _queries(self, m: Module):
+        """The beat's query word, 3 cycles after the beat."""
         if self._query_words == 1:
             return self._query_registers(m)
-        groups = []
-        word = delayed(m, self.beat.query_word, 2, name="query_word")
-        for group in range(self._word_groups):
-            block = memory.Memory(
-                shape=unsigned(self._rows * BYTE),
-                depth=self._query_words,
-                init=[],
-                attrs={"ram_style": "distributed"},
-            )
-            m.submodules[f"query{group}"] = block
-            write, read = block.write_port(), block.read_port()
-            m.d.comb += [
-                write.en.eq(self.query_write.valid & (self.query_write.group == group)),
-                write.addr.eq(self.query_write.word),
-                write.data.eq(self.query_write.data),
-                read.addr.eq(word),
-            ]
-            groups.append(read.data)
-        return groups
+        m.submodules.queries = block = GroupMemory(
+            groups=self._word_groups,
+            group_width=self._rows * BYTE,
+            initial_words=[0] * self._query_words,
+            ram_style="distributed",
+        )
+        m.d.comb += [
+            block.address.eq(delayed(m, self.beat.query_word, 2, name="query_word")),
+            block.write.eq(self.query_write),
+        ]
+        return block.word
 
-    def _query_registers(self, m: Module) -> list:
+    def _query_registers(self, m: Module):
         # written a cycle late, so that QUERY_WRITE_LATENCY is that of the memory
         valid = delayed(m, self.query_write.valid, 1, reset_less=False, name="query_valid")
         target = delayed(m, self.query_write.group, 1, name="query_group")
-        value = delayed(m, self.query_write.data.as_value(), 1, name="query_data")
-        groups = []
+        value = delayed(m, self.query_write.data, 1, name="query_data")
+        query = Signal(self.lanes * BYTE, reset_less=True)
         for group in range(self._word_groups):
-            register = Signal(self._rows * BYTE, reset_less=True, name=f"query{group}")
             with m.If(valid & (target == group)):
-                m.d.sync += register.eq(value)
-            groups.append(register)
-        return groups
+                m.d.sync += query.word_select(group, self._rows * BYTE).eq(value)
+        return query
 
-    def _lanes(self, m: Module, word: list, query: list) -> list:
+    def _lanes(self, m: Module, word, query) -> list:
         """Accumulators of all lanes, 6 cycles after the beat."""
         delay = self.COEFFICIENT_DELAY
         valid = delayed(m, self.beat.valid, delay, reset_less=False, name="valid")
         weighted = delayed(m, self.beat.weighted, delay, name="weighted")
         first = delayed(m, self.beat.first, delay, name="first")
-        word, query = Cat(*word), Cat(*query)
         accumulators = []
         for i in range(self.lanes):
             lane = MultiplyAccumulate(

@@ -101,31 +101,35 @@ class MultiplyAccumulate(wiring.Component):
 
     def _generic(self, m: Module):
         memory = delayed(m, self.memory, 2, name="memory")
-        query = delayed(m, self.query, 1, name="query")
-        coefficient = delayed(m, self.coefficient, 1, name="coefficient")
-        use_coefficient = delayed(m, self.use_coefficient, 1, name="use_coefficient")
         accumulate = delayed(m, self.accumulate, 2, name="accumulate")
         enable = delayed(m, self.enable, 2, name="enable")
+        operand = Signal(signed(9), reset_less=True)
         product = Signal(signed(17), reset_less=True)
         acc = Signal(signed(self.acc_width), reset_less=True)
-        m.d.sync += product.eq(Mux(use_coefficient, coefficient, query) * memory)
+        m.d.sync += [
+            operand.eq(Mux(self.use_coefficient, self.coefficient, self.query)),
+            product.eq(operand * memory),
+        ]
         with m.If(enable):
             m.d.sync += acc.eq(Mux(accumulate, acc, 0) + product)
         m.d.comb += self.acc.eq(acc)
 
     def _dsp48e1(self, m: Module):
         p = Signal(signed(DSP48E1_P_BITS))
-        # the pre-adder has a register before it (A2, D), none behind it (ADREG=0), so that the
-        # coefficient takes no longer than the query; INMODE gates A or D to zero
+        # INMODE gates A or D to zero before the pre-adder, whose register is the input register.
+        # (With AREG=DREG=1, ADREG=0 instead, the pass xilinx_dsp of yosys 0.70 takes a register
+        # with enable in front of A for one to pack, and drops it: a wrong netlist.)
         inmode = Cat(C(0, 1), self.use_coefficient, self.use_coefficient, C(0, 2))
         # X and Y take the product (0101), Z takes 0 (000) or P (010)
         opmode = Cat(C(0b0101, 5), delayed(m, self.accumulate, 1, name="accumulate"), C(0, 1))
         m.submodules.dsp = _dsp48e1(
             p,
             p_USE_DPORT="TRUE",
-            p_ADREG=0,
+            p_AREG=0,
+            p_ACASCREG=0,
+            p_DREG=0,
             p_BREG=2,
-            p_INMODEREG=1,
+            p_BCASCREG=2,
             p_OPMODEREG=1,
             i_A=_extended(self.query, 30),
             i_B=_extended(self.memory, DSP48E1_B_BITS),
@@ -231,7 +235,7 @@ def _extended(value, width: int):
 
 
 def _dsp48e1(p, **overrides) -> Instance:
-    """DSP48E1 with A2, B2, C, D, M and P registers, always enabled, no carries, no pattern."""
+    """DSP48E1 with registers A2, AD, B2, C, D, M and P, always enabled; ``overrides`` its ports."""
     parameters = {
         "USE_MULT": "MULTIPLY",
         "USE_DPORT": "FALSE",
@@ -255,6 +259,4 @@ def _dsp48e1(p, **overrides) -> Instance:
     inputs |= {f"CE{name}": C(1, 1) for name in (*enables, "M", "P")}
     ports = {f"p_{name}": value for name, value in parameters.items()}
     ports |= {f"i_{name}": value for name, value in inputs.items()}
-    if overrides.get("p_BREG") == 2:
-        overrides["p_BCASCREG"] = 2
     return Instance("DSP48E1", i_CLK=ClockSignal(), o_P=p, **(ports | overrides))

@@ -60,8 +60,8 @@ class WeightFormat(abc.ABC):
     def decoder(self, rows: int, cols: int) -> wiring.Component:
         """Component from ``word: In(width)`` to ``controls: Out(...)``.
 
-        ``controls`` is an array of ``rows`` arrays of ``ceil(cols / 2)`` :class:`PairControl`, valid
-        ``decode_latency`` cycles after the word.
+        ``controls`` is an array of ``rows`` arrays of ``ceil(cols / 2)`` :class:`PairControl`,
+        valid ``decode_latency`` cycles after the word.
         """
 
     def pack(self, trits) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Mux, Value
+from amaranth.hdl import Cat, Const, Mux, Value, signed
 
 
 class Saturation:
@@ -24,7 +24,7 @@ class Saturation:
 
     def __init__(self, value: Value, bits: int):
         if len(value) < bits:
-            value = Cat(value, value[-1].replicate(bits - len(value)))
+            value = Value.cast(Const(0, signed(bits)) | value)
         top = value[bits - 1 :]
         overflow = top.any() & ~top.all() if len(top) > 1 else Const(0)
         self.sign = value[-1]
@@ -35,8 +35,8 @@ class Saturation:
     @property
     def result(self) -> Value:
         """The limited value, ``bits`` bits, signed."""
-        width = len(self.middle)
-        middle = (self.middle | self.high.replicate(width)) & ~self.low.replicate(width)
+        ones = Const((1 << len(self.middle)) - 1, len(self.middle))
+        middle = Mux(self.low, 0, Mux(self.high, ones, self.middle))
         return Cat(self.bottom, middle, self.sign).as_signed()
 
     def rectified(self, enable: Value) -> Saturation:

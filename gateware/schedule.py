@@ -123,9 +123,11 @@ class Scheduler:
 
     def _visible(self, destination: Destination) -> int:
         """Cycles from a write to the first beat that may read it."""
-        if destination is Destination.ACTIVATION:
-            return self.units.engine.WRITE_LATENCY
-        return Int8Array.WRITE_LATENCY
+        return {
+            Destination.ACTIVATION: self.units.engine.WRITE_LATENCY,
+            Destination.QUERY: Int8Array.QUERY_WRITE_LATENCY,
+            Destination.KV: Int8Array.WRITE_LATENCY,
+        }[destination]
 
     def _places(self, item: Instruction):
         """The (memory, row) that each op of the instruction writes."""

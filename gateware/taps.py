@@ -18,6 +18,10 @@ from .program import Program
 from .vector_op import VectorKind
 
 
+class Mismatch(Exception):
+    """Gateware and reference differ: a bug of ours, never the user's."""
+
+
 @dataclasses.dataclass(frozen=True)
 class TapPort:
     """A pair of ports ``NAME_valid`` and ``NAME_data``: ``count`` elements of ``width`` bits."""
@@ -133,7 +137,7 @@ def _heads(layout: Layout, parts: list[np.ndarray]) -> np.ndarray:
     """
     per_slot = np.stack(parts).reshape(layout.slots, -1, *parts[0].shape)
     if (per_slot != per_slot[:, :1]).any():
-        raise AssertionError("the words of one head were weighed by different probabilities")
+        raise Mismatch("the words of one head were weighed by different probabilities")
     heads = per_slot[:, 0].transpose(0, 2, 1).reshape(-1, parts[0].shape[0])
     return heads[: layout.config.n_heads]
 
@@ -147,7 +151,7 @@ def check_taps(
 
     Raises
     ------
-    AssertionError
+    Mismatch
         Naming position, tap, element and both values, at the first difference.
     """
     compared = 0
@@ -161,21 +165,21 @@ def check_taps(
             compared += compare_tap(position, name, values, expected[name])
     left = reader.left_over()
     if left:
-        raise AssertionError(f"results that the reference does not have: {left}")
+        raise Mismatch(f"results that the reference does not have: {left}")
     return compared
 
 
 def compare_tap(position: int, name: str, values: np.ndarray, expected: np.ndarray) -> int:
-    """Number of equal integers; AssertionError at the first difference."""
+    """Number of equal integers; Mismatch at the first difference."""
     if values.shape != expected.shape:
-        raise AssertionError(
+        raise Mismatch(
             f"position {position}, {name}: gateware has shape {values.shape}, "
             f"reference {expected.shape}"
         )
     different = np.argwhere(values != expected)
     if len(different):
         at = tuple(int(i) for i in different[0])
-        raise AssertionError(
+        raise Mismatch(
             f"position {position}, {name}{list(at)}: gateware {values[at]}, "
             f"reference {expected[at]} ({len(different)} of {values.size} differ)"
         )

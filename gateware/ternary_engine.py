@@ -7,20 +7,21 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from model.arith import ACT_BITS
+from model.config import MAX_DIGITS
+
 from .packing import WeightFormat
-from .ternary_lane import ACT_BITS, PairTerms, TernaryLane, accumulate_cycle
+from .ternary_lane import PairTerms, TernaryLane, accumulate_cycle
 from .weight_decoder import n_pairs
 
 __all__ = ["TernaryEngine"]
-
-MAX_PLANES = 5
 
 
 class TernaryEngine(wiring.Component):
     """Product of packed ternary weights and INT8 activations, ``rows`` x ``cols`` per cycle.
 
-    ``cols = rows * chunk_groups``. Activations are written group by group (``rows`` elements) into a
-    memory of ``activation_chunks`` chunks of ``chunk_groups`` groups; weights are constants.
+    ``cols = rows * chunk_groups``. Activations are written group by group (``rows`` elements) into
+    a memory of ``activation_chunks`` chunks of ``chunk_groups`` groups; weights are constants.
 
     A *beat* multiplies one word of weights with one chunk: ``dot[r] = sum(w[r, c] * x[c])``, where
     column c is element ``c % rows`` of group ``c // rows``. Then ``acc = dot`` if ``first``,
@@ -95,8 +96,8 @@ class TernaryEngine(wiring.Component):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value}")
             setattr(self, name, value)
-        if max_planes > MAX_PLANES:
-            raise ValueError(f"max_planes must be at most {MAX_PLANES}, not {max_planes}")
+        if max_planes > MAX_DIGITS:
+            raise ValueError(f"max_planes must be at most {MAX_DIGITS}, not {max_planes}")
         if not isinstance(weight_format, WeightFormat):
             raise TypeError(f"weight_format must be a WeightFormat, not {weight_format!r}")
         self.weight_format = weight_format

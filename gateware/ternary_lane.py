@@ -1,23 +1,19 @@
 """One row of the ternary engine: leaves, adder tree with relative signs, accumulator.
 
-Sums of the tree are *offset binary*: an n-bit signal stands for its unsigned value less 2**(n-1).
-Adding or subtracting two n-bit ones needs n look-up tables, because the carry out is the top bit of
-the result: offset binary has no sign to extend, and ``~v`` is ``-v`` less one, as in two's
-complement.
-
-Every adder is one carry chain whose data input is a plain signal; all selection happens on the
-other operand, in the look-up table that computes the propagate bit and has inputs to spare.
+Every adder is one carry chain whose data input is a plain signal. All selection happens on the
+other operand, in the look-up table that computes the propagate bit and has inputs to spare: a leaf
+is a multiplexer with five inputs, zero among them, for one look-up table per bit.
 """
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
+
+from model.arith import ACT_BITS
 
 from .weight_decoder import PairControl, n_pairs
 
 __all__ = ["PairTerms", "TernaryLane"]
-
-ACT_BITS = 8
 
 
 class PairTerms(data.Struct):
@@ -42,41 +38,41 @@ def accumulate_cycle(cols: int, tree_levels_per_register: int) -> int:
 
 
 def add_with_carry(u: Value, v: Value, carry: Value) -> Value:
-    """``u + v + carry`` for unsigned operands, as one carry chain.
+    """``u + v + carry`` for signed u and v, modulo ``2**len(v)``, as one carry chain.
 
-    The carry enters as an extra lowest bit: three operands would become two adders. Adding it to
-    itself rather than to 1 leaves no inverter in front of the chain.
+    The signals of u are the data input of the chain. Yosys gives it the narrower operand, so the
+    top bit of u is moved into that of v (there is no carry out of it). Operands as wide as each
+    other would be ordered by when their names were first seen, which depends on the depth of the
+    hierarchy, and v in that place costs one more look-up table per bit.
     """
-    return (Cat(carry, u) + Cat(carry, v))[1:]
+    u = extend(u, len(v))
+    return (u[:-1] + Cat(v[:-1], v[-1] ^ u[-1]) + carry)[: len(v)]
 
 
-def widen(value: Value, width: int) -> Value:
-    """Offset-binary ``value`` with ``width`` bits."""
-    top = value[-1]
-    return Cat(value[:-1], (~top).replicate(width - len(value)), top)
+def extend(value: Value, width: int) -> Value:
+    """The lowest ``width`` bits of a signed value, whatever its own width."""
+    bits = Cat(value, value[-1].replicate(max(width - len(value), 0)))
+    return bits[:width]
 
 
 def leaf(terms: PairTerms, control: PairControl) -> Value:
-    """Magnitude of a pair (see :class:`PairControl`), offset binary with 9 bits.
+    """Magnitude of a pair (see :class:`PairControl`), signed 9 bits.
 
-    A multiplexer with five inputs in as many look-up tables as one with four: a goes to the carry
-    chain unchanged, and 0, b, -b, b - a or -a is added to it; each propagate bit is a function of
-    six signals.
+    a goes to the carry chain unchanged, and 0, b, -b, b - a or -a is added to it. Each propagate
+    bit is a function of six signals, so the zero is free (a - a is a constant 1 there).
     """
-    a, b = (Cat(x, x[-1]) for x in (terms.a, terms.b))
     added = Mux(
         control.first,
-        Mux(control.second, b, 0),
-        Mux(control.second, terms.difference.as_unsigned(), a),
-    ) ^ control.subtract.replicate(len(a))
-    # Flipping the top bit adds the offset.
-    return add_with_carry(a, Cat(added[:-1], ~added[-1]), control.subtract)[: ACT_BITS + 1]
+        Mux(control.second, terms.b, 0),
+        Mux(control.second, terms.difference, terms.a),
+    )
+    added = extend(added, ACT_BITS + 1) ^ control.subtract.replicate(ACT_BITS + 1)
+    return add_with_carry(terms.a, added, control.subtract)
 
 
 def single_leaf(terms: PairTerms, control: PairControl) -> Value:
-    """Magnitude of an unpaired column, offset binary with 8 bits."""
-    gated = terms.a.as_unsigned() & control.first.replicate(ACT_BITS)
-    return Cat(gated[:-1], ~gated[-1])
+    """Magnitude of an unpaired column, signed 8 bits."""
+    return terms.a.as_unsigned() & control.first.replicate(ACT_BITS)
 
 
 class TernaryLane(wiring.Component):
@@ -108,9 +104,7 @@ class TernaryLane(wiring.Component):
         Sum including the beat, one cycle after ``enable``; not held.
     """
 
-    def __init__(
-        self, *, cols: int, acc_width: int, tree_levels_per_register: int, planes: bool
-    ):
+    def __init__(self, *, cols: int, acc_width: int, tree_levels_per_register: int, planes: bool):
         self.cols = cols
         self.acc_width = acc_width
         self.tree_levels_per_register = tree_levels_per_register
@@ -145,7 +139,8 @@ class TernaryLane(wiring.Component):
             if (level + 1) % self.tree_levels_per_register == 0:
                 step = 2 << level
                 nodes = [
-                    self._register(m, node, f"sum_{level}_{i}") for i, node in enumerate(nodes)
+                    self._register(m, node, f"sum_register_{level}_{i}")
+                    for i, node in enumerate(nodes)
                 ]
                 for pair in range(0, len(signs), step):
                     signs[pair] = self._register(m, signs[pair], f"sign_{pair}_{level}")
@@ -164,8 +159,9 @@ class TernaryLane(wiring.Component):
         for i in range(0, len(nodes) - 1, 2):
             u, v = nodes[i], nodes[i + 1]
             sign = signs[(i + 1) << level]
-            v = widen(v, len(u)) ^ sign.replicate(len(u))
-            total = Signal(len(u) + 1, name=f"add_{level}_{i // 2}")
+            width = len(u) + 1
+            v = extend(v, width) ^ sign.replicate(width)
+            total = Signal(width, name=f"sum_{level}_{i // 2}")
             m.d.comb += total.eq(add_with_carry(u, v, sign))
             sums.append(total)
         return sums + nodes[len(nodes) & ~1 :]
@@ -179,13 +175,10 @@ class TernaryLane(wiring.Component):
         if self.planes:
             doubled = Cat(0, so_far)[:width] & self.triple.replicate(width)
             base = Signal(width)
-            m.d.comb += base.eq(so_far + doubled)
-        dot = Signal(signed(len(root)))
-        m.d.comb += dot.eq(Cat(root[:-1], ~root[-1]))
-        extended = Signal(width)
-        m.d.comb += extended.eq(dot)
+            m.d.comb += base.eq(add_with_carry(so_far, doubled, Const(0, 1)))
+        dot = extend(root, width) ^ sign.replicate(width)
         total = Signal(width)
-        m.d.comb += total.eq(add_with_carry(base, extended ^ sign.replicate(width), sign))
+        m.d.comb += total.eq(add_with_carry(base, dot, sign))
         m.d.comb += self.acc.eq(self._register(m, total, "acc_register"))
         with m.If(self.clear):
             m.d.sync += so_far.eq(0)

@@ -37,9 +37,9 @@ class TopK(wiring.Component):
     ``scan_width`` keys per cycle. ``threshold`` becomes the k-th smallest key: every key below it
     stays, and of those equal to it the first ``ties``.
 
-    ``done`` follows ``start`` by ``latency(vocab_size, scan_width)`` cycles, whatever the keys are; ``threshold`` and
-    ``ties`` hold from then until the next ``start``. With ``k`` above ``vocab_size`` all stay;
-    ``k`` must be at least 1.
+    ``done`` follows ``start`` by ``latency(vocab_size, scan_width)`` cycles, whatever the keys
+    are; ``threshold`` and ``ties`` hold from then until the next ``start``. With ``k`` above
+    ``vocab_size`` all stay; ``k`` must be at least 1.
 
     Parameters
     ----------

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from model import arith
-
 from .delay import delayed
-from .multiplier import Multiplier
-from .rms_norm import RmsFactor
+from .multiplier import Multiplier, check_dsp
+from .rms_norm import RmsFactor, RmsSizes, check_integer
 from .vector_lane import OperandSelect, ResultSelect, VectorLane
+from .vector_memory import ResidualMemory, ScaleMemory
 from .vector_op import VectorKind, int8_write_layout, residual_write_layout, vector_op_layout
 from .vector_scaling import VectorScaling
 
 # stages: cycles after the operation
-DATA_DELAY = 2
+DATA_DELAY = ScaleMemory.LATENCY
 PRODUCT = DATA_DELAY + Multiplier.LATENCY
 UPDATE = PRODUCT + 1
 SQUARE = UPDATE + Multiplier.LATENCY
@@ -34,7 +32,7 @@ class VectorUnit(wiring.Component):
     factor); a NORM makes a second pass, ``NORM_PASS`` cycles later, through the other ``rows``
     multipliers (× gain), which otherwise square the new residuals.
 
-    Schedule rules, which the sender guarantees and ``collision`` reports (rows 1 and 2):
+    Schedule rules, which the sender guarantees and ``collision`` reports (rules 1 and 2):
 
     1. ``NORM_PASS`` (3) cycles after a NORM, no operation but a NORM: the second pass needs the
        scale memory and the write port.
@@ -42,8 +40,8 @@ class VectorUnit(wiring.Component):
        no NORM: they share the residual memory's read port and the second multipliers.
     3. A residual group is used again (by a RESIDUAL_ADD) ``residual_add_latency`` cycles after its
        last change, at the earliest.
-    4. A NORM follows ``normalizer_latency`` cycles after the operation marked ``last``, at the
-       earliest. The factor stays until the next ``last`` plus ``normalizer_latency``.
+    4. A NORM normalizes a complete vector: it follows the operation marked ``last`` by at least
+       ``normalizer_latency`` cycles and comes before the next operation marked ``first``.
 
     Parameters
     ----------
@@ -101,11 +99,9 @@ class VectorUnit(wiring.Component):
 
     Raises
     ------
-    TypeError
-        If a parameter is not an integer, or a scale word is not a list of integers.
-    ValueError
-        If a parameter is out of range, ``d_groups`` groups do not hold ``d_model`` elements, or a
-        scale word has not ``rows`` entries.
+    TypeError, ValueError
+        If a parameter is of the wrong kind or out of range, ``d_groups`` groups do not hold
+        ``d_model`` elements, or a scale word has not ``rows`` entries.
     """
 
     DATA_DELAY = DATA_DELAY
@@ -133,38 +129,27 @@ class VectorUnit(wiring.Component):
         column_bits: int,
         dsp: str = "generic",
     ):
-        sizes = {"rows": rows, "d_model": d_model, "d_groups": d_groups}
-        sizes |= {"acc_width": acc_width, "attention_acc_width": attention_acc_width}
-        sizes |= {"reciprocal_width": reciprocal_width}
-        counts = {"row_bits": row_bits, "column_bits": column_bits}
-        shifts = {"requantize_shift": requantize_shift, "gain_shift": gain_shift}
-        shifts |= {"division_shift": division_shift}
-        for least, group in ((1, sizes), (0, counts), (0, shifts)):
-            for name, value in group.items():
-                _check_integer(name, value, least)
-        if d_groups * rows < d_model:
-            raise ValueError(
-                f"d_groups must be at least {-(-d_model // rows)} for d_model {d_model} in rows of "
-                f"{rows}, not {d_groups!r}"
-            )
-        _check_scale_words(scale_words, rows)
-        self._rows = rows
-        self._d_groups = d_groups
-        self._scale_words = scale_words
-        self._dsp = dsp
-        self._rms = rms = RmsFactor(rows=rows, d_model=d_model)
+        self._rms = rms = RmsSizes(rows, d_model)
+        for name, value, least in (
+            ("d_groups", d_groups, -(-d_model // rows)),
+            ("row_bits", row_bits, 0),
+            ("column_bits", column_bits, 0),
+        ):
+            check_integer(name, value, least)
+        check_dsp(dsp)
         self._scaling = VectorScaling(
+            rms=rms,
             scale_words=scale_words,
             requantize_shift=requantize_shift,
-            division_shift=division_shift,
             gain_shift=gain_shift,
+            division_shift=division_shift,
             acc_width=acc_width,
             attention_acc_width=attention_acc_width,
             reciprocal_width=reciprocal_width,
-            factor_width=rms.factor_width,
-            factor_shift=rms.shift,
-            normalized_width=arith.signed_width(arith.RMSNorm(d_model, 0).max_normalized),
         )
+        self._rows = rows
+        self._d_groups = d_groups
+        self._dsp = dsp
         self.normalizer_latency = SQUARE + rms.latency - self.DATA_DELAY
         places = {"row_bits": row_bits, "column_bits": column_bits}
         super().__init__(
@@ -182,7 +167,7 @@ class VectorUnit(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         ops, active = self._pipeline(m)
-        m.submodules.rms = rms = self._rms
+        m.submodules.rms = rms = RmsFactor(self._rms)
         lanes = [VectorLane(self._scaling, dsp=self._dsp) for _ in range(self._rows)]
         for i, lane in enumerate(lanes):
             m.submodules[f"lane_{i}"] = lane
@@ -197,8 +182,7 @@ class VectorUnit(wiring.Component):
             rms.first.eq(ops[SQUARE].first),
             rms.last.eq(ops[SQUARE].last),
         ]
-        self._residual_memory(m, ops, active, lanes)
-        self._scale_memory(m, ops, active, lanes)
+        self._connect_memories(m, ops, active, lanes)
         self._control_lanes(m, ops, active, lanes, rms)
         self._write(m, ops, active, lanes)
         self._detect_collision(m, active)
@@ -221,66 +205,55 @@ class VectorUnit(wiring.Component):
             m.d.sync += [ops[i].eq(ops[i - 1]), active[i].eq(active[i - 1])]
         return ops, active
 
-    def _residual_memory(self, m: Module, ops, active, lanes):
-        """Residual group: for a NORM's first pass, for a RESIDUAL_ADD's sum, and the update."""
-        group = data.ArrayLayout(signed(arith.RESIDUAL_BITS), self._rows)
-        m.submodules.residuals = memory = Memory(
-            shape=group, depth=self._d_groups, init=[], attrs={"ram_style": "distributed"}
+    def _connect_memories(self, m: Module, ops, active, lanes):
+        """Each memory serves the two passes of different operations; see the schedule rules."""
+        m.submodules.scales = scales = ScaleMemory(
+            self._scaling.scale_words, width=self._scaling.scale_width
         )
-        read, write = memory.read_port(domain="comb"), memory.write_port()
-        residual = Signal(group, reset_less=True)
-        adding = active[PRODUCT - 1].residual
-        m.d.comb += read.addr.eq(Mux(adding, ops[PRODUCT - 1].group, ops[1].group))
-        m.d.sync += residual.eq(read.data)
-        with m.If(adding & (ops[PRODUCT - 1].kind == VectorKind.RESIDUAL_LOAD)):
-            m.d.sync += residual.as_value().eq(0)
-        for i, lane in enumerate(lanes):
-            m.d.comb += [lane.residual.eq(residual[i]), write.data[i].eq(lane.updated)]
-        m.d.comb += [
-            write.en.eq(active[UPDATE].residual),
-            write.addr.eq(ops[UPDATE].group),
-            self.residual_write.valid.eq(write.en),
-            self.residual_write.group.eq(write.addr),
-            self.residual_write.data.eq(write.data),
-        ]
-
-    def _scale_memory(self, m: Module, ops, active, lanes):
-        """Multipliers for the first pass, gains for the second; read ``DATA_DELAY`` ahead."""
-        scale = data.ArrayLayout(signed(self._scaling.scale_width), self._rows)
-        m.submodules.scales = memory = Memory(
-            shape=scale,
-            depth=len(self._scale_words),
-            init=self._scale_words,
-            attrs={"ram_style": "block", "rom_style": "block"},
-        )
-        read, word = memory.read_port(), Signal(scale, reset_less=True)
-        m.d.comb += read.addr.eq(self.op.scale_address)
+        m.d.comb += scales.address.eq(self.op.scale_address)
         with m.If(active[self.NORM_PASS].norm):
-            m.d.comb += read.addr.eq(ops[self.NORM_PASS].scale_address)
-        m.d.sync += word.eq(read.data)
-        m.d.comb += [lane.scale.eq(word[i]) for i, lane in enumerate(lanes)]
+            m.d.comb += scales.address.eq(ops[self.NORM_PASS].scale_address)
+        m.submodules.residuals = residuals = ResidualMemory(rows=self._rows, groups=self._d_groups)
+        adding = active[PRODUCT - 1].residual
+        load = ops[PRODUCT - 1].kind == VectorKind.RESIDUAL_LOAD
+        m.d.comb += [
+            residuals.address.eq(Mux(adding, ops[PRODUCT - 1].group, ops[DATA_DELAY - 1].group)),
+            residuals.clear.eq(adding & load),
+            residuals.write_enable.eq(active[UPDATE].residual),
+            residuals.write_address.eq(ops[UPDATE].group),
+            self.residual_write.valid.eq(residuals.write_enable),
+            self.residual_write.group.eq(residuals.write_address),
+            self.residual_write.data.eq(residuals.write_data),
+        ]
+        for i, lane in enumerate(lanes):
+            m.d.comb += [
+                lane.scale.eq(scales.word[i]),
+                lane.residual.eq(residuals.data[i]),
+                residuals.write_data[i].eq(lane.updated),
+            ]
 
     def _control_lanes(self, m: Module, ops, active, lanes, rms: RmsFactor):
+        # selections are registered as such: they fan out to every bit of every lane
+        operands = Signal(OperandSelect, reset_less=True)
         kind = ops[self.DATA_DELAY - 1].kind
-        norm, load, attention = (
-            delayed(m, kind == choice, 1, name=choice.name.lower())
-            for choice in (VectorKind.NORM, VectorKind.RESIDUAL_LOAD, VectorKind.ATTENTION)
-        )
-        operands = Signal(OperandSelect)
-        m.d.comb += [
+        norm, load = kind == VectorKind.NORM, kind == VectorKind.RESIDUAL_LOAD
+        attention = kind == VectorKind.ATTENTION
+        results = Signal(ResultSelect)
+        result_kind = ops[PRODUCT - 1].kind
+        m.d.sync += [
             operands.accumulator.eq(Cat(load | norm, attention | norm)),
             operands.scale.eq(Cat(Mux(norm, rms.short, load | attention), norm)),
         ]
-        results = Signal(ResultSelect)
+        shared = Mux(operands.accumulator.as_value()[0], self._scaling.unit, self.reciprocal)
         m.d.comb += [
             results.norm.eq(active[PRODUCT + self.NORM_PASS].norm),
-            results.attention.eq(ops[PRODUCT].kind == VectorKind.ATTENTION),
-            results.relu.eq(ops[PRODUCT].kind == VectorKind.RELU),
+            results.attention.eq(delayed(m, result_kind == VectorKind.ATTENTION, 1)),
+            results.relu.eq(delayed(m, result_kind == VectorKind.RELU, 1)),
         ]
         for lane in lanes:
             m.d.comb += [
                 lane.operands.eq(operands),
-                lane.shared.eq(Mux(load, self._scaling.unit, self.reciprocal)),
+                lane.shared.eq(shared),
                 lane.gain_pass.eq(active[PRODUCT].norm),
                 lane.results.eq(results),
             ]
@@ -302,21 +275,3 @@ class VectorUnit(wiring.Component):
         changing = Cat(stage.residual for stage in active[1 : self.residual_latency]).any()
         with m.If((other & active[self.NORM_PASS].norm) | (active[0].norm & changing)):
             m.d.sync += self.collision.eq(1)
-
-
-def _check_integer(name: str, value, least: int):
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{name} must be an integer, not {value!r}")
-    if value < least:
-        raise ValueError(f"{name} must be at least {least}, not {value!r}")
-
-
-def _check_scale_words(words, rows: int):
-    if not words:
-        raise ValueError("scale_words must have at least one word, not none")
-    for i, word in enumerate(words):
-        if len(word) != rows:
-            raise ValueError(f"scale_words[{i}] must have {rows} entries, not {len(word)}")
-        for scale in word:
-            if not isinstance(scale, int) or isinstance(scale, bool):
-                raise TypeError(f"scale_words[{i}] must hold integers, not {scale!r}")

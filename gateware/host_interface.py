@@ -1,0 +1,226 @@
+"""Host interface: the core behind AXI4-Lite registers and two token FIFOs."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, ResetInserter, Signal
+from amaranth.lib import wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out
+
+from model.config import ModelConfig
+
+from .axi_lite import AxiLiteSlave, axi_lite_signature
+from .core import settings_signature
+from .cycle_counter import CycleCounter
+from .hw_config import HwConfig
+from .identification import Identification, check_integer
+from .register import ADDRESS_WIDTH
+from .register_bank import RegisterBank
+from .registers import OUTPUT_LEVEL_BITS, PROMPT_LEVEL_BITS, REGISTERS, TOKEN_BITS, register
+from .sequencer import token_stream
+
+MIN_OUTPUT_DEPTH = 16
+
+
+class HostInterface(wiring.Component):
+    """AXI4-Lite slave with the registers of :mod:`.registers`, in front of a core.
+
+    The prompt FIFO holds ``ctx_len + 1`` tokens (so that a prompt that is too long is seen at
+    start), the output FIFO ``output_depth``; when it is full, ``output.ready`` is low and the core
+    waits. The tokens in the prompt FIFO at start are the prompt: the final one gets ``last``, and
+    later ones stay for the next run.
+
+    ``start`` and ``abort`` follow the write of CONTROL on the register bus by one cycle. The core
+    must raise ``busy`` in the cycle after ``start`` and keep it until it has handed over its final
+    token. In the cycle after ``abort`` it must be idle and its output not valid. ``settings`` are
+    constant from ``start`` until the run has ended.
+
+    Parameters
+    ----------
+    config : ModelConfig
+    hw : HwConfig
+    digest : str
+        The model's digest, 64 hexadecimal digits.
+    build_id : int, 32 bits
+    clock_khz : int, 32 bits
+    output_depth : int
+        16 to 4,095.
+
+    Members
+    -------
+    axi : In(axi_lite_signature(12))
+    prompt : Out(token_stream(vocab_size)), output : In(token_stream(vocab_size))
+    settings : Out(settings_signature(vocab_size))
+    start, abort : Out(1), pulses
+    busy, context_full : In(1)
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :class:`.identification.Identification`; ValueError also if ``output_depth`` is out of
+        range or the vocabulary or the context too large for the registers (65,536 and 65,534).
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        hw: HwConfig,
+        *,
+        digest: str,
+        build_id: int,
+        clock_khz: int,
+        output_depth: int = MIN_OUTPUT_DEPTH,
+    ):
+        self.identification = Identification(config, hw, digest, build_id, clock_khz)
+        check_integer("vocab_size", config.vocab_size, 1, 2**TOKEN_BITS)
+        check_integer("ctx_len", config.ctx_len, 1, 2**PROMPT_LEVEL_BITS - 2)
+        check_integer("output_depth", output_depth, MIN_OUTPUT_DEPTH, 2**OUTPUT_LEVEL_BITS - 1)
+        self.config = config
+        self.output_depth = output_depth
+        super().__init__(
+            {
+                "axi": In(axi_lite_signature(ADDRESS_WIDTH)),
+                "prompt": Out(token_stream(config.vocab_size)),
+                "output": In(token_stream(config.vocab_size)),
+                "settings": Out(settings_signature(config.vocab_size)),
+                "start": Out(1),
+                "abort": Out(1),
+                "busy": In(1),
+                "context_full": In(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.axi = axi = AxiLiteSlave(ADDRESS_WIDTH)
+        m.submodules.registers = registers = RegisterBank(REGISTERS)
+        wiring.connect(m, wiring.flipped(self.axi), axi.axi)
+        wiring.connect(m, axi.bus, registers.bus)
+        for name, value in self.identification.constants.items():
+            m.d.comb += getattr(registers, name.lower()).value.eq(value)
+
+        control, status = registers.control, registers.status
+        # Registers, because abort resets the whole core and both FIFOs.
+        start, abort = Signal(), Signal()
+        running = Signal()
+        busy = running | start
+        commanded = registers.control_write & control.start & ~control.abort
+        prompt_level, errors = self._connect_prompt(m, registers, start, abort)
+        refusals = self._refusals(registers, busy, prompt_level)
+        m.d.sync += [
+            start.eq(commanded & ~Cat(refusals.values()).any()),
+            abort.eq(registers.control_write & control.abort),
+        ]
+        errors |= {name: commanded & refusal for name, refusal in refusals.items()}
+        errors["settings_locked"] = registers.locked_write
+        self._keep_errors(m, registers, errors)
+        self._connect_output(m, registers, abort)
+        self._connect_settings(m, registers)
+        self._count(m, registers, start)
+        with m.If(abort):
+            m.d.sync += [running.eq(0), status.done.eq(0)]
+        with m.Elif(start):
+            m.d.sync += [running.eq(1), status.done.eq(0)]
+        with m.Elif(running & ~self.busy):
+            m.d.sync += [running.eq(0), status.done.eq(1)]
+        m.d.comb += [
+            self.start.eq(start),
+            self.abort.eq(abort),
+            registers.locked.eq(busy),
+            status.busy.eq(busy),
+            status.context_full.eq(self.context_full),
+            status.error.eq(registers.error.as_value().any()),
+            status.prompt_level.eq(prompt_level),
+        ]
+        return m
+
+    def _refusals(self, registers, busy, prompt_level):
+        """Flags of ERROR that a start raises, each instead of a run."""
+        idle = ~busy
+        return {
+            "start_while_busy": busy,
+            "prompt_empty": idle & (prompt_level == 0),
+            "prompt_too_long": idle & (prompt_level > self.config.ctx_len),
+            "count_zero": idle & (registers.generate_count.value == 0),
+            "top_k_too_large": idle & (registers.top_k.value > self.config.vocab_size),
+        }
+
+    def _connect_prompt(self, m, registers, start, abort):
+        """PROMPT to the core; (tokens in the FIFO, events for flags of ERROR by name)."""
+        payload = self.prompt.payload
+        fifo = SyncFIFOBuffered(width=len(payload.token), depth=self.config.ctx_len + 1)
+        m.submodules.prompt_fifo = ResetInserter(abort)(fifo)
+        written, token = registers.prompt_write, registers.prompt.token
+        known = token < self.config.vocab_size
+        # Tokens of the present run that the core has not taken yet.
+        left = Signal(range(fifo.depth + 1))
+        m.d.comb += [
+            fifo.w_data.eq(token),
+            fifo.w_en.eq(written & known),
+            payload.token.eq(fifo.r_data),
+            payload.last.eq(left == 1),
+            self.prompt.valid.eq(fifo.r_rdy & left.any()),
+            fifo.r_en.eq(self.prompt.valid & self.prompt.ready),
+        ]
+        with m.If(abort):
+            m.d.sync += left.eq(0)
+        with m.Elif(start):
+            m.d.sync += left.eq(fifo.level)
+        with m.Elif(fifo.r_en):
+            m.d.sync += left.eq(left - 1)
+        return fifo.level, {
+            "prompt_overflow": written & known & ~fifo.w_rdy,
+            "token_outside_vocabulary": written & ~known,
+        }
+
+    def _connect_output(self, m, registers, abort):
+        payload, output = self.output.payload, registers.output
+        fifo = SyncFIFOBuffered(width=len(payload.as_value()), depth=self.output_depth)
+        m.submodules.output_fifo = ResetInserter(abort)(fifo)
+        oldest = payload.shape()(fifo.r_data)
+        m.d.comb += [
+            fifo.w_data.eq(payload),
+            fifo.w_en.eq(self.output.valid),
+            self.output.ready.eq(fifo.w_rdy),
+            fifo.r_en.eq(registers.output_read),
+            registers.status.output_level.eq(fifo.level),
+        ]
+        with m.If(fifo.r_rdy):
+            m.d.comb += [
+                output.token.eq(oldest.token),
+                output.last.eq(oldest.last),
+                output.valid.eq(1),
+            ]
+
+    def _connect_settings(self, m, registers):
+        m.d.comb += [
+            self.settings.temperature_mult.eq(registers.temperature.mult),
+            self.settings.temperature_shift.eq(registers.temperature.shift),
+            self.settings.top_k.eq(registers.top_k.value),
+            self.settings.seed.eq(registers.seed.value),
+            self.settings.count.eq(registers.generate_count.value),
+        ]
+
+    def _keep_errors(self, m, registers, events):
+        """Flags of ERROR; an error in the cycle in which its flag is cleared stays."""
+        clear_all = registers.control_write & registers.control.clear_errors
+        for field in register("ERROR").fields:
+            flag = registers.error[field.name]
+            cleared = clear_all | registers.error_clear[field.low]
+            m.d.sync += flag.eq(events[field.name] | (flag & ~cleared))
+
+    def _count(self, m, registers, start):
+        """Cycles and tokens since start."""
+        m.submodules.cycles = cycles = CycleCounter()
+        tokens = registers.tokens_generated.value
+        m.d.comb += [
+            cycles.clear.eq(start),
+            cycles.enable.eq(self.busy),
+            cycles.low_read.eq(registers.cycles_low_read),
+            registers.cycles_low.value.eq(cycles.low),
+            registers.cycles_high.value.eq(cycles.high),
+        ]
+        with m.If(start):
+            m.d.sync += tokens.eq(0)
+        with m.Elif(self.output.valid & self.output.ready):
+            m.d.sync += tokens.eq(tokens + 1)

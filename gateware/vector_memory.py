@@ -1,0 +1,100 @@
+"""Memories of the vector unit: scales and the residual stream."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Signal, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from model import arith
+
+
+class ScaleMemory(wiring.Component):
+    """Read-only block memory; ``word`` follows ``address`` after ``LATENCY`` (2) cycles.
+
+    Parameters
+    ----------
+    words : list of lists of ``rows`` int
+    width : int
+        Bits of an entry, signed.
+
+    Members
+    -------
+    address : In(range(len(words)))
+    word : Out(ArrayLayout(signed(width), rows))
+    """
+
+    LATENCY = 2
+
+    def __init__(self, words: list[list[int]], *, width: int):
+        self._words = words
+        self._layout = data.ArrayLayout(signed(width), len(words[0]))
+        super().__init__({"address": In(range(len(words))), "word": Out(self._layout)})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.memory = memory = Memory(
+            shape=self._layout,
+            depth=len(self._words),
+            init=self._words,
+            attrs={"ram_style": "block", "rom_style": "block"},
+        )
+        read, word = memory.read_port(), Signal(self._layout, reset_less=True)
+        # the second register is the block memory's own
+        m.d.sync += word.eq(read.data)
+        m.d.comb += [read.addr.eq(self.address), self.word.eq(word)]
+        return m
+
+
+class ResidualMemory(wiring.Component):
+    """The residual vector in LUT memory: one read and one write per cycle.
+
+    ``data`` follows ``address`` after 1 cycle; a write is seen by reads of the next cycle.
+
+    Parameters
+    ----------
+    rows, groups : int
+        Elements per group; groups.
+
+    Members
+    -------
+    address : In(range(groups))
+    clear : In(1)
+        Reads 0 instead.
+    data : Out(ArrayLayout(signed(16), rows))
+    write_enable, write_address, write_data : In
+    """
+
+    def __init__(self, *, rows: int, groups: int):
+        self._groups = groups
+        self._layout = data.ArrayLayout(signed(arith.RESIDUAL_BITS), rows)
+        super().__init__(
+            {
+                "address": In(range(groups)),
+                "clear": In(1),
+                "data": Out(self._layout),
+                "write_enable": In(1),
+                "write_address": In(range(groups)),
+                "write_data": In(self._layout),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.memory = memory = Memory(
+            shape=self._layout, depth=self._groups, init=[], attrs={"ram_style": "distributed"}
+        )
+        read, write = memory.read_port(domain="comb"), memory.write_port()
+        word = Signal(self._layout, reset_less=True)
+        m.d.sync += word.eq(read.data)
+        with m.If(self.clear):
+            m.d.sync += word.as_value().eq(0)
+        m.d.comb += [
+            read.addr.eq(self.address),
+            self.data.eq(word),
+            write.en.eq(self.write_enable),
+            write.addr.eq(self.write_address),
+            write.data.eq(self.write_data),
+        ]
+        return m

@@ -1,0 +1,399 @@
+"""The host interface over AXI4-Lite, with a core that is only a testbench."""
+
+import random
+
+import pytest
+from amaranth.sim import Simulator
+
+from gateware.cycle_counter import CycleCounter
+from gateware.host_interface import HostInterface
+from gateware.hw_config import HwConfig
+from gateware.registers import REGISTERS, register
+from model.arith import SPEC_VERSION
+from model.config import ModelConfig
+from tests.axi_driver import OKAY, SLVERR, AxiDriver
+
+CONFIG = ModelConfig(vocab_size=11, d_model=12, n_heads=3, n_layers=2, d_ff=20, ctx_len=6)
+DIGEST = bytes(range(7, 39)).hex()
+
+
+class FakeCore:
+    """Keeps the core's side of the contract with random stalls; ``runs`` records what it was asked.
+
+    Its tokens are made of the prompt, so that a token lost or doubled anywhere shows. It ignores
+    the length of the context, so that it can fill the output FIFO.
+    """
+
+    def __init__(self, host, seed, stall):
+        self.host = host
+        self.stall = stall
+        self.rng = random.Random(seed)
+        self.runs = []
+        self.busy_cycles = 0
+
+    @staticmethod
+    def tokens(prompt, count):
+        return [(sum(prompt) * 3 + len(prompt) + 7 * i) % CONFIG.vocab_size for i in range(count)]
+
+    async def process(self, ctx):
+        host = self.host
+        settings = [getattr(host.settings, name) for name in SETTINGS]
+        samples = (
+            *(host.start, host.abort, host.prompt.valid, host.prompt.payload.token),
+            *(host.prompt.payload.last, host.output.ready, *settings),
+        )
+        prompt, left, settled, waiting = [], None, None, None
+        async for _, _, start, abort, valid, token, last, ready, *values in ctx.tick().sample(
+            *samples
+        ):
+            busy = ctx.get(host.busy)
+            offered, taking = ctx.get(host.output.valid), ctx.get(host.prompt.ready)
+            self.busy_cycles += busy
+            if busy:
+                assert values == settled, "settings changed during a run"
+            assert not (start and busy), "started while busy"
+            assert busy or not valid, "prompt offered to an idle core"
+            assert waiting in (None, (valid, token, last)), "prompt withdrawn or changed"
+            waiting = (valid, token, last) if valid and not taking and not abort else None
+            ctx.set(host.prompt.ready, 0)
+            if abort:
+                ctx.set(host.busy, 0)
+                ctx.set(host.output.valid, 0)
+            elif start:
+                ctx.set(host.busy, 1)
+                self.busy_cycles = 0
+                prompt, left, settled = [], None, values
+                self.runs.append((prompt, dict(zip(SETTINGS, values, strict=True))))
+            elif busy and left is None:
+                if valid and taking:
+                    prompt.append(token)
+                    if last:
+                        left = self.tokens(prompt, settled[-1])
+                if left is None:
+                    ctx.set(host.prompt.ready, self.rng.random() >= self.stall)
+            elif busy and offered and ready:
+                ctx.set(host.output.valid, 0)
+                if not left:
+                    ctx.set(host.busy, 0)
+            pausing = self.rng.random() < self.stall
+            if ctx.get(host.busy) and left and not ctx.get(host.output.valid) and not pausing:
+                ctx.set(host.output.valid, 1)
+                ctx.set(host.output.payload.token, left.pop(0))
+                ctx.set(host.output.payload.last, not left)
+
+
+SETTINGS = ("temperature_mult", "temperature_shift", "top_k", "seed", "count")
+
+
+class Host:
+    """What a driver does, by register names."""
+
+    def __init__(self, ctx, axi):
+        self.ctx = ctx
+        self.axi = axi
+
+    async def write(self, name, **fields):
+        entry = register(name)
+        return await self.axi.write(self.ctx, entry.offset, entry.pack(**fields))
+
+    async def read(self, name):
+        entry = register(name)
+        word, response = await self.axi.read(self.ctx, entry.offset)
+        assert response == OKAY
+        return entry.unpack(word)
+
+    async def value(self, name):
+        return (await self.read(name))["value"]
+
+    async def configure(self, mult=0, shift=0, top_k=0, seed=0, count=1):
+        await self.write("TEMPERATURE", mult=mult, shift=shift)
+        await self.write("TOP_K", value=top_k)
+        await self.write("SEED", value=seed)
+        await self.write("GENERATE_COUNT", value=count)
+
+    async def push(self, tokens):
+        for token in tokens:
+            await self.write("PROMPT", token=token)
+
+    async def control(self, bit):
+        await self.write("CONTROL", **{bit: 1})
+
+    async def errors(self):
+        """Names of the flags that are set; they are cleared."""
+        flags = await self.read("ERROR")
+        assert (await self.read("STATUS"))["error"] == any(flags.values())
+        await self.write("ERROR", **flags)
+        assert not any((await self.read("ERROR")).values())
+        return {name for name, value in flags.items() if value}
+
+    async def drain(self):
+        """Tokens up to the last one of the run."""
+        tokens = []
+        for _ in range(1000):
+            entry = await self.read("OUTPUT")
+            if entry["valid"]:
+                tokens.append(entry["token"])
+                if entry["last"]:
+                    return tokens
+            else:
+                assert entry == {"token": 0, "last": 0, "valid": 0}
+        raise AssertionError("no last token")
+
+    async def until_done(self):
+        for _ in range(1000):
+            status = await self.read("STATUS")
+            if status["done"]:
+                assert not status["busy"]
+                return
+        raise AssertionError("not done")
+
+
+def run(scenario, *, seed=0, stall=0.3, core_stall=None):
+    """Run ``await scenario(host, core)`` over AXI."""
+    dut = HostInterface(CONFIG, HwConfig(2, 4, 6), digest=DIGEST, build_id=0xB1D, clock_khz=150_000)
+    sim = Simulator(dut)
+    sim.add_clock(1e-6)
+    axi = AxiDriver(dut.axi, seed=seed, stall=stall)
+    axi.add_to(sim)
+    core = FakeCore(dut, seed, stall if core_stall is None else core_stall)
+    sim.add_testbench(core.process, background=True)
+
+    async def testbench(ctx):
+        await scenario(Host(ctx, axi), core)
+
+    sim.add_testbench(testbench)
+    sim.run()
+
+
+def test_identification():
+    async def scenario(host, core):
+        expected = {
+            "MAGIC": 0x31465447,
+            "SPEC_VERSION": SPEC_VERSION,
+            "BUILD_ID": 0xB1D,
+            "CLOCK_KHZ": 150_000,
+            "VOCAB_SIZE": 11,
+            "D_MODEL": 12,
+            "N_HEADS": 3,
+            "N_LAYERS": 2,
+            "D_FF": 20,
+            "CTX_LEN": 6,
+            "ENGINE_ROWS": 2,
+            "ENGINE_COLS": 4,
+            "ARRAY_LANES": 6,
+        }
+        for name, value in expected.items():
+            assert await host.value(name) == value, name
+        words = [await host.value(f"ARTIFACT_HASH_{i}") for i in range(8)]
+        assert "".join(f"{word:08x}" for word in words) == DIGEST
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(("seed", "stall"), [(1, 0.0), (2, 0.3), (3, 0.7)])
+def test_runs(seed, stall):
+    """Whatever the stalls: prompt, settings, tokens, counters are right, nothing is lost."""
+    rng = random.Random(seed)
+
+    async def scenario(host, core):
+        for _ in range(4):
+            prompt = [rng.randrange(11) for _ in range(rng.randint(1, 6))]
+            settings = {
+                "mult": rng.getrandbits(8),
+                "shift": rng.getrandbits(5),
+                "top_k": rng.randint(0, 11),
+                "seed": rng.getrandbits(32),
+                "count": rng.choice([1, 2, rng.randint(1, 60)]),
+            }
+            await host.configure(**settings)
+            await host.push(prompt)
+            await host.control("start")
+            # until more tokens than fit have piled up: the core must wait
+            await host.ctx.tick().repeat(rng.choice([1, 200]))
+            tokens = await host.drain()
+            assert tokens == core.tokens(prompt, settings["count"])
+            await host.until_done()
+            assert await host.value("TOKENS_GENERATED") == len(tokens)
+            assert await host.value("CYCLES_LOW") == core.busy_cycles
+            assert await host.value("CYCLES_HIGH") == 0
+            status = await host.read("STATUS")
+            assert (status["prompt_level"], status["output_level"]) == (0, 0)
+            got_prompt, got = core.runs[-1]
+            assert got_prompt == prompt
+            assert list(got.values()) == list(settings.values())
+        assert await host.errors() == set()
+
+    run(scenario, seed=seed, stall=stall)
+
+
+def test_refused_starts_do_nothing_but_raise_their_flags():
+    async def scenario(host, core):
+        await host.push([11, 2**16 + 3, 2**32 - 1])
+        assert await host.errors() == {"token_outside_vocabulary"}
+        assert (await host.read("STATUS"))["prompt_level"] == 0
+        await host.control("start")
+        assert await host.errors() == {"prompt_empty"}
+        await host.configure(count=0, top_k=12)
+        await host.control("start")
+        assert await host.errors() == {"prompt_empty", "count_zero", "top_k_too_large"}
+        await host.configure(count=1, top_k=2**31)
+        await host.push([1] * 7)
+        await host.control("start")
+        assert await host.errors() == {"prompt_too_long", "top_k_too_large"}
+        await host.push([2])
+        assert await host.errors() == {"prompt_overflow"}
+        assert (await host.read("STATUS"))["prompt_level"] == 7
+        assert core.runs == []
+        await host.control("abort")
+        assert (await host.read("STATUS"))["prompt_level"] == 0
+        await host.configure(count=3, top_k=11)
+        await host.push([4] * 6)
+        await host.control("start")
+        assert await host.drain() == core.tokens([4] * 6, 3)
+        assert await host.errors() == set()
+        await host.control("start")
+        await host.control("clear_errors")
+        assert await host.errors() == set()
+
+    run(scenario)
+
+
+def test_busy_locks_settings_and_keeps_the_next_prompt():
+    async def scenario(host, core):
+        await host.configure(count=30, seed=5)
+        await host.push([1, 2])
+        await host.control("start")
+        assert (await host.read("STATUS"))["busy"]
+        await host.control("start")
+        assert await host.errors() == {"start_while_busy"}
+        await host.write("SEED", value=6)
+        assert await host.errors() == {"settings_locked"}
+        assert await host.value("SEED") == 5
+        await host.push([3, 4, 5])
+        tokens = await host.drain()
+        await host.until_done()
+        assert tokens == core.tokens([1, 2], 30)
+        assert (await host.read("STATUS"))["prompt_level"] == 3
+        await host.write("SEED", value=6)
+        await host.control("start")
+        assert await host.drain() == core.tokens([3, 4, 5], 30)
+        assert [settings["seed"] for _, settings in core.runs] == [5, 6]
+        assert await host.errors() == set()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("wait", "core_stall"), [(1, 0.95), (5, 0.3), (11, 0.9), (40, 0.3), (120, 0.3)]
+)
+def test_abort_forgets_the_run(wait, core_stall):
+    async def scenario(host, core):
+        await host.configure(count=100)
+        await host.push([1, 2, 3, 4])
+        await host.control("start")
+        await host.ctx.tick().repeat(wait)
+        await host.write("CONTROL", abort=1, start=1)
+        status = await host.read("STATUS")
+        assert not any(status.values()), status
+        assert not (await host.read("OUTPUT"))["valid"]
+        await host.write("GENERATE_COUNT", value=2)
+        await host.push([5])
+        await host.control("start")
+        assert await host.drain() == core.tokens([5], 2)
+        assert core.runs[-1][0] == [5]
+        assert len(core.runs) == 2
+        assert await host.errors() == set()
+
+    run(scenario, seed=wait, core_stall=core_stall)
+
+
+def test_addresses_without_a_register_and_forbidden_accesses():
+    rng = random.Random(8)
+    readable = {entry.offset for entry in REGISTERS if entry.access.readable}
+    writable = {entry.offset for entry in REGISTERS if entry.access.writable}
+
+    async def scenario(host, core):
+        await host.push([1, 2])
+        for offset in {*range(0, 0x100, 4), *rng.sample(range(0x100, 0x1000, 4), 20)}:
+            if offset not in readable:
+                assert await host.axi.read(host.ctx, offset) == (0, SLVERR)
+            if offset not in writable:
+                assert await host.axi.write(host.ctx, offset, 0xFFFFFFFF) == SLVERR
+        # PROMPT takes whole words only
+        assert await host.axi.write(host.ctx, register("PROMPT").offset, 3, 0b0001) == SLVERR
+        assert await host.axi.write(host.ctx, register("PROMPT").offset, 3, 0b0000) == OKAY
+        assert (await host.read("STATUS"))["prompt_level"] == 2
+        assert core.runs == []
+        assert await host.errors() == set()
+
+    run(scenario)
+
+
+def test_context_full_is_shown():
+    dut = HostInterface(CONFIG, HwConfig(2, 4, 6), digest=DIGEST, build_id=0, clock_khz=0)
+    sim = Simulator(dut)
+    sim.add_clock(1e-6)
+    axi = AxiDriver(dut.axi)
+    axi.add_to(sim)
+
+    async def testbench(ctx):
+        host = Host(ctx, axi)
+        for value in (1, 0):
+            ctx.set(dut.context_full, value)
+            assert (await host.read("STATUS"))["context_full"] == value
+
+    sim.add_testbench(testbench)
+    sim.run()
+
+
+def test_cycle_counter_halves_are_of_one_moment():
+    dut = CycleCounter(half_bits=3)
+    rng = random.Random(2)
+
+    async def testbench(ctx):
+        count, high = 0, 0
+        for _ in range(400):
+            clear, enable, read = rng.random() < 0.01, rng.random() < 0.9, rng.random() < 0.2
+            ctx.set(dut.clear, clear)
+            ctx.set(dut.enable, enable)
+            ctx.set(dut.low_read, read)
+            assert ctx.get(dut.low) == count % 8
+            assert ctx.get(dut.high) == high
+            if read:
+                high = count // 8
+            count = 0 if clear else (count + enable) % 64
+            await ctx.tick()
+
+    sim = Simulator(dut)
+    sim.add_clock(1e-6)
+    sim.add_testbench(testbench)
+    sim.run()
+
+
+@pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"config": 3}, TypeError, "config must be a ModelConfig, not 3"),
+        ({"hw": None}, TypeError, "hw must be a HwConfig, not None"),
+        ({"digest": "ab"}, ValueError, "digest must be 64 hexadecimal digits, not 'ab'"),
+        ({"build_id": 2**32}, ValueError, "build_id must be 0 to 4294967295, not 4294967296"),
+        ({"clock_khz": 1.5}, TypeError, "clock_khz must be an integer, not 1.5"),
+        ({"output_depth": 15}, ValueError, "output_depth must be 16 to 4095, not 15"),
+        (
+            {"config": ModelConfig(65537, 1, 1, 1, 1, 1)},
+            ValueError,
+            "vocab_size must be 1 to 65536, not 65537",
+        ),
+    ],
+)
+def test_parameters_are_checked(change, error, message):
+    parameters = {
+        "config": CONFIG,
+        "hw": HwConfig(2, 4, 6),
+        "digest": DIGEST,
+        "build_id": 0,
+        "clock_khz": 0,
+    }
+    with pytest.raises(error, match=f"^{message}$"):
+        HostInterface(**{**parameters, **change})
