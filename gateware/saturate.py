@@ -36,7 +36,7 @@ class Saturation:
     def result(self) -> Value:
         """The limited value, ``bits`` bits, signed."""
         ones = Const((1 << len(self.middle)) - 1, len(self.middle))
-        middle = Mux(self.low, 0, Mux(self.high, ones, self.middle))
+        middle = (self.middle | Mux(self.high, ones, 0)) & Mux(self.low, 0, ones)
         return Cat(self.bottom, middle, self.sign).as_signed()
 
     def rectified(self, enable: Value) -> Saturation:

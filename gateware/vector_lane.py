@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -138,7 +138,11 @@ class VectorLane(wiring.Component):
         )
         increment = saturated(scaled.shift_right(sizes.matrix_shift), arith.RESIDUAL_BITS)
         total = Signal(signed(arith.RESIDUAL_BITS + 1), reset_less=True)
-        m.d.sync += total.eq(self.residual + increment)
+        # residual + increment, written as a difference (the lowest bit borrows): the minuend, a
+        # plain signal, is the carry chain's data input, so that saturation and addition share
+        # one look-up table per bit; synthesis may exchange the operands of a sum
+        difference = Cat(0, self.residual).as_signed() - Cat(1, ~increment).as_signed()
+        m.d.sync += total.eq(difference >> 1)
         # the memory's data and both factors of the square share one selection
         factor = Signal.like(gainer.b)
         m.d.comb += [

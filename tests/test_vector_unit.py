@@ -1,0 +1,522 @@
+"""The vector unit against ``model.arith``, bit for bit and cycle for cycle."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from amaranth.sim import Simulator
+
+from gateware.vector_op import Destination, VectorKind
+from gateware.vector_unit import VectorUnit
+from model import arith
+
+KINDS = list(VectorKind)
+RESIDUAL_KINDS = (VectorKind.RESIDUAL_ADD, VectorKind.RESIDUAL_LOAD)
+ARRAY_KINDS = (VectorKind.ATTENTION, VectorKind.RESIDUAL_LOAD)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """Parameters of a unit under test, except its scale words."""
+
+    rows: int = 8
+    d_model: int = 64
+    requantize_shift: int = 16
+    gain_shift: int = 13
+    division_shift: int = 23
+    acc_width: int = 16
+    attention_acc_width: int = 23
+    reciprocal_width: int = 16
+
+    @property
+    def d_groups(self) -> int:
+        return -(-self.d_model // self.rows)
+
+
+SIZES = {
+    "reference": Sizes(),
+    "one row": Sizes(rows=1, d_model=3),
+    "two rows, padded": Sizes(rows=2, d_model=7, gain_shift=0),
+    "three rows, padded": Sizes(rows=3, d_model=16, division_shift=19, attention_acc_width=19),
+    "four rows, one group": Sizes(rows=4, d_model=4, requantize_shift=7, acc_width=10),
+    "five rows, long context": Sizes(rows=5, d_model=96, division_shift=26, attention_acc_width=27),
+    "six rows, wide engine": Sizes(rows=6, d_model=24, acc_width=24, requantize_shift=24),
+    "seven rows, no shift": Sizes(rows=7, d_model=50, requantize_shift=0, acc_width=9),
+    "sixteen rows, wide model": Sizes(rows=16, d_model=600, attention_acc_width=16),
+    "short products": Sizes(
+        rows=2, d_model=2, requantize_shift=31, gain_shift=31, acc_width=4, division_shift=30
+    ),
+}
+
+
+@dataclasses.dataclass
+class Op:
+    """An operation, the data that it meets, and the cycle of its issue."""
+
+    kind: VectorKind
+    acc: np.ndarray | None = None
+    reciprocal: int = 0
+    scale: int = 0
+    group: int = 0
+    first: bool = False
+    last: bool = False
+    place: tuple[Destination, int, int] = (Destination.ACTIVATION, 0, 0)
+    cycle: int = 0
+
+
+class Model:
+    """What the unit must do, from the integer contract."""
+
+    def __init__(self, sizes: Sizes, words: np.ndarray):
+        self.sizes = sizes
+        self.words = words
+        self.residual = np.zeros((sizes.d_groups, sizes.rows), np.int64)
+        self.complete = self.residual.copy()
+
+    def __call__(self, op: Op):
+        """("write", cycle, place, data) or ("residual", cycle, group, data)."""
+        sizes, scale = self.sizes, self.words[op.scale]
+        match op.kind:
+            case VectorKind.REQUANTIZE:
+                value = arith.to_activation(sizes.requantize_shift)(op.acc, scale)
+            case VectorKind.RELU:
+                value = arith.to_relu(sizes.requantize_shift)(op.acc, scale)
+            case VectorKind.ATTENTION:
+                value = arith.to_activation(sizes.division_shift)(op.acc, op.reciprocal)
+            case VectorKind.NORM:
+                norm = arith.RMSNorm(sizes.d_model, sizes.gain_shift)
+                e, index = norm.exponent_and_index((self.complete**2).sum())
+                u = arith.round_shift(self.residual[op.group] * norm.table[index], e)
+                value = arith.round_shift(u * scale, sizes.gain_shift)
+                value = arith.saturate(value, -arith.ACT_MAX, arith.ACT_MAX)
+            case VectorKind.RESIDUAL_ADD:
+                increment = arith.to_residual(sizes.requantize_shift)(op.acc, scale)
+                value = arith.add_residual(self.residual[op.group], increment)
+            case VectorKind.RESIDUAL_LOAD:
+                value = arith.saturate(op.acc, -arith.RESIDUAL_MAX, arith.RESIDUAL_MAX)
+        if op.kind not in RESIDUAL_KINDS:
+            latency = (
+                VectorUnit.norm_write_latency
+                if op.kind is VectorKind.NORM
+                else VectorUnit.requantize_latency
+            )
+            return "write", op.cycle + latency, op.place, value.tolist()
+        self.residual[op.group] = value
+        if op.last:
+            self.complete = self.residual.copy()
+        return "residual", op.cycle + VectorUnit.residual_latency, op.group, value.tolist()
+
+
+def build(sizes: Sizes, words: np.ndarray, **kwargs) -> VectorUnit:
+    return VectorUnit(
+        **dataclasses.asdict(sizes),
+        d_groups=sizes.d_groups,
+        scale_words=words.tolist(),
+        row_bits=5,
+        column_bits=3,
+        **kwargs,
+    )
+
+
+def run(unit: VectorUnit, sizes: Sizes, ops: list[Op], seed: int = 0):
+    """(events, collision); inputs that no operation uses are random."""
+    rng = np.random.default_rng(seed)
+    start = {op.cycle: op for op in ops}
+    assert len(start) == len(ops), "two operations in one cycle"
+    events, collided = [], []
+
+    def random_lanes(width):
+        return rng.integers(-(1 << width - 1), 1 << width - 1, sizes.rows).tolist()
+
+    async def bench(ctx):
+        for cycle in range(max(start) + VectorUnit.norm_write_latency + 2):
+            op = start.get(cycle)
+            ctx.set(unit.op.valid, 0)
+            if op is not None:
+                destination, row, column = op.place
+                ctx.set(
+                    unit.op,
+                    {
+                        "valid": 1,
+                        "kind": op.kind,
+                        "destination": destination,
+                        "row": row,
+                        "column": column,
+                        "group": op.group,
+                        "scale_address": op.scale,
+                        "first": op.first,
+                        "last": op.last,
+                    },
+                )
+            engine, array = random_lanes(sizes.acc_width), random_lanes(sizes.attention_acc_width)
+            reciprocal = int(rng.integers(1 << sizes.reciprocal_width))
+            meeting = start.get(cycle - VectorUnit.DATA_DELAY)
+            if meeting is not None and meeting.acc is not None:
+                if meeting.kind in ARRAY_KINDS:
+                    array, reciprocal = meeting.acc.tolist(), meeting.reciprocal
+                else:
+                    engine = meeting.acc.tolist()
+            ctx.set(unit.engine_acc, engine)
+            ctx.set(unit.array_acc, array)
+            ctx.set(unit.reciprocal, reciprocal)
+            if ctx.get(unit.write.valid):
+                write = ctx.get(unit.write)
+                place = (write.destination, write.row, write.column)
+                events.append(("write", cycle, place, list(write.data)))
+            if ctx.get(unit.residual_write.valid):
+                write = ctx.get(unit.residual_write)
+                events.append(("residual", cycle, write.group, list(write.data)))
+            await ctx.tick()
+        collided.append(ctx.get(unit.collision))
+
+    sim = Simulator(unit)
+    sim.add_clock(1e-8)
+    sim.add_testbench(bench)
+    sim.run()
+    return events, bool(collided[0])
+
+
+class Traffic:
+    """Random operations with random or extreme data, and the scale words that go with them."""
+
+    def __init__(self, sizes: Sizes, seed: int):
+        self.sizes = sizes
+        self.rng = np.random.default_rng(seed)
+        self.mults = 12
+        spread = self.rng.integers(0, 8, (self.mults, 1))
+        mults = self.rng.integers(0, 256, (self.mults, sizes.rows)) << spread
+        gains = self.rng.integers(-127, 128, (sizes.d_groups, sizes.rows)) * 2
+        self.words = np.concatenate([mults, self._masked(gains)])
+        self.ops: list[Op] = []
+        self.now = 0
+
+    def _masked(self, groups):
+        """Zero beyond d_model."""
+        flat = np.array(groups).reshape(-1)
+        flat[self.sizes.d_model :] = 0
+        return flat.reshape(-1, self.sizes.rows)
+
+    def issue(self, op: Op, wait: int = 0):
+        rng = self.rng
+        self.now += wait
+        op.cycle = self.now
+        op.place = (
+            Destination(rng.integers(3)),
+            int(rng.integers(32)),
+            int(rng.integers(8)),
+        )
+        self.ops.append(op)
+        self.now += 1
+
+    def lanes(self, width: int) -> np.ndarray:
+        bound = (1 << width - 1) - 1
+        magnitude = 1 << int(self.rng.integers(0, width))
+        bound = self.rng.choice([bound, min(bound, magnitude)])
+        values = self.rng.integers(-bound, bound + 1, self.sizes.rows)
+        extreme = self.rng.random(self.sizes.rows) < 0.2
+        return np.where(extreme, self.rng.choice([-bound, bound], self.sizes.rows), values)
+
+    def matrix(self, kind: VectorKind, group: int = 0, **flags) -> Op:
+        scale = int(self.rng.integers(self.mults))
+        acc = self.lanes(self.sizes.acc_width)
+        if kind is VectorKind.RESIDUAL_ADD:
+            # zero accumulators keep the padding at 0 whatever the multipliers
+            used = self.sizes.d_model - group * self.sizes.rows
+            acc = np.where(np.arange(self.sizes.rows) < used, acc, 0)
+        return Op(kind, acc, scale=scale, group=group, **flags)
+
+    def attention(self) -> Op:
+        reciprocal = int(self.rng.integers(1 << self.sizes.reciprocal_width))
+        return Op(VectorKind.ATTENTION, self.lanes(self.sizes.attention_acc_width), reciprocal)
+
+    def load(self, values: np.ndarray):
+        groups = np.zeros(self.sizes.d_groups * self.sizes.rows, np.int64)
+        groups[: self.sizes.d_model] = values
+        groups = groups.reshape(-1, self.sizes.rows)
+        for i, group in enumerate(groups):
+            last = i == len(groups) - 1
+            kind = VectorKind.RESIDUAL_LOAD
+            self.issue(Op(kind, group, group=i, first=i == 0, last=last))
+
+    def add(self, order=None):
+        order = range(self.sizes.d_groups) if order is None else order
+        for i, group in enumerate(order):
+            flags = {"first": i == 0, "last": i == self.sizes.d_groups - 1}
+            self.issue(self.matrix(VectorKind.RESIDUAL_ADD, int(group), **flags))
+
+    def norm(self):
+        for group in self.rng.permutation(self.sizes.d_groups):
+            self.issue(Op(VectorKind.NORM, group=int(group), scale=self.mults + int(group)))
+
+
+def expected(traffic: Traffic) -> list:
+    model = Model(traffic.sizes, traffic.words)
+    return sorted((model(op) for op in traffic.ops), key=lambda event: (event[1], event[0]))
+
+
+def simulate(traffic: Traffic):
+    """(events in the order of :func:`expected`, collision)."""
+    events, collision = run(build(traffic.sizes, traffic.words), traffic.sizes, traffic.ops)
+    return sorted(events, key=lambda event: (event[1], event[0])), collision
+
+
+def check(traffic: Traffic):
+    events, collision = simulate(traffic)
+    assert events == expected(traffic)
+    assert not collision
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_token(name):
+    """Load, norm, matrices, attention, residual adds and norm at the tightest legal spacing."""
+    sizes = SIZES[name]
+    traffic = Traffic(sizes, seed=len(name))
+    unit = build(sizes, traffic.words)
+    bound = min(2 * 127 * 255, (1 << sizes.attention_acc_width - 1) - 1)
+    for scale in (bound, 300, 1):
+        traffic.load(traffic.rng.integers(-scale, scale + 1, sizes.d_model))
+        for _ in range(1 if sizes.d_groups > 10 else 2):
+            traffic.now += unit.normalizer_latency - 1
+            traffic.norm()
+            traffic.now += VectorUnit.NORM_PASS
+            for _ in range(6):
+                kinds = (VectorKind.REQUANTIZE, VectorKind.RELU)
+                traffic.issue(traffic.matrix(kinds[traffic.rng.integers(2)]))
+                traffic.issue(traffic.attention())
+            traffic.add(traffic.rng.permutation(sizes.d_groups))
+    check(traffic)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_random_interleaving(seed):
+    """Any operation in any cycle in which the schedule rules allow it."""
+    rng = np.random.default_rng(100 + seed)
+    rows = seed + 1
+    sizes = Sizes(
+        rows=rows,
+        d_model=int(rng.integers(1, 5 * rows)),
+        requantize_shift=int(rng.integers(4, 20)),
+        gain_shift=int(rng.integers(4, 14)),
+        division_shift=int(rng.integers(16, 25)),
+        acc_width=int(rng.integers(6, 20)),
+        attention_acc_width=int(rng.integers(17, 26)),
+        reciprocal_width=int(rng.integers(9, 18)),
+    )
+    traffic = Traffic(sizes, seed)
+    unit = build(sizes, traffic.words)
+    traffic.load(np.zeros(sizes.d_model, np.int64))
+    norms, added, last = set(), {}, traffic.now - 1
+    pending: list[int] = []
+    for _ in range(150):
+        now = traffic.now
+        complete = not pending and now - last >= unit.normalizer_latency
+        choices = [None]
+        if complete:
+            choices += [VectorKind.NORM] * 3
+        if now - VectorUnit.NORM_PASS not in norms:
+            choices += [VectorKind.REQUANTIZE, VectorKind.RELU, VectorKind.ATTENTION]
+            group = pending[0] if pending else 0
+            if pending and now - added.get(group, -100) >= VectorUnit.residual_add_latency:
+                choices += [VectorKind.RESIDUAL_ADD, VectorKind.RESIDUAL_LOAD] * 3
+            elif complete and rng.random() < 0.1:
+                pending = rng.permutation(sizes.d_groups).tolist()
+        kind = choices[rng.integers(len(choices))]
+        if kind is None:
+            traffic.now += 1
+        elif kind is VectorKind.NORM:
+            norms.add(now)
+            group = int(rng.integers(sizes.d_groups))
+            traffic.issue(Op(kind, group=group, scale=traffic.mults + group))
+        elif kind is VectorKind.ATTENTION:
+            traffic.issue(traffic.attention())
+        elif kind in RESIDUAL_KINDS:
+            first, group = len(pending) == sizes.d_groups, pending.pop(0)
+            op = traffic.matrix(kind, group, first=first, last=not pending)
+            if kind is VectorKind.RESIDUAL_LOAD:
+                bound = 2 * arith.ACT_MAX * arith.MULT_MAX
+                op.acc = np.where(op.acc == 0, 0, rng.integers(-bound, bound + 1, rows))
+                op.acc = np.clip(op.acc, -(2**16), 2**16 - 1)
+            traffic.issue(op)
+            added[group] = last = now
+        else:
+            traffic.issue(traffic.matrix(kind))
+    check(traffic)
+
+
+EXTREMES = {
+    "highest": np.full(64, 64770),
+    "lowest": np.full(64, -64770),
+    "just saturated": np.tile([32767, -32768, 32768, -32767], 16),
+    "zero": np.zeros(64, np.int64),
+    "one high": np.eye(64, dtype=np.int64)[5] * 32767,
+    "one low": np.eye(64, dtype=np.int64)[63] * -32767,
+    "one unit": np.eye(64, dtype=np.int64)[0],
+    "units": np.tile([1, -1], 32),
+    "largest short sum": np.eye(64, dtype=np.int64)[8] * 255,
+    "smallest long sum": np.eye(64, dtype=np.int64)[8] * -256,
+}
+
+
+def test_extreme_residuals():
+    """Norms of extreme vectors; then they saturate both ways by the largest increments."""
+    sizes = Sizes(requantize_shift=3)
+    traffic = Traffic(sizes, 0)
+    unit = build(sizes, traffic.words)
+    traffic.words[0] = 255 << 7
+    for values in EXTREMES.values():
+        traffic.load(values)
+        traffic.now += unit.normalizer_latency - 1
+        traffic.norm()
+        traffic.now += VectorUnit.NORM_PASS
+        for sign in (1, -1, -1):
+            acc = np.full(8, sign * 32767)
+            for group in range(sizes.d_groups):
+                flags = {"first": group == 0, "last": group == sizes.d_groups - 1}
+                traffic.issue(Op(VectorKind.RESIDUAL_ADD, acc, scale=0, group=group, **flags))
+    traffic.now += unit.normalizer_latency - 1
+    traffic.norm()
+    check(traffic)
+
+
+def test_increment_of_minus_32768_is_limited_before_it_is_added():
+    sizes = Sizes(rows=1, d_model=1, requantize_shift=0)
+    traffic = Traffic(sizes, 0)
+    traffic.words[0] = 1
+    traffic.load(np.array([1]))
+    acc = np.array([-32768])
+    traffic.issue(Op(VectorKind.RESIDUAL_ADD, acc, first=True, last=True), wait=3)
+    check(traffic)
+    assert expected(traffic)[-1][-1] == [-32766]
+
+
+@pytest.mark.parametrize("early", [0, 1])
+def test_residual_add_latency_is_minimal(early):
+    """Two adds to one group: exact at the stated distance, wrong a cycle earlier."""
+    sizes = Sizes(rows=2, d_model=4, requantize_shift=0)
+    traffic = Traffic(sizes, 1)
+    traffic.words[0] = 1
+    acc = np.array([100, -50])
+    traffic.issue(Op(VectorKind.RESIDUAL_LOAD, acc, first=True))
+    for last in (False, True):
+        wait = VectorUnit.residual_add_latency - 1 - early
+        traffic.issue(Op(VectorKind.RESIDUAL_ADD, acc, last=last), wait=wait)
+    events, _ = simulate(traffic)
+    assert (events == expected(traffic)) == (not early)
+
+
+@pytest.mark.parametrize("early", [0, 1])
+@pytest.mark.parametrize("rows", [1, 2, 3, 8, 9])
+def test_normalizer_latency_is_minimal(rows, early):
+    """A cycle earlier, a norm meets the factor of the vector before."""
+    sizes = Sizes(rows=rows, d_model=2 * rows)
+    traffic = Traffic(sizes, 1)
+    unit = build(sizes, traffic.words)
+    traffic.words[-1] = 1000
+    wait = unit.normalizer_latency - 1
+    for value, less in ((1000, 0), (1250, early)):
+        traffic.load(np.full(2 * rows, value))
+        op = Op(VectorKind.NORM, group=1, scale=len(traffic.words) - 1)
+        traffic.issue(op, wait=wait - less)
+    events, collision = simulate(traffic)
+    assert not collision
+    assert (events == expected(traffic)) == (not early)
+
+
+@pytest.mark.parametrize("early", [0, 1])
+def test_residual_latency_is_minimal_for_a_norm(early):
+    """The group just written is what the norm reads, with the factor of the last whole vector."""
+    sizes = Sizes(rows=2, d_model=4)
+    traffic = Traffic(sizes, 1)
+    unit = build(sizes, traffic.words)
+    traffic.words[-1] = 1000
+    traffic.load(np.array([100, 200, 150, 50]))
+    load = Op(VectorKind.RESIDUAL_LOAD, np.array([-70, 30]), first=True)
+    traffic.issue(load, wait=unit.normalizer_latency)
+    wait = VectorUnit.residual_latency - 1 - early
+    traffic.issue(Op(VectorKind.NORM, scale=len(traffic.words) - 1), wait=wait)
+    events, collision = simulate(traffic)
+    assert collision == bool(early)
+    assert (events == expected(traffic)) == (not early)
+
+
+def pair(traffic: Traffic, first: VectorKind, second: VectorKind, distance: int):
+    for kind, wait in ((first, 20), (second, distance - 1)):
+        traffic.issue(Op(kind, np.array([1])), wait=wait)
+
+
+COLLIDING = [
+    *((VectorKind.NORM, kind, VectorUnit.NORM_PASS) for kind in KINDS[:-1]),
+    *(
+        (kind, VectorKind.NORM, distance)
+        for kind in RESIDUAL_KINDS
+        for distance in range(1, VectorUnit.residual_latency)
+    ),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "distance"), COLLIDING)
+def test_collision(first, second, distance):
+    traffic = Traffic(Sizes(rows=1, d_model=1), 0)
+    pair(traffic, first, second, distance)
+    _, collision = simulate(traffic)
+    assert collision
+
+
+def test_no_collision_of_other_pairs():
+    traffic = Traffic(Sizes(rows=1, d_model=1), 0)
+    for distance in range(1, 11):
+        for kind in KINDS:
+            for first, second in ((VectorKind.NORM, kind), (kind, VectorKind.NORM)):
+                if (first, second, distance) not in COLLIDING:
+                    pair(traffic, first, second, distance)
+    _, collision = simulate(traffic)
+    assert not collision
+
+
+GOOD = {
+    "rows": 2,
+    "d_model": 4,
+    "d_groups": 2,
+    "scale_words": [[1, 2]],
+    "requantize_shift": 8,
+    "gain_shift": 8,
+    "division_shift": 20,
+    "acc_width": 10,
+    "attention_acc_width": 20,
+    "reciprocal_width": 12,
+    "row_bits": 3,
+    "column_bits": 2,
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "message"),
+    [
+        ({"rows": 0}, ValueError, "rows must be at least 1, not 0"),
+        ({"rows": 2.0}, TypeError, "rows must be an integer, not 2.0"),
+        ({"d_model": True}, TypeError, "d_model must be an integer, not True"),
+        ({"d_groups": 1}, ValueError, "d_groups must be at least 2, not 1"),
+        ({"row_bits": -1}, ValueError, "row_bits must be at least 0, not -1"),
+        ({"column_bits": "2"}, TypeError, "column_bits must be an integer, not '2'"),
+        ({"gain_shift": -1}, ValueError, "gain_shift must be at least 0, not -1"),
+        ({"acc_width": 0}, ValueError, "acc_width must be at least 1, not 0"),
+        ({"scale_words": []}, ValueError, "scale_words must have at least one word, not none"),
+        (
+            {"scale_words": [[1, 2], [3]]},
+            ValueError,
+            "scale_words[1] must have 2 entries, not 1",
+        ),
+        (
+            {"scale_words": [[1, 2.5]]},
+            TypeError,
+            "scale_words[0] must hold integers, not 2.5",
+        ),
+        ({"dsp": "dsp58"}, ValueError, "dsp must be one of generic, dsp48e1, not 'dsp58'"),
+    ],
+)
+def test_parameters_are_checked(changed, error, message):
+    with pytest.raises(error) as raised:
+        VectorUnit(**{**GOOD, **changed})
+    assert str(raised.value) == message
