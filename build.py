@@ -1,0 +1,74 @@
+"""gateformer: builds the accelerator of a trained model for a board. See --help."""
+
+from __future__ import annotations
+
+import argparse
+
+from model.cli import run
+from platforms import flow
+
+EXAMPLES = """\
+examples:
+  python build.py zybo                       the shipped model, up to the bitstream
+  python build.py zybo --timeline            one token's schedule as a picture
+  python build.py sim --prompt "ROMEO:" --tokens 200 --temperature 0.8 --top-k 20 --seed 1
+  python build.py sim --model random:n_layers=3,d_model=96,n_heads=3,d_ff=320,ctx_len=48 --check
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Command line of ``python build.py``."""
+    p = argparse.ArgumentParser(
+        prog="build.py",
+        description="Turn a trained, quantized language model into an FPGA accelerator.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    p.add_argument("board", nargs="?", help="board to build for, or sim; --list shows them")
+    p.add_argument("--list", action="store_true", help="list boards and shipped models")
+    p.add_argument(
+        "--model",
+        default=flow.DEFAULT_MODEL,
+        help="shipped name, artifact file or random:n_layers=…,seed=… (default: %(default)s)",
+    )
+    sizes = p.add_argument_group("hardware sizes (chosen to fit the board by default)")
+    sizes.add_argument("--rows", type=int, help="output rows of the ternary engine per cycle")
+    sizes.add_argument("--cols", type=int, help="input columns of the ternary engine per cycle")
+    sizes.add_argument("--lanes", type=int, help="INT8 multipliers")
+    sizes.add_argument("--packing", help="2bit or 3in5")
+    p.add_argument("--clock", type=float, metavar="MHZ", help="core clock (default: the board's)")
+    p.add_argument("--toolchain", help="vivado or openxc7 (default: the one that is installed)")
+    p.add_argument("--timeline", action="store_true", help="only draw one token's schedule (SVG)")
+    p.add_argument(
+        "--position", type=int, help="context position of --timeline (default: the middle)"
+    )
+    text = p.add_argument_group("text out of the compiled simulation")
+    text.add_argument("--prompt", help="text to continue")
+    text.add_argument("--tokens", type=int, default=100, help="tokens to generate (default: 100)")
+    text.add_argument("--temperature", default="0.8", help="0: greedy (default: 0.8)")
+    text.add_argument(
+        "--top-k", type=int, help=f"0: off (default: {flow.DEFAULT_TOP_K}, or the vocabulary)"
+    )
+    text.add_argument("--seed", type=int, default=1, help="of the sampler (default: 1)")
+    text.add_argument(
+        "--continue",
+        dest="refeed",
+        action="store_true",
+        help="at the end of the context go on with its last half as the new prompt",
+    )
+    sim = p.add_argument_group("sim only")
+    sim.add_argument(
+        "--check", action="store_true", help="compare every tap and token with the reference"
+    )
+    sim.add_argument("--waveform", metavar="FILE", help="write a VCD of --cycles")
+    sim.add_argument("--cycles", default="0:2000", help="first:last (default: %(default)s)")
+    return p
+
+
+def main() -> None:
+    arguments = parser().parse_args()
+    flow.build(arguments)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,71 @@
+"""Results of long tool runs, kept by the digest of everything they depend on."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Not a POSIX system: two processes may do the same work, both correctly.
+    fcntl = None
+
+
+def cache_directory() -> Path:
+    """``$XDG_CACHE_HOME/gateformer``, or ``~/.cache/gateformer``; made if needed."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    directory = Path(base) / "gateformer"
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
+
+
+def digest(*parts: str) -> str:
+    """SHA-256 (hex) of the texts, each with its length, so that no two lists collide."""
+    hasher = hashlib.sha256()
+    for part in parts:
+        encoded = part.encode()
+        hasher.update(f"{len(encoded)}:".encode())
+        hasher.update(encoded)
+    return hasher.hexdigest()
+
+
+def cached_file(name: str, make: Callable[[Path, Path], None]) -> Path:
+    """The cached file called ``name``; ``make(work_directory, target)`` writes it if it is missing.
+
+    ``make`` works in a directory of its own, and the file appears in the cache only when it is
+    complete. Of two processes that need the same file, one makes it and the other waits.
+    """
+    path = cache_directory() / name
+    if path.exists():
+        return path
+    with _lock(path):
+        if not path.exists():
+            with tempfile.TemporaryDirectory(prefix="work-", dir=path.parent) as work:
+                target = Path(work) / name
+                make(Path(work), target)
+                os.replace(target, path)
+    return path
+
+
+def write_atomically(path: Path, content: str) -> None:
+    """Write a text file that is either absent, old or complete."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(content, encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    if fcntl is None:
+        yield
+        return
+    with open(path.with_name(f".{path.name}.lock"), "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,203 @@
+"""The build: from a model's name to text, Verilog, resources and a bitstream."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import random
+from pathlib import Path
+
+from rich.console import Console
+
+from gateware.program import Program
+from model.artifact import Artifact, open_model, shipped_models
+from model.errors import UserError
+from model.reference import check_request
+from model.sampling import SamplingSettings
+from model.tokenizer import CharTokenizer
+
+from . import generation, report
+from .board import Board, board, boards
+from .cache import write_atomically
+from .listing import print_boards
+from .progress import console as status
+from .progress import working
+from .simulation import CoreSimulator
+from .sizing import choose_sizes, nearest_fitting
+from .synthesis import Resources, synthesize
+from .timeline import timeline_svg
+from .toolchain import finish, write_project
+
+DEFAULT_MODEL = "shakespeare-115k"
+DEFAULT_TOP_K = 20
+SIMULATED = "simulated"
+
+
+def build(arguments) -> None:
+    """Everything ``build.py`` does; ``arguments`` as its parser gives them."""
+    output = Console()
+    if arguments.list:
+        print_boards(boards(), shipped_models(), output)
+        return
+    if arguments.board is None:
+        raise UserError(f"name a board: {', '.join(boards())}; --help shows examples")
+    target = board(arguments.board)
+    artifact = open_model(arguments.model)
+    program = Program(artifact.model, _sizes(artifact, target, arguments))
+    clock = _clock(target, arguments)
+    directory = Path("build") / target.name
+    directory.mkdir(parents=True, exist_ok=True)
+    if arguments.timeline:
+        _write_timeline(program, arguments, directory, output)
+    elif target.budget is None:
+        _build_simulation(artifact, program, target, clock, directory, arguments, output)
+    else:
+        _build_board(artifact, program, target, clock, directory, arguments, output)
+
+
+def _sizes(artifact: Artifact, target: Board, arguments):
+    names = ("rows", "cols", "lanes", "packing")
+    given = {name: getattr(arguments, name) for name in names}
+    fixed = {name: value for name, value in given.items() if value is not None}
+    return choose_sizes(artifact.model, target, **fixed)
+
+
+def _clock(target: Board, arguments) -> float:
+    if arguments.clock is None:
+        return target.default_clock_mhz
+    if not 1 <= arguments.clock <= 1000:
+        raise UserError(f"clock must be 1 to 1000 MHz, not {arguments.clock:g}")
+    return arguments.clock
+
+
+def _settings(artifact: Artifact, arguments) -> SamplingSettings:
+    vocab_size = artifact.model.config.vocab_size
+    return SamplingSettings.from_user(
+        temperature=arguments.temperature,
+        top_k=min(DEFAULT_TOP_K, vocab_size) if arguments.top_k is None else arguments.top_k,
+        seed=arguments.seed,
+        logit_scale=artifact.model.logit_scale,
+        vocab_size=vocab_size,
+    )
+
+
+def _request(artifact: Artifact, arguments) -> str:
+    """The prompt, once it and the number of tokens are known to be good."""
+    given = arguments.prompt
+    prompt = generation.default_prompt(artifact) if given is None else given
+    tokens = CharTokenizer(artifact.model.vocabulary).encode(prompt)
+    check_request(artifact.model.config, tokens, arguments.tokens)
+    return prompt
+
+
+def _write_timeline(program: Program, arguments, directory: Path, output: Console) -> None:
+    ctx_len = program.model.config.ctx_len
+    position = ctx_len // 2 if arguments.position is None else arguments.position
+    if not 0 <= position < ctx_len:
+        raise UserError(f"position must be 0 to {ctx_len - 1}, not {position}")
+    path = directory / "timeline.svg"
+    write_atomically(path, timeline_svg(program, position))
+    output.print(f"one token at position {position}: {program.cycles(position)} cycles; {path}")
+
+
+def _build_simulation(
+    artifact, program, target, clock, directory, arguments, output: Console
+) -> None:
+    if arguments.check:
+        _check(artifact, program, arguments, output)
+        return
+    settings, prompt = _settings(artifact, arguments), _request(artifact, arguments)
+    waveform = None
+    if arguments.waveform:
+        waveform = (arguments.waveform, *generation.parse_cycles(arguments.cycles))
+    simulator = CoreSimulator(program, waveform=waveform)
+    _print_text(artifact, simulator, settings, prompt, arguments, output)
+    cycles = report.cycles_section(generation.measure_cycles(program, simulator), SIMULATED)
+    result = report.build_report(artifact, program, target, clock, cycles)
+    result["files"] = [str(directory / "report.json")]
+    report.write_report(result, directory)
+    status.print(
+        f"cycles per token: first {cycles['by_position'][0]}, mean {cycles['mean']:.1f}, "
+        f"last {cycles['by_position'][-1]} (simulated); {result['files'][0]}"
+    )
+
+
+def _print_text(artifact, simulator, settings, prompt, arguments, output: Console) -> str:
+    """Stream the text to the terminal as the simulated core emits it."""
+
+    def emit(piece: str) -> None:
+        output.print(piece, end="", markup=False, highlight=False, soft_wrap=True)
+
+    emit(prompt)
+    generator = generation.TextGenerator(artifact, simulator, settings, emit)
+    text, context_full = generator.generate(prompt, arguments.tokens, arguments.refeed)
+    emit("\n")
+    if context_full:
+        status.print(
+            f"the context of {artifact.model.config.ctx_len} tokens is full after {len(text)} of "
+            f"{arguments.tokens} tokens; --continue goes on with a re-fed window"
+        )
+    return prompt + text
+
+
+def _check(artifact, program, arguments, output: Console) -> None:
+    """Gateware against reference on every tap and token, greedy and sampled."""
+    model = artifact.model
+    cfg, rng = model.config, random.Random(arguments.seed)
+    sampled = SamplingSettings.from_user(
+        temperature=1.0,
+        top_k=max(cfg.vocab_size // 2, 1),
+        seed=arguments.seed,
+        logit_scale=model.logit_scale,
+        vocab_size=cfg.vocab_size,
+    )
+    for name, settings in (("greedy", SamplingSettings()), ("sampled, top-k", sampled)):
+        length = rng.randint(1, max(cfg.ctx_len // 2, 1))
+        prompt = [rng.randrange(cfg.vocab_size) for _ in range(length)]
+        tokens, integers = generation.check_everything(
+            artifact, program, prompt, cfg.ctx_len, settings
+        )
+        output.print(
+            f"{name}: {length} prompt and {tokens} generated tokens, {integers:,} integers on "
+            "all taps: gateware equals reference"
+        )
+
+
+def _build_board(artifact, program, target, clock, directory, arguments, output: Console) -> None:
+    settings, prompt = _settings(artifact, arguments), _request(artifact, arguments)
+    design = target.build_top(program, clock)
+    with concurrent.futures.ThreadPoolExecutor() as pool, working("synthesis"):
+        synthesis = pool.submit(synthesize, design, target, directory)
+        try:
+            simulator = CoreSimulator(program)
+            text = _print_text(artifact, simulator, settings, prompt, arguments, output)
+            with working("counting cycles at every position"):
+                counts = generation.measure_cycles(program, simulator)
+            resources = synthesis.result()
+        except BaseException:
+            synthesis.cancel()
+            raise
+    cycles = report.cycles_section(counts, SIMULATED)
+    result = report.build_report(artifact, program, target, clock, cycles)
+    result["resources"] = report.resources_section(
+        resources.as_dict(), target, "yosys synth_xilinx"
+    )
+    with working("writing the project"):
+        project = write_project(design, target, directory, arguments.toolchain)
+    result["files"] = [str(path) for path in [*project.files, directory / "report.json"]]
+    report.write_report(result, directory)
+    report.print_report(result, text, output)
+    _refuse_if_too_large(artifact, program, target, resources)
+    finish(project, output)
+
+
+def _refuse_if_too_large(artifact, program, target: Board, resources: Resources) -> None:
+    """UserError, naming resource, excess and sizes that fit, if the synthesized design does not."""
+    for name, used, available in resources.exceeding(target.budget):
+        smaller = nearest_fitting(artifact.model, target, program.hw)
+        advice = "train a smaller model or choose a larger board"
+        if smaller is not None:
+            advice = f"try --rows {smaller.rows} --cols {smaller.cols} --lanes {smaller.lanes}"
+        raise UserError(
+            f"the design does not fit {target.name}: {used:,g} {name.upper()}, "
+            f"{used - available:,g} more than the {available:,} there are; {advice}"
+        )

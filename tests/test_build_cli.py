@@ -1,0 +1,123 @@
+"""The command line: every bad input is one line, exit status 2."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+TINY = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11,seed=3"
+SIZES = ["--rows", "2", "--cols", "4", "--lanes", "4"]
+
+
+def build(tmp_path, *arguments):
+    return subprocess.run(
+        [sys.executable, str(ROOT / "build.py"), *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ([], "name a board: sim, zybo, zybo-z7-20; --help shows examples"),
+        (["arty"], "unknown board 'arty'; known: sim, zybo, zybo-z7-20"),
+        (
+            ["sim", "--model", "random:d_model=10,n_heads=3"],
+            "n_heads must divide d_model, but 3 does not divide 10; choose one of 1, 2, 5, 10",
+        ),
+        (["sim", "--model", TINY, "--rows", "0"], "rows must be an integer of at least 1, not 0"),
+        (
+            ["sim", "--model", TINY, "--rows", "4", "--lanes", "6"],
+            "lanes must be a multiple of rows (4), not 6; choose 4 or 8",
+        ),
+        (["sim", "--model", TINY, "--tokens", "0"], "tokens must be at least 1, not 0"),
+        (
+            ["sim", "--model", TINY, "--temperature", "-1"],
+            "temperature must be a number of at least 0 (0: greedy), not -1",
+        ),
+        (
+            ["sim", "--model", TINY, "--temperature", "warm"],
+            "temperature must be a number of at least 0 (0: greedy), not warm",
+        ),
+        (
+            ["sim", "--model", TINY, "--top-k", "12"],
+            "top-k must be 0 (off) to 11 (the vocabulary), not 12",
+        ),
+        (
+            ["sim", "--model", TINY, "--seed", "-1"],
+            "seed must be an integer from 0 to 4294967295, not -1",
+        ),
+        (["sim", "--model", TINY, "--prompt", ""], "the prompt must have at least 1 token, but is empty"),
+        (
+            ["sim", "--model", TINY, "--prompt", "       "],
+            "the prompt has 7 tokens, but the context holds 6; shorten the prompt",
+        ),
+        (["zybo", "--clock", "0"], "clock must be 1 to 1000 MHz, not 0"),
+        (["sim", "--model", TINY, "--timeline", "--position", "6"], "position must be 0 to 5, not 6"),
+        (
+            ["sim", "--model", TINY, "--waveform", "w.vcd", "--cycles", "9:2"],
+            "cycles must be first:last with first <= last, not '9:2'",
+        ),
+    ],
+)
+def test_bad_input_is_one_line(tmp_path, arguments, message):
+    result = build(tmp_path, *arguments)
+    assert result.stderr == f"error: {message}\n"
+    assert result.returncode == 2
+
+
+def test_a_model_too_large_for_the_board_names_the_resource(tmp_path):
+    result = build(
+        tmp_path, "zybo", "--model", "random:d_model=512,n_heads=8,n_layers=8,d_ff=2048,ctx_len=512"
+    )
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: the model does not fit zybo: it needs about ")
+    assert "BRAM36" in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_list_names_boards_and_models(tmp_path):
+    result = build(tmp_path, "--list")
+    assert result.returncode == 0
+    for name in ("sim", "zybo", "zybo-z7-20", "shakespeare-115k", "xc7z010"):
+        assert name in result.stdout
+
+
+def test_timeline_is_a_picture(tmp_path):
+    result = build(tmp_path, "sim", "--model", TINY, *SIZES, "--timeline")
+    assert result.returncode == 0, result.stderr
+    svg = (tmp_path / "build/sim/timeline.svg").read_text()
+    assert svg.startswith("<svg") and "layers.0.q_proj" in svg
+
+
+def test_sim_streams_text_and_reports(tmp_path):
+    result = build(tmp_path, "sim", "--model", TINY, *SIZES, "--tokens", "4", "--prompt", " ")
+    assert result.returncode == 0, result.stderr
+    assert len(result.stdout.rstrip("\n")) == 5
+    report = json.loads((tmp_path / "build/sim/report.json").read_text())
+    assert report["schema_version"] == 1
+    assert len(report["cycles"]["by_position"]) == 6
+    assert report["cycles"]["source"] == "simulated"
+
+
+def test_context_end_is_told_and_refeeding_goes_on(tmp_path):
+    arguments = ["sim", "--model", TINY, *SIZES, "--tokens", "20", "--prompt", " "]
+    stopped = build(tmp_path, *arguments)
+    assert stopped.returncode == 0
+    assert "the context of 6 tokens is full after 6 of 20 tokens" in stopped.stderr
+    continued = build(tmp_path, *arguments, "--continue")
+    assert continued.returncode == 0
+    assert len(continued.stdout.rstrip("\n")) == 21
+
+
+def test_check_compares_every_tap(tmp_path):
+    result = build(tmp_path, "sim", "--model", TINY, *SIZES, "--check")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("gateware equals reference") == 2

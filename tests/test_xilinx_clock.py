@@ -1,0 +1,74 @@
+"""MMCM settings: legal by UG472 and DS187, close to what was asked, or a UserError."""
+
+import random
+from fractions import Fraction
+
+import pytest
+
+from model.errors import UserError
+from platforms.xilinx_clock import as_mhz, find_mmcm
+
+INPUT = Fraction(125)
+
+
+def assert_legal(settings):
+    assert 600 <= settings.vco_mhz <= 1200
+    assert 10 <= settings.input_mhz / settings.input_divider <= 450
+    assert 2 <= settings.multiplier <= 64 and (settings.multiplier * 8).denominator == 1
+    divider = settings.output_divider
+    assert 1 <= divider <= 128 and (divider * 8).denominator == 1
+    assert divider >= 2 or divider == 1
+    assert 1 <= settings.input_divider <= 106
+    assert settings.vco_mhz == settings.input_mhz * settings.multiplier / settings.input_divider
+    assert settings.output_mhz == settings.vco_mhz / divider
+
+
+@pytest.mark.parametrize("mhz", [5, 33, 66, 100, 133, 150, 187.5, 200, 464])
+def test_common_frequencies_are_within_a_thousandth(mhz):
+    settings = find_mmcm(INPUT, as_mhz(mhz))
+    assert_legal(settings)
+    assert abs(settings.output_mhz - as_mhz(mhz)) <= as_mhz(mhz) / 1000
+
+
+def test_round_frequencies_are_exact_at_the_fastest_comparison():
+    settings = find_mmcm(INPUT, Fraction(150))
+    assert settings.output_mhz == 150
+    assert settings.input_divider == 1
+    assert settings.vco_mhz == max(
+        vco
+        for eighths in range(16, 513)
+        if 600 <= (vco := INPUT * eighths / 8) <= 1200 and (vco / 150 * 8).denominator == 1
+    )
+
+
+def test_random_frequencies_are_legal():
+    rng = random.Random(1)
+    for _ in range(3):
+        assert_legal(find_mmcm(INPUT, as_mhz(round(rng.uniform(4.7, 460), 3))))
+
+
+@pytest.mark.parametrize(
+    ("mhz", "nearest"), [(1, "4.69"), (1000, "464"), (4.6, "4.69"), (465, "464")]
+)
+def test_unreachable_frequencies_name_the_nearest(mhz, nearest):
+    with pytest.raises(UserError) as error:
+        find_mmcm(INPUT, as_mhz(mhz))
+    text = str(error.value)
+    assert text.startswith(f"a clock of {mhz:g} MHz can't be made from 125 MHz; the nearest is ")
+    assert abs(float(text.split("nearest is ")[1].split()[0]) - float(nearest)) < 0.5
+
+
+def test_an_input_outside_the_phase_detector_range():
+    with pytest.raises(UserError, match="its input must be 10 to 450 MHz"):
+        find_mmcm(Fraction(5), Fraction(100))
+
+
+@pytest.mark.parametrize("text", [0, -1, "fast", float("nan"), float("inf")])
+def test_no_frequency(text):
+    with pytest.raises(UserError, match="clock must be a frequency in MHz above 0, not "):
+        as_mhz(text)
+
+
+def test_as_mhz_is_exact():
+    assert as_mhz(187.5) == Fraction(375, 2)
+    assert as_mhz("33.333333") == Fraction(33333333, 10**6)

@@ -1,0 +1,137 @@
+"""The Zybo's build directories, made from a tiny model without any toolchain."""
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from gateware.hw_config import HwConfig
+from gateware.program import Program
+from model.errors import UserError
+from model.random_model import random_model
+from platforms import synthesis, toolchain, yosys
+from platforms.board import board
+from platforms.yosys import ToolError
+from platforms.zynq_ps7 import unused_inputs
+
+TINY = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11"
+
+
+@pytest.fixture(scope="module")
+def program():
+    return Program(random_model(TINY), HwConfig(2, 4, 4))
+
+
+@pytest.fixture(scope="module")
+def top(program):
+    return board("zybo").build_top(program, 125.0)
+
+
+@pytest.fixture
+def no_tools(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+
+def files(project):
+    return {path.name: path.read_text() for path in project.files}
+
+
+def test_vivado_build_directory(top, tmp_path, no_tools):
+    project = toolchain.write_project(top, board("zybo"), tmp_path / "build", "vivado")
+    content = files(project)
+    assert {"top.v", "top.il", "top.xdc", "top.tcl", "build_top.sh"} <= set(content)
+    xdc = content["top.xdc"]
+    for port, pin in {"clk125": "K17", "led_0": "M14", "led_1": "M15", "led_3": "D18"}.items():
+        assert re.search(rf"set_property LOC {pin} \[get_ports \"{port}\w*\"\]", xdc)
+    assert re.search(r"create_clock .* -period 8\.0 ", xdc)
+    assert "-part xc7z010clg400-1" in content["top.tcl"]
+    assert "module top(" in content["top.v"]
+    instances = ("PS7", "BUFG", "DSP48E1", "OBUFT")
+    assert all(re.search(rf"^\s+{name} ", content["top.v"], re.M) for name in instances)
+    assert "MMCME2_BASE" not in content["top.v"]
+    assert str(Path.cwd()) not in content["top.il"]
+
+
+def test_openxc7_build_directory_of_the_larger_board(program, tmp_path, no_tools):
+    target = board("zybo-z7-20")
+    top = target.build_top(program, 150.0)
+    assert top.clock_mhz == 150
+    project = toolchain.write_project(top, target, tmp_path, "openxc7")
+    content = files(project)
+    script = content["build_top.sh"]
+    assert "-nobram" not in script
+    assert "xc7z020clg400.bin" in script and "--part xc7z020clg400-1" in script
+    assert "--freq 150" in script
+    assert "LOC K17" in content["top.xdc"]
+    mmcm = re.search(r"MMCME2_BASE #\((.*?)\) ", content["top.v"], re.S)[1]
+    assert ".CLKFBOUT_MULT_F(9.0)" in mmcm and ".CLKOUT0_DIVIDE_F(7.5)" in mmcm
+
+
+def test_without_tools_one_line_says_what_to_do(top, tmp_path, no_tools):
+    project = toolchain.write_project(top, board("zybo"), tmp_path / "build")
+    assert project.toolchain == "vivado"
+    text = io.StringIO()
+    toolchain.finish(project, Console(file=text, width=80))
+    assert text.getvalue() == (
+        "no bitstream yet: install Vivado (AMD's free Standard edition suffices) so that vivado "
+        f"is on the PATH, then run: cd {tmp_path / 'build'} && sh build_top.sh\n"
+    )
+
+
+def test_an_installed_toolchain_is_chosen_and_run(top, tmp_path, monkeypatch):
+    vivado = tmp_path / "vivado"
+    vivado.write_text("#!/bin/sh\necho a tool at work\necho bits > top.bit\n")
+    vivado.chmod(0o755)
+    monkeypatch.setenv("VIVADO", str(vivado))
+    project = toolchain.write_project(top, board("zybo"), tmp_path / "build")
+    assert toolchain.run_toolchain(project).read_text() == "bits\n"
+    assert "a tool at work" in (project.directory / toolchain.LOG_NAME).read_text()
+    project.bitstream.unlink()
+    vivado.write_text("#!/bin/sh\necho no license\nexit 3\n")
+    with pytest.raises(ToolError, match="no license"):
+        toolchain.run_toolchain(project)
+
+
+def test_unknown_toolchain():
+    with pytest.raises(UserError) as error:
+        toolchain.choose_toolchain(board("zybo"), "quartus")
+    assert str(error.value) == "unknown toolchain 'quartus' for zybo; known: vivado, openxc7"
+
+
+def test_an_unreachable_clock_is_refused_before_elaboration(program):
+    with pytest.raises(UserError, match="a clock of 900 MHz can't be made from 125 MHz"):
+        board("zybo").build_top(program, 900.0)
+
+
+def test_build_id_depends_on_model_sizes_and_clock(program, top):
+    target = board("zybo")
+    others = [
+        target.build_top(program, 100.0),
+        target.build_top(Program(program.model, HwConfig(2, 4, 2)), 125.0),
+        target.build_top(Program(random_model(TINY + ",seed=1"), program.hw), 125.0),
+    ]
+    assert len({top.build_id, *(other.build_id for other in others)}) == 4
+    assert top.build_id == target.build_top(program, 125.0).build_id
+
+
+def test_every_input_of_the_processor_is_connected():
+    """Against the primitive's declaration in yosys' library."""
+    library = Path(yosys.cxxrtl_headers()).parents[3] / "xilinx" / "cells_xtra.v"
+    declaration = re.search(r"^module PS7\(.*?^endmodule", library.read_text(), re.M | re.S)[0]
+    declared = {
+        name: int(high or 0) + 1
+        for high, name in re.findall(r"^\s*input (?:\[(\d+):0\] )?(\w+);", declaration, re.M)
+    }
+    gp0 = {name: width for name, width in declared.items() if name.startswith("MAXIGP0")}
+    assert unused_inputs() == {k: w for k, w in declared.items() if k not in gp0}
+    assert len(gp0) == 12
+
+
+def test_a_tiny_top_is_synthesized(top, tmp_path):
+    resources = synthesis.synthesize(top, board("zybo"), tmp_path)
+    assert resources.exceeding(board("zybo").budget) == []
+    assert resources.dsp > 0 and resources.ff > 500 and resources.lut > 500
+    assert resources.detail["PS7"] == 1
+    assert (tmp_path / synthesis.LOG_NAME).stat().st_size > 10_000
