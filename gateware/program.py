@@ -55,6 +55,7 @@ class Program:
         self.bounds = prove_bounds(model)
         self.images = build_images(model, self.layout)
         self._units = self.build_units("generic")
+        self._units.silence()
         scheduler = Scheduler(self.layout, self._units)
         plain = list(self._token_program())
         self.instructions = with_waits(plain, [scheduler.add(item) for item in plain])

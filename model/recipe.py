@@ -1,0 +1,205 @@
+"""What :mod:`model.train` does, as a function: the two phases and the artifact."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from torch import Tensor, nn
+
+from . import artifact
+from .config import ModelConfig
+from .corpus import Corpus
+from .errors import UserError
+from .losses import History, draw_losses
+from .qat_model import QATModel
+from .tokenizer import CharTokenizer
+from .torch_model import FloatModel
+from .training import (
+    Phase,
+    Windows,
+    cross_entropy,
+    evaluate,
+    reuse_freed_memory,
+    run_phase,
+    sample_windows,
+)
+from .windows import validation_windows
+
+WEIGHT_DECAY = 0.01
+"""Of the float model's matrices."""
+SCALE_LR = 0.3
+"""Learning rate of learned scales, which are logarithms, relative to that of the weights."""
+VALIDATION_SUBSET = 128
+"""Windows of the validation text that the loss during training is measured on."""
+CALIBRATION_WINDOWS = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """All that decides the trained model, except the corpus.
+
+    Parameters
+    ----------
+    config : ModelConfig
+    steps, float_steps : int, of the quantized and the float phase
+    lr, float_lr : float, their peak learning rates
+    batch : int, windows per step
+    seed : int
+    init : str, optional: artifact whose float weights replace the float phase
+
+    Raises UserError for a number out of range.
+    """
+
+    config: ModelConfig
+    steps: int = 4000
+    float_steps: int = 4000
+    lr: float = 6e-3
+    float_lr: float = 3e-3
+    batch: int = 64
+    seed: int = 1337
+    init: str | None = None
+
+    def __post_init__(self):
+        for name in ("steps", "float_steps", "batch"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name in ("lr", "float_lr"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise UserError(f"{name} must be a positive number, not {value:g}")
+        if self.seed < 0:
+            raise UserError(f"seed must be at least 0, not {self.seed}")
+
+
+def train(recipe: Recipe, corpus: Corpus, out: Path, runs: Path, threads: int = 1) -> dict:
+    """Train by ``recipe``, write the artifact ``out`` and the loss curve beside it.
+
+    Checkpoints go to the existing directory ``runs`` and are named after the settings, so a run
+    continues where one of the same settings stopped. Returns the facts stored in the artifact.
+
+    Raises UserError if corpus and model do not fit each other, Interrupted after Ctrl-C.
+    """
+    torch.set_num_threads(threads)
+    reuse_freed_memory()
+    run = _Run(recipe, corpus, runs)
+    twin, float_history = run.float_phase()
+    model, history = run.quantized_phase(twin)
+    info = {
+        "recipe": dataclasses.asdict(recipe) | {"config": recipe.config.to_dict()},
+        "corpus": {"name": corpus.name, "sha256": corpus.sha256},
+        "val_loss_int": evaluate(model, run.validation),
+        "val_loss_float": evaluate(twin, run.validation),
+        "train_seconds": round(float_history.seconds + history.seconds),
+        "torch": torch.__version__,
+    }
+    artifact.save(out, model.to_integer_model(run.tokenizer.vocabulary), twin.weights(), info)
+    histories = {"float": float_history, "integer": history}
+    draw_losses(out.with_suffix(".svg"), {k: h for k, h in histories.items() if h.train})
+    Console().print(
+        f"{out}: validation loss {info['val_loss_int']:.4f} nats as integers, "
+        f"{info['val_loss_float']:.4f} as floats"
+    )
+    return info
+
+
+class _Run:
+    """The data of a recipe's run and its phases."""
+
+    def __init__(self, recipe: Recipe, corpus: Corpus, runs: Path):
+        cfg = recipe.config
+        corpus.require_windows(cfg.ctx_len)
+        self.recipe, self.corpus, self.runs = recipe, corpus, runs
+        self.tokenizer = CharTokenizer.from_text(corpus.text, cfg.vocab_size)
+        self.train_tokens = torch.tensor(self.tokenizer.encode(corpus.train))
+        tokens = self.tokenizer.encode(corpus.validation)
+        self.validation = tuple(map(torch.from_numpy, validation_windows(tokens, cfg.ctx_len)))
+
+    def float_phase(self) -> tuple[FloatModel, History]:
+        recipe = self.recipe
+        if recipe.init is not None:
+            return _float_model_of(recipe.init, recipe.config), History()
+        model = FloatModel(recipe.config, torch.Generator().manual_seed(recipe.seed))
+        matrices, rest = _split(model, lambda name: name.endswith("_proj.weight"))
+        groups = [
+            {"params": matrices, "lr_scale": 1.0, "weight_decay": WEIGHT_DECAY},
+            {"params": rest, "lr_scale": 1.0, "weight_decay": 0.0},
+        ]
+        phase = Phase(
+            **self._common("float", model),
+            groups=groups,
+            steps=recipe.float_steps,
+            lr=recipe.float_lr,
+            seed=recipe.seed,
+        )
+        return model, run_phase(phase, self.train_tokens, self._subset())
+
+    def quantized_phase(self, twin: FloatModel) -> tuple[QATModel, History]:
+        recipe, ctx_len = self.recipe, self.recipe.config.ctx_len
+        seed = [recipe.seed, recipe.float_steps]  # windows that the float phase has not seen
+        sample = sample_windows(self.train_tokens, ctx_len, CALIBRATION_WINDOWS, seed)
+        model = QATModel(recipe.config, twin, sample[:, :-1])
+        scales, rest = _split(model, lambda name: "log_" in name)
+        groups = [
+            {"params": scales, "lr_scale": SCALE_LR, "weight_decay": 0.0},
+            {"params": rest, "lr_scale": 1.0, "weight_decay": 0.0},
+        ]
+        phase = Phase(
+            **self._common("integer", model),
+            groups=groups,
+            steps=recipe.steps,
+            lr=recipe.lr,
+            seed=recipe.seed + 1,
+        )
+        return model, run_phase(phase, self.train_tokens, self._subset())
+
+    def _common(self, name: str, model: nn.Module) -> dict:
+        """Settings that are alike in both phases."""
+        return {
+            "name": name,
+            "model": model,
+            "loss": cross_entropy(model),
+            "batch": self.recipe.batch,
+            "checkpoint": self.runs / f"{name}-{self._key(name)}.pt",
+        }
+
+    def _subset(self) -> Windows:
+        inputs, targets = self.validation
+        count = min(VALIDATION_SUBSET, len(inputs))
+        rows = torch.linspace(0, len(inputs) - 1, count).round().long()
+        return inputs[rows], targets[rows]
+
+    def _key(self, phase: str) -> str:
+        """Digest of the settings that decide the phase's result."""
+        settings = dataclasses.asdict(self.recipe) | {"config": self.recipe.config.to_dict()}
+        if phase == "float":
+            del settings["config"]["digits"], settings["steps"], settings["lr"]
+        if self.recipe.init is not None:
+            settings["init"] = hashlib.sha256(Path(self.recipe.init).read_bytes()).hexdigest()
+        settings["corpus"] = self.corpus.sha256
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _split(model: nn.Module, belongs) -> tuple[list[Tensor], list[Tensor]]:
+    """Parameters whose name ``belongs``, and the others."""
+    named = list(model.named_parameters())
+    return (
+        [parameter for name, parameter in named if belongs(name)],
+        [parameter for name, parameter in named if not belongs(name)],
+    )
+
+
+def _float_model_of(path: str, config: ModelConfig) -> FloatModel:
+    loaded = artifact.load(path)
+    given, wanted = (c.to_dict() | {"digits": None} for c in (loaded.model.config, config))
+    for name, value in wanted.items():
+        if given[name] != value:
+            raise UserError(f"{path} has {name} {given[name]}, but the preset has {value}")
+    if not loaded.float_weights:
+        raise UserError(f"{path} has no float weights to start from; leave --init out")
+    return FloatModel.from_weights(config, loaded.float_weights)

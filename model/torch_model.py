@@ -1,0 +1,110 @@
+"""The float model in torch: the twin from which quantization-aware training starts."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .config import MATRICES, ModelConfig
+from .float_model import NORM_EPS
+
+EMBEDDING_STD = 0.05
+"""Standard deviation of freshly initialized embeddings (the head is tied: small first logits)."""
+
+
+class RMSNorm(nn.Module):
+    """``gain * x / sqrt(mean(x**2) + NORM_EPS)`` over the last axis."""
+
+    def __init__(self, d_model: int):
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(d_model))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rms_norm(x, x.shape[-1:], self.gain, NORM_EPS)
+
+
+class Layer(nn.Module):
+    """Pre-norm attention and ReLU feed-forward; modules are named like the integer model's."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.n_heads = config.n_heads
+        self.attn_norm = RMSNorm(config.d_model)
+        self.ffn_norm = RMSNorm(config.d_model)
+        for kind in MATRICES:
+            out_features, in_features = config.matrix_shape(f"layers.0.{kind}")
+            setattr(self, kind, nn.Linear(in_features, out_features, bias=False))
+
+    def forward(self, residual: Tensor) -> Tensor:
+        hidden = self.attn_norm(residual)
+        q, k, v = (
+            split_heads(project(hidden), self.n_heads)
+            for project in (self.q_proj, self.k_proj, self.v_proj)
+        )
+        attn = merge_heads(F.scaled_dot_product_attention(q, k, v, is_causal=True))
+        residual = residual + self.o_proj(attn)
+        hidden = F.relu(self.up_proj(self.ffn_norm(residual)))
+        return residual + self.down_proj(hidden)
+
+
+class FloatModel(nn.Module):
+    """Decoder-only transformer: learned positions, pre-RMSNorm, ReLU, tied head, no biases.
+
+    Parameters
+    ----------
+    config : ModelConfig
+    generator : torch.Generator, optional
+        Source of the initial weights.
+    """
+
+    def __init__(self, config: ModelConfig, generator: torch.Generator | None = None):
+        super().__init__()
+        self.config = config
+        self.token_embedding = nn.Parameter(torch.empty(config.vocab_size, config.d_model))
+        self.position_embedding = nn.Parameter(torch.empty(config.ctx_len, config.d_model))
+        self.layers = nn.ModuleList(Layer(config) for _ in range(config.n_layers))
+        self.final_norm = RMSNorm(config.d_model)
+        self._initialize(generator)
+
+    @torch.no_grad()
+    def _initialize(self, generator):
+        self.token_embedding.normal_(std=EMBEDDING_STD, generator=generator)
+        self.position_embedding.normal_(std=EMBEDDING_STD, generator=generator)
+        for name, parameter in self.named_parameters():
+            if name.endswith("_proj.weight"):
+                std = parameter.shape[1] ** -0.5
+                if "o_proj" in name or "down_proj" in name:
+                    std *= (2 * self.config.n_layers) ** -0.5
+                parameter.normal_(std=std, generator=generator)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Logits in nats [batch, positions, vocab_size] of int64 ``tokens`` [batch, positions]."""
+        residual = self.token_embedding[tokens] + self.position_embedding[: tokens.shape[1]]
+        for layer in self.layers:
+            residual = layer(residual)
+        return self.final_norm(residual) @ self.token_embedding.T
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """Copies of all float32 parameters, named as in :mod:`model.float_model`."""
+        return {
+            name: parameter.detach().numpy().copy() for name, parameter in self.named_parameters()
+        }
+
+    @classmethod
+    def from_weights(cls, config: ModelConfig, weights: dict[str, np.ndarray]) -> FloatModel:
+        """Inverse of :meth:`weights`; raises KeyError or RuntimeError if a tensor does not fit."""
+        model = cls(config)
+        model.load_state_dict({name: torch.tensor(array) for name, array in weights.items()})
+        return model
+
+
+def split_heads(x: Tensor, n_heads: int) -> Tensor:
+    """[batch, positions, d_model] to [batch, n_heads, positions, head_dim]."""
+    return x.unflatten(-1, (n_heads, -1)).transpose(1, 2)
+
+
+def merge_heads(x: Tensor) -> Tensor:
+    """Inverse of :func:`split_heads`."""
+    return x.transpose(1, 2).flatten(2)

@@ -1,0 +1,116 @@
+"""Training: a text becomes an artifact, in two phases.
+
+``python -m model.train --corpus PATH --out FILE`` trains a float model, then goes on with its
+quantized form (:mod:`model.qat_model`), whose forward is the integer contract. The defaults are
+the recipe of the shipped model. A run that was interrupted continues where it stopped when it
+is started again with the same settings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib.util
+import sys
+from pathlib import Path
+
+from . import cli
+from .config import PRESETS, ModelConfig
+from .corpus import load_corpus
+from .errors import UserError
+
+REQUIRED_PACKAGES = {"torch": "training", "matplotlib": "drawing the loss curve"}
+
+
+def parse_digits(text: str) -> dict[str, int] | int:
+    """Digits of ``"2"`` (all matrices) or ``"down_proj=2,layers.0.up_proj=3"``."""
+    try:
+        if "=" not in text:
+            return int(text)
+        pairs = [item.split("=") for item in text.split(",")]
+        return {name.strip(): int(count) for name, count in pairs}
+    except ValueError:
+        raise UserError(
+            f"digits must be a number or 'matrix=number,…', not {text!r}; "
+            "for example --digits down_proj=2"
+        ) from None
+
+
+def preset_config(name: str, digits: str) -> ModelConfig:
+    """A preset's shape with the given digits; UserError if there is no such preset."""
+    if name not in PRESETS:
+        raise UserError(f"no preset {name!r}; the presets are: {', '.join(sorted(PRESETS))}")
+    return dataclasses.replace(PRESETS[name], digits=parse_digits(digits))
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise UserError(f"{message}; see --help")
+
+
+def _parser() -> argparse.ArgumentParser:
+    from .recipe import Recipe
+
+    default = Recipe(config=next(iter(PRESETS.values())))
+    parser = _Parser(
+        prog="python -m model.train",
+        description="Train a float model, quantize it with further training, write the artifact.",
+        epilog="Ctrl-C saves a checkpoint; the same command continues from it.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--corpus", metavar="PATH", help="UTF-8 text file; None downloads Tiny Shakespeare")
+    add("--preset", default="shakespeare-115k", metavar="NAME", help="shape of the model")
+    add("--digits", default="1", help="ternary digits per weight: N, or 'down_proj=2,…'")
+    add("--out", required=True, metavar="FILE", type=Path, help="artifact to write")
+    add("--steps", type=int, default=default.steps, help="steps of quantized training")
+    add("--lr", type=float, default=default.lr, help="peak learning rate of quantized training")
+    add("--float-steps", type=int, default=default.float_steps, help="steps of float training")
+    add("--float-lr", type=float, default=default.float_lr, help="peak rate of float training")
+    add("--batch", type=int, default=default.batch, help="windows per step")
+    add("--seed", type=int, default=default.seed, help="of the first weights and the batches")
+    add("--threads", type=int, default=1, help="processor threads")
+    add("--init", metavar="FILE", help="take the float model of this artifact: no float training")
+    add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where checkpoints go")
+    return parser
+
+
+def _require_packages():
+    for package, purpose in REQUIRED_PACKAGES.items():
+        if importlib.util.find_spec(package) is None:
+            raise UserError(
+                f"{purpose} needs {package}, which is not installed; "
+                "run: pip install 'gateformer[train]'"
+            )
+
+
+def main(argv: list[str] | None = None) -> int | None:
+    """Entry point; raises UserError. The exit status is that of an interrupt after Ctrl-C."""
+    _require_packages()
+    from .recipe import Recipe, train
+    from .training import Interrupted
+
+    args = _parser().parse_args(argv)
+    if args.threads < 1:
+        raise UserError(f"threads must be at least 1, not {args.threads}")
+    names = ("steps", "lr", "float_steps", "float_lr", "batch", "seed", "init")
+    recipe = Recipe(
+        config=preset_config(args.preset, args.digits),
+        **{name: getattr(args, name) for name in names},
+    )
+    if not args.out.absolute().parent.is_dir():
+        raise UserError(f"directory {args.out.parent} of --out does not exist; create it first")
+    try:
+        args.runs.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write to directory {args.runs}: {error.strerror}") from None
+    try:
+        train(recipe, load_corpus(args.corpus), args.out, args.runs, threads=args.threads)
+    except Interrupted as stop:
+        print(f"{stop}; the same command continues from there", file=sys.stderr)
+        return cli.INTERRUPTED_STATUS
+    return None
+
+
+if __name__ == "__main__":
+    cli.run(main)

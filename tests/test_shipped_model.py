@@ -1,0 +1,127 @@
+"""The shipped model: gateware equals reference equals torch, and it is as good as stated."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gateware.hw_config import HwConfig
+from gateware.program import Program
+from gateware.taps import check_taps
+from model.artifact import open_model
+from model.reference import Reference
+from model.sampling import SamplingSettings
+from model.tokenizer import CharTokenizer
+from platforms.simulation import CoreSimulator
+
+NAME = "shakespeare-115k"
+PROMPTS = [
+    *("ROMEO:", "First Citizen:\n", "To be, or not", "\n", "My lord, ", "KING RICHARD III:\nNow"),
+    *("the", "What say you", "O", "Exeunt", "Good morrow,", "Thou art"),
+]
+
+
+@pytest.fixture(scope="module")
+def artifact():
+    return open_model(NAME)
+
+
+@pytest.fixture(scope="module")
+def program(artifact):
+    return Program(artifact.model, HwConfig())
+
+
+@pytest.fixture(scope="module")
+def simulator(program):
+    return CoreSimulator(program, taps=True)
+
+
+def settings_of(number: int, model) -> SamplingSettings:
+    """Greedy, with temperature, and with top-k, in turn."""
+    if number % 3 == 0:
+        return SamplingSettings()
+    return SamplingSettings.from_user(
+        temperature=0.6 + 0.1 * number,
+        top_k=0 if number % 3 == 1 else 10 + number,
+        seed=number,
+        logit_scale=model.logit_scale,
+        vocab_size=model.config.vocab_size,
+    )
+
+
+generated = []
+
+
+@pytest.mark.parametrize("number", range(len(PROMPTS)))
+def test_every_tap_and_token_to_the_end_of_the_context(number, artifact, program, simulator):
+    model = artifact.model
+    prompt = CharTokenizer(model.vocabulary).encode(PROMPTS[number])
+    settings = settings_of(number, model)
+    count = model.config.ctx_len
+    tokens = [token for token, _ in simulator.generate(prompt, count, settings)]
+    assert tokens == list(Reference(model).generate(prompt, count, settings))
+    assert simulator.context_full == (len(tokens) < count)
+    fed = (prompt + tokens)[: model.config.ctx_len]
+    assert check_taps(program, simulator.tap_records(), fed, len(prompt)) > 100_000
+    generated.extend(tokens)
+
+
+def test_those_were_a_thousand_tokens():
+    assert len(generated) >= 1000
+
+
+def test_cycles_equal_the_prediction_at_every_position(program, simulator):
+    run = list(simulator.generate([10], 128, SamplingSettings()))
+    stamps = [simulator.first_beat, *(cycle + 1 for _, cycle in run)]
+    assert np.diff(stamps).tolist() == program.cycles_by_position()
+
+
+def test_cycles_are_within_the_bar(program):
+    counts = program.cycles_by_position()
+    assert counts[0] <= 700
+    assert sum(counts) / len(counts) <= 1000
+
+
+def test_torch_equals_the_reference_on_every_tap(artifact):
+    torch = pytest.importorskip("torch")
+    from model.torch_integer import IntegerForward
+
+    model = artifact.model
+    text = CharTokenizer(model.vocabulary).encode((PROMPTS[5] + PROMPTS[1]) * 5)[:128]
+    taps, current = {}, {}
+
+    def record(name, value):
+        taps[name] = value.detach().numpy().copy()
+
+    logits = IntegerForward.of(model).logits(torch.tensor([text]), record)
+    reference = Reference(model, current.__setitem__)
+    for position, token in enumerate(text):
+        assert (logits[0, position].numpy() == reference.step(token)).all()
+        for name, value in current.items():
+            ours = taps[name][0]
+            if value.ndim == 2:  # scores, probabilities: [heads, query, key]
+                ours = ours[:, position, : position + 1]
+            else:
+                ours = ours[position]
+            assert (ours == value).all(), (position, name)
+
+
+def test_the_model_is_ternary_and_of_the_reference_shape(artifact):
+    cfg = artifact.model.config
+    shape = (cfg.vocab_size, cfg.d_model, cfg.n_heads, cfg.n_layers, cfg.d_ff, cfg.ctx_len)
+    assert shape == (128, 64, 2, 2, 256, 128)
+    assert {digits for _, digits in cfg.digits} == {1}
+
+
+@pytest.mark.skipif("GATEFORMER_DATA" not in os.environ, reason="GATEFORMER_DATA is not set")
+def test_the_stated_loss_is_measured_again(artifact):
+    from model.corpus import load_corpus
+    from model.evaluate import evaluate
+
+    path = Path(os.environ["GATEFORMER_DATA"]) / "tinyshakespeare/input.txt"
+    result = evaluate(artifact, load_corpus(path))
+    assert result.integer_loss == pytest.approx(artifact.info["val_loss_int"], abs=1e-6)
+    assert result.integer_loss <= 1.85

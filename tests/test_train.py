@@ -1,0 +1,240 @@
+"""Training end to end on a tiny model: deterministic, interruptible, and clear about bad input."""
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from model import artifact, cli, config, train, training
+from model.config import ModelConfig
+from model.corpus import load_corpus
+from model.tokenizer import CharTokenizer
+from model.torch_integer import IntegerForward
+from model.windows import cross_entropy, validation_windows, window_logits
+
+TINY = ModelConfig(vocab_size=128, d_model=16, n_heads=2, n_layers=1, d_ff=24, ctx_len=12)
+TEXT = "".join(f"{n} sheep and {n * n % 97} goats. " for n in range(150))
+LAST_FLOAT_STEP, STEPS = 6, 9
+
+
+@pytest.fixture(autouse=True)
+def tiny_preset(monkeypatch):
+    monkeypatch.setitem(config.PRESETS, "tiny", TINY)
+
+
+@pytest.fixture
+def arguments(tmp_path):
+    """Command line of a tiny run; its artifact is out.safetensors."""
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text(TEXT)
+    options = {
+        "--corpus": corpus,
+        "--preset": "tiny",
+        "--digits": "down_proj=2",
+        "--out": tmp_path / "out.safetensors",
+        "--runs": tmp_path / "runs",
+        "--float-steps": LAST_FLOAT_STEP,
+        "--steps": STEPS,
+        "--batch": 4,
+    }
+    return lambda **changes: [
+        str(part)
+        for option in {**options, **{f"--{k}": v for k, v in changes.items()}}.items()
+        for part in option
+    ]
+
+
+def interrupt_after(monkeypatch, count):
+    """Ctrl-C while step ``count`` of this process is computed."""
+    optimize, done = training._optimize, []
+
+    def interrupted(*args):
+        done.append(None)
+        if len(done) == count:
+            signal.raise_signal(signal.SIGINT)
+        return optimize(*args)
+
+    monkeypatch.setattr(training, "_optimize", interrupted)
+
+
+def same_model(a: artifact.Artifact, b: artifact.Artifact) -> bool:
+    return a.model.digest == b.model.digest and all(
+        np.array_equal(a.float_weights[name], array) for name, array in b.float_weights.items()
+    )
+
+
+def test_run_writes_artifact_and_loss_curve(arguments, tmp_path):
+    assert train.main(arguments()) is None
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "corpus.txt", "out.safetensors", "out.svg", "runs"
+    }  # fmt: skip
+    trained = artifact.load(tmp_path / "out.safetensors")
+    assert trained.model.config.digits_of("layers.0.down_proj") == 2
+    assert trained.model.config.digits_of("layers.0.up_proj") == 1
+    assert trained.info["recipe"]["steps"] == STEPS
+    assert trained.info["corpus"]["name"] == "corpus.txt"
+    assert (tmp_path / "out.svg").read_text().startswith("<?xml")
+
+
+def test_reported_loss_is_that_of_the_integer_model(arguments, tmp_path):
+    train.main(arguments())
+    trained = artifact.load(tmp_path / "out.safetensors")
+    validation = [ord(character) for character in TEXT[int(0.9 * len(TEXT)) :]]
+    inputs, targets = validation_windows(validation, TINY.ctx_len)
+    logits = window_logits(trained.model, inputs) * trained.model.logit_scale
+    assert cross_entropy(logits, targets) == pytest.approx(trained.info["val_loss_int"], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "count, message",
+    [
+        (2, f"float: stopped after step 2 of {LAST_FLOAT_STEP}"),
+        (LAST_FLOAT_STEP, f"float: stopped after step {LAST_FLOAT_STEP} of {LAST_FLOAT_STEP}"),
+        (LAST_FLOAT_STEP + 4, f"integer: stopped after step 4 of {STEPS}"),
+    ],
+)
+def test_interrupted_run_continues_to_the_same_model(
+    arguments, tmp_path, monkeypatch, capsys, count, message
+):
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, count)
+        assert train.main(arguments()) == cli.INTERRUPTED_STATUS
+    assert capsys.readouterr().err == f"{message}; the same command continues from there\n"
+    assert not (tmp_path / "out.safetensors").exists()
+    assert train.main(arguments()) is None
+    assert train.main(arguments(out=tmp_path / "whole.safetensors", runs=tmp_path / "new")) is None
+    continued, whole = (
+        artifact.load(tmp_path / f"{name}.safetensors") for name in ("out", "whole")
+    )
+    assert same_model(continued, whole)
+    assert (tmp_path / "out.svg").read_bytes() == (tmp_path / "whole.svg").read_bytes()
+
+
+def test_seed_decides_the_model(arguments, tmp_path):
+    train.main(arguments())
+    train.main(arguments(out=tmp_path / "other.safetensors", seed=7))
+    one, other = (artifact.load(tmp_path / f"{name}.safetensors") for name in ("out", "other"))
+    assert one.model.digest != other.model.digest
+
+
+def test_init_replaces_the_float_phase(arguments, tmp_path):
+    out = tmp_path / "out.safetensors"
+    train.main(arguments())
+    train.main(arguments(init=out, out=tmp_path / "again.safetensors", digits=1))
+    first, again = artifact.load(out), artifact.load(tmp_path / "again.safetensors")
+    for name, array in first.float_weights.items():
+        assert np.array_equal(again.float_weights[name], array)
+    assert again.model.config.digits_of("layers.0.down_proj") == 1
+
+
+def test_training_reduces_the_integer_loss(arguments, tmp_path):
+    losses = []
+    for steps in (1, 60):
+        train.main(arguments(steps=steps, lr=0.01, **{"float-steps": 60, "float-lr": 0.01}))
+        losses.append(artifact.load(tmp_path / "out.safetensors").info["val_loss_int"])
+    assert losses[1] < losses[0] - 0.1
+
+
+def test_learning_rate_warms_up_and_decays():
+    model = torch.nn.Linear(1, 1)
+    phase = training.Phase("p", model, None, [], steps=100, batch=1, lr=0.5, seed=0, checkpoint="")
+    rates = [phase.lr_at(step) for step in range(100)]
+    assert rates[0] == 0.25
+    assert max(rates) == rates[1] == rates[2] == 0.5
+    assert rates[2:] == sorted(rates[2:], reverse=True)
+    assert 0.005 < rates[-1] < 0.0052
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        (
+            {"corpus": "no.txt"},
+            "corpus no.txt does not exist; give a UTF-8 text file, or leave --corpus out to "
+            "download Tiny Shakespeare",
+        ),
+        ({"preset": "huge"}, "no preset 'huge'; the presets are: shakespeare-115k, tiny"),
+        (
+            {"digits": "down_proj=two"},
+            "digits must be a number or 'matrix=number,…', not 'down_proj=two'; "
+            "for example --digits down_proj=2",
+        ),
+        ({"digits": "6"}, "digits of q_proj must be 1 to 5, not 6"),
+        ({"steps": "0"}, "steps must be at least 1, not 0"),
+        ({"float-steps": "-1"}, "float_steps must be at least 1, not -1"),
+        ({"batch": "0"}, "batch must be at least 1, not 0"),
+        ({"lr": "nan"}, "lr must be a positive number, not nan"),
+        ({"seed": "-3"}, "seed must be at least 0, not -3"),
+        ({"threads": "0"}, "threads must be at least 1, not 0"),
+        ({"steps": "many"}, "argument --steps: invalid int value: 'many'; see --help"),
+        ({"init": "no.st"}, "no.st does not exist; expected an artifact (.safetensors)"),
+        ({"runs": "corpus.txt"}, "cannot write to directory corpus.txt: File exists"),
+        ({"out": "no/a.safetensors"}, "directory no of --out does not exist; create it first"),
+    ],
+)
+def test_bad_input_is_one_line(arguments, monkeypatch, tmp_path, capsys, changes, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        cli.run(lambda: train.main(arguments(**changes)))
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == f"error: {message}\n"
+
+
+def test_short_corpus(arguments, tmp_path):
+    (tmp_path / "short.txt").write_text("too short")
+    with pytest.raises(train.UserError, match=r"short.txt has 9 characters, .* at least 121;"):
+        train.main(arguments(corpus=tmp_path / "short.txt"))
+
+
+def test_damaged_checkpoint_is_named(arguments, tmp_path):
+    train.main(arguments())
+    (checkpoint,) = (tmp_path / "runs").glob("integer-*.pt")
+    checkpoint.write_bytes(b"damaged")
+    with pytest.raises(train.UserError, match=f"checkpoint {checkpoint} cannot be read"):
+        train.main(arguments())
+
+
+@pytest.mark.parametrize(
+    "package, purpose", [("torch", "training"), ("matplotlib", "drawing the loss curve")]
+)
+def test_missing_package(arguments, monkeypatch, package, purpose):
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == package else find_spec(name)
+    )
+    with pytest.raises(train.UserError) as error:
+        train.main(arguments())
+    assert str(error.value) == (
+        f"{purpose} needs {package}, which is not installed; run: pip install 'gateformer[train]'"
+    )
+
+
+def test_shipped_model_meets_its_bar():
+    data = os.environ.get("GATEFORMER_DATA")
+    if not data:
+        pytest.skip("GATEFORMER_DATA does not name a directory with tinyshakespeare/input.txt")
+    shipped = artifact.open_model("shakespeare-115k")
+    corpus = load_corpus(Path(data) / "tinyshakespeare" / "input.txt")
+    tokens = CharTokenizer(shipped.model.vocabulary).encode(corpus.validation)
+    inputs, targets = validation_windows(tokens, shipped.model.config.ctx_len)
+    forward = IntegerForward.of(shipped.model)
+    loss = 0.0
+    for rows in np.array_split(np.arange(len(inputs)), 14):
+        logits = forward.logits(torch.from_numpy(inputs[rows])).numpy() * shipped.model.logit_scale
+        loss += cross_entropy(logits, targets[rows]) * len(rows) / len(inputs)
+    assert loss <= 1.85
+    assert loss == pytest.approx(shipped.info["val_loss_int"], abs=1e-5)
+    assert shipped.info["corpus"]["sha256"] == corpus.sha256
+
+
+def test_help_names_the_defaults():
+    command = [sys.executable, "-m", "model.train", "--help"]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "shakespeare-115k" in text
+    assert "continues from it" in text
