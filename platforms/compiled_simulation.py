@@ -31,6 +31,8 @@ class CompiledSimulation:
     ----------
     component : wiring.Component
         At most one clock domain, ``sync``.
+    key : str, optional
+        Digest of everything that the component depends on; saves elaborating it again.
     waveform : (path, first_cycle, last_cycle), optional
         Writes these cycles, both included, as a VCD file with two time steps per cycle.
 
@@ -44,9 +46,10 @@ class CompiledSimulation:
         self,
         component: wiring.Component,
         *,
+        key: str | None = None,
         waveform: tuple[str | os.PathLike, int, int] | None = None,
     ):
-        design = compile_component(component, waveform=waveform is not None)
+        design = compile_component(component, key=key, waveform=waveform is not None)
         self.ports = design.ports
         self._library = library = design.load()
         for name in ("create", "taken", "rows"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import functools
 import os
 import re
 import shutil
@@ -72,12 +73,13 @@ class CompiledDesign:
 
 
 def compile_component(
-    component: wiring.Component, *, waveform: bool = False, platform=None
+    component: wiring.Component, *, key: str | None = None, waveform: bool = False
 ) -> CompiledDesign:
     """Compile a component with at most one clock domain, ``sync``, to a simulation.
 
-    The result is cached by the digest of the design, the tools and their options, so the second
-    time takes only as long as elaboration. ``waveform`` compiles names in, which costs time.
+    The result is cached by the digest of the design, the tools and their options. ``key``, a
+    digest of everything that the design depends on, stands for the design and saves elaborating
+    it when the result is there. ``waveform`` compiles names in, which costs time.
 
     Raises
     ------
@@ -87,7 +89,7 @@ def compile_component(
         If Yosys or the compiler fails.
     """
     compiler = cpp_compiler.find_compiler()
-    design = rtlil.convert(component, name="top", platform=platform, emit_src=False)
+    elaborate = functools.cache(lambda: rtlil.convert(component, name="top", emit_src=False))
     ports = _ports(component)
     settings = (
         yosys.version(),
@@ -96,11 +98,11 @@ def compile_component(
         *(path.read_text() for path in GENERATORS),
         f"waveform={waveform}",
     )
-    name = f"simulation-{digest(design, *settings)[:32]}.so"
+    name = f"simulation-{digest(key or elaborate(), *settings)[:32]}.so"
 
     def make(work: Path, target: Path) -> None:
         with working("compiling the simulation"):
-            _compile(work, target, design, ports, compiler, waveform)
+            _compile(work, target, elaborate(), ports, compiler, waveform)
 
     return CompiledDesign(cached_file(name, make), ports)
 

@@ -20,9 +20,9 @@ from .board import Board, board, boards
 from .cache import write_atomically
 from .listing import print_boards
 from .progress import console as status
-from .progress import working
+from .progress import output_console, working
 from .simulation import CoreSimulator
-from .sizing import choose_sizes, nearest_fitting
+from .sizing import choose_sizes, nearest_fitting, size_options
 from .synthesis import Resources, synthesize
 from .timeline import timeline_svg
 from .toolchain import finish, write_project
@@ -34,7 +34,7 @@ SIMULATED = "simulated"
 
 def build(arguments) -> None:
     """Everything ``build.py`` does; ``arguments`` as its parser gives them."""
-    output = Console()
+    output = output_console()
     if arguments.list:
         print_boards(boards(), shipped_models(), output)
         return
@@ -96,7 +96,10 @@ def _write_timeline(program: Program, arguments, directory: Path, output: Consol
         raise UserError(f"position must be 0 to {ctx_len - 1}, not {position}")
     path = directory / "timeline.svg"
     write_atomically(path, timeline_svg(program, position))
-    output.print(f"one token at position {position}: {program.cycles(position)} cycles; {path}")
+    output.print(
+        f"one token at position {position}: {program.cycles(position)} cycles; {path}",
+        soft_wrap=True,
+    )
 
 
 def _build_simulation(
@@ -158,7 +161,8 @@ def _check(artifact, program, arguments, output: Console) -> None:
         )
         output.print(
             f"{name}: {length} prompt and {tokens} generated tokens, {integers:,} integers on "
-            "all taps: gateware equals reference"
+            "all taps: gateware equals reference",
+            soft_wrap=True,
         )
 
 
@@ -196,7 +200,7 @@ def _refuse_if_too_large(artifact, program, target: Board, resources: Resources)
         smaller = nearest_fitting(artifact.model, target, program.hw)
         advice = "train a smaller model or choose a larger board"
         if smaller is not None:
-            advice = f"try --rows {smaller.rows} --cols {smaller.cols} --lanes {smaller.lanes}"
+            advice = f"try {size_options(smaller)}"
         raise UserError(
             f"the design does not fit {target.name}: {used:,g} {name.upper()}, "
             f"{used - available:,g} more than the {available:,} there are; {advice}"

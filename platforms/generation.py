@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable
 
 from gateware.program import Program
@@ -97,7 +98,7 @@ def measure_cycles(program: Program, simulator: CoreSimulator) -> list[int]:
     if [token for token, _ in run] != expected:
         raise Mismatch("greedy tokens differ from the reference")
     stamps = [simulator.first_beat, *(cycle + 1 for _, cycle in run)]
-    counts = [after - before for before, after in zip(stamps, stamps[1:], strict=False)]
+    counts = [after - before for before, after in itertools.pairwise(stamps)]
     if counts != program.cycles_by_position():
         raise Mismatch(f"simulated cycles {counts} are not the predicted ones")
     return counts

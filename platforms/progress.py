@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-console = Console(stderr=True)
+PLAIN_WIDTH = 110
+"""Columns of tables that go to a file or a pipe."""
+
+console = Console(stderr=True, soft_wrap=True)
 
 _active: list[Progress] = []
+
+
+def output_console() -> Console:
+    """Console of standard output: results, where ``console`` has progress and notes."""
+    return Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
 
 
 @contextlib.contextmanager
@@ -18,7 +27,8 @@ def working(what: str) -> Iterator[None]:
     """Show a spinner with elapsed time beside ``what``; nests, and works from several threads."""
     if not _active:
         columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-        with Progress(*columns, console=console, transient=True) as progress:
+        quiet = not console.is_terminal
+        with Progress(*columns, console=console, transient=True, disable=quiet) as progress:
             _active.append(progress)
             try:
                 progress.add_task(what, total=None)

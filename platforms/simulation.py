@@ -14,7 +14,9 @@ from gateware.taps import tap_ports
 from model.reference import check_request
 from model.sampling import SamplingSettings
 
+from .cache import digest
 from .compiled_simulation import CompiledSimulation
+from .design_digest import design_digest
 
 SETTINGS = ("temperature_mult", "temperature_shift", "top_k", "seed")
 PATIENCE = 4
@@ -58,7 +60,11 @@ class CoreSimulator:
         waveform: tuple[str | os.PathLike, int, int] | None = None,
     ):
         self.program = program
-        self.simulation = CompiledSimulation(Core(program, taps=taps), waveform=waveform)
+        self.simulation = CompiledSimulation(
+            Core(program, taps=taps),
+            key=digest(design_digest(program), f"taps={taps}"),
+            waveform=waveform,
+        )
         self._prompt = self.simulation.source("prompt", stall=stall, seed=seed)
         self._output = self.simulation.sink("output", stall=stall, seed=seed + 1)
         self._taps = {

@@ -1,16 +1,16 @@
 """Hardware sizes for a model on a board: an estimate before anything is synthesized.
 
 The estimate chooses sizes and names alternatives; what counts is the synthesis after it. Block
-memories and multipliers follow from the shapes; LUTs from coefficients fitted to synthesis runs
-of the shipped model's core at several sizes.
+memories and multipliers follow from the shapes; LUTs from coefficients per trit, lane and row.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 
-from gateware.bounds import prove_bounds
+from gateware.bounds import Bounds, prove_bounds
 from gateware.hw_config import PACKINGS, HwConfig
 from gateware.layout import Layout
 from gateware.memory_images import matrix_maps
@@ -24,11 +24,11 @@ ROWS = (16, 8, 4, 2, 1)
 COLS = (128, 64, 32, 16, 8, 4, 2, 1)
 LANES = (64, 32, 16, 8, 4, 2, 1)
 
-LUT_PER_TRIT = 13.4
-LUT_PER_LANE = 44
-LUT_PER_ROW = 170
-LUT_FIXED = 2200
-"""Fitted to synthesized cores; see the module's text."""
+LUT_PER_TRIT = 10.9
+LUT_PER_LANE = 24.6
+LUT_PER_ROW = 197
+LUT_FIXED = 2300
+"""Fitted to the shipped model's Zybo top, synthesized at 8 × 64 and 64 lanes."""
 
 RAMB18_SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 """(depth, width) of half a 7-series block memory in simple dual port mode (UG473)."""
@@ -60,9 +60,9 @@ def block_memories(depth: int, width: int) -> float:
     return min(math.ceil(depth / d) * math.ceil(width / w) for d, w in RAMB18_SHAPES) / 2
 
 
-def estimate(model: IntegerModel, hw: HwConfig) -> Estimate:
+def estimate(model: IntegerModel, bounds: Bounds, hw: HwConfig) -> Estimate:
     """What a core for ``model`` of these sizes will take, host interface included."""
-    layout, bounds = Layout(model.config, hw), prove_bounds(model)
+    layout = Layout(model.config, hw)
     words = scales = 0
     for name, matrix in model.matrices.items():
         _, _, rows, cols = matrix_maps(layout, name)
@@ -73,7 +73,7 @@ def estimate(model: IntegerModel, hw: HwConfig) -> Estimate:
     bram += block_memories(scales, 18 * hw.rows)
     bram += layout.word_groups * block_memories(layout.array_depth, 8 * hw.rows)
     bram += block_memories(model.config.vocab_size, bounds.logit_width)
-    decode = 1 if hw.packing == "3in5" else 0
+    decode = 2.2 if hw.packing == "3in5" else 0
     lut = LUT_FIXED + LUT_PER_ROW * hw.rows + LUT_PER_LANE * layout.lanes
     lut += (LUT_PER_TRIT + decode) * hw.rows * hw.cols
     wide = 2 if bounds.acc_width > 25 else 1
@@ -93,9 +93,9 @@ def choose_sizes(model: IntegerModel, board: Board, **fixed) -> HwConfig:
     # an invalid value is reported as such, not as something that doesn't fit
     HwConfig(**{"rows": 1, **fixed})
     default = _useful(model, board.default_hw)
-    best = None
+    bounds, best = prove_bounds(model), None
     for hw in _candidates(default, fixed):
-        if estimate(model, hw).exceeding(board):
+        if estimate(model, bounds, hw).exceeding(board):
             continue
         rank = _rank(hw)
         if best is None or rank > best[0]:
@@ -107,14 +107,15 @@ def choose_sizes(model: IntegerModel, board: Board, **fixed) -> HwConfig:
 
 def nearest_fitting(model: IntegerModel, board: Board, hw: HwConfig) -> HwConfig | None:
     """The largest sizes, none larger than ``hw``'s, that are estimated to take clearly less."""
-    limit = estimate(model, hw)
+    bounds = prove_bounds(model)
+    limit = estimate(model, bounds, hw)
     fitting = [
         other
         for other in _candidates(dataclasses.asdict(hw), {})
         if other.rows <= hw.rows
         and other.cols <= hw.cols
         and other.lanes <= hw.lanes
-        and not (use := estimate(model, other)).exceeding(board)
+        and not (use := estimate(model, bounds, other)).exceeding(board)
         and use.lut < 0.95 * limit.lut
     ]
     return max(fitting, key=_rank, default=None)
@@ -151,15 +152,28 @@ def _rank(hw: HwConfig) -> tuple:
 
 
 def _no_fit(model: IntegerModel, board: Board, fixed: dict) -> UserError:
-    candidates = list(_candidates(dataclasses.asdict(board.default_hw), fixed))
+    candidates = list(_candidates(_useful(model, board.default_hw), fixed))
+    given = " ".join(f"--{name} {value}" for name, value in fixed.items())
     if not candidates:
-        given = ", ".join(f"{name} {value}" for name, value in fixed.items())
-        return UserError(f"no sizes go with {given}; cols and lanes must be multiples of rows")
-    least = min((estimate(model, hw) for hw in candidates), key=lambda e: len(e.exceeding(board)))
+        return UserError(f"no sizes go with {given}: cols and lanes must be multiples of rows")
+    bounds = prove_bounds(model)
+    estimates = [estimate(model, bounds, hw) for hw in candidates]
+    least = min(estimates, key=lambda e: (len(e.exceeding(board)), e.lut))
     resource = least.exceeding(board)[0]
     need, have = getattr(least, resource), getattr(board.budget, resource)
-    advice = "choose other sizes" if fixed else "train a smaller model or choose a larger board"
+    advice = "train a smaller model or choose a larger board"
+    if fixed:
+        with contextlib.suppress(UserError):
+            hw = choose_sizes(model, board)
+            advice = f"try {size_options(hw)}"
     return UserError(
-        f"the model does not fit {board.name}: it needs about {need:,.0f} {resource.upper()}, "
-        f"{need - have:,.0f} more than the {have:,} there are; {advice}"
+        f"the model does not fit {board.name}{' with ' + given if fixed else ''}: it needs about "
+        f"{need:,.0f} {resource.upper()}, {need - have:,.0f} more than the {have:,} there are; "
+        f"{advice}"
     )
+
+
+def size_options(hw: HwConfig) -> str:
+    """Command-line options that choose ``hw``."""
+    sizes = f"--rows {hw.rows} --cols {hw.cols} --lanes {hw.lanes}"
+    return sizes if hw.packing == PACKINGS[0] else f"{sizes} --packing {hw.packing}"

@@ -5,44 +5,33 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
-import amaranth
 from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal
 from amaranth.lib import io, wiring
 from amaranth.lib.wiring import In, Out
 
-import gateware
 from gateware.core import Core
 from gateware.host_interface import HostInterface
 from gateware.program import Program
 from gateware.register import ADDRESS_WIDTH
 
-from . import yosys
 from .axi3_bridge import Axi3Bridge, axi3_signature
 from .cache import digest
+from .design_digest import design_digest
 from .xilinx_clock import XilinxClock, find_mmcm
 from .zynq_ps7 import ProcessingSystem
 
 BASE_ADDRESS = 0x43C0_0000
 """Byte address of the registers for the processor, in M_AXI_GP0's 0x4000_0000-0x7FFF_FFFF."""
 DSP = "dsp48e1"
-BUSY_LED, CONTEXT_FULL_LED, HEARTBEAT_LED = 0, 1, 3
-
 _HARDWARE_FILES = ("axi3_bridge.py", "xilinx_clock.py", "zybo.py", "zynq_ps7.py", "zynq_top.py")
+BUSY_LED, CONTEXT_FULL_LED, HEARTBEAT_LED = 0, 1, 3
 
 
 def build_id(program: Program, clock_mhz: Fraction) -> int:
-    """32 bits that name a design: digest of what its hardware is made from, by what tools.
-
-    Taken over the model's digest, the hardware sizes, the clock, the sources of the gateware and
-    of this top level, and the versions of amaranth and yosys. Equal inputs give equal designs.
-    """
+    """32 bits that name a design: digest of the core, the clock and what is around the core."""
     here = Path(__file__).parent
-    files = sorted(Path(gateware.__file__).parent.glob("*.py"))
-    files += [here / name for name in _HARDWARE_FILES]
-    sources = [text for path in files for text in (path.name, path.read_text(encoding="utf-8"))]
-    versions = (amaranth.__version__, yosys.version())
-    parts = (program.model.digest, repr(program.hw), str(clock_mhz), *versions, *sources)
-    return int(digest(*parts)[:8], 16)
+    around = [(here / name).read_text(encoding="utf-8") for name in _HARDWARE_FILES]
+    return int(digest(design_digest(program), str(clock_mhz), *around)[:8], 16)
 
 
 class ZynqSystem(wiring.Component):

@@ -55,13 +55,19 @@ def build(tmp_path, *arguments):
             ["sim", "--model", TINY, "--seed", "-1"],
             "seed must be an integer from 0 to 4294967295, not -1",
         ),
-        (["sim", "--model", TINY, "--prompt", ""], "the prompt must have at least 1 token, but is empty"),
+        (
+            ["sim", "--model", TINY, "--prompt", ""],
+            "the prompt must have at least 1 token, but is empty",
+        ),
         (
             ["sim", "--model", TINY, "--prompt", "       "],
             "the prompt has 7 tokens, but the context holds 6; shorten the prompt",
         ),
         (["zybo", "--clock", "0"], "clock must be 1 to 1000 MHz, not 0"),
-        (["sim", "--model", TINY, "--timeline", "--position", "6"], "position must be 0 to 5, not 6"),
+        (
+            ["sim", "--model", TINY, "--timeline", "--position", "6"],
+            "position must be 0 to 5, not 6",
+        ),
         (
             ["sim", "--model", TINY, "--waveform", "w.vcd", "--cycles", "9:2"],
             "cycles must be first:last with first <= last, not '9:2'",
@@ -76,7 +82,7 @@ def test_bad_input_is_one_line(tmp_path, arguments, message):
 
 def test_a_model_too_large_for_the_board_names_the_resource(tmp_path):
     result = build(
-        tmp_path, "zybo", "--model", "random:d_model=512,n_heads=8,n_layers=8,d_ff=2048,ctx_len=512"
+        tmp_path, "zybo", "--model", "random:d_model=256,n_heads=8,n_layers=4,d_ff=1024,ctx_len=512"
     )
     assert result.returncode == 2
     assert result.stderr.startswith("error: the model does not fit zybo: it needs about ")

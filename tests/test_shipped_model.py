@@ -101,12 +101,9 @@ def test_torch_equals_the_reference_on_every_tap(artifact):
     for position, token in enumerate(text):
         assert (logits[0, position].numpy() == reference.step(token)).all()
         for name, value in current.items():
-            ours = taps[name][0]
-            if value.ndim == 2:  # scores, probabilities: [heads, query, key]
-                ours = ours[:, position, : position + 1]
-            else:
-                ours = ours[position]
-            assert (ours == value).all(), (position, name)
+            by_query = value.ndim == 2  # scores, probabilities: [heads, query, key]
+            place = (slice(None), position, slice(position + 1)) if by_query else position
+            assert (taps[name][0][place] == value).all(), (position, name)
 
 
 def test_the_model_is_ternary_and_of_the_reference_shape(artifact):
