@@ -70,7 +70,7 @@ def build_report(
         "schema_version": SCHEMA_VERSION,
         "board": {"name": board.name, "title": board.title, "device": board.device},
         "model": model_section(artifact),
-        "hardware": dataclasses.asdict(program.hw),
+        "hardware": {**dataclasses.asdict(program.hw), "lanes_built": program.layout.lanes},
         "cycles": cycles,
         "resources": None,
         "timing": {"fmax_mhz": None, "source": "not placed and routed"},
@@ -106,10 +106,8 @@ def print_report(report: dict, text: str | None, console: Console) -> None:
     if text is not None:
         table.add_row("text (compiled simulation)", repr(text)[1:-1])
     hw = report["hardware"]
-    table.add_row(
-        "hardware",
-        f"{hw['rows']} × {hw['cols']} weights per cycle ({hw['packing']}), {hw['lanes']} lanes",
-    )
+    weights = f"{hw['rows']} × {hw['cols']} weights per cycle ({hw['packing']})"
+    table.add_row("hardware", f"{weights}, {hw['lanes_built']} lanes")
     loss = report["model"]["val_loss_int"]
     if loss is not None:
         twin = report["model"]["val_loss_float"]
