@@ -190,14 +190,14 @@ def _build_board(artifact, program, target, clock, directory, arguments, output:
     result["files"] = [str(path) for path in [*project.files, directory / "report.json"]]
     report.write_report(result, directory)
     report.print_report(result, text, output)
-    _refuse_if_too_large(artifact, program, target, resources)
+    refuse_if_too_large(program, target, resources)
     finish(project, output)
 
 
-def _refuse_if_too_large(artifact, program, target: Board, resources: Resources) -> None:
+def refuse_if_too_large(program: Program, target: Board, resources: Resources) -> None:
     """UserError, naming resource, excess and sizes that fit, if the synthesized design does not."""
     for name, used, available in resources.exceeding(target.budget):
-        smaller = nearest_fitting(artifact.model, target, program.hw)
+        smaller = nearest_fitting(program.model, target, program.hw)
         advice = "train a smaller model or choose a larger board"
         if smaller is not None:
             advice = f"try {size_options(smaller)}"
