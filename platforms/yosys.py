@@ -41,7 +41,7 @@ def run(script: str, directory: Path) -> str:
 
 
 def run_tool(command: list[str], directory: Path) -> str:
-    """Run a program in ``directory``; its output. Raises ToolError with the last lines."""
+    """Run a program in ``directory``; its output. Raises ToolError with its status and last lines."""
     process = subprocess.Popen(
         command, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -53,5 +53,5 @@ def run_tool(command: list[str], directory: Path) -> str:
         raise
     if process.returncode:
         tail = "\n".join(output.splitlines()[-20:])
-        raise ToolError(f"{' '.join(command[:3])} failed:\n{tail}")
+        raise ToolError(f"{' '.join(command[:3])} failed with status {process.returncode}:\n{tail}")
     return output
