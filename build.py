@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from model.cli import run
+from model.cli import ArgumentParser, run
 from platforms import flow
 
 EXAMPLES = """\
@@ -18,7 +18,7 @@ examples:
 
 def parser() -> argparse.ArgumentParser:
     """Command line of ``python build.py``."""
-    p = argparse.ArgumentParser(
+    p = ArgumentParser(
         prog="build.py",
         description="Turn a trained, quantized language model into an FPGA accelerator.",
         epilog=EXAMPLES,

@@ -8,6 +8,7 @@ import functools
 from model.integer_model import IntegerModel
 
 from .bounds import prove_bounds
+from .elaboration import may_stay_unused
 from .hw_config import HwConfig
 from .instruction import AddressBase, Instruction, Opcode
 from .layout import Layout
@@ -55,7 +56,7 @@ class Program:
         self.bounds = prove_bounds(model)
         self.images = build_images(model, self.layout)
         self._units = self.build_units("generic")
-        self._units.silence()
+        may_stay_unused(*vars(self._units).values())
         scheduler = Scheduler(self.layout, self._units)
         plain = list(self._token_program())
         self.instructions = with_waits(plain, [scheduler.add(item) for item in plain])

@@ -9,7 +9,7 @@ document again::
 
 from __future__ import annotations
 
-import argparse
+from model import cli
 
 from . import register_documents
 from .register import Access, Field, Register
@@ -194,7 +194,7 @@ def register(name: str) -> Register:
 
 def main(arguments: list[str] | None = None) -> int:
     """Print the document or the C header; returns the exit status."""
-    parser = argparse.ArgumentParser(
+    parser = cli.ArgumentParser(
         prog="python -m gateware.registers", description="Print what describes the registers."
     )
     kind = parser.add_mutually_exclusive_group(required=True)
@@ -207,4 +207,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    cli.run(main)

@@ -27,12 +27,6 @@ class Units:
     vector: VectorUnit
     sampler: Sampler
 
-    def silence(self) -> None:
-        """No warning if these are never elaborated: they may serve for their latencies alone."""
-        for field in dataclasses.fields(self):
-            # Amaranth has no public way to say so, and a warnings filter is gone at exit
-            getattr(self, field.name)._MustUse__used = True
-
 
 def score_shifts(model: IntegerModel) -> tuple[int, ...]:
     """The distinct score shifts of the layers, in order; SCORE selects among them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -11,6 +12,13 @@ from .errors import UserError
 USER_ERROR_STATUS = 2
 INTERRUPTED_STATUS = 130
 """128 + SIGINT, as a shell reports it."""
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """Parser whose complaints are UserErrors: one line, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; see --help")
 
 
 def run(main: Callable[[], int | None]) -> NoReturn:

@@ -109,7 +109,7 @@ def _table(result: Evaluation) -> Table:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = cli.ArgumentParser(
         prog="python -m model.evaluate", description="Validation loss of an artifact."
     )
     parser.add_argument("artifact", help="path of an artifact, or name of a shipped model")

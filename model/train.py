@@ -43,16 +43,11 @@ def preset_config(name: str, digits: str) -> ModelConfig:
     return dataclasses.replace(PRESETS[name], digits=parse_digits(digits))
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message):
-        raise UserError(f"{message}; see --help")
-
-
 def _parser() -> argparse.ArgumentParser:
     from .recipe import Recipe
 
     default = Recipe(config=next(iter(PRESETS.values())))
-    parser = _Parser(
+    parser = cli.ArgumentParser(
         prog="python -m model.train",
         description="Train a float model, quantize it with further training, write the artifact.",
         epilog="Ctrl-C saves a checkpoint; the same command continues from it.",

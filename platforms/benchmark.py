@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import time
 
 from gateware.hw_config import HwConfig
 from gateware.program import Program
 from model.artifact import open_model
-from model.cli import run
+from model.cli import ArgumentParser, run
 from model.sampling import SamplingSettings
 
 from .simulation import CoreSimulator
@@ -16,7 +15,7 @@ from .simulation import CoreSimulator
 
 def main() -> None:
     """Generate one context greedily; print processor time per token and per cycle."""
-    parser = argparse.ArgumentParser(prog="python -m platforms.benchmark", description=__doc__)
+    parser = ArgumentParser(prog="python -m platforms.benchmark", description=__doc__)
     parser.add_argument("model", nargs="?", default="shakespeare-115k")
     artifact = open_model(parser.parse_args().model)
     started = time.perf_counter()

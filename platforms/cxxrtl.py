@@ -14,6 +14,8 @@ from amaranth.back import rtlil
 from amaranth.hdl import Shape
 from amaranth.lib import wiring
 
+from gateware.elaboration import may_stay_unused
+
 from . import cpp_compiler, cxxrtl_rewrite, cxxrtl_split, yosys
 from .cache import cached_file, digest
 from .progress import working
@@ -91,6 +93,7 @@ def compile_component(
     compiler = cpp_compiler.find_compiler()
     elaborate = functools.cache(lambda: rtlil.convert(component, name="top", emit_src=False))
     ports = _ports(component)
+    may_stay_unused(component)
     settings = (
         yosys.version(),
         cpp_compiler.identity(compiler),

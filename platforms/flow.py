@@ -25,7 +25,7 @@ from .simulation import CoreSimulator
 from .sizing import choose_sizes, nearest_fitting, size_options
 from .synthesis import Resources, synthesize
 from .timeline import timeline_svg
-from .toolchain import finish, write_project
+from .toolchain import choose_toolchain, finish, write_project
 
 DEFAULT_MODEL = "shakespeare-115k"
 DEFAULT_TOP_K = 20
@@ -168,6 +168,7 @@ def _check(artifact, program, arguments, output: Console) -> None:
 
 def _build_board(artifact, program, target, clock, directory, arguments, output: Console) -> None:
     settings, prompt = _settings(artifact, arguments), _request(artifact, arguments)
+    toolchain = choose_toolchain(target, arguments.toolchain)
     design = target.build_top(program, clock)
     with concurrent.futures.ThreadPoolExecutor() as pool, working("synthesis"):
         synthesis = pool.submit(synthesize, design, target, directory)
@@ -186,7 +187,7 @@ def _build_board(artifact, program, target, clock, directory, arguments, output:
         resources.as_dict(), target, "yosys synth_xilinx"
     )
     with working("writing the project"):
-        project = write_project(design, target, directory, arguments.toolchain)
+        project = write_project(design, target, directory, toolchain)
     result["files"] = [str(path) for path in [*project.files, directory / "report.json"]]
     report.write_report(result, directory)
     report.print_report(result, text, output)

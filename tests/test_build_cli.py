@@ -63,6 +63,11 @@ def build(tmp_path, *arguments):
             ["sim", "--model", TINY, "--prompt", "       "],
             "the prompt has 7 tokens, but the context holds 6; shorten the prompt",
         ),
+        (["sim", "--rows", "x"], "argument --rows: invalid int value: 'x'; see --help"),
+        (
+            ["zybo", "--toolchain", "ise"],
+            "unknown toolchain 'ise' for zybo; known: vivado, openxc7",
+        ),
         (["zybo", "--clock", "0"], "clock must be 1 to 1000 MHz, not 0"),
         (
             ["sim", "--model", TINY, "--timeline", "--position", "6"],
