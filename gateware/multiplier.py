@@ -1,25 +1,25 @@
-"""Multipliers with a generic and a vendor version behind one class.
+"""Multipliers with a generic and vendors' versions behind one class.
 
 The generic versions are plain arithmetic, for simulation and for devices without a version of
-their own. The DSP48E1 versions (Xilinx 7 series) follow UG479, "7 Series DSP48E1 Slice": table
-2-5 (INMODE), tables 2-7 to 2-9 (OPMODE), and figure 2-1 for the pipeline registers.
+their own. Blocks that are a multiplier with registers take the product (see
+:mod:`.registered_product`), DSP48E1 blocks everything (see :mod:`.dsp48e1`).
 ``tests/test_multiplier.py`` proves the versions equal.
 """
 
 from __future__ import annotations
 
-from amaranth.hdl import C, Cat, ClockSignal, Instance, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from . import dsp48e1
 from .delay import delayed
+from .registered_product import PRODUCT_FAMILIES, product_blocks, registered_product
 
-DSP_FAMILIES = ("generic", "dsp48e1")
+DSP_FAMILIES = ("generic", "dsp48e1", *PRODUCT_FAMILIES)
 """Values of the ``dsp`` argument: no vendor block, or one family of DSP blocks."""
 
-DSP48E1_A_BITS = 25
-DSP48E1_B_BITS = 18
-DSP48E1_P_BITS = 48
+MAX_ACC_WIDTH = dsp48e1.P_BITS
 
 
 def check_dsp(dsp):
@@ -54,7 +54,7 @@ class MultiplyAccumulate(wiring.Component):
         Bits of the accumulator, 1 to 48; sums wrap around.
     dsp : str
         One of :data:`DSP_FAMILIES`. ``"dsp48e1"`` is one block and no logic but the control
-        registers, which lanes with the same controls share.
+        registers, which lanes with the same controls share; others accumulate in LUTs.
 
     Members
     -------
@@ -75,7 +75,7 @@ class MultiplyAccumulate(wiring.Component):
     MEMORY_LEAD = 1
 
     def __init__(self, *, acc_width: int, dsp: str = "generic"):
-        _check_width("acc_width", acc_width, DSP48E1_P_BITS)
+        _check_width("acc_width", acc_width, MAX_ACC_WIDTH)
         check_dsp(dsp)
         self.acc_width = acc_width
         self.dsp = dsp
@@ -94,51 +94,21 @@ class MultiplyAccumulate(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         if self.dsp == "dsp48e1":
-            self._dsp48e1(m)
+            dsp48e1.multiply_accumulate(m, self)
         else:
-            self._generic(m)
+            self._accumulate_products(m)
         return m
 
-    def _generic(self, m: Module):
-        memory = delayed(m, self.memory, 2, name="memory")
+    def _accumulate_products(self, m: Module):
         accumulate = delayed(m, self.accumulate, 2, name="accumulate")
         enable = delayed(m, self.enable, 2, name="enable")
-        operand = Signal(signed(9), reset_less=True)
-        product = Signal(signed(17), reset_less=True)
+        operand = Mux(self.use_coefficient, self.coefficient, self.query)
+        memory = delayed(m, self.memory, self.MEMORY_LEAD, name="memory").as_signed()
+        product = registered_product(m, operand, memory, self.dsp)
         acc = Signal(signed(self.acc_width), reset_less=True)
-        m.d.sync += [
-            operand.eq(Mux(self.use_coefficient, self.coefficient, self.query)),
-            product.eq(operand * memory),
-        ]
         with m.If(enable):
             m.d.sync += acc.eq(Mux(accumulate, acc, 0) + product)
         m.d.comb += self.acc.eq(acc)
-
-    def _dsp48e1(self, m: Module):
-        p = Signal(signed(DSP48E1_P_BITS))
-        # INMODE gates A or D to zero before the pre-adder, whose register is the input register.
-        # (With AREG=DREG=1, ADREG=0 instead, the pass xilinx_dsp of yosys 0.70 takes a register
-        # with enable in front of A for one to pack, and drops it: a wrong netlist.)
-        inmode = Cat(C(0, 1), self.use_coefficient, self.use_coefficient, C(0, 2))
-        # X and Y take the product (0101), Z takes 0 (000) or P (010)
-        opmode = Cat(C(0b0101, 5), delayed(m, self.accumulate, 1, name="accumulate"), C(0, 1))
-        m.submodules.dsp = _dsp48e1(
-            p,
-            p_USE_DPORT="TRUE",
-            p_AREG=0,
-            p_ACASCREG=0,
-            p_DREG=0,
-            p_BREG=2,
-            p_BCASCREG=2,
-            p_OPMODEREG=1,
-            i_A=_extended(self.query, 30),
-            i_B=_extended(self.memory, DSP48E1_B_BITS),
-            i_D=_extended(self.coefficient, DSP48E1_A_BITS),
-            i_INMODE=inmode,
-            i_OPMODE=opmode,
-            i_CEP=delayed(m, self.enable, 2, name="enable"),
-        )
-        m.d.comb += self.acc.eq(p)
 
 
 class Multiplier(wiring.Component):
@@ -153,7 +123,8 @@ class Multiplier(wiring.Component):
         Bits of the signed factors.
     dsp : str
         One of :data:`DSP_FAMILIES`. ``"dsp48e1"`` is one block if the factors fit 25 x 18 bits
-        (in either order), else the generic version, which synthesis composes of several.
+        (in either order), ``"mult18x18d"`` and ``"gowin"`` one or two if they fit 35 x 18; wider
+        ones are left to synthesis.
 
     Members
     -------
@@ -188,75 +159,19 @@ class Multiplier(wiring.Component):
         )
 
     @property
-    def uses_dsp_block(self) -> bool:
-        """Whether the vendor's block is instantiated."""
-        narrow, wide = sorted((self.a_width, self.b_width))
-        fits = narrow <= DSP48E1_B_BITS and wide <= DSP48E1_A_BITS
-        return self.dsp == "dsp48e1" and fits
+    def blocks(self) -> float:
+        """Vendor's blocks that are instantiated; 0: the multiplier is left to synthesis."""
+        if self.dsp == "dsp48e1":
+            return int(dsp48e1.fits(self.a_width, self.b_width))
+        return product_blocks(self.dsp, self.a_width, self.b_width)
 
     def elaborate(self, platform):
         m = Module()
-        if self.uses_dsp_block:
-            self._dsp48e1(m)
-        else:
-            self._generic(m)
-        return m
-
-    def _generic(self, m: Module):
-        a = delayed(m, self.a, 1, name="a")
-        b = delayed(m, self.b, 1, name="b")
+        if self.dsp == "dsp48e1" and self.blocks:
+            dsp48e1.multiply(m, self)
+            return m
         addend = delayed(m, self.addend, 2, name="addend")
-        product = Signal.like(self.product, reset_less=True)
         total = Signal.like(self.product, reset_less=True)
-        m.d.sync += [product.eq(a * b), total.eq(product + addend)]
+        m.d.sync += total.eq(registered_product(m, self.a, self.b, self.dsp) + addend)
         m.d.comb += self.product.eq(total)
-
-    def _dsp48e1(self, m: Module):
-        wide, narrow = self.a, self.b
-        if len(narrow) > len(wide):
-            wide, narrow = narrow, wide
-        p = Signal(signed(DSP48E1_P_BITS))
-        m.submodules.dsp = _dsp48e1(
-            p,
-            i_A=_extended(wide, 30),
-            i_B=_extended(narrow, DSP48E1_B_BITS),
-            # the C register is the second of two: C meets the product after the M register
-            i_C=_extended(delayed(m, self.addend, 1, name="addend"), DSP48E1_P_BITS),
-            i_OPMODE=C(0b0110101, 7),  # X and Y take the product, Z takes C
-        )
-        m.d.comb += self.product.eq(p)
-
-
-def _extended(value, width: int):
-    """``value`` sign- or zero-extended to ``width`` bits."""
-    if value.shape().signed:
-        return Cat(value, value[-1].replicate(width - len(value)))
-    return Cat(value, C(0, width - len(value)))
-
-
-def _dsp48e1(p, **overrides) -> Instance:
-    """DSP48E1 with registers A2, AD, B2, C, D, M and P, always enabled; ``overrides`` its ports."""
-    parameters = {
-        "USE_MULT": "MULTIPLY",
-        "USE_DPORT": "FALSE",
-        "USE_SIMD": "ONE48",
-        "USE_PATTERN_DETECT": "NO_PATDET",
-        "AUTORESET_PATDET": "NO_RESET",
-        "A_INPUT": "DIRECT",
-        "B_INPUT": "DIRECT",
-    }
-    registers = ("AREG", "ACASCREG", "BREG", "BCASCREG", "CREG", "DREG", "ADREG", "MREG", "PREG")
-    parameters |= dict.fromkeys(registers, 1)
-    unregistered = ("INMODEREG", "OPMODEREG", "ALUMODEREG", "CARRYINREG", "CARRYINSELREG")
-    parameters |= dict.fromkeys(unregistered, 0)
-    widths = {"A": 30, "ACIN": 30, "B": 18, "BCIN": 18, "C": 48, "PCIN": 48, "D": 25}
-    widths |= {"ALUMODE": 4, "CARRYIN": 1, "CARRYINSEL": 3, "CARRYCASCIN": 1, "MULTSIGNIN": 1}
-    widths |= {"INMODE": 5, "OPMODE": 7}
-    inputs = {name: C(0, width) for name, width in widths.items()}
-    resets = ("A", "ALLCARRYIN", "ALUMODE", "B", "C", "CTRL", "D", "INMODE", "M", "P")
-    inputs |= {f"RST{name}": C(0, 1) for name in resets}
-    enables = ("A1", "A2", "AD", "ALUMODE", "B1", "B2", "C", "CARRYIN", "CTRL", "D", "INMODE")
-    inputs |= {f"CE{name}": C(1, 1) for name in (*enables, "M", "P")}
-    ports = {f"p_{name}": value for name, value in parameters.items()}
-    ports |= {f"i_{name}": value for name, value in inputs.items()}
-    return Instance("DSP48E1", i_CLK=ClockSignal(), o_P=p, **(ports | overrides))
+        return m

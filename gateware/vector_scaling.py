@@ -13,10 +13,10 @@ import functools
 
 from model import arith
 
-from .multiplier import DSP48E1_A_BITS, DSP48E1_B_BITS
+from . import dsp48e1
 from .rms_norm import RmsSizes, check_integer
 
-WIDE_PORT, NARROW_PORT = DSP48E1_A_BITS, DSP48E1_B_BITS
+WIDE_PORT, NARROW_PORT = dsp48e1.A_BITS, dsp48e1.B_BITS
 """Operand widths up to which a multiplier is one DSP block."""
 
 EMBEDDING_WIDTH = arith.signed_width(2 * arith.ACT_MAX * arith.MULT_MAX)

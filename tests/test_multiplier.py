@@ -148,7 +148,7 @@ connect -set gate.lane.dsp.A_MULT {operand}
 opt -full -share_all
 wreduce
 opt -full -share_all
-""".format(operand=",".join(["gold.lane.operand[8]"] * 16 + ["gold.lane.operand"]))
+""".format(operand=",".join(["gold.lane.product_wide_1[8]"] * 16 + ["gold.lane.product_wide_1"]))
 
 
 def prove_equal(directory, generic, vendor, lemma="", mutation=("", "")):
@@ -196,12 +196,26 @@ def test_proof_finds_a_register_too_few(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("a_width", "b_width", "fits"),
-    [(25, 18, True), (18, 25, True), (26, 8, False), (19, 19, False)],
+    ("dsp", "a_width", "b_width", "blocks"),
+    [
+        ("dsp48e1", 25, 18, 1),
+        ("dsp48e1", 18, 25, 1),
+        ("dsp48e1", 26, 8, 0),
+        ("dsp48e1", 19, 19, 0),
+        ("mult18x18d", 9, 8, 1),
+        ("mult18x18d", 18, 18, 1),
+        ("mult18x18d", 18, 35, 2),
+        ("mult18x18d", 36, 2, 0),
+        ("mult18x18d", 19, 19, 0),
+        ("gowin", 9, 9, 0.5),
+        ("gowin", 10, 9, 1),
+        ("gowin", 25, 18, 2),
+        ("generic", 8, 8, 0),
+    ],
 )
-def test_wide_factors_fall_back_to_the_generic_multiplier(a_width, b_width, fits):
-    assert Multiplier(a_width=a_width, b_width=b_width, dsp="dsp48e1").uses_dsp_block == fits
-    assert not Multiplier(a_width=a_width, b_width=b_width).uses_dsp_block
+def test_vendor_blocks_of_a_multiplier(dsp, a_width, b_width, blocks):
+    """What needs more blocks is left to synthesis."""
+    assert Multiplier(a_width=a_width, b_width=b_width, dsp=dsp).blocks == blocks
 
 
 @pytest.mark.parametrize(
@@ -210,7 +224,7 @@ def test_wide_factors_fall_back_to_the_generic_multiplier(a_width, b_width, fits
         (
             lambda: MultiplyAccumulate(acc_width=8, dsp="dsp58"),
             ValueError,
-            "dsp must be one of generic, dsp48e1, not 'dsp58'",
+            "dsp must be one of generic, dsp48e1, mult18x18d, gowin, not 'dsp58'",
         ),
         (
             lambda: Multiplier(a_width=8, b_width=8, dsp=None),
