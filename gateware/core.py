@@ -8,7 +8,6 @@ from amaranth.lib.wiring import In, Out
 
 from .delay import delayed
 from .instruction import Opcode
-from .int8_array import Int8Array
 from .program import Program
 from .sequencer import COUNT_BITS, Sequencer, token_stream
 from .taps import tap_signature
@@ -145,8 +144,8 @@ class Core(wiring.Component):
         # an embedding word is weighted by its table's multiplier instead of a probability
         model = self.program.model
         multiplier = Mux(beat.first, model.token_mult, model.position_mult)
-        constant = delayed(m, multiplier, Int8Array.COEFFICIENT_DELAY, name="embed_mult")
-        embedding = delayed(m, embed, Int8Array.COEFFICIENT_DELAY, name="embedding")
+        constant = delayed(m, multiplier, array.coefficient_delay, name="embed_mult")
+        embedding = delayed(m, embed, array.coefficient_delay, name="embedding")
         for segment in range(self.program.layout.segments):
             m.d.comb += array.coefficients[segment].eq(
                 Mux(embedding, constant, softmax.coefficients[segment])
@@ -204,8 +203,8 @@ class Core(wiring.Component):
         sampler, settings = units.sampler, self.settings
         logit = beat.valid & (beat.opcode == Opcode.LOGITS) & beat.last_inner
         latency = units.array.total_latency
+        m.d.sync += sampler.reseed.eq(self.start & ~self.busy)
         m.d.comb += [
-            sampler.reseed.eq(self.start & ~self.busy),
             sampler.logit.valid.eq(delayed(m, logit, latency, reset_less=False, name="logit")),
             sampler.logit.value.eq(units.array.dot.total),
             sampler.logit.last.eq(delayed(m, logit & beat.last_outer, latency, name="last_logit")),
@@ -229,7 +228,7 @@ class Core(wiring.Component):
             ),
             taps.dot_data.eq(Cat(array.dot.sums)),
             taps.probability_valid.eq(
-                delayed(m, weigh, Int8Array.COEFFICIENT_DELAY, reset_less=False, name="weigh_tap")
+                delayed(m, weigh, array.coefficient_delay, reset_less=False, name="weigh_tap")
             ),
             taps.probability_data.eq(Cat(array.coefficients)),
             taps.logit_valid.eq(units.sampler.logit.valid),

@@ -6,12 +6,14 @@ from amaranth.hdl import Cat, Module, unsigned
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from .registered_read import COLLISION_FREE, registered_read
+
 
 class GroupMemory(wiring.Component):
     """One memory per group of a word, side by side.
 
     ``word`` is the word at ``address``, 1 cycle later, a word per cycle; it includes the writes
-    of earlier cycles, not one of the same cycle.
+    of earlier cycles. What it has of a group written in the same cycle is not specified.
 
     Parameters
     ----------
@@ -54,15 +56,14 @@ class GroupMemory(wiring.Component):
                 shape=unsigned(width),
                 depth=len(self._initial_words),
                 init=[word >> (group * width) & (2**width - 1) for word in self._initial_words],
-                attrs={"ram_style": self._ram_style},
+                attrs={"ram_style": self._ram_style, **COLLISION_FREE},
             )
-            write, read = block.write_port(), block.read_port()
+            write = block.write_port()
             m.d.comb += [
                 write.en.eq(self.write.valid & (self.write.group == group)),
                 write.addr.eq(self.write.address),
                 write.data.eq(self.write.data),
-                read.addr.eq(self.address),
             ]
-            words.append(read.data)
+            words.append(registered_read(m, block, self.address, f"word{group}"))
         m.d.comb += self.word.eq(Cat(*words))
         return m

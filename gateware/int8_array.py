@@ -13,6 +13,7 @@ from .delay import delayed
 from .dot_tree import DotTree, tree_latencies
 from .group_memory import GroupMemory
 from .multiplier import MultiplyAccumulate, check_dsp
+from .rms_norm import check_integer
 
 BYTE = 8
 
@@ -27,12 +28,13 @@ class Int8Array(wiring.Component):
     * dot mode: ``acc[lane] (+)= query[query_word][lane] * memory[address][lane]``. The sums of
       ``acc`` over each segment appear on ``dot`` after the beat marked ``last``.
     * weighted mode: ``acc[lane] (+)= coefficients[segment] * memory[address][lane]``, the
-      coefficients being sampled ``COEFFICIENT_DELAY`` cycles after the beat.
+      coefficients being sampled ``coefficient_delay`` cycles after the beat.
 
     Both modes use the same accumulators, which hold their value between beats. In cycle c
     ``read_group`` reads them as the beats up to cycle ``c - weighted_latency`` left them, later
-    beats do not disturb it. A beat in cycle c sees exactly the memory writes up to cycle
-    ``c - WRITE_LATENCY`` and the query writes up to cycle ``c - QUERY_WRITE_LATENCY`` (= c + 1).
+    beats do not disturb it. A beat in cycle c sees the memory writes up to cycle
+    ``c - write_latency`` and the query writes up to cycle ``c - query_write_latency``;
+    what it sees of a group that is written in just the cycle after those is not specified.
 
     Parameters
     ----------
@@ -53,20 +55,24 @@ class Int8Array(wiring.Component):
         Multiplier family, see :class:`~gateware.multiplier.MultiplyAccumulate`.
     tree_levels_per_register : int
         Adder levels between two registers of the trees.
+    beat_registers : int
+        Registers between ``beat`` and the memory, for a long way there.
 
     Attributes
     ----------
-    COEFFICIENT_DELAY = 3
-        Cycles from a weighted beat to its coefficients.
-    WRITE_LATENCY = 1, QUERY_WRITE_LATENCY = -1
-        Cycles from a write to the first beat that sees it (-1: the beat may come first).
+    coefficient_delay : int
+        Cycles from a weighted beat to its coefficients: 3 + ``beat_registers``.
+    write_latency, query_write_latency : int
+        Cycles from a write to the first beat that sees it (-1: the beat may come first): 1 and -1,
+        less ``beat_registers``.
     READ_LATENCY = 2
         Cycles from ``read_group`` to ``read_data``.
     weighted_latency : int
-        Cycles from the last weighted beat to the first ``read_group``: 5.
+        Cycles from the last weighted beat to the first ``read_group``: 5 + ``beat_registers``.
     dot_latency, total_latency : int
         Cycles from the last beat of a dot product to its ``sums`` and to its ``total``: 6 plus
-        :func:`~gateware.dot_tree.tree_latencies` (9 and 9 for 2 segments of 32 lanes).
+        ``beat_registers`` plus :func:`~gateware.dot_tree.tree_latencies` (9 and 9 for 2 segments
+        of 32 lanes and no ``beat_registers``).
 
     Members
     -------
@@ -90,9 +96,6 @@ class Int8Array(wiring.Component):
         If an argument is of the wrong kind or out of range.
     """
 
-    COEFFICIENT_DELAY = 3
-    WRITE_LATENCY = 1
-    QUERY_WRITE_LATENCY = -1
     READ_LATENCY = 2
 
     def __init__(
@@ -108,6 +111,7 @@ class Int8Array(wiring.Component):
         dot_width: int,
         dsp: str = "generic",
         tree_levels_per_register: int = 2,
+        beat_registers: int = 0,
     ):
         _check_sizes(
             rows=rows,
@@ -119,6 +123,7 @@ class Int8Array(wiring.Component):
             dot_width=dot_width,
             tree_levels_per_register=tree_levels_per_register,
         )
+        check_integer("beat_registers", beat_registers, 0)
         check_dsp(dsp)
         if word_groups != segments * segment_groups:
             raise ValueError(
@@ -140,7 +145,11 @@ class Int8Array(wiring.Component):
         sums_latency, total_latency = tree_latencies(
             segments, self._segment_lanes, tree_levels_per_register
         )
-        acc_delay = self.COEFFICIENT_DELAY + MultiplyAccumulate.LATENCY
+        self._beat_registers = beat_registers
+        self.coefficient_delay = 3 + beat_registers
+        self.write_latency = 1 - beat_registers
+        self.query_write_latency = -1 - beat_registers
+        acc_delay = self.coefficient_delay + MultiplyAccumulate.LATENCY
         self.weighted_latency = acc_delay - (self.READ_LATENCY - 1)
         self.dot_latency = acc_delay + sums_latency
         self.total_latency = acc_delay + total_latency
@@ -167,12 +176,19 @@ class Int8Array(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        accumulators = self._lanes(m, self._memory(m), self._queries(m))
+        beat = self.beat
+        for i in range(self._beat_registers):
+            register = Signal.like(beat, name=f"beat_{i + 1}")
+            m.d.sync += register.eq(beat)
+            beat = register
+        accumulators = self._lanes(m, beat, self._memory(m, beat), self._queries(m, beat))
         self._read(m, accumulators)
-        self._dot(m, accumulators)
+        self._dot(m, beat, accumulators)
         return m
 
-    def _memory(self, m: Module):
+    # cycles below count from the beat behind its registers
+
+    def _memory(self, m: Module, beat):
         """The beat's word, 2 cycles after the beat."""
         m.submodules.memory = block = GroupMemory(
             groups=self._word_groups,
@@ -180,11 +196,11 @@ class Int8Array(wiring.Component):
             initial_words=self._initial_words,
             ram_style="block",
         )
-        m.d.comb += [block.address.eq(self.beat.address), block.write.eq(self.write)]
+        m.d.comb += [block.address.eq(beat.address), block.write.eq(self.write)]
         # the block memory's output register
         return delayed(m, block.word, 1, name="word")
 
-    def _queries(self, m: Module):
+    def _queries(self, m: Module, beat):
         """The beat's query word, 3 cycles after the beat."""
         if self._query_words == 1:
             return self._query_registers(m)
@@ -195,13 +211,13 @@ class Int8Array(wiring.Component):
             ram_style="distributed",
         )
         m.d.comb += [
-            block.address.eq(delayed(m, self.beat.query_word, 2, name="query_word")),
+            block.address.eq(delayed(m, beat.query_word, 2, name="query_word")),
             block.write.eq(self.query_write),
         ]
         return block.word
 
     def _query_registers(self, m: Module):
-        # written a cycle late, so that QUERY_WRITE_LATENCY is that of the memory
+        # written a cycle late, so that the latency is that of the memory
         valid = delayed(m, self.query_write.valid, 1, reset_less=False, name="query_valid")
         target = delayed(m, self.query_write.group, 1, name="query_group")
         value = delayed(m, self.query_write.data, 1, name="query_data")
@@ -211,12 +227,12 @@ class Int8Array(wiring.Component):
                 m.d.sync += query.word_select(group, self._rows * BYTE).eq(value)
         return query
 
-    def _lanes(self, m: Module, word, query) -> list:
+    def _lanes(self, m: Module, beat, word, query) -> list:
         """Accumulators of all lanes, 6 cycles after the beat."""
-        delay = self.COEFFICIENT_DELAY
-        valid = delayed(m, self.beat.valid, delay, reset_less=False, name="valid")
-        weighted = delayed(m, self.beat.weighted, delay, name="weighted")
-        first = delayed(m, self.beat.first, delay, name="first")
+        delay = self.coefficient_delay - self._beat_registers
+        valid = delayed(m, beat.valid, delay, reset_less=False, name="valid")
+        weighted = delayed(m, beat.weighted, delay, name="weighted")
+        first = delayed(m, beat.first, delay, name="first")
         accumulators = []
         for i in range(self.lanes):
             lane = MultiplyAccumulate(
@@ -245,7 +261,7 @@ class Int8Array(wiring.Component):
         m.d.sync += selected.eq(groups[group])
         m.d.comb += self.read_data.eq(selected)
 
-    def _dot(self, m: Module, accumulators: list):
+    def _dot(self, m: Module, beat, accumulators: list):
         m.submodules.tree = tree = DotTree(
             segments=self._segments,
             segment_lanes=self._segment_lanes,
@@ -253,8 +269,9 @@ class Int8Array(wiring.Component):
             dot_width=self._dot_width,
             levels_per_register=self._tree_levels_per_register,
         )
-        last = self.beat.valid & self.beat.last & ~self.beat.weighted
-        valid = delayed(m, last, self.dot_latency, reset_less=False, name="dot_valid")
+        last = beat.valid & beat.last & ~beat.weighted
+        delay = self.dot_latency - self._beat_registers
+        valid = delayed(m, last, delay, reset_less=False, name="dot_valid")
         extra = self.total_latency - self.dot_latency
         m.d.comb += [
             Cat(tree.lanes).eq(Cat(acc[: self._lane_width] for acc in accumulators)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -114,59 +114,77 @@ class IssueUnit(wiring.Component):
         current = Signal(self._instruction_layout, reset_less=True)
         active = Signal()
         wait_left = Signal.like(current.wait)
+        # flags are registers, set a cycle ahead: from here on everything fans out
+        wait_is_one, no_wait = Signal(), Signal(reset_less=True)
         final = Signal()
         step = Signal()
         m.d.comb += [
             final.eq(active & step & self.beat.last_outer),
-            self.ending.eq((final & (current.wait == 0)) | (wait_left == 1)),
+            self.ending.eq((final & no_wait) | wait_is_one),
             self.beat.valid.eq(active),
         ]
+        m.d.sync += wait_is_one.eq(wait_left == 2)
         with m.If(wait_left != 0):
             m.d.sync += wait_left.eq(wait_left - 1)
         with m.If(final):
-            m.d.sync += [active.eq(0), wait_left.eq(current.wait)]
+            m.d.sync += [
+                active.eq(0),
+                wait_left.eq(current.wait),
+                wait_is_one.eq(current.wait == 1),
+            ]
         with m.If(self.load):
-            m.d.sync += [active.eq(1), current.eq(self.instruction)]
+            m.d.sync += [
+                active.eq(1),
+                current.eq(self.instruction),
+                no_wait.eq(self.instruction.wait == 0),
+            ]
         self._loops(m, current, step)
         self._addresses(m, current, step)
         self._places(m, current, step)
         return m
 
-    def _counter(self, m, last, advance):
-        """Counter 0..last; returns (counter, first, last) signals."""
-        counter = Signal.like(last, reset_less=True)
-        at_last = counter == last
+    def _countdown(self, m, loaded, current, advance):
+        """A loop of ``loaded`` + 1 steps, ``current`` + 1 again after the last: (first, last)."""
+        left = Signal.like(Value.cast(loaded), reset_less=True)
+        first, last = Signal(reset_less=True), Signal(reset_less=True)
         with m.If(advance):
-            m.d.sync += counter.eq(Mux(at_last, 0, counter + 1))
+            m.d.sync += [first.eq(last), left.eq(left - 1), last.eq(left == 1)]
+            with m.If(last):
+                m.d.sync += [left.eq(current), last.eq(current == 0)]
         with m.If(self.load):
-            m.d.sync += counter.eq(0)
-        return counter, counter == 0, at_last
+            m.d.sync += [first.eq(1), left.eq(loaded), last.eq(loaded == 0)]
+        return first, last
 
     def _loops(self, m: Module, current, step):
         """Loop counters; ``step`` is high in the last beat of an outer step."""
-        beat = self.beat
-        _, first_inner, last_inner = self._counter(m, current.inner, beat.valid)
+        beat, loaded = self.beat, self.instruction
+        first_inner, last_inner = self._countdown(m, loaded.inner, current.inner, beat.valid)
         m.d.comb += [beat.first_inner.eq(first_inner), beat.last_inner.eq(last_inner)]
         if self._has_planes:
-            _, first, last = self._counter(m, current.planes, beat.valid & last_inner)
+            advance = beat.valid & last_inner
+            first, last = self._countdown(m, loaded.planes, current.planes, advance)
             m.d.comb += [beat.first_plane.eq(first), beat.last_plane.eq(last)]
         else:
             m.d.comb += [beat.first_plane.eq(1), beat.last_plane.eq(1)]
         m.d.comb += step.eq(beat.last_inner & beat.last_plane)
-        outer_last = Signal(range(2 ** max(len(current.outer), len(self.position))))
-        m.d.comb += outer_last.eq(Mux(current.per_position, self.position, current.outer))
-        outer, first, last = self._counter(m, outer_last, beat.valid & step)
-        m.d.comb += [
-            beat.first_outer.eq(first),
-            beat.last_outer.eq(last),
-            beat.outer_index.eq(outer),
-        ]
+        steps = Signal(range(2 ** max(len(loaded.outer), len(self.position))))
+        m.d.comb += steps.eq(Mux(loaded.per_position, self.position, loaded.outer))
+        # no instruction goes round its outermost loop again
+        first, last = self._countdown(m, steps, 0, beat.valid & step)
+        outer_index = Signal.like(beat.outer_index, reset_less=True)
         inner_index = Signal.like(beat.inner_index, reset_less=True)
         with m.If(beat.valid):
             m.d.sync += inner_index.eq(Mux(last_inner, current.inner_base, inner_index + 1))
+            with m.If(step):
+                m.d.sync += outer_index.eq(outer_index + 1)
         with m.If(self.load):
-            m.d.sync += inner_index.eq(self.instruction.inner_base)
-        m.d.comb += beat.inner_index.eq(inner_index)
+            m.d.sync += [inner_index.eq(loaded.inner_base), outer_index.eq(0)]
+        m.d.comb += [
+            beat.first_outer.eq(first),
+            beat.last_outer.eq(last),
+            beat.outer_index.eq(outer_index),
+            beat.inner_index.eq(inner_index),
+        ]
 
     def _addresses(self, m: Module, current, step):
         """The engine's memory address."""
@@ -188,14 +206,15 @@ class IssueUnit(wiring.Component):
         """Where the results of each outer step go, and what they need."""
         beat, loaded, layout = self.beat, self.instruction, self._layout
         advance = beat.valid & step
-        wrap = Signal.like(beat.column)
-        m.d.comb += wrap.eq(
-            Mux(
-                current.destination == Destination.ACTIVATION,
-                layout.chunk_groups - 1,
-                layout.word_groups - 1,
+        wrap = Signal.like(beat.column, reset_less=True)
+        with m.If(self.load):
+            m.d.sync += wrap.eq(
+                Mux(
+                    loaded.destination == Destination.ACTIVATION,
+                    layout.chunk_groups - 1,
+                    layout.word_groups - 1,
+                )
             )
-        )
         for name in ("row", "column", "group", "scale"):
             place = Signal.like(getattr(beat, name), name=name, reset_less=True)
             m.d.comb += getattr(beat, name).eq(place)

@@ -6,6 +6,8 @@ from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from .registered_read import COLLISION_FREE, registered_read
+
 
 def logit_layout(logit_width: int) -> data.StructLayout:
     """A logit; ``last`` marks the one of token ``vocab_size - 1``."""
@@ -63,10 +65,10 @@ class LogitStore(wiring.Component):
             shape=signed(self.logit_width),
             depth=self.vocab_size,
             init=[],
-            attrs={"ram_style": "block"},
+            attrs={"ram_style": "block", **COLLISION_FREE},
         )
         self._receive(m, logits.write_port())
-        self._replay(m, logits.read_port())
+        self._replay(m, logits)
         return m
 
     def _receive(self, m, write):
@@ -96,7 +98,7 @@ class LogitStore(wiring.Component):
             self.best.eq(best),
         ]
 
-    def _replay(self, m, read):
+    def _replay(self, m, logits):
         reading = Signal()
         address = Signal(range(self.vocab_size))
         at_end = address == self.vocab_size - 1
@@ -110,12 +112,11 @@ class LogitStore(wiring.Component):
         stored = Signal(signed(self.logit_width), reset_less=True)
         valid, last = Signal(self.READ_LATENCY), Signal(self.READ_LATENCY)
         m.d.sync += [
-            stored.eq(read.data),
+            stored.eq(registered_read(m, logits, address)),
             valid.eq((valid << 1) | reading),
             last.eq((last << 1) | (reading & at_end)),
         ]
         m.d.comb += [
-            read.addr.eq(address),
             self.stored.value.eq(stored),
             self.stored.valid.eq(valid[-1]),
             self.stored.last.eq(last[-1]),

@@ -21,6 +21,10 @@ TOKEN_OVERHEAD = 2
 """Cycles per generated token outside its program: the chosen token is latched, then offered on
 the output stream; the cycle in which it is taken also starts the next program."""
 
+PROMPT_OVERHEAD = 2
+"""Cycles per prompt token whose logits are not computed, outside its program: the next token is
+taken, then its program starts."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Span:
@@ -78,7 +82,7 @@ class Program:
         for item in self.instructions:
             total += item.beats(position) + item.wait
             if not predict and item.ends_prompt_token:
-                return total + 1
+                return total + PROMPT_OVERHEAD
         sampler = self._units.sampler
         choose = sampler.sampled_latency(top_k) if sampled else sampler.greedy_latency
         # the last beat's cycle is counted in the beats and in the latency after it

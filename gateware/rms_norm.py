@@ -46,6 +46,9 @@ class RmsSizes:
         Squares per cycle.
     d_model : int
         Elements of a vector; their number bounds the sum.
+    registers : int
+        Optional registers, 0 to 3: one behind the table's index, then one that marks the bytes of
+        the sum that are not 0, then one behind the factor.
 
     Attributes
     ----------
@@ -57,7 +60,7 @@ class RmsSizes:
         Bits of u, signed.
     latency : int
         Cycles from the last squares to their factor: the adder tree (1 for 3 to 8 rows), the
-        total, its leading byte, the table.
+        total, its leading byte, the table; and the optional registers.
 
     Raises
     ------
@@ -67,6 +70,7 @@ class RmsSizes:
 
     rows: int
     d_model: int
+    registers: int = 0
 
     OPERAND_WIDTH = 17
     """Bits of x', signed."""
@@ -77,6 +81,7 @@ class RmsSizes:
     def __post_init__(self):
         check_integer("rows", self.rows, 1)
         check_integer("d_model", self.d_model, 1)
+        check_integer("registers", self.registers, 0)
 
     @property
     def norm(self) -> arith.RMSNorm:
@@ -114,7 +119,19 @@ class RmsSizes:
 
     @property
     def latency(self) -> int:
-        return self.tree_stages + 3
+        return self.tree_stages + 3 + self.registers
+
+    @property
+    def index_register(self) -> bool:
+        return self.registers >= 1
+
+    @property
+    def byte_register(self) -> bool:
+        return self.registers >= 2
+
+    @property
+    def factor_register(self) -> bool:
+        return self.registers >= 3
 
 
 class RmsFactor(wiring.Component):
@@ -166,7 +183,8 @@ class RmsFactor(wiring.Component):
         with m.If(valid):
             m.d.sync += total.eq(sum(addends) + Mux(first, 0, total))
         window, byte = self._leading_byte(m, total)
-        complete = delayed(m, valid & last, 2, reset_less=False, name="complete")
+        cycles = 2 + self._sizes.byte_register
+        complete = delayed(m, valid & last, cycles, reset_less=False, name="complete")
         self._look_up(m, window, byte, complete)
         return m
 
@@ -179,11 +197,15 @@ class RmsFactor(wiring.Component):
         below = BYTE - 2
         count = -(-self._sizes.sum_width // BYTE)
         padded = Cat(Const(0, below), total, Const(0, count * BYTE - self._sizes.sum_width))
+        used = Cat(padded[below + i * BYTE :][:BYTE].any() for i in range(count))
+        if self._sizes.byte_register:
+            padded = delayed(m, padded, 1, name="total")
+            used = delayed(m, used, 1, name="used_bytes")
         window = Signal(BYTE + below, reset_less=True)
         byte = Signal(range(count), reset_less=True)
         m.d.sync += [window.eq(padded[: BYTE + below]), byte.eq(0)]
         for i in range(1, count):
-            with m.If(padded[below + i * BYTE :][:BYTE].any()):
+            with m.If(used[i]):
                 m.d.sync += [window.eq(padded[i * BYTE :][: BYTE + below]), byte.eq(i)]
         return window, byte
 
@@ -194,6 +216,12 @@ class RmsFactor(wiring.Component):
         for i in range(1, BYTE // 2):
             with m.If(window[BYTE - 2 + 2 * i :][:2].any()):
                 m.d.comb += [pair.eq(i), index.eq(window[2 * i :][:BYTE])]
+        if self._sizes.index_register:
+            index, pair, byte = (
+                delayed(m, signal, 1, name=name)
+                for name, signal in (("index", index), ("pair", pair), ("byte", byte))
+            )
+            complete = delayed(m, complete, 1, reset_less=False, name="indexed")
         attrs = {"ram_style": "registers"}
         init = [int(r) for r in self._sizes.norm.table]
         m.submodules.table = table = Memory(
@@ -203,20 +231,26 @@ class RmsFactor(wiring.Component):
         m.d.comb += [port.addr.eq(index), port.en.eq(complete)]
         held_pair, held_byte = Signal(2, reset_less=True), Signal.like(byte, reset_less=True)
         short_bytes = self._sizes.SHORT_SHIFT // (BYTE // 2)
-        held_short = Signal(reset_less=True)
-        m.d.comb += self.short.eq(Mux(complete, byte < short_bytes, held_short))
-        m.d.sync += held_short.eq(self.short)
+        short, held_short = Signal(), Signal(reset_less=True)
+        m.d.comb += short.eq(Mux(complete, byte < short_bytes, held_short))
+        m.d.sync += held_short.eq(short)
         with m.If(complete):
             m.d.sync += [held_pair.eq(pair), held_byte.eq(byte)]
         # e = 4 * byte + pair; the shift of the table entry is shift - e', here in two steps
         by_pair = (port.data << 3) >> held_pair
+        factor = Signal.like(self.factor, name="shifted_root")
+        cycles = int(self._sizes.factor_register)
+        m.d.comb += [
+            self.factor.eq(delayed(m, factor, cycles, name="factor")),
+            self.short.eq(delayed(m, short, cycles, name="short")),
+        ]
         with m.Switch(held_byte):
             for i in range(2 ** len(byte)):
                 step = i if i < short_bytes else i - short_bytes
                 left = self._sizes.shift - self._sizes.SHORT_SHIFT - 3 - 4 * step
                 shifted = by_pair << left if left >= 0 else by_pair >> -left
                 with m.Case(i):
-                    m.d.comb += self.factor.eq(shifted)
+                    m.d.comb += factor.eq(shifted)
 
 
 def _registered(m: Module, value: Value) -> Signal:

@@ -165,8 +165,12 @@ class _TokenChooser(wiring.Component):
         m.submodules.top_k = top_k = TopK(self.vocab_size, self.scan_width)
         m.submodules.draw = draw = TokenDraw(self.vocab_size)
         settings = self.settings
-        sampled = settings.temperature_mult.any()
-        top_k_on = settings.top_k.any()
+        # the settings are constant long before `complete`
+        sampled, top_k_on = Signal(reset_less=True), Signal(reset_less=True)
+        m.d.sync += [
+            sampled.eq(settings.temperature_mult.any()),
+            top_k_on.eq(settings.top_k.any()),
+        ]
         start = store.complete & sampled
         ranking = Signal()
         with m.If(start & top_k_on):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Mux, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Value, signed
+
+from .delay import delayed
 
 
 class Saturation:
@@ -23,14 +25,24 @@ class Saturation:
     """
 
     def __init__(self, value: Value, bits: int):
-        if len(value) < bits:
-            value = Value.cast(Const(0, signed(bits)) | value)
-        top = value[bits - 1 :]
-        overflow = top.any() & ~top.all() if len(top) > 1 else Const(0)
-        self.sign = value[-1]
-        self.high, self.low = overflow & ~self.sign, overflow & self.sign
-        self.middle = value[1 : bits - 1]
-        self.bottom = value[0] | overflow | (self.sign & ~value[: bits - 1].any())
+        self._combine(**_observations(value, bits))
+
+    @classmethod
+    def registered(cls, m: Module, value: Value, bits: int, cycles: int, name: str) -> Saturation:
+        """The saturation of ``value`` ``cycles`` cycles ago, with the registers halfway."""
+        observed = _observations(value, bits)
+        saturation = object.__new__(cls)
+        saturation._combine(
+            **{part: delayed(m, v, cycles, name=f"{name}_{part}") for part, v in observed.items()}
+        )
+        return saturation
+
+    def _combine(self, sign, some, every, below, middle, lowest):
+        overflow = some & ~every
+        self.sign = sign
+        self.high, self.low = overflow & ~sign, overflow & sign
+        self.middle = middle
+        self.bottom = lowest | overflow | (sign & ~below)
 
     @property
     def result(self) -> Value:
@@ -56,6 +68,25 @@ class Saturation:
         changed = object.__new__(Saturation)
         vars(changed).update(vars(self) | parts)
         return changed
+
+
+def _observations(value: Value, bits: int) -> dict[str, Value]:
+    """What a saturation depends on.
+
+    The sign; whether ``some`` and ``every`` bit from the result's sign upwards is set, and any bit
+    ``below`` it; the bits between the lowest and it; the lowest.
+    """
+    if len(value) < bits:
+        value = Value.cast(Const(0, signed(bits)) | value)
+    top = value[bits - 1 :]
+    return {
+        "sign": value[-1],
+        "some": top.any(),
+        "every": top.all(),
+        "below": value[: bits - 1].any(),
+        "middle": value[1 : bits - 1],
+        "lowest": value[0],
+    }
 
 
 def saturated(value: Value, bits: int) -> Value:

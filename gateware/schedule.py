@@ -12,7 +12,6 @@ import dataclasses
 from collections import defaultdict
 
 from .instruction import Instruction, Opcode
-from .int8_array import Int8Array
 from .layout import Layout
 from .units import Units
 from .vector_op import Destination, VectorKind
@@ -125,8 +124,8 @@ class Scheduler:
         """Cycles from a write to the first beat that may read it."""
         return {
             Destination.ACTIVATION: self.units.engine.WRITE_LATENCY,
-            Destination.QUERY: Int8Array.QUERY_WRITE_LATENCY,
-            Destination.KV: Int8Array.WRITE_LATENCY,
+            Destination.QUERY: self.units.array.query_write_latency,
+            Destination.KV: self.units.array.write_latency,
         }[destination]
 
     def _places(self, item: Instruction):

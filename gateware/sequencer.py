@@ -68,39 +68,46 @@ class Sequencer(wiring.Component):
         token = Signal(range(cfg.vocab_size), reset_less=True)
         remaining = Signal(COUNT_BITS)
         predict = Signal()
-        at_end = Signal()
+        # registers: `at_end` follows the position at once, `is_final` a cycle later, which is
+        # long before the token is there
+        at_end, is_final = Signal(), Signal()
         stop = Signal()
+        m.d.sync += is_final.eq(remaining == 1)
         m.d.comb += [
             issue.position.eq(position),
             issue.token.eq(token),
-            at_end.eq(position == cfg.ctx_len),
-            stop.eq((remaining == 1) | at_end),
+            stop.eq(is_final | at_end),
             self.output.payload.token.eq(token),
             self.output.payload.last.eq(stop),
         ]
+        next_position = [position.eq(position + 1), at_end.eq(position == cfg.ctx_len - 1)]
         begin, ended = self._fetch(m, issue, predict)
 
         with m.FSM() as fsm:
             m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
             with m.State("IDLE"), m.If(self.start):
-                m.d.sync += [position.eq(0), remaining.eq(self.count), self.context_full.eq(0)]
+                m.d.sync += [
+                    position.eq(0),
+                    at_end.eq(0),
+                    remaining.eq(self.count),
+                    self.context_full.eq(0),
+                ]
                 m.next = "PROMPT"
             with m.State("PROMPT"):
                 with m.If(at_end):
                     m.d.sync += self.context_full.eq(1)
                     m.next = "DISCARD"
                 with m.Else():
-                    m.d.comb += [
-                        self.prompt.ready.eq(1),
-                        issue.token.eq(self.prompt.payload.token),
+                    m.d.comb += self.prompt.ready.eq(1)
+                    m.d.sync += [
+                        token.eq(self.prompt.payload.token),
+                        predict.eq(self.prompt.payload.last),
                     ]
                     with m.If(self.prompt.valid):
-                        m.d.comb += begin.eq(1)
-                        m.d.sync += [
-                            token.eq(self.prompt.payload.token),
-                            predict.eq(self.prompt.payload.last),
-                        ]
-                        m.next = "RUN"
+                        m.next = "BEGIN"
+            with m.State("BEGIN"):
+                m.d.comb += begin.eq(1)
+                m.next = "RUN"
             with m.State("DISCARD"):
                 m.d.comb += self.prompt.ready.eq(1)
                 with m.If(self.prompt.valid & self.prompt.payload.last):
@@ -109,17 +116,17 @@ class Sequencer(wiring.Component):
                 with m.If(predict):
                     m.next = "CHOOSE"
                 with m.Else():
-                    m.d.sync += position.eq(position + 1)
+                    m.d.sync += next_position
                     m.next = "PROMPT"
             with m.State("CHOOSE"), m.If(self.chosen.valid):
-                m.d.sync += [token.eq(self.chosen.token), position.eq(position + 1)]
+                m.d.sync += [token.eq(self.chosen.token), *next_position]
                 m.next = "EMIT"
             with m.State("EMIT"):
                 m.d.comb += self.output.valid.eq(1)
                 with m.If(self.output.ready):
                     m.d.sync += remaining.eq(remaining - 1)
                     with m.If(stop):
-                        m.d.sync += self.context_full.eq(remaining != 1)
+                        m.d.sync += self.context_full.eq(~is_final)
                         m.next = "IDLE"
                     with m.Else():
                         m.d.comb += begin.eq(1)

@@ -9,9 +9,12 @@ from amaranth.lib.wiring import In, Out
 from model import arith
 
 from .delay import delayed
+from .registered_read import COLLISION_FREE, registered_read
 
 DISTRIBUTED_DEPTH = 128
 """Score memories up to this depth are built of LUTs, deeper ones of block memory."""
+LUT_INPUTS = 6
+"""Address bits of the parts of a constant table."""
 
 
 class Softmax(wiring.Component):
@@ -20,7 +23,7 @@ class Softmax(wiring.Component):
     First one dot-mode beat per position brings the segments' ``q . k`` (on ``sums``,
     ``dot_latency`` cycles after the beat): the score of each position is stored and the maximum
     kept. Then one weighted beat per position reads the score back and gives the coefficient
-    ``exp2(max - score)``, ``COEFFICIENT_DELAY`` cycles after the beat, while their sum is kept.
+    ``exp2(max - score)``, ``coefficient_delay`` cycles after the beat, while their sum is kept.
     Any beat may follow any other without a gap, save that the first weighted beat must be at
     least ``maximum_latency`` cycles after the last dot-mode beat.
 
@@ -37,15 +40,17 @@ class Softmax(wiring.Component):
         Bits of a sum.
     dot_latency : int
         Cycles from a dot-mode beat to its sums.
+    table_registers : int
+        Registers inside each of the two tables, 0 or 1.
 
     Attributes
     ----------
-    COEFFICIENT_DELAY = 3
-        Cycles from a weighted beat to its coefficients.
+    coefficient_delay : int
+        Cycles from a weighted beat to its coefficients: 3 + ``table_registers``.
     maximum_latency : int
         Cycles from the last dot-mode beat to the first weighted beat: ``dot_latency + 1``.
     reciprocal_latency : int
-        Cycles from the last weighted beat to its reciprocals: 7.
+        Cycles from the last weighted beat to its reciprocals: 7 + 2 * ``table_registers``.
     reciprocal_width, division_shift : int
         ``arith.Softmax.divide`` is ``(acc * reciprocal + half) >> division_shift``, saturated.
 
@@ -68,8 +73,6 @@ class Softmax(wiring.Component):
         If an argument is of the wrong kind or out of range.
     """
 
-    COEFFICIENT_DELAY = 3
-
     def __init__(
         self,
         *,
@@ -78,6 +81,7 @@ class Softmax(wiring.Component):
         shifts: tuple[int, ...],
         dot_width: int,
         dot_latency: int,
+        table_registers: int = 0,
     ):
         sizes = {"segments": segments, "ctx_len": ctx_len, "dot_width": dot_width}
         for name, value in (sizes | {"dot_latency": dot_latency}).items():
@@ -101,7 +105,9 @@ class Softmax(wiring.Component):
         )
         self.division_shift = arith.Softmax.RECIPROCAL_BITS + self._max_exponent
         self.maximum_latency = dot_latency + 1
-        self.reciprocal_latency = self.COEFFICIENT_DELAY + 4
+        self._table_registers = table_registers
+        self.coefficient_delay = 3 + table_registers
+        self.reciprocal_latency = self.coefficient_delay + 4 + table_registers
         super().__init__(
             {
                 "beat": In(
@@ -126,7 +132,7 @@ class Softmax(wiring.Component):
         m = Module()
         scores, maxima = self._scores(m)
         valid = self.beat.valid & self.beat.weighted
-        delay = self.COEFFICIENT_DELAY
+        delay = self.coefficient_delay
         valid = delayed(m, valid, delay, reset_less=False, name="weighted_valid")
         first = delayed(m, self.beat.first, delay, name="weighted_first")
         for i in range(self._segments):
@@ -143,9 +149,13 @@ class Softmax(wiring.Component):
         layout = data.ArrayLayout(signed(self._score_width), self._segments)
         style = "distributed" if self._ctx_len <= DISTRIBUTED_DEPTH else "block"
         m.submodules.scores = scores = memory.Memory(
-            shape=layout, depth=self._ctx_len, init=[], attrs={"ram_style": style}
+            shape=layout,
+            depth=self._ctx_len,
+            init=[],
+            attrs={"ram_style": style, **COLLISION_FREE},
         )
-        write, read = scores.write_port(), scores.read_port()
+        write = scores.write_port()
+        stored = registered_read(m, scores, self.beat.position, "stored")
         cycles = self._dot_latency
         valid = self.beat.valid & ~self.beat.weighted
         valid = delayed(m, valid, cycles, reset_less=False, name="dot_valid")
@@ -155,7 +165,6 @@ class Softmax(wiring.Component):
         m.d.comb += [
             write.en.eq(valid),
             write.addr.eq(position),
-            read.addr.eq(self.beat.position),
         ]
         # a cycle later than the memory, in time for the distance of the first position
         valid_late = delayed(m, valid, 1, reset_less=False, name="score_valid")
@@ -170,25 +179,39 @@ class Softmax(wiring.Component):
             with m.If(valid_late & (first_late | (score > maximum))):
                 m.d.sync += maximum.eq(score)
             maxima.append(maximum)
-        return [read.data[i] for i in range(self._segments)], maxima
+        return [stored[i] for i in range(self._segments)], maxima
 
     def _exponential(self, m: Module, score, maximum, name: str):
-        """``exp2(maximum - score)``, 2 cycles later."""
+        """``exp2(maximum - score)``, 2 cycles later, and one per register of the table."""
         exp2 = arith.EXP2
         distance = Signal(self._score_width, reset_less=True, name=f"{name}_distance")
         p = Signal(exp2.OUT_BITS, reset_less=True, name=f"{name}_p")
-        index = distance[: exp2.INDEX_BITS]
-        far = distance[exp2.INDEX_BITS :].any()
         table = [int(value) for value in exp2.table]
-        m.d.sync += [
-            distance.eq(maximum - score),
-            # beside the table, not before it: one logic level instead of two
-            p.eq(Mux(far, table[exp2.max_index], _lookup(table, index, exp2.OUT_BITS))),
-        ]
+        m.d.sync += distance.eq(maximum - score)
+        far = distance[exp2.INDEX_BITS :].any()
+        entry = self._look_up(m, table, distance[: exp2.INDEX_BITS], exp2.OUT_BITS, name)
+        # `far` beside the table, not before it
+        far = delayed(m, far, self._table_registers, name=f"{name}_far")
+        m.d.sync += p.eq(Mux(far, table[exp2.max_index], entry))
         return p
 
+    def _look_up(self, m: Module, table: list[int], index, width: int, name: str):
+        """Entry of a constant table, after ``table_registers``.
+
+        It is made of parts of as many entries as a LUT holds, with the registers behind them.
+        """
+        low = index[:LUT_INPUTS]
+        parts = Cat(
+            Array(C(value, width) for value in table[first : first + 2**LUT_INPUTS])[low]
+            for first in range(0, len(table), 2**LUT_INPUTS)
+        )
+        stages = self._table_registers
+        parts = delayed(m, parts, stages, name=f"{name}_parts")
+        part = delayed(m, index[LUT_INPUTS:], stages, name=f"{name}_part")
+        return parts.word_select(part, width)
+
     def _reciprocal(self, m: Module, total, name: str):
-        """``r << (max_exponent - e)`` of a sum of p, 3 cycles later."""
+        """``r << (max_exponent - e)`` of a sum of p, 3 cycles and ``table_registers`` later."""
         contract = self._softmax[0]
         low, high = contract.MIN_EXPONENT, self._max_exponent
         index = Signal(contract.INDEX_BITS, reset_less=True, name=f"{name}_index")
@@ -196,7 +219,8 @@ class Softmax(wiring.Component):
         mantissa = Signal(
             range(int(contract.table.max()) + 1), reset_less=True, name=f"{name}_mantissa"
         )
-        mantissa_shift = delayed(m, shift, 1, name=f"{name}_mantissa_shift")
+        stages = 1 + self._table_registers
+        mantissa_shift = delayed(m, shift, stages, name=f"{name}_mantissa_shift")
         reciprocal = Signal(self.reciprocal_width, reset_less=True, name=f"{name}_reciprocal")
         for e in range(low, high + 1):
             # the highest set bit is the last one whose statement counts
@@ -205,7 +229,7 @@ class Softmax(wiring.Component):
                 m.d.sync += [index.eq(below), shift.eq(high - e)]
         table = [int(value) for value in contract.table]
         m.d.sync += [
-            mantissa.eq(_lookup(table, index, len(mantissa))),
+            mantissa.eq(self._look_up(m, table, index, len(mantissa), f"{name}_reciprocal")),
             reciprocal.eq(mantissa << mantissa_shift),
         ]
         return reciprocal
@@ -222,8 +246,3 @@ def _rounded(dot, shift: int):
         return dot
     extended = Cat(dot, dot[-1].replicate(shift + 1))
     return extended[shift : max(len(dot), shift + 1)].as_signed() + extended[shift - 1]
-
-
-def _lookup(table: list[int], index, width: int):
-    """Entry of a constant table that becomes LUTs."""
-    return Array(C(value, width) for value in table)[index]

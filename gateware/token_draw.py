@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -42,7 +42,7 @@ class TokenDraw(wiring.Component):
     token : Out(range(vocab_size))
     """
 
-    PASS_DRAIN = 2
+    PASS_DRAIN = 4
 
     def __init__(self, vocab_size: int):
         self.vocab_size = vocab_size
@@ -105,29 +105,39 @@ class TokenDraw(wiring.Component):
         return m
 
     def _add_probabilities(self, m, added, all_added):
-        """Sum of the probabilities so far in this pass; ``added`` follows a key by two cycles."""
+        """Sum of the probabilities so far in this pass; ``added`` follows a key by four cycles."""
         m.submodules.exp2 = exp2 = memory.Memory(
-            shape=EXP2.OUT_BITS, depth=2**KEY_BITS, init=EXP2.table.tolist()
+            shape=EXP2.OUT_BITS,
+            depth=2**KEY_BITS,
+            init=EXP2.table.tolist(),
+            attrs={"ram_style": "block", "rom_style": "block"},
         )
         table = exp2.read_port()
         m.d.comb += table.addr.eq(self.key.value)
-        valid, last = Signal(), Signal()
+        valid, last = Signal(3), Signal(3)
         below, equal = Signal(reset_less=True), Signal(reset_less=True)
+        kept = Signal(reset_less=True)
+        ties_left = Signal(range(self.vocab_size + 1), reset_less=True)
+        entry = Signal(EXP2.OUT_BITS, reset_less=True)
+        probability = Signal(EXP2.OUT_BITS, reset_less=True)
         m.d.sync += [
-            valid.eq(self.key.valid),
-            last.eq(self.key.last),
-            added.eq(valid),
-            all_added.eq(last),
+            valid.eq(Cat(self.key.valid, valid)),
+            last.eq(Cat(self.key.last, last)),
+            added.eq(valid[-1]),
+            all_added.eq(last[-1]),
             below.eq(self.keep_all | is_less(self.key.value, self.threshold)),
             equal.eq(self.key.value == self.threshold),
+            kept.eq(below | (equal & ties_left.any())),
+            # the block memory's output register
+            entry.eq(table.data),
+            probability.eq(entry & kept.replicate(EXP2.OUT_BITS)),
         ]
-        ties_left = Signal(range(self.vocab_size + 1), reset_less=True)
-        kept = below | (equal & ties_left.any())
         mass = Signal(range(self.vocab_size * EXP2.table.max() + 1), reset_less=True)
         with m.If(self.start_pass):
             m.d.sync += [mass.eq(0), ties_left.eq(self.ties)]
-        with m.Elif(valid):
-            m.d.sync += mass.eq(mass + (table.data & kept.replicate(EXP2.OUT_BITS)))
-            with m.If(equal & ties_left.any()):
+        with m.Else():
+            with m.If(valid[0] & equal & ties_left.any()):
                 m.d.sync += ties_left.eq(ties_left - 1)
+            with m.If(valid[-1]):
+                m.d.sync += mass.eq(mass + probability)
         return mass

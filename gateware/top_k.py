@@ -87,7 +87,9 @@ class TopK(wiring.Component):
         mask = Signal(KEY_BITS, reset_less=True)
         threshold = Signal(KEY_BITS, reset_less=True)
         below = Signal(range(self.vocab_size + 1), reset_less=True)
-        candidate = threshold | mask
+        # stable from a scan's second cycle on, in which the first keys are compared
+        candidate = Signal(KEY_BITS, reset_less=True)
+        m.d.sync += candidate.eq(threshold | mask)
         count = self._scan(m, step, candidate)
         done = Signal()
         m.d.sync += done.eq(0)

@@ -51,6 +51,7 @@ def build_units(
         weight_format=weight_format(layout.hw.packing),
         max_planes=max(digits for _, digits in cfg.digits),
         acc_width=bounds.acc_width,
+        tree_levels_per_register=layout.hw.tree_levels,
     )
     array = Int8Array(
         rows=layout.rows,
@@ -62,6 +63,8 @@ def build_units(
         acc_width=bounds.array_acc_width,
         dot_width=bounds.dot_width,
         dsp=dsp,
+        tree_levels_per_register=layout.hw.tree_levels,
+        beat_registers=layout.hw.array_registers,
     )
     softmax = Softmax(
         segments=layout.segments,
@@ -69,6 +72,7 @@ def build_units(
         shifts=score_shifts(model),
         dot_width=bounds.dot_width,
         dot_latency=array.dot_latency,
+        table_registers=layout.hw.array_registers,
     )
     vector = VectorUnit(
         rows=layout.rows,
@@ -83,6 +87,8 @@ def build_units(
         reciprocal_width=softmax.reciprocal_width,
         row_bits=max((row_depth(layout) - 1).bit_length(), 1),
         column_bits=max((max(layout.chunk_groups, layout.word_groups) - 1).bit_length(), 1),
+        norm_registers=layout.hw.norm_registers,
+        result_registers=layout.hw.result_registers,
         dsp=dsp,
     )
     sampler = Sampler(vocab_size=cfg.vocab_size, logit_width=bounds.logit_width)

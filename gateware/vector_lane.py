@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from model import arith
 
+from .delay import delayed
 from .multiplier import Multiplier
 from .rms_norm import SQUARE_BITS, RmsSizes
 from .saturate import Saturation, saturated
@@ -47,6 +48,8 @@ class VectorLane(wiring.Component):
     Parameters
     ----------
     scaling : VectorScaling
+    result_registers : int
+        Registers before the saturation of ``result``, 0 or 1.
     dsp : str
         See :class:`Multiplier`.
 
@@ -72,11 +75,12 @@ class VectorLane(wiring.Component):
     results : In(ResultSelect)
         Cycle 3; a NORM's cycle 6.
     result : Out(signed(8))
-        One cycle after ``results``.
+        One cycle after ``results``, and one more per register.
     """
 
-    def __init__(self, scaling: VectorScaling, *, dsp: str):
+    def __init__(self, scaling: VectorScaling, *, result_registers: int, dsp: str):
         self._scaling = scaling
+        self._result_registers = result_registers
         self._dsp = dsp
         super().__init__(
             {
@@ -169,13 +173,14 @@ class VectorLane(wiring.Component):
         if sizes.attention_shift != sizes.matrix_shift:
             attended = scaled.shift_right(sizes.attention_shift)
             activation = Mux(select.attention, attended, activation)
-        direct = Saturation(activation, arith.ACT_BITS).rectified(select.relu)
-        normalized = Saturation(
-            gained[: sizes.gain_product_width].as_signed().shift_right(sizes.gain_shift),
-            arith.ACT_BITS,
-        )
+        gained = gained[: sizes.gain_product_width].as_signed().shift_right(sizes.gain_shift)
+        stages = self._result_registers
+        direct = Saturation.registered(m, activation, arith.ACT_BITS, stages, "direct")
+        normalized = Saturation.registered(m, gained, arith.ACT_BITS, stages, "normalized")
+        norm = delayed(m, select.norm, stages, name="norm")
+        relu = delayed(m, select.relu, stages, name="relu")
         result = Signal.like(self.result, reset_less=True)
-        m.d.sync += result.eq(direct.unless(select.norm, normalized).result)
+        m.d.sync += result.eq(direct.rectified(relu).unless(norm, normalized).result)
         m.d.comb += self.result.eq(result)
 
 

@@ -61,6 +61,10 @@ class VectorUnit(wiring.Component):
         Bits of the unsigned reciprocal.
     row_bits, column_bits : int
         Widths of the address that is passed on to ``write``.
+    norm_registers : int
+        Optional registers of the norm factor, see :class:`RmsSizes`.
+    result_registers : int
+        Registers between multipliers and saturation of INT8 results, 0 or 1.
     dsp : str
         See :class:`Multiplier`.
 
@@ -85,17 +89,17 @@ class VectorUnit(wiring.Component):
     Attributes
     ----------
     requantize_latency : int
-        Cycles from a REQUANTIZE, RELU or ATTENTION to its ``write``: 6.
+        Cycles from a REQUANTIZE, RELU or ATTENTION to its ``write``: 6 + ``result_registers``.
     norm_write_latency : int
-        Cycles from a NORM to its ``write``: 9.
+        Cycles from a NORM to its ``write``: 9 + ``result_registers``.
     residual_latency : int
         Cycles from a RESIDUAL_ADD or RESIDUAL_LOAD to its ``residual_write``, and to the first
         NORM that may follow: 6.
     residual_add_latency : int
         Cycles from a RESIDUAL_ADD or RESIDUAL_LOAD to a RESIDUAL_ADD to the same group: 3.
     normalizer_latency : int
-        Cycles from the operation marked ``last`` to the first NORM of the new vector: 11 with 3
-        to 8 rows.
+        Cycles from the operation marked ``last`` to the first NORM of the new vector: 11 +
+        ``norm_registers`` with 3 to 8 rows.
 
     Raises
     ------
@@ -106,8 +110,6 @@ class VectorUnit(wiring.Component):
 
     DATA_DELAY = DATA_DELAY
     NORM_PASS = Multiplier.LATENCY
-    requantize_latency = PRODUCT + 1
-    norm_write_latency = PRODUCT + NORM_PASS + 1
     residual_latency = UPDATE
     # the sum's operand is read the cycle before PRODUCT, the cycle after the update
     residual_add_latency = UPDATE - PRODUCT + 2
@@ -127,10 +129,13 @@ class VectorUnit(wiring.Component):
         reciprocal_width: int,
         row_bits: int,
         column_bits: int,
+        norm_registers: int = 0,
+        result_registers: int = 0,
         dsp: str = "generic",
     ):
-        self._rms = rms = RmsSizes(rows, d_model)
+        self._rms = rms = RmsSizes(rows, d_model, norm_registers)
         for name, value, least in (
+            ("result_registers", result_registers, 0),
             ("d_groups", d_groups, -(-d_model // rows)),
             ("row_bits", row_bits, 0),
             ("column_bits", column_bits, 0),
@@ -150,6 +155,9 @@ class VectorUnit(wiring.Component):
         self._rows = rows
         self._d_groups = d_groups
         self._dsp = dsp
+        self._result_registers = result_registers
+        self.requantize_latency = PRODUCT + 1 + result_registers
+        self.norm_write_latency = PRODUCT + self.NORM_PASS + 1 + result_registers
         self.normalizer_latency = SQUARE + rms.latency - self.DATA_DELAY
         places = {"row_bits": row_bits, "column_bits": column_bits}
         super().__init__(
@@ -168,7 +176,10 @@ class VectorUnit(wiring.Component):
         m = Module()
         ops, active = self._pipeline(m)
         m.submodules.rms = rms = RmsFactor(self._rms)
-        lanes = [VectorLane(self._scaling, dsp=self._dsp) for _ in range(self._rows)]
+        lanes = [
+            VectorLane(self._scaling, result_registers=self._result_registers, dsp=self._dsp)
+            for _ in range(self._rows)
+        ]
         for i, lane in enumerate(lanes):
             m.submodules[f"lane_{i}"] = lane
             m.d.comb += [
@@ -261,13 +272,16 @@ class VectorUnit(wiring.Component):
     def _write(self, m: Module, ops, active, lanes):
         """Place of the INT8 results, registered like the results themselves."""
         final = PRODUCT + self.NORM_PASS
-        m.d.sync += self.write.valid.eq(active[PRODUCT].int8 | active[final].norm)
+        late = self._result_registers
+        written = active[PRODUCT].int8 | active[final].norm
+        valid = delayed(m, written, late, reset_less=False, name="written")
+        m.d.sync += self.write.valid.eq(valid)
         for name in ("destination", "row", "column"):
             place = Signal.like(getattr(self.write, name), name=name, reset_less=True)
             m.d.sync += place.eq(getattr(ops[PRODUCT], name))
             with m.If(active[final].norm):
                 m.d.sync += place.eq(getattr(ops[final], name))
-            m.d.comb += getattr(self.write, name).eq(place)
+            m.d.comb += getattr(self.write, name).eq(delayed(m, place, late, name=name))
         m.d.comb += [self.write.data[i].eq(lane.result) for i, lane in enumerate(lanes)]
 
     def _detect_collision(self, m: Module, active):

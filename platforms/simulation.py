@@ -41,7 +41,7 @@ class CoreSimulator:
     Attributes
     ----------
     first_beat : int
-        Cycle of the current sequence's first beat, the one after its first prompt token was
+        Cycle of the current sequence's first beat, the second after its first prompt token was
         taken: where :meth:`Program.cycles` begins to count.
 
     Raises
@@ -103,7 +103,7 @@ class CoreSimulator:
                 raise RuntimeError(f"the core emitted no token {number} in {limit} cycles")
             limit = self._patience
             if number == 0:
-                self.first_beat = int(self._prompt.taken()[already_taken]) + 1
+                self.first_beat = int(self._prompt.taken()[already_taken]) + 2
             cycle, payload = self._output.last()
             item = shape.from_bits(payload["output__payload"])
             if item.last:

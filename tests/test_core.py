@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 
 import pytest
@@ -45,11 +46,22 @@ SHAPES = [
 ]
 
 
+def varied(hw: HwConfig, index: int) -> HwConfig:
+    """Both packings and every number of registers over the list."""
+    return dataclasses.replace(
+        hw,
+        packing=("2bit", "3in5")[index // 2 % 2],
+        tree_levels=1 + index % 3,
+        array_registers=index // 2 % 2,
+        norm_registers=index % 4,
+        result_registers=index % 2,
+    )
+
+
 @pytest.mark.parametrize("index", range(len(SHAPES)))
 def test_every_tap_and_token_equals_the_reference(index):
     spec, hw = SHAPES[index]
-    # both packings over the list, and both ways of sampling
-    hw = HwConfig(hw.rows, hw.cols, hw.lanes, ("2bit", "3in5")[index // 2 % 2])
+    hw = varied(hw, index)
     model = random_model(f"random:{spec},seed={index}")
     cfg = model.config
     rng = random.Random(index)
@@ -83,7 +95,7 @@ def test_cycles_equal_the_program_s_prediction(index, mode):
         settings = SamplingSettings(
             temperature_mult=100, temperature_shift=8, top_k=2 if mode == "top-k" else 0
         )
-    program = Program(model, hw)
+    program = Program(model, varied(hw, index))
     run = run_core(program, [0, 0], cfg.ctx_len - 1, settings)
     sampled = mode != "greedy"
     predicted = [
@@ -94,8 +106,8 @@ def test_cycles_equal_the_program_s_prediction(index, mode):
     prompt_cycles = program.cycles(0, predict=False) + program.cycles(
         1, sampled=sampled, top_k=mode == "top-k"
     )
-    # start and the first prompt token take a cycle each
-    assert run.cycles[0] == prompt_cycles + 2
+    # start, the first prompt token and its program's start take a cycle each
+    assert run.cycles[0] == prompt_cycles + 3
 
 
 def test_it_stops_after_the_count():

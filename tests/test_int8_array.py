@@ -20,6 +20,19 @@ class Case:
     segment_groups: int
     query_words: int = 1
     tree_levels_per_register: int = 2
+    beat_registers: int = 0
+
+    @property
+    def coefficient_delay(self):
+        return 3 + self.beat_registers
+
+    @property
+    def write_latency(self):
+        return 1 - self.beat_registers
+
+    @property
+    def query_write_latency(self):
+        return -1 - self.beat_registers
 
     @property
     def lanes(self):
@@ -36,6 +49,7 @@ class Case:
             "acc_width": 24,
             "dot_width": 24,
             "tree_levels_per_register": self.tree_levels_per_register,
+            "beat_registers": self.beat_registers,
         }
         return Int8Array(**(arguments | overrides))
 
@@ -44,9 +58,9 @@ CASES = [
     Case(rows=1, segments=1, segment_groups=1),
     Case(rows=1, segments=1, segment_groups=3, query_words=2),
     Case(rows=3, segments=2, segment_groups=1, tree_levels_per_register=1),
-    Case(rows=2, segments=3, segment_groups=3, query_words=3),
+    Case(rows=2, segments=3, segment_groups=3, query_words=3, beat_registers=1),
     Case(rows=5, segments=1, segment_groups=2, query_words=4, tree_levels_per_register=3),
-    Case(rows=8, segments=2, segment_groups=1),
+    Case(rows=8, segments=2, segment_groups=1, beat_registers=1),
     Case(rows=4, segments=4, segment_groups=1, query_words=2),
 ]
 
@@ -119,16 +133,17 @@ class Stimuli:
         """Per beat's cycle (acc after that beat, whether a dot product is complete)."""
         case, words = self.case, self.words.copy()
         query = np.zeros((case.query_words, case.lanes), np.int64)
-        self._apply(query, self.query_writes, case.rows, 0)
+        for cycle in range(-case.query_write_latency):
+            self._apply(query, self.query_writes, case.rows, cycle)
         acc = np.zeros(case.lanes, np.int64)
         history = []
         for cycle, beat in enumerate(self.beats):
-            self._apply(words, self.writes, case.rows, cycle - Int8Array.WRITE_LATENCY)
-            self._apply(query, self.query_writes, case.rows, cycle - Int8Array.QUERY_WRITE_LATENCY)
+            self._apply(words, self.writes, case.rows, cycle - case.write_latency)
+            self._apply(query, self.query_writes, case.rows, cycle - case.query_write_latency)
             if beat:
                 operand = query[beat["query_word"]]
                 if beat["weighted"]:
-                    sampled = cycle + Int8Array.COEFFICIENT_DELAY
+                    sampled = cycle + case.coefficient_delay
                     coefficients = self.coefficients[min(sampled, CYCLES - 1)]
                     operand = np.repeat(coefficients, case.lanes // case.segments)
                 acc = operand * words[beat["address"]] + (0 if beat["first"] else acc)
@@ -247,7 +262,7 @@ def test_largest_sums_do_not_wrap():
         (
             {"dsp": "dsp58"},
             ValueError,
-            "dsp must be one of generic, dsp48e1, not 'dsp58'",
+            "dsp must be one of generic, dsp48e1, mult18x18d, gowin, not 'dsp58'",
         ),
     ],
 )

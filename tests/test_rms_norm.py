@@ -47,12 +47,23 @@ def spread(total: int, rows: int, rng) -> list[list[int]]:
 
 
 @pytest.mark.parametrize(
-    ("rows", "d_model"), [(1, 1), (1, 2), (2, 5), (3, 16), (4, 20), (5, 96), (8, 64), (16, 1000)]
+    ("rows", "d_model", "registers"),
+    [
+        (1, 1, 0),
+        (1, 2, 1),
+        (2, 5, 2),
+        (3, 16, 0),
+        (4, 20, 3),
+        (5, 96, 0),
+        (8, 64, 3),
+        (8, 64, 0),
+        (16, 1000, 2),
+    ],
 )
-def test_factor_and_latency(rows, d_model):
+def test_factor_and_latency(rows, d_model, registers):
     """Vectors back to back, with gaps in some; factors exact to the cycle, and held."""
     rng = np.random.default_rng(rows)
-    sizes = RmsSizes(rows, d_model)
+    sizes = RmsSizes(rows, d_model, registers)
     dut = RmsFactor(sizes)
     totals = rng.permutation(interesting_sums(d_model, rng)).tolist()
     beats, changes = [], {}

@@ -235,5 +235,5 @@ def test_sizes_are_checked(name):
 
 def test_latency_of_the_reference_size():
     assert Sampler.greedy_latency <= 3
-    assert sampled_latency(128, top_k_on=True) <= 3 * 128 + 250
-    assert sampled_latency(128, top_k_on=False) <= 2 * 128 + 80
+    assert sampled_latency(128, top_k_on=True) <= 3 * 128 + 255
+    assert sampled_latency(128, top_k_on=False) <= 2 * 128 + 85

@@ -18,6 +18,7 @@ class Case:
     shifts: tuple
     dot_width: int
     dot_latency: int = 3
+    table_registers: int = 0
 
     def build(self):
         return Softmax(**dataclasses.asdict(self))
@@ -25,9 +26,9 @@ class Case:
 
 CASES = [
     Case(segments=1, ctx_len=1, shifts=(4,), dot_width=12),
-    Case(segments=2, ctx_len=16, shifts=(6,), dot_width=20, dot_latency=9),
+    Case(segments=2, ctx_len=16, shifts=(6,), dot_width=20, dot_latency=9, table_registers=1),
     Case(segments=3, ctx_len=7, shifts=(0, 3, 5), dot_width=13, dot_latency=1),
-    Case(segments=1, ctx_len=130, shifts=(2, 7), dot_width=16, dot_latency=0),
+    Case(segments=1, ctx_len=130, shifts=(2, 7), dot_width=16, dot_latency=0, table_registers=1),
     Case(segments=2, ctx_len=5, shifts=(12, 14), dot_width=12),
 ]
 
@@ -109,7 +110,7 @@ def test_softmax_equals_arith_in_every_cycle(case):
         for cycle, dot in zip(attention.dot_cycles, attention.dots, strict=True):
             sums[cycle + case.dot_latency] = dot
         for cycle, p in zip(attention.weighted_cycles, attention.p, strict=True):
-            coefficients[cycle + Softmax.COEFFICIENT_DELAY] = p
+            coefficients[cycle + dut.coefficient_delay] = p
         end = attention.weighted_cycles[-1]
         reciprocals[end + dut.reciprocal_latency] = attention.reciprocal
     changes = {attention.weighted_cycles[0] + dut.reciprocal_latency for attention in attentions}
@@ -144,7 +145,7 @@ def test_maximum_latency_is_exact(early):
 
     async def process(ctx):
         second = 1 + dut.maximum_latency - early
-        for cycle in range(second + Softmax.COEFFICIENT_DELAY + 1):
+        for cycle in range(second + dut.coefficient_delay + 1):
             beat = {"valid": cycle < 2, "position": cycle % 2, "first": cycle == 0}
             if cycle >= second:
                 beat = {"valid": cycle == second, "weighted": 1, "first": 1}

@@ -29,6 +29,16 @@ class Sizes:
     acc_width: int = 16
     attention_acc_width: int = 23
     reciprocal_width: int = 16
+    norm_registers: int = 0
+    result_registers: int = 0
+
+    @property
+    def requantize_latency(self) -> int:
+        return 6 + self.result_registers
+
+    @property
+    def norm_write_latency(self) -> int:
+        return 9 + self.result_registers
 
     @property
     def d_groups(self) -> int:
@@ -45,6 +55,7 @@ SIZES = {
     "six rows, wide engine": Sizes(rows=6, d_model=24, acc_width=24, requantize_shift=24),
     "seven rows, no shift": Sizes(rows=7, d_model=50, requantize_shift=0, acc_width=9),
     "sixteen rows, wide model": Sizes(rows=16, d_model=600, attention_acc_width=16),
+    "registers": Sizes(rows=4, d_model=20, norm_registers=3, result_registers=1),
     "short products": Sizes(
         rows=2, d_model=2, requantize_shift=31, gain_shift=31, acc_width=4, division_shift=30
     ),
@@ -98,9 +109,7 @@ class Model:
                 value = arith.saturate(op.acc, -arith.RESIDUAL_MAX, arith.RESIDUAL_MAX)
         if op.kind not in RESIDUAL_KINDS:
             latency = (
-                VectorUnit.norm_write_latency
-                if op.kind is VectorKind.NORM
-                else VectorUnit.requantize_latency
+                sizes.norm_write_latency if op.kind is VectorKind.NORM else sizes.requantize_latency
             )
             return "write", op.cycle + latency, op.place, value.tolist()
         self.residual[op.group] = value
@@ -131,7 +140,7 @@ def run(unit: VectorUnit, sizes: Sizes, ops: list[Op], seed: int = 0):
         return rng.integers(-(1 << width - 1), 1 << width - 1, sizes.rows).tolist()
 
     async def bench(ctx):
-        for cycle in range(max(start) + VectorUnit.norm_write_latency + 2):
+        for cycle in range(max(start) + sizes.norm_write_latency + 2):
             op = start.get(cycle)
             ctx.set(unit.op.valid, 0)
             if op is not None:
@@ -303,6 +312,8 @@ def test_random_interleaving(seed):
         acc_width=int(rng.integers(6, 20)),
         attention_acc_width=int(rng.integers(17, 26)),
         reciprocal_width=int(rng.integers(9, 18)),
+        norm_registers=seed % 4,
+        result_registers=seed % 2,
     )
     traffic = Traffic(sizes, seed)
     unit = build(sizes, traffic.words)
@@ -407,10 +418,10 @@ def test_residual_add_latency_is_minimal(early):
 
 
 @pytest.mark.parametrize("early", [0, 1])
-@pytest.mark.parametrize("rows", [1, 2, 3, 8, 9])
-def test_normalizer_latency_is_minimal(rows, early):
+@pytest.mark.parametrize(("rows", "registers"), [(1, 0), (2, 1), (3, 2), (8, 0), (8, 3), (9, 1)])
+def test_normalizer_latency_is_minimal(rows, registers, early):
     """A cycle earlier, a norm meets the factor of the vector before."""
-    sizes = Sizes(rows=rows, d_model=2 * rows)
+    sizes = Sizes(rows=rows, d_model=2 * rows, norm_registers=registers)
     traffic = Traffic(sizes, 1)
     unit = build(sizes, traffic.words)
     traffic.words[-1] = 1000
@@ -513,7 +524,11 @@ GOOD = {
             TypeError,
             "scale_words[0] must hold integers, not 2.5",
         ),
-        ({"dsp": "dsp58"}, ValueError, "dsp must be one of generic, dsp48e1, not 'dsp58'"),
+        (
+            {"dsp": "dsp58"},
+            ValueError,
+            "dsp must be one of generic, dsp48e1, mult18x18d, gowin, not 'dsp58'",
+        ),
     ],
 )
 def test_parameters_are_checked(changed, error, message):
