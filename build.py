@@ -10,7 +10,10 @@ from platforms import flow
 EXAMPLES = """\
 examples:
   python build.py zybo                       the shipped model, up to the bitstream
+  python build.py ulx3s --variant 25F        a bitstream by nextpnr; --program loads it
   python build.py zybo --timeline            one token's schedule as a picture
+  python build.py ulx3s --variant 25F        a bitstream, with a text console on the USB port
+  python build.py zybo --export ip           Verilog with AXI4-Lite ports, FuseSoC, Vivado script
   python build.py sim --prompt "ROMEO:" --tokens 200 --temperature 0.8 --top-k 20 --seed 1
   python build.py sim --model random:n_layers=3,d_model=96,n_heads=3,d_ff=320,ctx_len=48 --check
 """
@@ -37,7 +40,20 @@ def parser() -> argparse.ArgumentParser:
     sizes.add_argument("--lanes", type=int, help="INT8 multipliers")
     sizes.add_argument("--packing", help="2bit or 3in5")
     p.add_argument("--clock", type=float, metavar="MHZ", help="core clock (default: the board's)")
-    p.add_argument("--toolchain", help="vivado or openxc7 (default: the one that is installed)")
+    hardware = p.add_argument_group("boards")
+    hardware.add_argument("--variant", help="device of a board that comes with several")
+    hardware.add_argument(
+        "--toolchain", help="vivado, openxc7 or nextpnr (default: the one that is installed)"
+    )
+    hardware.add_argument("--baud", type=int, help="of a serial console (default: 115200)")
+    hardware.add_argument(
+        "--program", action="store_true", help="load the bitstream into the board"
+    )
+    hardware.add_argument(
+        "--export",
+        choices=["ip"],
+        help="instead of a board's build, write the core with AXI4-Lite ports for your own design",
+    )
     p.add_argument("--timeline", action="store_true", help="only draw one token's schedule (SVG)")
     p.add_argument(
         "--position", type=int, help="context position of --timeline (default: the middle)"

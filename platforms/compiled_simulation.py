@@ -12,7 +12,7 @@ from amaranth.lib import wiring
 
 from model.errors import UserError
 
-from .cxxrtl import Port, compile_component
+from .cxxrtl import CompiledDesign, Port, compile_component
 
 SLICE = 10_000
 """Cycles per call of the library, so that Ctrl-C is noticed soon."""
@@ -33,6 +33,8 @@ class CompiledSimulation:
         At most one clock domain, ``sync``.
     key : str, optional
         Digest of everything that the component depends on; saves elaborating it again.
+    design : CompiledDesign, optional
+        What runs instead of ``component``: a library with the component's ports.
     waveform : (path, first_cycle, last_cycle), optional
         Writes these cycles, both included, as a VCD file with two time steps per cycle.
 
@@ -47,9 +49,11 @@ class CompiledSimulation:
         component: wiring.Component,
         *,
         key: str | None = None,
+        design: CompiledDesign | None = None,
         waveform: tuple[str | os.PathLike, int, int] | None = None,
     ):
-        design = compile_component(component, key=key, waveform=waveform is not None)
+        if design is None:
+            design = compile_component(component, key=key, waveform=waveform is not None)
         self.ports = design.ports
         self._library = library = design.load()
         for name in ("create", "taken", "rows"):

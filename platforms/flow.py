@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import random
 from pathlib import Path
 
@@ -17,19 +16,18 @@ from model.tokenizer import CharTokenizer
 
 from . import generation, report
 from .board import Board, board, boards
+from .board_flow import build_board, check_options
 from .cache import write_atomically
+from .export_ip import export_board_ip
 from .listing import print_boards
 from .progress import console as status
-from .progress import output_console, working
+from .progress import output_console
 from .simulation import CoreSimulator
-from .sizing import choose_sizes, nearest_fitting, size_options
-from .synthesis import Resources, synthesize
+from .sizing import choose_sizes
 from .timeline import timeline_svg
-from .toolchain import choose_toolchain, finish, write_project
 
 DEFAULT_MODEL = "shakespeare-115k"
 DEFAULT_TOP_K = 20
-SIMULATED = "simulated"
 
 
 def build(arguments) -> None:
@@ -40,18 +38,31 @@ def build(arguments) -> None:
         return
     if arguments.board is None:
         raise UserError(f"name a board: {', '.join(boards())}; --help shows examples")
-    target = board(arguments.board)
+    target = board(arguments.board, arguments.variant)
+    clock = _clock(target, arguments)
+    if target.budget is None:
+        _refuse_board_options(arguments)
+    else:
+        check_options(target, arguments)
     artifact = open_model(arguments.model)
     program = Program(artifact.model, _sizes(artifact, target, arguments))
-    clock = _clock(target, arguments)
-    directory = Path("build") / target.name
+    directory = Path("build") / target.label
+    if arguments.export:
+        paths = export_board_ip(target, artifact, program, clock, directory / "ip")
+        output.print("\n".join(map(str, paths)), markup=False, highlight=False, soft_wrap=True)
+        return
     directory.mkdir(parents=True, exist_ok=True)
     if arguments.timeline:
         _write_timeline(program, arguments, directory, output)
     elif target.budget is None:
         _build_simulation(artifact, program, target, clock, directory, arguments, output)
     else:
-        _build_board(artifact, program, target, clock, directory, arguments, output)
+        settings, prompt = _settings(artifact, arguments), _request(artifact, arguments)
+
+        def text(simulator: CoreSimulator) -> str:
+            return _print_text(artifact, simulator, settings, prompt, arguments, output)
+
+        build_board(artifact, program, target, clock, directory, arguments, output, text)
 
 
 def _sizes(artifact: Artifact, target: Board, arguments):
@@ -89,6 +100,12 @@ def _request(artifact: Artifact, arguments) -> str:
     return prompt
 
 
+def _refuse_board_options(arguments) -> None:
+    for option in ("toolchain", "baud", "program", "export"):
+        if getattr(arguments, option):
+            raise UserError(f"--{option} is for a board, not for sim")
+
+
 def _write_timeline(program: Program, arguments, directory: Path, output: Console) -> None:
     ctx_len = program.model.config.ctx_len
     position = ctx_len // 2 if arguments.position is None else arguments.position
@@ -114,7 +131,7 @@ def _build_simulation(
         waveform = (arguments.waveform, *generation.parse_cycles(arguments.cycles))
     simulator = CoreSimulator(program, waveform=waveform)
     _print_text(artifact, simulator, settings, prompt, arguments, output)
-    cycles = report.cycles_section(generation.measure_cycles(program, simulator), SIMULATED)
+    cycles = report.cycles_section(generation.measure_cycles(program, simulator), report.SIMULATED)
     result = report.build_report(artifact, program, target, clock, cycles)
     result["files"] = [str(directory / "report.json")]
     report.write_report(result, directory)
@@ -163,46 +180,4 @@ def _check(artifact, program, arguments, output: Console) -> None:
             f"{name}: {length} prompt and {tokens} generated tokens, {integers:,} integers on "
             "all taps: gateware equals reference",
             soft_wrap=True,
-        )
-
-
-def _build_board(artifact, program, target, clock, directory, arguments, output: Console) -> None:
-    settings, prompt = _settings(artifact, arguments), _request(artifact, arguments)
-    toolchain = choose_toolchain(target, arguments.toolchain)
-    design = target.build_top(program, clock)
-    with concurrent.futures.ThreadPoolExecutor() as pool, working("synthesis"):
-        synthesis = pool.submit(synthesize, design, target, directory)
-        try:
-            simulator = CoreSimulator(program)
-            text = _print_text(artifact, simulator, settings, prompt, arguments, output)
-            with working("counting cycles at every position"):
-                counts = generation.measure_cycles(program, simulator)
-            resources = synthesis.result()
-        except BaseException:
-            synthesis.cancel()
-            raise
-    cycles = report.cycles_section(counts, SIMULATED)
-    result = report.build_report(artifact, program, target, clock, cycles)
-    result["resources"] = report.resources_section(
-        resources.as_dict(), target, "yosys synth_xilinx"
-    )
-    with working("writing the project"):
-        project = write_project(design, target, directory, toolchain)
-    result["files"] = [str(path) for path in [*project.files, directory / "report.json"]]
-    report.write_report(result, directory)
-    report.print_report(result, text, output)
-    refuse_if_too_large(program, target, resources)
-    finish(project, output)
-
-
-def refuse_if_too_large(program: Program, target: Board, resources: Resources) -> None:
-    """UserError, naming resource, excess and sizes that fit, if the synthesized design does not."""
-    for name, used, available in resources.exceeding(target.budget):
-        smaller = nearest_fitting(program.model, target, program.hw)
-        advice = "train a smaller model or choose a larger board"
-        if smaller is not None:
-            advice = f"try {size_options(smaller)}"
-        raise UserError(
-            f"the design does not fit {target.name}: {used:,g} {name.upper()}, "
-            f"{used - available:,g} more than the {available:,} there are; {advice}"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -23,22 +23,29 @@ def output_console() -> Console:
 
 
 @contextlib.contextmanager
-def working(what: str) -> Iterator[None]:
-    """Show a spinner with elapsed time beside ``what``; nests, and works from several threads."""
+def working(what: str) -> Iterator[Callable[[str], None]]:
+    """Show a spinner with elapsed time beside ``what``; nests, and works from several threads.
+
+    The result shows another text from then on.
+    """
     if not _active:
         columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
         quiet = not console.is_terminal
         with Progress(*columns, console=console, transient=True, disable=quiet) as progress:
             _active.append(progress)
             try:
-                progress.add_task(what, total=None)
-                yield
+                yield _shown(progress, what)[1]
             finally:
                 _active.remove(progress)
         return
     progress = _active[0]
-    task = progress.add_task(what, total=None)
+    task, show = _shown(progress, what)
     try:
-        yield
+        yield show
     finally:
         progress.remove_task(task)
+
+
+def _shown(progress: Progress, what: str):
+    task = progress.add_task(what, total=None)
+    return task, lambda text: progress.update(task, description=text)

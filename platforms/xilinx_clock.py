@@ -10,10 +10,9 @@ from __future__ import annotations
 import dataclasses
 from fractions import Fraction
 
-from amaranth.hdl import ClockSignal, Elaboratable, Instance, Module, Signal
-from amaranth.lib.cdc import ResetSynchronizer
+from amaranth.hdl import ClockSignal, Instance, Module, Signal
 
-from model.errors import UserError
+from .clock import ClockGenerator, check_input, check_nearest, closest
 
 VCO_MHZ = (600, 1200)
 PFD_MHZ = (10, 450)
@@ -26,7 +25,6 @@ INPUT_DIVIDERS = range(1, 107)
 OUTPUT_DIVIDER = (1, 128)
 FRACTIONAL_FROM = 2
 """The output divider is fractional from here on."""
-TOLERANCE = Fraction(1, 1000)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,46 +45,24 @@ class MmcmSettings:
         return self.vco_mhz / self.output_divider
 
 
-def as_mhz(value: float | str | Fraction) -> Fraction:
-    """A frequency in MHz, exact to the hertz; UserError if it is not a positive number."""
-    try:
-        mhz = Fraction(str(value)).limit_denominator(10**6)
-    except (ValueError, ZeroDivisionError):
-        mhz = Fraction(0)
-    if mhz <= 0:
-        raise UserError(f"clock must be a frequency in MHz above 0, not {value!r}")
-    return mhz
-
-
 def find_mmcm(input_mhz: Fraction, output_mhz: Fraction) -> MmcmSettings:
     """Settings closest to ``output_mhz``; of equal ones the fastest PFD, then the fastest VCO.
 
     Both make for less jitter (UG472). Raises UserError, naming the nearest frequency that can be
     made, if no setting comes within 0.1 %.
     """
+    check_input(input_mhz, *PFD_MHZ, "MMCM")
     low, high = OUTPUT_MHZ
     wanted = min(max(output_mhz, low), high)
     best = None
     for divider in INPUT_DIVIDERS:
         candidates = list(_candidates(input_mhz, divider, wanted))
         candidates += [best] if best else []
-        best = min(
-            candidates,
-            key=lambda s: (abs(s.output_mhz - wanted), s.input_divider, -s.vco_mhz),
-            default=None,
-        )
+        if candidates:
+            best = closest(candidates, wanted, lambda s: (s.input_divider, -s.vco_mhz))
         if best is not None and best.output_mhz == wanted:
             break
-    if best is None:
-        raise UserError(
-            f"no MMCM setting makes a clock from {float(input_mhz):g} MHz; "
-            f"its input must be {PFD_MHZ[0]} to {PFD_MHZ[1]} MHz"
-        )
-    if abs(best.output_mhz - output_mhz) > TOLERANCE * output_mhz:
-        raise UserError(
-            f"a clock of {float(output_mhz):g} MHz can't be made from {float(input_mhz):g} MHz; "
-            f"the nearest is {float(best.output_mhz):.3f} MHz: choose it with --clock"
-        )
+    check_nearest(input_mhz, output_mhz, best.output_mhz)
     return best
 
 
@@ -113,54 +89,26 @@ def _output_dividers(ideal: Fraction) -> set[Fraction]:
     return {d for d in near if low <= d <= high and (d >= FRACTIONAL_FROM or d.denominator == 1)}
 
 
-class XilinxClock(Elaboratable):
-    """Clock and reset of domain ``sync``, which the parent defines, from an input clock.
+class XilinxClock(ClockGenerator):
+    """As :class:`.clock.ClockGenerator`, by an ``MMCME2_BASE`` and a global buffer."""
 
-    When both frequencies are equal a global buffer is all; else an ``MMCME2_BASE`` makes the clock
-    before it. The domain's reset is asserted at once when ``reset`` is high or the MMCM is not
-    locked, and released through a two-stage synchronizer.
+    def find_settings(self, input_mhz: Fraction, output_mhz: Fraction) -> MmcmSettings:
+        return find_mmcm(input_mhz, output_mhz)
 
-    Parameters
-    ----------
-    source : Signal, the input clock after its input buffer
-    input_mhz, output_mhz : Fraction
-    reset : Signal, asynchronous, active high
-
-    Raises
-    ------
-    UserError
-        As :func:`find_mmcm`.
-    """
-
-    def __init__(self, source, input_mhz: Fraction, output_mhz: Fraction, reset):
-        self._source = source
-        self._reset = reset
-        same = input_mhz == output_mhz
-        self.settings = None if same else find_mmcm(input_mhz, output_mhz)
-
-    def elaborate(self, platform):
-        m = Module()
-        clock, reset = self._source, self._reset
-        if self.settings is not None:
-            clock, locked = Signal(name="mmcm_clock"), Signal(name="mmcm_locked")
-            m.submodules.mmcm = self._mmcm(clock, locked)
-            reset = Signal(name="clock_reset")
-            m.d.comb += reset.eq(self._reset | ~locked)
+    def buffer(self, m: Module, clock) -> None:
         m.submodules.buffer = Instance("BUFG", i_I=clock, o_O=ClockSignal("sync"))
-        m.submodules.reset = ResetSynchronizer(reset, domain="sync")
-        return m
 
-    def _mmcm(self, clock, locked):
+    def pll(self, m: Module, clock: Signal, locked: Signal) -> None:
         settings = self.settings
         feedback = Signal(name="mmcm_feedback")
-        return Instance(
+        m.submodules.mmcm = Instance(
             "MMCME2_BASE",
             p_BANDWIDTH="OPTIMIZED",
             p_CLKIN1_PERIOD=float(1000 / settings.input_mhz),
             p_CLKFBOUT_MULT_F=float(settings.multiplier),
             p_DIVCLK_DIVIDE=settings.input_divider,
             p_CLKOUT0_DIVIDE_F=float(settings.output_divider),
-            i_CLKIN1=self._source,
+            i_CLKIN1=self.source,
             i_CLKFBIN=feedback,
             o_CLKFBOUT=feedback,
             o_CLKOUT0=clock,

@@ -7,7 +7,6 @@ Digilent/digilent-xdc), one file for both boards; parts: "Zybo Z7 Reference Manu
 from __future__ import annotations
 
 from amaranth.build import Attrs, Clock, Connector, Pins, Resource
-from amaranth.vendor import XilinxPlatform
 from amaranth_boards.resources import (
     ButtonResources,
     LEDResources,
@@ -15,7 +14,7 @@ from amaranth_boards.resources import (
     SwitchResources,
 )
 
-from .verilog import VerilogByYosys
+from .xilinx_platform import Xc7Platform
 
 OSCILLATOR_MHZ = 125
 LVCMOS33 = Attrs(IOSTANDARD="LVCMOS33")
@@ -38,12 +37,8 @@ _RESOURCES_Z7_20 = [RGBLEDResource(5, r="Y11", g="T5", b="Y12", attrs=LVCMOS33)]
 _CONNECTORS_Z7_20 = [Connector("pmod", 1, "V8 W8 U7 V7 - - Y7 Y6 V6 W6 - -")]  # JB
 
 
-class ZyboZ710Platform(VerilogByYosys, XilinxPlatform):
-    """Zybo Z7-10 for ``toolchain="Vivado"`` or ``"Xray"`` (openXC7).
-
-    Overrides ``nextpnr_opts`` of :meth:`prepare` adds options for openXC7's placer, as
-    ``synth_design_opts`` does for Vivado.
-    """
+class ZyboZ710Platform(Xc7Platform):
+    """Zybo Z7-10."""
 
     device = "xc7z010"
     package = "clg400"
@@ -51,22 +46,7 @@ class ZyboZ710Platform(VerilogByYosys, XilinxPlatform):
     default_clk = "clk125"
     resources = _RESOURCES
     connectors = _CONNECTORS
-
-    @property
-    def _xray_device(self) -> str:
-        """openXC7 names its chip databases by die and package."""
-        return f"{self.device}{self.package}"
-
-    @property
-    def _xray_command_templates(self) -> list[str]:
-        """amaranth's commands, but with block memories and a target frequency."""
-        synthesis, place, *rest = super()._xray_command_templates
-        options = '--json {{name}}.json\n            {{get_override("nextpnr_opts")|options}}'
-        return [
-            synthesis.replace(" -nobram", ""),
-            place.replace("--json {{name}}.json", options),
-            *rest,
-        ]
+    lights = (("busy", "led", 0), ("context_full", "led", 1), ("heartbeat", "led", 3))
 
 
 class ZyboZ720Platform(ZyboZ710Platform):

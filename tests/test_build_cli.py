@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from .test_board import NAMES
+
 ROOT = Path(__file__).parent.parent
 TINY = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11,seed=3"
 SIZES = ["--rows", "2", "--cols", "4", "--lanes", "4"]
@@ -27,8 +29,13 @@ def build(tmp_path, *arguments):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ([], "name a board: sim, zybo, zybo-z7-20; --help shows examples"),
-        (["arty"], "unknown board 'arty'; known: sim, zybo, zybo-z7-20"),
+        ([], f"name a board: {', '.join(NAMES)}; --help shows examples"),
+        (["arty"], f"unknown board 'arty'; known: {', '.join(NAMES)}"),
+        (
+            ["ulx3s", "--variant", "9F"],
+            "unknown variant '9F' of ulx3s; known: 12F, 25F, 45F, 85F",
+        ),
+        (["zybo", "--variant", "10"], "zybo has no variants; leave --variant out"),
         (
             ["sim", "--model", "random:d_model=10,n_heads=3"],
             "n_heads must divide d_model, but 3 does not divide 10; choose one of 1, 2, 5, 10",
@@ -68,6 +75,22 @@ def build(tmp_path, *arguments):
             ["zybo", "--toolchain", "ise"],
             "unknown toolchain 'ise' for zybo; known: vivado, openxc7",
         ),
+        (
+            ["ulx3s", "--toolchain", "vivado"],
+            "unknown toolchain 'vivado' for ulx3s; known: nextpnr",
+        ),
+        (
+            ["zybo", "--baud", "9600"],
+            "zybo has no text console on a serial port; leave --baud out",
+        ),
+        (
+            ["ulx3s", "--model", TINY, *SIZES, "--baud", "99999999"],
+            "a clock of 85000000 Hz cannot make 99999999 baud; the nearest rate is 21250000 baud",
+        ),
+        (["cora-z7", "--program"], "no programmer is known for cora-z7; leave --program out"),
+        (["sim", "--program"], "--program is for a board, not for sim"),
+        (["sim", "--baud", "9600"], "--baud is for a board, not for sim"),
+        (["sim", "--toolchain", "vivado"], "--toolchain is for a board, not for sim"),
         (["zybo", "--clock", "0"], "clock must be 1 to 1000 MHz, not 0"),
         (
             ["sim", "--model", TINY, "--timeline", "--position", "6"],
@@ -91,14 +114,16 @@ def test_a_model_too_large_for_the_board_names_the_resource(tmp_path):
     )
     assert result.returncode == 2
     assert result.stderr.startswith("error: the model does not fit zybo: it needs about ")
-    assert "BRAM36" in result.stderr and result.stderr.count("\n") == 1
+    assert "BRAM" in result.stderr and result.stderr.count("\n") == 1
 
 
 def test_list_names_boards_and_models(tmp_path):
     result = build(tmp_path, "--list")
     assert result.returncode == 0
-    for name in ("sim", "zybo", "zybo-z7-20", "shakespeare-115k", "xc7z010"):
-        assert name in result.stdout
+    shown = ("shakespeare-115k", "xc7z010", "60 × 36 Kb", "28 MULT18X18D", "uart")
+    for text in (*NAMES, *shown, "8 × 64, 64 lanes, 2bit"):
+        assert text in result.stdout
+    assert "✗ vivado" in result.stdout or "✓ vivado" in result.stdout
 
 
 def test_timeline_is_a_picture(tmp_path):
@@ -113,7 +138,7 @@ def test_sim_streams_text_and_reports(tmp_path):
     assert result.returncode == 0, result.stderr
     assert len(result.stdout.rstrip("\n")) == 5
     report = json.loads((tmp_path / "build/sim/report.json").read_text())
-    assert report["schema_version"] == 1
+    assert report["schema_version"] == 2
     assert len(report["cycles"]["by_position"]) == 6
     assert report["cycles"]["source"] == "simulated"
 

@@ -6,6 +6,7 @@ import io
 import json
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from gateware.hw_config import HwConfig
@@ -13,17 +14,26 @@ from gateware.program import Program
 from model.artifact import open_model
 from platforms import report
 from platforms.board import board
+from platforms.placed import CriticalPath, Placed
 
 SPEC = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11"
-USED = {"lut": 1234, "ff": 2345, "bram36": 3.5, "dsp": 12}
+USED = {"lut": 1234, "ff": 2345, "bram": 3.5, "dsp": 12}
+PLACED = Placed(
+    "nextpnr-ecp5 0.11.1",
+    fmax_mhz=130.5,
+    critical_path=CriticalPath("core.a.Q", "core.b.DI", 7.663),
+    used={"lut": 1300, "ff": 2346, "bram": 3.5, "dsp": 12},
+)
 
 
 def example():
     artifact = open_model(SPEC)
     program = Program(artifact.model, HwConfig(2, 4, 4))
-    cycles = report.cycles_section([100, 102, 104, 106, 108, 110], "simulated")
+    cycles = report.cycles_section([100, 102, 104, 106, 108, 110], report.SIMULATED)
     result = report.build_report(artifact, program, board("zybo"), 125.0, cycles)
-    result["resources"] = report.resources_section(USED, board("zybo"), "yosys synth_xilinx")
+    result["resources"]["synthesized"] = report.resources_section(
+        USED, board("zybo"), "yosys synth_xilinx"
+    )
     result["files"] = ["build/zybo/top.v"]
     return result
 
@@ -31,21 +41,67 @@ def example():
 def fields(value, prefix=""):
     for name, inner in value.items():
         yield prefix + name
-        if isinstance(inner, dict) and name in ("model", "cycles", "timing"):
+        if isinstance(inner, dict) and name in ("model", "cycles", "timing", "resources"):
             yield from fields(inner, f"{prefix}{name}.")
+
+
+def shown(result) -> str:
+    console = Console(file=io.StringIO(), width=140)
+    report.print_report(result, "some text", console)
+    return console.file.getvalue()
 
 
 def test_every_field_is_documented():
     text = (Path(__file__).parent.parent / "docs/report.md").read_text()
+    inner = ("model", "cycles", "timing", "resources")
     for name in fields(example()):
-        assert f"`{name}`" in text or name in ("model", "cycles", "timing"), name
+        parts = name.split(".")
+        documented = f"`{name}`" in text or all(f"`{part}`" in text for part in parts[2:])
+        assert name in inner or documented, name
+    assert f"`schema_version` is {report.SCHEMA_VERSION}" in text
 
 
 def test_speed_is_clock_by_mean_cycles():
     result = example()
     assert result["cycles"]["mean"] == 105
+    speed = result["tokens_per_second"]
+    assert speed["value"] == 125e6 / 105
+    assert speed["basis"] == "simulated cycles (mean over the context) x stated clock"
+
+
+def test_units_are_the_family_s():
+    resources = example()["resources"]["synthesized"]
+    assert resources["bram"] == {
+        "used": 3.5,
+        "available": 60,
+        "unit": "block memories (36 Kb)",
+    }
+    ulx3s = report.resources_section(USED, board("ulx3s"), "yosys")
+    assert [ulx3s[name]["unit"] for name in USED] == [
+        *("LUT4", "flip-flops", "block memories (18 Kb)", "MULT18X18D"),
+    ]
+
+
+def test_place_and_route_is_added():
+    result = example()
+    report.add_placed(result, PLACED, board("zybo"), 125.0)
+    assert result["timing"] == {
+        "fmax_mhz": 130.5,
+        "source": "placed and routed: nextpnr-ecp5 0.11.1",
+        "critical_path": {"start": "core.a.Q", "end": "core.b.DI", "delay_ns": 7.663},
+    }
+    assert result["resources"]["synthesized"]["lut"]["used"] == 1234
+    assert result["resources"]["placed"]["lut"]["used"] == 1300
+    assert result["resources"]["placed"]["source"] == result["timing"]["source"]
     assert result["tokens_per_second"]["value"] == 125e6 / 105
-    assert "simulated" in result["tokens_per_second"]["basis"]
+    assert result["tokens_per_second"]["basis"].endswith("x routed clock")
+
+
+@pytest.mark.parametrize("mhz", [131.0, 200.0])
+def test_a_clock_that_was_not_met_is_not_called_routed(mhz):
+    result = example()
+    report.add_placed(result, PLACED, board("zybo"), mhz)
+    assert result["tokens_per_second"]["basis"].endswith("x stated clock")
 
 
 def test_it_is_written_whole(tmp_path):
@@ -55,16 +111,29 @@ def test_it_is_written_whole(tmp_path):
 
 
 def test_the_table_shows_the_report():
-    console = Console(file=io.StringIO(), width=120)
-    report.print_report(example(), "some text", console)
-    shown = console.file.getvalue()
+    text = shown(example())
     for expected in (
         "some text",
         "first 100, mean 105.0, last 110",
+        "LUT6 (yosys synth_xilinx)",
         "1,234 of 17,600 (7%)",
         "3.5 of 60",
         "12 of 80",
+        "tokens per second (simulated cycles x stated clock)",
         "1,190,476 at 125 MHz (timing not checked: not placed and routed)",
         "build/zybo/top.v",
     ):
-        assert expected in shown
+        assert expected in text
+
+
+def test_the_table_shows_what_was_placed():
+    result = example()
+    report.add_placed(result, PLACED, board("zybo"), 125.0)
+    text = shown(result)
+    for expected in (
+        "1,300 of 17,600 (7%)",
+        "core.a.Q to core.b.DI, 7.7 ns",
+        "tokens per second (simulated cycles x routed clock)",
+        "1,190,476 at 125 MHz (routed up to 130.5 MHz)",
+    ):
+        assert expected in text

@@ -4,9 +4,12 @@ import random
 from fractions import Fraction
 
 import pytest
+from amaranth.back import rtlil
+from amaranth.hdl import ClockDomain, Module, Signal
 
 from model.errors import UserError
-from platforms.xilinx_clock import as_mhz, find_mmcm
+from platforms.clock import as_mhz
+from platforms.xilinx_clock import XilinxClock, find_mmcm
 
 INPUT = Fraction(125)
 
@@ -72,3 +75,27 @@ def test_no_frequency(text):
 def test_as_mhz_is_exact():
     assert as_mhz(187.5) == Fraction(375, 2)
     assert as_mhz("33.333333") == Fraction(33333333, 10**6)
+
+
+def design(output_mhz):
+    m = Module()
+    m.domains.sync = ClockDomain("sync")
+    source, reset, counter = Signal(), Signal(), Signal(4)
+    m.submodules.clock = clock = XilinxClock(source, INPUT, Fraction(output_mhz), reset)
+    m.d.sync += counter.eq(counter + 1)
+    assert clock.output_mhz == Fraction(output_mhz)
+    return rtlil.convert(m, ports=[source, reset, counter])
+
+
+def test_rtlil():
+    text = design(150)
+    assert "parameter real \\CLKFBOUT_MULT_F" in text and "BUFG" in text
+    assert (
+        float(text.split('\\CLKOUT0_DIVIDE_F "')[1].split('"')[0]) * 150
+        == find_mmcm(INPUT, Fraction(150)).vco_mhz
+    )
+
+
+def test_equal_frequencies_take_no_mmcm():
+    text = design(125)
+    assert "MMCME2_BASE" not in text and "BUFG" in text

@@ -11,10 +11,12 @@ from gateware.hw_config import HwConfig
 from gateware.program import Program
 from model.errors import UserError
 from model.random_model import random_model
-from platforms import synthesis, toolchain, yosys
+from platforms import place_and_route, synthesis, toolchain, yosys
 from platforms.board import board
 from platforms.yosys import ToolError
 from platforms.zynq_ps7 import unused_inputs
+
+from .test_placed import TIMING_RPT, XILINX_LOG
 
 TINY = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11"
 
@@ -63,7 +65,7 @@ def test_openxc7_build_directory_of_the_larger_board(program, tmp_path, no_tools
     script = content["build_top.sh"]
     assert "-nobram" not in script
     assert "xc7z020clg400.bin" in script and "--part xc7z020clg400-1" in script
-    assert "--freq 150" in script
+    assert "--log top.tim --freq 150" in script
     assert "LOC K17" in content["top.xdc"]
     mmcm = re.search(r"MMCME2_BASE #\((.*?)\) ", content["top.v"], re.S)[1]
     assert ".CLKFBOUT_MULT_F(9.0)" in mmcm and ".CLKOUT0_DIVIDE_F(7.5)" in mmcm
@@ -72,26 +74,85 @@ def test_openxc7_build_directory_of_the_larger_board(program, tmp_path, no_tools
 def test_without_tools_one_line_says_what_to_do(top, tmp_path, no_tools):
     project = toolchain.write_project(top, board("zybo"), tmp_path / "build")
     assert project.toolchain == "vivado"
-    text = io.StringIO()
-    toolchain.finish(project, Console(file=text, width=80))
-    assert text.getvalue() == (
+    assert toolchain.advice(project, project.tools.missing()) == (
         "no bitstream yet: install Vivado (AMD's free Standard edition suffices) so that vivado "
-        f"is on the PATH, then run: cd {tmp_path / 'build'} && sh build_top.sh\n"
+        f"is on the PATH, then run: cd {tmp_path / 'build'} && sh build_top.sh"
     )
 
 
-def test_an_installed_toolchain_is_chosen_and_run(top, tmp_path, monkeypatch):
-    vivado = tmp_path / "vivado"
-    vivado.write_text("#!/bin/sh\necho a tool at work\necho bits > top.bit\n")
-    vivado.chmod(0o755)
-    monkeypatch.setenv("VIVADO", str(vivado))
+VIVADO = """#!/bin/sh
+echo a tool at work
+echo bits > top.bit
+"""
+
+
+@pytest.fixture
+def vivado(tmp_path, monkeypatch):
+    tool = tmp_path / "vivado"
+    tool.write_text(VIVADO)
+    tool.chmod(0o755)
+    monkeypatch.setenv("VIVADO", str(tool))
+    return tool
+
+
+def test_an_installed_toolchain_is_chosen_and_run(top, tmp_path, vivado):
     project = toolchain.write_project(top, board("zybo"), tmp_path / "build")
-    assert toolchain.run_toolchain(project).read_text() == "bits\n"
+    assert place_and_route.make_bitstream(project, 125.0) is None
+    assert project.bitstream.read_text() == "bits\n"
     assert "a tool at work" in (project.directory / toolchain.LOG_NAME).read_text()
-    project.bitstream.unlink()
     vivado.write_text("#!/bin/sh\necho no license\nexit 3\n")
     with pytest.raises(ToolError, match="no license"):
-        toolchain.run_toolchain(project)
+        place_and_route.make_bitstream(project, 125.0)
+    assert not project.bitstream.exists()
+
+
+def test_a_bitstream_that_misses_its_clock_is_put_aside(top, tmp_path, vivado):
+    report = tmp_path / "report"
+    report.write_text(TIMING_RPT)
+    vivado.write_text(f"{VIVADO}cp {report} top_timing.rpt\n")
+    project = toolchain.write_project(top, board("zybo"), tmp_path / "build")
+    placed = place_and_route.make_bitstream(project, 160.0)
+    assert placed.fmax_mhz == pytest.approx(158.303, abs=1e-3)
+    assert not project.bitstream.exists()
+    assert (project.directory / "top.bit.timing-not-met").exists()
+    with pytest.raises(UserError) as error:
+        place_and_route.refuse_if_too_slow(placed, 160.0)
+    assert str(error.value) == (
+        "timing not met: routed at 158.3 MHz, 160 MHz asked for; try --clock 155"
+    )
+    assert place_and_route.make_bitstream(project, 150.0) == placed
+    assert project.bitstream.exists()
+    place_and_route.refuse_if_too_slow(placed, 150.0)
+
+
+def reports_of(project) -> tuple:
+    text = io.StringIO()
+    placed = place_and_route.read_reports(project, Console(file=text, width=500))
+    return placed, text.getvalue()
+
+
+def test_reports_that_were_dropped_in_are_read(top, tmp_path, no_tools):
+    project = toolchain.write_project(top, board("zybo"), tmp_path, "vivado")
+    assert reports_of(project) == (None, "")
+    (tmp_path / "top_timing.rpt").write_text(TIMING_RPT)
+    placed, text = reports_of(project)
+    assert placed.tool == "Vivado v.2023.2" and text == ""
+    # the same design written again leaves them current, another one does not
+    again = toolchain.write_project(top, board("zybo"), tmp_path, "vivado")
+    assert reports_of(again) == (placed, "")
+    (tmp_path / "top.xdc").write_text("another design's")
+    other = toolchain.write_project(top, board("zybo"), tmp_path, "vivado")
+    name = tmp_path / "top_timing.rpt"
+    assert reports_of(other) == (None, f"{name} is older than the design and is ignored\n")
+    name.write_text("no report")
+    assert reports_of(other) == (None, f"{name} is not a timing summary of Vivado; it is ignored\n")
+
+
+def test_a_log_of_nextpnr_xilinx_is_read(top, tmp_path, no_tools):
+    project = toolchain.write_project(top, board("zybo"), tmp_path, "openxc7")
+    (tmp_path / "top.tim").write_text(XILINX_LOG)
+    placed, _ = reports_of(project)
+    assert (placed.tool, placed.fmax_mhz) == ("nextpnr-xilinx", 131.25)
 
 
 def test_unknown_toolchain():
@@ -105,14 +166,15 @@ def test_an_unreachable_clock_is_refused_before_elaboration(program):
         board("zybo").build_top(program, 900.0)
 
 
-def test_build_id_depends_on_model_sizes_and_clock(program, top):
+def test_build_id_depends_on_model_sizes_clock_and_board(program, top):
     target = board("zybo")
     others = [
+        board("zybo-z7-20").build_top(program, 125.0),
         target.build_top(program, 100.0),
         target.build_top(Program(program.model, HwConfig(2, 4, 2)), 125.0),
         target.build_top(Program(random_model(TINY + ",seed=1"), program.hw), 125.0),
     ]
-    assert len({top.build_id, *(other.build_id for other in others)}) == 4
+    assert len({top.build_id, *(other.build_id for other in others)}) == 5
     assert top.build_id == target.build_top(program, 125.0).build_id
 
 

@@ -1,0 +1,190 @@
+"""Reads a command: its name, and the number behind it."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from .console_line import COMMAND_BITS
+from .console_messages import COMMANDS, DECIMALS, ROM_LAYOUT, SETTINGS, Number
+from .console_number import REQUEST, Operation
+
+UNKNOWN = len(COMMANDS)
+"""Code of what is no command."""
+SPACE, POINT = ord(" "), ord(".")
+DIGITS = ("0110---", "011100-")
+"""Patterns of the digits in 7-bit ASCII."""
+
+
+class CommandReader(wiring.Component):
+    """Compares the line with each name in the memory of texts, then reads its argument.
+
+    A name is followed by the line's end or by spaces and an argument. A number is decimal digits;
+    a temperature may have a point and one or two digits behind them, and is read in hundredths.
+
+    Parameters
+    ----------
+    value_bits : int
+        At least 7.
+
+    Members
+    -------
+    start : In(1)
+        A pulse begins the reading; not while busy.
+    busy : Out(1), from the cycle after ``start``
+    command : Out(range(8))
+        Index into COMMANDS, or UNKNOWN.
+    argument, refused : Out(1)
+        There is an argument, which the number unit now holds; it is no number, or too large.
+    rewind_name, advance_name : Out(1), name : In(ROM_LAYOUT)
+        Move to the first name, or one entry on; the entry follows 2 cycles later.
+    rewind, advance : Out(1), value : In, at_end : In(1)
+        The same for the line, of which the first byte is the slash.
+    request : Out(REQUEST), number_busy, too_large : In(1)
+        Of the number unit, whose limit is that of ``command``.
+    """
+
+    def __init__(self, *, value_bits: int):
+        super().__init__(
+            {
+                "start": In(1),
+                "busy": Out(1),
+                "command": Out(range(UNKNOWN + 1)),
+                "argument": Out(1),
+                "refused": Out(1),
+                "rewind_name": Out(1),
+                "advance_name": Out(1),
+                "name": In(ROM_LAYOUT),
+                "rewind": Out(1),
+                "advance": Out(1),
+                "value": In(value_bits),
+                "at_end": In(1),
+                "request": Out(REQUEST),
+                "number_busy": In(1),
+                "too_large": In(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        self._append = Signal()
+        # what the entries are: registers, a cycle after them
+        self._is_space, self._is_point = Signal(reset_less=True), Signal(reset_less=True)
+        self._is_digit, self._is_same = Signal(reset_less=True), Signal(reset_less=True)
+        m.d.sync += [
+            self._is_space.eq(self.value == SPACE),
+            self._is_point.eq(self.value == POINT),
+            self._is_digit.eq(self.value[:COMMAND_BITS].matches(*DIGITS)),
+            self._is_same.eq(self.value == self.name.byte),
+        ]
+        self._scaling = Signal(reset_less=True)  # zeros take the place of decimals
+        with m.FSM() as fsm:
+            m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
+            with m.State("IDLE"), m.If(self.start):
+                m.d.sync += [self.command.eq(0), self.argument.eq(0), self.refused.eq(0)]
+                m.d.comb += [self.rewind_name.eq(1), self.rewind.eq(1)]
+                m.next = "SLASH"
+            self._match(m)
+            self._skip_spaces(m)
+            self._read_number(m)
+        with m.If(self._append):
+            m.d.comb += [self.request.start.eq(1), self.request.operation.eq(Operation.APPEND)]
+        with m.If(self.busy & ~self._scaling):
+            m.d.comb += self.request.addend.eq(self.value[:4])
+        return m
+
+    def _match(self, m: Module):
+        """Compare with one name after the other."""
+        differs = Signal(reset_less=True)
+        with m.State("SLASH"):
+            m.d.comb += self.advance.eq(1)
+            m.d.sync += differs.eq(0)
+            m.next = "READ NAME"
+        with m.State("READ NAME"):
+            m.next = "FETCH NAME"
+        with m.State("FETCH NAME"):
+            m.next = "DECODE NAME"
+        with m.State("DECODE NAME"):
+            m.next = "COMPARE"
+        with m.State("COMPARE"):
+            m.d.comb += self.advance_name.eq(1)
+            m.next = "READ NAME"
+            with m.If(self.name.special):
+                with m.If(~differs & (self.at_end | self._is_space)):
+                    m.next = "ARGUMENT"
+                with m.Else():
+                    m.d.comb += self.rewind.eq(1)
+                    m.d.sync += self.command.eq(self.command + 1)
+                    m.next = "SLASH"
+                    with m.If(self.command == UNKNOWN - 1):
+                        m.next = "IDLE"
+            with m.Elif(self.at_end | ~self._is_same):
+                m.d.sync += differs.eq(1)
+            with m.Else():
+                m.d.comb += self.advance.eq(1)
+
+    def _skip_spaces(self, m: Module):
+        with m.State("READ SPACE"):
+            m.next = "FETCH SPACE"
+        with m.State("FETCH SPACE"):
+            m.next = "DECODE SPACE"
+        with m.State("DECODE SPACE"):
+            m.next = "ARGUMENT"
+        with m.State("ARGUMENT"):
+            with m.If(self.at_end):
+                m.next = "IDLE"
+            with m.Elif(self._is_space):
+                m.d.comb += self.advance.eq(1)
+                m.next = "READ SPACE"
+            with m.Elif(self.command >= SETTINGS):
+                m.d.sync += self.command.eq(UNKNOWN)
+                m.next = "IDLE"
+            with m.Else():
+                m.d.sync += self.argument.eq(1)
+                m.next = "CLEAR"
+
+    def _read_number(self, m: Module):
+        """States that read the argument."""
+        digits = Signal(reset_less=True)  # there are some
+        point = Signal(reset_less=True)
+        decimals = Signal(range(DECIMALS + 1), reset_less=True)
+        fixed_point = self.command == Number.TEMPERATURE
+        with m.State("CLEAR"):
+            m.d.comb += self.request.clear.eq(1)
+            cleared = (digits, point, decimals, self._scaling)
+            m.d.sync += [signal.eq(0) for signal in cleared]
+            m.next = "CHARACTER"
+        with m.State("READ CHARACTER"):
+            m.next = "FETCH CHARACTER"
+        with m.State("FETCH CHARACTER"):
+            m.next = "DECODE CHARACTER"
+        with m.State("DECODE CHARACTER"):
+            m.next = "CHARACTER"
+        with m.State("CHARACTER"):
+            with m.If(self.at_end):
+                with m.If(point & (decimals == 0)):
+                    self._refuse(m)
+                with m.Elif(fixed_point & (decimals != DECIMALS)):
+                    m.d.sync += [self._scaling.eq(1), decimals.eq(decimals + 1)]
+                    m.d.comb += self._append.eq(1)
+                    m.next = "APPEND"
+                with m.Else():
+                    m.next = "IDLE"
+            with m.Elif(self._is_digit & (decimals != DECIMALS)):
+                m.d.sync += [digits.eq(1), decimals.eq(decimals + point)]
+                m.d.comb += self._append.eq(1)
+                m.next = "APPEND"
+            with m.Elif(self._is_point & fixed_point & digits & ~point):
+                m.d.sync += point.eq(1)
+                m.d.comb += self.advance.eq(1)
+                m.next = "READ CHARACTER"
+            with m.Else():
+                self._refuse(m)
+        with m.State("APPEND"), m.If(~self.number_busy):
+            m.d.comb += self.advance.eq(~self._scaling)
+            m.next = "READ CHARACTER"
+            with m.If(self.too_large):
+                self._refuse(m)
+
+    def _refuse(self, m: Module):
+        m.d.sync += self.refused.eq(1)
+        m.next = "IDLE"

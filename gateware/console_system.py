@@ -1,0 +1,163 @@
+"""The core with its console: behind bytes (:class:`ConsoleCore`), behind a UART."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .console_vocabulary import token_texts
+from .core import Core
+from .identification import Identification
+from .program import Program
+from .receive_queue import ReceiveQueue
+from .text_console import TextConsole
+from .uart import UartReceiver, UartTransmitter, uart_divisor
+
+DEFAULT_BAUD = 115_200
+
+
+class ConsoleCore(wiring.Component):
+    """Core, console and receive queue; bytes in and out.
+
+    Parameters
+    ----------
+    program : Program
+        Its model's vocabulary is the console's.
+    name : str
+        The model's name.
+    build_id : int, 32 bits
+    clock_hz : int
+        Shown by ``/info``.
+    dsp : str
+        Multiplier family, as of :class:`Core`.
+
+    Members
+    -------
+    received : In(stream of 8 bits)
+        Always ready; what the queue has no room for is lost, and said to be.
+    damaged : In(1)
+        The item at ``received`` stands for a byte that was not received whole.
+    sent : Out(stream of 8 bits)
+    busy, context_full : Out(1), the core's
+
+    Raises
+    ------
+    UserError
+        If a token's text is not one character, or the same as another's.
+    TypeError, ValueError
+        As :class:`Identification`.
+    """
+
+    def __init__(
+        self, program: Program, *, name: str, build_id: int, clock_hz: int, dsp: str = "generic"
+    ):
+        model = program.model
+        token_texts(model.vocabulary)  # refuses what the console can't send
+        self._program, self._name, self._dsp = program, name, dsp
+        self._identification = Identification(
+            model.config, program.hw, model.digest, build_id, round(clock_hz / 1000)
+        )
+        super().__init__(
+            {
+                "received": In(stream.Signature(8)),
+                "damaged": In(1),
+                "sent": Out(stream.Signature(8)),
+                "busy": Out(1),
+                "context_full": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.queue = queue = ReceiveQueue()
+        model = self._program.model
+        m.submodules.console = console = TextConsole(
+            name=self._name,
+            identification=self._identification,
+            vocabulary=model.vocabulary,
+            logit_scale=model.logit_scale,
+        )
+        m.submodules.core = core = Core(self._program, dsp=self._dsp)
+        wiring.connect(m, queue.queued, console.queued)
+        wiring.connect(m, console.sent, wiring.flipped(self.sent))
+        wiring.connect(m, console.prompt, core.prompt)
+        wiring.connect(m, core.output, console.output)
+        wiring.connect(m, console.settings, core.settings)
+        m.d.comb += [
+            queue.received.valid.eq(self.received.valid),
+            queue.received.payload.byte.eq(self.received.payload),
+            queue.received.payload.damaged.eq(self.damaged),
+            self.received.ready.eq(queue.received.ready),
+            console.interrupt.eq(queue.interrupt),
+            core.start.eq(console.start),
+            core.abort.eq(console.abort),
+            console.busy.eq(core.busy),
+            console.context_full.eq(core.context_full),
+            self.busy.eq(core.busy),
+            self.context_full.eq(core.context_full),
+        ]
+        return m
+
+
+class ConsoleSystem(wiring.Component):
+    """:class:`ConsoleCore` behind a UART: 8 data bits, no parity, 1 stop bit.
+
+    Parameters
+    ----------
+    program, name, build_id, dsp : see :class:`ConsoleCore`
+    clock_hz : int
+        Frequency of the domain ``sync``.
+    baud : int
+
+    Members
+    -------
+    rx : In(1), asynchronous; tx : Out(1)
+        Serial lines, high when idle.
+    busy, context_full : Out(1), the core's
+
+    Raises
+    ------
+    UserError
+        As :class:`ConsoleCore`, and :func:`.uart.uart_divisor` if the clock cannot make the baud
+        rate.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        *,
+        name: str,
+        build_id: int,
+        clock_hz: int,
+        baud: int = DEFAULT_BAUD,
+        dsp: str = "generic",
+    ):
+        self._divisor = uart_divisor(clock_hz, baud)
+        self._core = ConsoleCore(program, name=name, build_id=build_id, clock_hz=clock_hz, dsp=dsp)
+        super().__init__(
+            {
+                "rx": In(1, init=1),
+                "tx": Out(1, init=1),
+                "busy": Out(1),
+                "context_full": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.receiver = receiver = UartReceiver(self._divisor)
+        m.submodules.transmitter = transmitter = UartTransmitter(self._divisor)
+        m.submodules.core = core = self._core
+        wiring.connect(m, core.sent, transmitter.bytes)
+        m.d.comb += [
+            receiver.rx.eq(self.rx),
+            self.tx.eq(transmitter.tx),
+            core.received.valid.eq(receiver.received.valid),
+            core.received.payload.eq(receiver.received.payload.byte),
+            core.damaged.eq(receiver.received.payload.damaged),
+            receiver.received.ready.eq(core.received.ready),
+            self.busy.eq(core.busy),
+            self.context_full.eq(core.context_full),
+        ]
+        return m

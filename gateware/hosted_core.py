@@ -1,0 +1,70 @@
+"""The core with its host interface: what every system with a processor instantiates."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from .axi_lite import axi_lite_signature
+from .core import Core
+from .host_interface import HostInterface
+from .program import Program
+from .register import ADDRESS_WIDTH
+
+
+class HostedCore(wiring.Component):
+    """A core behind the AXI4-Lite registers of :mod:`.registers`; one clock domain, ``sync``.
+
+    Parameters
+    ----------
+    program : Program
+    build_id : int, 32 bits
+    clock_khz : int, 32 bits
+        What the registers BUILD_ID and CLOCK_KHZ read.
+    dsp : str
+        As :class:`.core.Core`.
+
+    Members
+    -------
+    axi : In(axi_lite_signature(12))
+    busy, context_full : Out(1)
+        As :class:`.core.Core`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :class:`.host_interface.HostInterface`.
+    """
+
+    def __init__(self, program: Program, *, build_id: int, clock_khz: int, dsp: str = "generic"):
+        model = program.model
+        self._host = HostInterface(
+            model.config, program.hw, digest=model.digest, build_id=build_id, clock_khz=clock_khz
+        )
+        self._core = Core(program, dsp=dsp)
+        super().__init__(
+            {
+                "axi": In(axi_lite_signature(ADDRESS_WIDTH)),
+                "busy": Out(1),
+                "context_full": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.host = host = self._host
+        m.submodules.core = core = self._core
+        wiring.connect(m, wiring.flipped(self.axi), host.axi)
+        wiring.connect(m, host.prompt, core.prompt)
+        wiring.connect(m, core.output, host.output)
+        wiring.connect(m, host.settings, core.settings)
+        m.d.comb += [
+            core.start.eq(host.start),
+            core.abort.eq(host.abort),
+            host.busy.eq(core.busy),
+            host.context_full.eq(core.context_full),
+            self.busy.eq(core.busy),
+            self.context_full.eq(core.context_full),
+        ]
+        return m

@@ -1,0 +1,350 @@
+"""The console between two byte streams and a core: lines in, answers out (docs/console.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import enum, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from .console_command import CommandReader
+from .console_generation import Generation
+from .console_line import Event, LineEditor
+from .console_messages import (
+    ANSWERS,
+    BENCH,
+    ENDINGS,
+    LINE_REFUSALS,
+    REFUSALS,
+    ROM_LAYOUT,
+    ConsoleTexts,
+    Message,
+    Number,
+)
+from .console_number import NumberUnit
+from .console_printer import Printer
+from .console_settings import ConsoleSettings
+from .console_vocabulary import ConsoleVocabulary, token_texts
+from .core import settings_signature
+from .identification import Identification
+from .receive_queue import QUEUED_LAYOUT
+from .sequencer import token_stream
+
+
+class Then(enum.Enum, shape=2):
+    """What follows a text."""
+
+    TYPING = 0
+    NEW_LINE = 1
+    """typing, on an empty line"""
+    GENERATION = 2
+    ENDING = 3
+    """the text that says how the generation ended"""
+
+
+class TextConsole(wiring.Component):
+    """Reads lines, obeys commands, and lets the core continue prompts.
+
+    No state waits for anything but the transmitter, the core while it generates, and bytes.
+
+    Parameters
+    ----------
+    name : str
+        The model's name.
+    identification : Identification
+    vocabulary : sequence of str
+    logit_scale : float
+        The model's; the multipliers of the temperatures come from it.
+
+    Members
+    -------
+    queued : In(stream of QUEUED_LAYOUT)
+    interrupt : In(1)
+        A pulse for each Ctrl-C; ``queued`` is empty then.
+    sent : Out(stream of 8 bits)
+    prompt : Out(token stream), output : In(token stream), settings : Out(settings_signature)
+    start, abort : Out(1), pulses
+    busy, context_full : In(1)
+        The core's; as :class:`.core.Core` has them.
+
+    Raises
+    ------
+    UserError
+        If a token's text is not one character, or the same as another's.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        identification: Identification,
+        vocabulary: Sequence[str],
+        logit_scale: float,
+    ):
+        self._config = identification.config
+        self._texts = ConsoleTexts(name, identification)
+        token_texts(vocabulary)  # refuses what has no place in it
+        self._token_texts, self._logit_scale = tuple(vocabulary), logit_scale
+        vocab_size = self._config.vocab_size
+        super().__init__(
+            {
+                "queued": In(stream.Signature(QUEUED_LAYOUT)),
+                "interrupt": In(1),
+                "sent": Out(stream.Signature(8)),
+                "prompt": Out(token_stream(vocab_size)),
+                "output": In(token_stream(vocab_size)),
+                "settings": Out(settings_signature(vocab_size)),
+                "start": Out(1),
+                "abort": Out(1),
+                "busy": In(1),
+                "context_full": In(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        entries, self._pages = self._texts.rom()
+        m.submodules.editor = self._editor = editor = LineEditor(self._config)
+        value_bits = len(editor.value)
+        m.submodules.vocabulary = self._vocabulary = ConsoleVocabulary(
+            self._token_texts, logit_scale=self._logit_scale
+        )
+        m.submodules.number = self._number = NumberUnit()
+        m.submodules.printer = self._printer = Printer(rom_depth=len(entries))
+        m.submodules.reader = self._reader = CommandReader(value_bits=value_bits)
+        m.submodules.generation = self._generation = Generation(self._config, value_bits=value_bits)
+        m.submodules.settings = self._settings = ConsoleSettings(
+            self._config, length_bits=len(editor.length)
+        )
+        self._connect_texts(m, entries)
+        self._connect_line(m)
+        self._connect_core(m)
+        self._connect_sent(m)
+        self._interrupted, self._bench = Signal(), Signal()
+        with m.If(self._printer.answered):
+            m.d.sync += self._interrupted.eq(0)
+        with m.If(self.interrupt):
+            m.d.sync += self._interrupted.eq(1)
+        m.d.comb += [
+            self._generation.stop.eq(self._interrupted),
+            self._generation.bench.eq(self._bench),
+            editor.forget_cr.eq(self.interrupt),
+        ]
+        self._control(m)
+        return m
+
+    def _connect_texts(self, m: Module, entries: list[dict]):
+        """The memory of texts to the printer, which moves in it, and the reader of commands."""
+        m.submodules.texts = memory = Memory(
+            shape=ROM_LAYOUT,
+            depth=len(entries),
+            init=entries,
+            attrs={"ram_style": "block", "rom_style": "block"},
+        )
+        read, reader, printer = memory.read_port(), self._reader, self._printer
+        entry = Signal(ROM_LAYOUT, reset_less=True)
+        m.d.sync += entry.eq(read.data)
+        m.d.comb += [
+            read.addr.eq(printer.rom_address),
+            printer.rewind.eq(reader.rewind_name),
+            printer.advance.eq(reader.advance_name),
+            reader.name.eq(entry),
+            printer.rom_entry.eq(entry),
+        ]
+
+    def _connect_line(self, m: Module):
+        editor, reader, generation = self._editor, self._reader, self._generation
+        vocabulary = self._vocabulary
+        wiring.connect(m, wiring.flipped(self.queued), editor.queued)
+        m.d.comb += [
+            editor.reading.eq(reader.busy | generation.busy),
+            editor.rewind.eq(reader.rewind | generation.rewind),
+            editor.advance.eq(reader.advance | generation.advance),
+            vocabulary.search.eq(editor.search),
+            vocabulary.character.eq(editor.character),
+            editor.searching.eq(vocabulary.busy),
+            editor.found.eq(vocabulary.found),
+            editor.token.eq(vocabulary.address),
+        ]
+        for user in (reader, generation):
+            m.d.comb += [user.value.eq(editor.value), user.at_end.eq(editor.at_end)]
+
+    def _connect_core(self, m: Module):
+        generation, settings, vocabulary = self._generation, self._settings, self._vocabulary
+        wiring.connect(m, generation.prompt, wiring.flipped(self.prompt))
+        wiring.connect(m, wiring.flipped(self.output), generation.output)
+        m.d.comb += [
+            self.start.eq(generation.core_start),
+            self.abort.eq(generation.core_abort),
+            generation.core_busy.eq(self.busy),
+            generation.context_full.eq(self.context_full),
+            self.settings.temperature_mult.eq(generation.mult),
+            self.settings.temperature_shift.eq(generation.shift),
+            self.settings.top_k.eq(settings.top_k),
+            self.settings.seed.eq(settings.seed),
+            self.settings.count.eq(generation.count),
+            vocabulary.look_up.eq(generation.look_up),
+            vocabulary.look_up_temperature.eq(generation.look_up_temperature),
+            vocabulary.token.eq(generation.token),
+            vocabulary.hundredths.eq(settings.temperature),
+            generation.text.eq(vocabulary.text),
+            generation.temperature.eq(vocabulary.temperature),
+            generation.tokens.eq(settings.tokens),
+            generation.phase.eq(self._number.phase),
+            settings.length.eq(self._editor.length),
+            settings.bench.eq(generation.bench),
+            settings.text.eq(generation.text_tokens),
+            settings.cycles.eq(generation.cycles),
+            settings.waiting.eq(generation.waiting),
+        ]
+
+    def _connect_sent(self, m: Module):
+        """At most one of the three sends at a time."""
+        printer, editor, generation = self._printer, self._editor, self._generation
+        sources = [source.sent for source in (printer, editor, generation)]
+        payloads = [source.payload for source in sources]
+        m.d.comb += [
+            self.sent.valid.eq(Cat(source.valid for source in sources).any()),
+            self.sent.payload.eq(
+                Mux(printer.busy, payloads[0], Mux(generation.busy, payloads[2], payloads[1]))
+            ),
+            *(source.ready.eq(self.sent.ready) for source in sources),
+        ]
+
+    def _connect_number(self, m: Module):
+        """The number unit to its users: the reader, the printer, and what stores a setting."""
+        number, settings = self._number, self._settings
+        reader, printer = self._reader, self._printer
+        for field in ("start", "clear", "operation", "addend"):
+            wanted = [getattr(user.request, field) for user in (reader, printer)]
+            wanted = [Value.cast(value) for value in wanted]
+            m.d.comb += getattr(number.request, field).eq(wanted[0] | wanted[1])
+        m.d.comb += [
+            reader.number_busy.eq(number.busy),
+            reader.too_large.eq(number.too_large),
+            printer.number_busy.eq(number.busy),
+            printer.digit.eq(number.digit),
+            printer.more.eq(number.more),
+            settings.phase.eq(number.phase),
+            settings.loading.eq(number.loading),
+            settings.result.eq(number.result),
+            settings.number.eq(printer.number),
+            settings.setting.eq(reader.command),
+            number.source.eq(settings.bit),
+            number.limit.eq(settings.limit),
+        ]
+
+    def _store(self, m: Module):
+        """States that store the number read, or the seed plus 1, in a setting."""
+        number, settings = self._number, self._settings
+        with m.State("STORE"):
+            m.d.comb += settings.store.eq(1)
+            with m.If(self._advancing):
+                m.d.comb += [settings.number.eq(Number.SEED), number.request.addend.eq(1)]
+            with m.Else():
+                m.d.comb += [
+                    settings.number.eq(self._reader.command),
+                    number.source.eq(number.value),
+                ]
+            with m.If(~number.busy):
+                with m.If(self._advancing):
+                    m.next = "COUNT"
+                with m.Else():
+                    m.next = "SAY"
+
+    def _say(self, m: Module, message: Message, then: Then):
+        m.d.sync += [self._page.eq(self._pages[message]), self._then.eq(then)]
+        m.next = "SAY"
+
+    def _say_one_of(self, m: Module, messages: Sequence[Message], selector, then: Then):
+        with m.Switch(selector):
+            for value, message in enumerate(messages):
+                with m.Case(value):
+                    m.d.sync += self._page.eq(self._pages[message])
+        m.d.sync += self._then.eq(then)
+        m.next = "SAY"
+
+    def _control(self, m: Module):
+        generation, number = self._generation, self._number
+        self._page = Signal.like(self._printer.page, reset_less=True)
+        self._then = Signal(Then, reset_less=True)
+        self._advancing = Signal(reset_less=True)
+        self._connect_number(m)
+        m.d.comb += self._printer.page.eq(self._page)
+        with m.FSM():
+            with m.State("RESET"):
+                self._say(m, Message.WELCOME, Then.NEW_LINE)
+            with m.State("SAY"):
+                m.d.comb += self._printer.start.eq(1)
+                m.next = "SAYING"
+            with m.State("SAYING"), m.If(~self._printer.busy):
+                self._proceed(m)
+            with m.State("TYPE"):
+                self._type(m)
+            with m.State("READ"), m.If(~self._reader.busy):
+                self._obey(m)
+            with m.State("GENERATE"), m.If(~generation.busy):
+                m.next = "COUNT"
+                m.d.sync += self._advancing.eq(1)
+                with m.If(generation.mult.any()):
+                    m.d.comb += number.request.start.eq(1)
+                    m.next = "STORE"
+            self._store(m)
+            with m.State("COUNT"):
+                counts = (Message.COUNTS_AFTER_TEXT, Message.COUNTS)
+                self._say_one_of(m, counts, generation.bench, Then.ENDING)
+
+    def _proceed(self, m: Module):
+        """After a text."""
+        editor = self._editor
+        with m.Switch(self._then):
+            with m.Case(Then.TYPING):
+                m.d.comb += editor.resume.eq(1)
+                m.next = "TYPE"
+            with m.Case(Then.NEW_LINE):
+                m.d.comb += [editor.resume.eq(1), editor.clear.eq(1)]
+                m.next = "TYPE"
+            with m.Case(Then.GENERATION):
+                m.d.comb += self._generation.start.eq(1)
+                m.next = "GENERATE"
+            with m.Case(Then.ENDING):
+                self._say_one_of(m, ENDINGS, self._generation.ending, Then.NEW_LINE)
+
+    def _type(self, m: Module):
+        """Let the editor work until it wants something said."""
+        editor = self._editor
+        m.d.comb += editor.enable.eq(~self._interrupted)
+        with m.Switch(editor.event):
+            with m.Case(Event.NONE), m.If(self._interrupted & editor.waiting):
+                self._say(m, Message.EMPTY, Then.NEW_LINE)
+            with m.Case(Event.RUBOUT):
+                self._say(m, Message.RUBOUT, Then.TYPING)
+            with m.Case(Event.ERASED):
+                self._say(m, Message.ERASED, Then.NEW_LINE)
+            with m.Case(Event.ENTERED):
+                with m.If(editor.failed):
+                    self._say_one_of(m, LINE_REFUSALS, editor.error, Then.NEW_LINE)
+                with m.Elif(editor.command):
+                    m.d.comb += self._reader.start.eq(1)
+                    m.next = "READ"
+                with m.Elif(~editor.length.any()):
+                    self._say(m, Message.EMPTY, Then.NEW_LINE)
+                with m.Else():
+                    m.d.sync += self._bench.eq(0)
+                    self._say(m, Message.PROMPT, Then.GENERATION)
+
+    def _obey(self, m: Module):
+        """Carry out the command that was read."""
+        reader = self._reader
+        with m.If(reader.refused):
+            self._say_one_of(m, REFUSALS, reader.command, Then.NEW_LINE)
+        with m.Else():
+            self._say_one_of(m, ANSWERS, reader.command, Then.NEW_LINE)
+            with m.If(reader.argument):
+                m.d.sync += self._advancing.eq(0)
+                m.d.comb += self._number.request.start.eq(1)
+                m.next = "STORE"
+        with m.If(reader.command == BENCH):
+            m.d.sync += [self._bench.eq(1), self._then.eq(Then.GENERATION)]

@@ -1,0 +1,125 @@
+"""``build.py`` for a board: text, netlist, build directory, and on to the bitstream."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from pathlib import Path
+
+from rich.console import Console
+
+from gateware.program import Program
+from model.artifact import Artifact
+from model.errors import UserError
+
+from . import generation, report
+from .family import Resources
+from .place_and_route import make_bitstream, read_reports, refuse_if_too_slow
+from .placed import Placed
+from .programming import check_programmers, program
+from .progress import console as status
+from .progress import working
+from .simulation import CoreSimulator
+from .sizing import nearest_fitting, size_options
+from .synthesis import synthesize
+from .target import UART, Board
+from .toolchain import Project, advice, choose_toolchain, write_project
+from .yosys import ToolError
+
+
+def check_options(target: Board, arguments) -> None:
+    """UserError if the toolchain is unknown, or the board has no such port or programmer."""
+    choose_toolchain(target, arguments.toolchain)
+    if arguments.baud is not None and target.console != UART:
+        raise UserError(f"{target.name} has no text console on a serial port; leave --baud out")
+    if arguments.program:
+        check_programmers(target.programmers, target.name)
+
+
+def top_options(target: Board, artifact: Artifact, arguments) -> dict:
+    """Options of the board's top level."""
+    if target.console != UART:
+        return {}
+    options = {"name": artifact.name}
+    return options if arguments.baud is None else {**options, "baud": arguments.baud}
+
+
+def build_board(
+    artifact: Artifact,
+    core_program: Program,
+    target: Board,
+    clock_mhz: float,
+    directory: Path,
+    arguments,
+    output: Console,
+    print_text,
+) -> None:
+    """Everything for a board; ``print_text`` generates the text with the simulator it is given."""
+    toolchain = choose_toolchain(target, arguments.toolchain)
+    options = top_options(target, artifact, arguments)
+    design = target.build_top(core_program, clock_mhz, **options)
+    clock_mhz = float(design.clock_mhz)
+    with concurrent.futures.ThreadPoolExecutor() as pool, working("synthesis"):
+        synthesis = pool.submit(synthesize, design, target, directory)
+        try:
+            simulator = CoreSimulator(core_program)
+            text = print_text(simulator)
+            with working("counting cycles at every position"):
+                counts = generation.measure_cycles(core_program, simulator)
+            resources = synthesis.result()
+        except BaseException:
+            synthesis.cancel()
+            raise
+    cycles = report.cycles_section(counts, report.SIMULATED)
+    result = report.build_report(artifact, core_program, target, clock_mhz, cycles)
+    result["build_id"] = f"{design.build_id:08x}"
+    result["resources"]["synthesized"] = report.resources_section(
+        resources.as_dict(), target, f"yosys {target.family.synthesis.split()[0]}"
+    )
+    with working("writing the project"):
+        project = write_project(design, target, directory, toolchain)
+    fits = not resources.exceeding(target.budget)
+    missing = project.tools.missing()
+    try:
+        placed = _place(project, clock_mhz, run=fits and not missing)
+    except ToolError:
+        _write(result, project, text, output)
+        raise
+    if placed is not None:
+        report.add_placed(result, placed, target, clock_mhz)
+    _write(result, project, text, output)
+    refuse_if_too_large(core_program, target, resources)
+    if placed is not None:
+        refuse_if_too_slow(placed, clock_mhz)
+    last = f"bitstream: {project.bitstream}"
+    if not project.bitstream.exists():
+        last = advice(project, missing)
+    output.print(last, markup=False, highlight=False, soft_wrap=True)
+    if arguments.program:
+        program(target.programmers, project.bitstream, output)
+
+
+def _place(project: Project, clock_mhz: float, run: bool) -> Placed | None:
+    if run:
+        return make_bitstream(project, clock_mhz)
+    return read_reports(project, status)
+
+
+def _write(result: dict, project: Project, text: str, output: Console) -> None:
+    made = [project.bitstream] if project.bitstream.exists() else []
+    paths = [*project.files, *made, project.directory / "report.json"]
+    result["files"] = [str(path) for path in paths]
+    report.write_report(result, project.directory)
+    report.print_report(result, text, output)
+
+
+def refuse_if_too_large(core_program: Program, target: Board, resources: Resources) -> None:
+    """UserError, naming resource, excess and sizes that fit, if the synthesized design does not."""
+    for name, used, available in resources.exceeding(target.budget):
+        smaller = nearest_fitting(core_program.model, target, core_program.hw)
+        advised = "train a smaller model or choose a larger board"
+        if smaller is not None:
+            advised = f"try {size_options(smaller)}"
+        raise UserError(
+            f"the design does not fit {target.label}: {used:,g} {name.upper()}, "
+            f"{used - available:,g} more than the {available:,} there are; {advised}"
+        )

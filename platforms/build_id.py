@@ -1,0 +1,28 @@
+"""32 bits that name a whole design."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable
+from pathlib import Path
+
+from gateware.program import Program
+
+from .cache import digest
+from .design_digest import design_digest
+
+
+def build_id(program: Program, facts: Iterable[object], classes: Iterable[type]) -> int:
+    """Digest of the core, of what was chosen around it, and of the sources of all that.
+
+    ``facts``: clock, baud rate and whatever else the caller's hardware depends on. ``classes``:
+    those whose files, and those of their bases in this package, describe the hardware.
+    """
+    files = {
+        Path(inspect.getsourcefile(base))
+        for cls in classes
+        for base in cls.__mro__
+        if base.__module__.split(".")[0] == __package__
+    }
+    sources = [path.read_text(encoding="utf-8") for path in sorted(files)]
+    return int(digest(design_digest(program), *map(str, facts), *sources)[:8], 16)

@@ -1,0 +1,78 @@
+"""Talk to a board, or to its simulation: ``python -m platforms.console PORT|sim``."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+
+from model.cli import ArgumentParser, run
+from model.errors import UserError
+
+from .console_client import ConsoleClient
+from .console_link import DEFAULT_BAUD, SIMULATION, Link, SerialLink, serial_ports
+from .console_session import Session
+
+PROGRAM = "python -m platforms.console"
+EPILOG = """\
+Lines are prompts, or commands that begin with /; /help lists them. Without a terminal, lines come
+from standard input, one prompt or command each, and the exit status is 2 if one was refused.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Command line of the console."""
+    p = ArgumentParser(prog=PROGRAM, description=__doc__, epilog=EPILOG)
+    p.add_argument("port", nargs="?", help=f"serial port, or {SIMULATION}; without it, the ports")
+    p.add_argument("--baud", type=int, help=f"of the serial port (default: {DEFAULT_BAUD})")
+    p.add_argument(
+        "--model",
+        help=f"of {SIMULATION}: shipped name, artifact file or random:… (default: build.py's)",
+    )
+    return p
+
+
+def main() -> int | None:
+    arguments = parser().parse_args()
+    if arguments.port is None:
+        print_ports()
+        return None
+    for stream, errors in ((sys.stdin, "surrogateescape"), (sys.stdout, "replace")):
+        stream.reconfigure(errors=errors)
+    with contextlib.closing(open_link(arguments)) as link:
+        client = ConsoleClient(link)
+        client.synchronize()
+        try:
+            return Session(client).run()
+        except BrokenPipeError:  # Whoever read the answers has left, as head does.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+
+
+def open_link(arguments: argparse.Namespace) -> Link:
+    """The link that the user asked for; UserError if there can't be one."""
+    if arguments.port == SIMULATION:
+        if arguments.baud is not None:
+            raise UserError(f"--baud is of a serial port; {SIMULATION} has none")
+        # not above: it imports all of Amaranth, which a board needs not wait for
+        from .console_simulation import simulate
+
+        return simulate(arguments.model)
+    if arguments.model is not None:
+        raise UserError(f"--model goes with {SIMULATION}; a board has its model built in")
+    return SerialLink(arguments.port, DEFAULT_BAUD if arguments.baud is None else arguments.baud)
+
+
+def print_ports() -> None:
+    """The serial ports there are, and what to type."""
+    ports = serial_ports()
+    for port in ports:
+        print(f"{port.device}  {port.description}")
+    if not ports:
+        print("no serial ports found; is the board plugged in?")
+    print(f"type: {PROGRAM} {ports[0].device if ports else 'PORT'} (or {SIMULATION})")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,189 @@
+"""The console's terminal side: lines from a person or a script, answers as they come."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+
+from model.cli import USER_ERROR_STATUS
+from model.errors import UserError
+
+from .cache import cache_directory
+from .console_answer import Kind
+from .console_bench import BenchError, print_bench
+from .console_client import ConsoleClient, Interrupted, UnsendableLine
+from .progress import output_console
+
+try:
+    import readline
+except ImportError:  # Not on Windows, whose terminal edits lines by itself.
+    readline = None
+
+PROMPT = "> "
+QUIT, BENCH, HELP, INFO = "/quit", "/bench", "/help", "/info"
+COMMANDS = ("/temperature", "/top-k", "/seed", "/tokens", INFO, BENCH, HELP, QUIT)
+HISTORY_FILE = "console_history"
+HISTORY_LINES = 1000
+
+_MARKS = {Kind.INFORMATION: "# ", Kind.REFUSAL: "! ", Kind.NOTE: "! "}
+
+
+class Session:
+    """Reads lines from stdin until it ends or ``/quit``; writes answers to stdout.
+
+    On a terminal it prompts, edits lines, and Ctrl-C stops the generation only. Otherwise it
+    takes one line after the other, and Ctrl-C stops the generation and then the program.
+
+    Parameters
+    ----------
+    client : ConsoleClient
+        Synchronized.
+    """
+
+    def __init__(self, client: ConsoleClient):
+        self._client = client
+        self._interactive = sys.stdin.isatty() and sys.stdout.isatty()
+        self._interrupts = _Interrupts()
+        self._refused = False
+
+    def run(self) -> int:
+        """Exit status: 0, or 2 if a script had a line that was refused."""
+        info = self._client.ask(INFO).information
+        _write("".join(f"# {line}\n" for line in info[:1]))
+        with self._interrupts, _history() if self._interactive else contextlib.nullcontext():
+            for line in self._typed_lines() if self._interactive else self._piped_lines():
+                if line.rstrip() == QUIT:
+                    break
+                if line:
+                    self._handle(line)
+        return USER_ERROR_STATUS if self._refused and not self._interactive else 0
+
+    def _typed_lines(self) -> Iterator[str]:
+        """Lines as a person types them; Ctrl-C forgets one, Ctrl-D ends."""
+        while True:
+            try:
+                with self._interrupts.raised():
+                    line = input(PROMPT)
+            except KeyboardInterrupt:
+                _write("\n")
+            except EOFError:
+                _write("\n")
+                return
+            else:
+                yield line
+
+    def _piped_lines(self) -> Iterator[str]:
+        while True:
+            with self._interrupts.raised():
+                line = sys.stdin.readline()
+            if not line:
+                return
+            yield line.removesuffix("\n").removesuffix("\r")
+
+    def _handle(self, line: str) -> None:
+        command, interrupted = line.rstrip(), self._interrupts.start()
+        try:
+            if command == BENCH:
+                print_bench(self._client, interrupted, output_console())
+            else:
+                self._answer(line, interrupted)
+                if command == HELP:
+                    _write(f"# {QUIT}, Ctrl-D: leave; Ctrl-C: stop the generation\n")
+        except (UnsendableLine, BenchError) as error:
+            _write(f"! {error}\n")
+            self._refused = True
+        if self._interrupts.happened and not self._interactive:
+            raise KeyboardInterrupt
+
+    def _answer(self, line: str, interrupted: Interrupted) -> None:
+        in_text = False
+        try:
+            for piece in self._client.answer(line, interrupted):
+                in_text = piece.kind is Kind.TEXT
+                mark, end = ("", "") if in_text else (_MARKS.get(piece.kind, ""), "\n")
+                _write(f"{mark}{piece.text}{end}")
+                self._refused |= piece.kind is Kind.REFUSAL
+        except UserError:
+            _write("\n" if in_text else "")
+            raise
+
+
+class _Interrupts:
+    """While entered, Ctrl-C is noted and breaks nothing off, so that no byte gets lost."""
+
+    def __init__(self):
+        self.happened = False
+        self._pending = False
+        self._raises = False
+
+    def start(self) -> Interrupted:
+        """Forget what was pressed; the function tells whether it was since its last call."""
+        self.happened = self._pending = False
+        return self._take
+
+    def _take(self) -> bool:
+        pending, self._pending = self._pending, False
+        return pending
+
+    @contextlib.contextmanager
+    def raised(self) -> Iterator[None]:
+        """Ctrl-C is a KeyboardInterrupt, as usual, but only once."""
+        self._raises = True
+        try:
+            yield
+        finally:
+            self._raises = False
+
+    def __enter__(self):
+        # only the main thread may; elsewhere Ctrl-C is not ours
+        self._main = threading.current_thread() is threading.main_thread()
+        if self._main:
+            self._previous = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *exception):
+        if self._main:
+            signal.signal(signal.SIGINT, self._previous)
+
+    def _note(self, number, frame):
+        self.happened = self._pending = True
+        if self._raises:
+            self._raises = False
+            raise KeyboardInterrupt
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def _history() -> Iterator[None]:
+    """Line editing with the lines of earlier sessions, and Tab for the commands."""
+    if readline is None:
+        yield
+        return
+    path = cache_directory() / HISTORY_FILE
+    with contextlib.suppress(OSError):
+        readline.read_history_file(path)
+    readline.set_history_length(HISTORY_LINES)
+    known = readline.get_current_history_length()
+    readline.set_completer_delims("")
+    readline.set_completer(_complete)
+    readline.parse_and_bind("tab: complete")
+    try:
+        yield
+    finally:
+        fresh = readline.get_current_history_length() - known
+        with contextlib.suppress(OSError):
+            path.touch()
+            # appended, so that two consoles at once keep both histories
+            readline.append_history_file(max(fresh, 0), path)
+
+
+def _complete(text: str, state: int) -> str | None:
+    fitting = [command for command in COMMANDS if text and command.startswith(text)]
+    return fitting[state] if state < len(fitting) else None

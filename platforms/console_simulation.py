@@ -1,0 +1,81 @@
+"""The console's gateware in compiled simulation, as a link without a UART."""
+
+from __future__ import annotations
+
+import time
+
+from amaranth.lib import wiring
+from gateware.console_system import ConsoleCore
+
+from gateware.program import Program
+from model.artifact import open_model
+
+from .board import SIMULATED_CLOCK_MHZ, board
+from .cache import digest
+from .compiled_simulation import SLICE, CompiledSimulation
+from .console_link import SIMULATION, Link
+from .design_digest import design_digest
+from .flow import DEFAULT_MODEL
+from .progress import working
+from .sizing import choose_sizes
+
+CLOCK_HZ = round(SIMULATED_CLOCK_MHZ * 1e6)
+
+
+class SimulatedLink(Link):
+    """A compiled simulation behind an infinitely fast line; it runs only while somebody reads.
+
+    Parameters
+    ----------
+    console : wiring.Component
+        With a stream ``received`` of bytes in, and a stream ``sent`` of bytes out.
+    key : str, optional
+        As of :class:`CompiledSimulation`.
+
+    Raises
+    ------
+    UserError
+        If there is no C++ compiler.
+    """
+
+    name = SIMULATION
+    hint = "the gateware hangs; please report it"
+    # a simulation loses nothing, but a large model may need minutes for a context
+    patience = 60.0
+    answer_patience = 600.0
+    real_time = False
+
+    def __init__(self, console: wiring.Component, *, key: str | None = None):
+        self._simulation = CompiledSimulation(console, key=key)
+        self._received = self._simulation.source("received")
+        self._sent = self._simulation.sink("sent")
+
+    def write(self, content: bytes) -> None:
+        self._received.feed(content)
+
+    def read(self, timeout: float) -> bytes:
+        end = time.monotonic() + timeout
+        while not len(self._sent) and time.monotonic() < end:
+            self._simulation.run_until(self._sent, 1, SLICE)
+        _, values = self._sent.read()
+        self._sent.clear()
+        return bytes(values["sent__payload"][:, 0].tolist())
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+def simulate(model: str | None) -> SimulatedLink:
+    """The compiled console of a model, with the sizes that ``build.py sim`` takes.
+
+    ``model`` is a name as :func:`open_model` takes it; None: the default. Raises UserError if
+    there is no such model, or no C++ compiler.
+    """
+    artifact = open_model(DEFAULT_MODEL if model is None else model)
+    program = Program(artifact.model, choose_sizes(artifact.model, board(SIMULATION)))
+    key = digest(design_digest(program), "console", artifact.name, str(CLOCK_HZ))
+    console = ConsoleCore(
+        program, name=artifact.name, build_id=int(key[:8], 16), clock_hz=CLOCK_HZ, dsp="generic"
+    )
+    with working("compiling the simulation"):
+        return SimulatedLink(console, key=key)

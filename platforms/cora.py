@@ -1,0 +1,19 @@
+"""Digilent Cora Z7-07S: amaranth-boards' platform with our commands for openXC7."""
+
+from __future__ import annotations
+
+from amaranth_boards.cora_z7 import CoraZ7_07SPlatform
+
+from .xilinx_platform import Xc7Platform
+
+OSCILLATOR_MHZ = 125
+
+
+class CoraZ707SPlatform(Xc7Platform, CoraZ7_07SPlatform):
+    """Cora Z7-07S. Its only lights are two RGB LEDs, of which the first serves."""
+
+    lights = (
+        ("busy", "rgb_led", 0, "g"),
+        ("context_full", "rgb_led", 0, "r"),
+        ("heartbeat", "rgb_led", 0, "b"),
+    )

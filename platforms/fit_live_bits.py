@@ -1,0 +1,54 @@
+"""Bits of the initialized memories that are not the same in all words: yosys keeps no other."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import operator
+from collections.abc import Iterable
+
+import numpy as np
+
+from gateware.instruction import encode, instruction_layout
+
+from .fit_program import SizedProgram
+
+CODED_TRITS = 3
+"""Trits of a code of :class:`gateware.packing.ThreeInFiveFormat`."""
+
+
+def live_weight_bits(program: SizedProgram) -> int:
+    """Bits of a weight word that are not the same in all words, if the weights take all values.
+
+    Only the last code of a word differs, where trits are packed and some of it are never used.
+    """
+    engine = program.units.engine
+    packer, trits = engine.weight_format, engine.rows * engine.cols
+    rest = trits % CODED_TRITS
+    if packer.decode_latency == 0 or rest == 0:
+        return packer.width(engine.rows, engine.cols)
+    codes = packer.pack(np.array(list(itertools.product((-1, 0, 1), repeat=rest)))[:, None, :])
+    return packer.width(1, trits - rest) + varying_bits(codes)
+
+
+def varying_bits(words: Iterable[int]) -> int:
+    """Bits that are not the same in all ``words``, which are not negative."""
+    words = list(words)
+    return (
+        functools.reduce(operator.or_, words) & ~functools.reduce(operator.and_, words)
+    ).bit_count()
+
+
+def live_scale_bits(program: SizedProgram) -> int:
+    """Bits of the scale memory's word that are not the same in all words: yosys keeps no other."""
+    mask = (1 << program.units.vector._scaling.scale_width) - 1
+    lanes = zip(*program.images.scale_words, strict=True)
+    return sum(varying_bits(scale & mask for scale in lane) for lane in lanes)
+
+
+def live_program_bits(program: SizedProgram) -> int:
+    """Bits of an instruction that are not the same in all: yosys keeps no other."""
+    layout = instruction_layout(program.instructions)
+    return varying_bits(
+        layout.const(encode(item, layout)).as_value().value for item in program.instructions
+    )

@@ -1,0 +1,160 @@
+"""Is the choice the best? Synthesizes a small grid of sizes around it and compares."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from amaranth.hdl import Elaboratable
+from rich.console import Console
+from rich.table import Table
+
+from gateware.program import Program
+from model.artifact import open_model
+from model.errors import UserError
+
+from .board import Board, board
+from .family import UNITS, Resources
+from .fit_families import limits
+from .fit_jobs import run_jobs
+from .fit_report import MARK, exact_text, tokens_per_second
+from .fit_search import Candidate, choose, search, sizes_text
+from .synthesis import TOP, synthesize_rtlil
+
+WITHIN = 0.05
+"""How much slower than the best of the grid the choice may be."""
+GRID = 8
+SPREAD = 0.12
+"""Candidates whose predicted LUTs are this much (of the limit) above it may still fit."""
+
+
+@dataclasses.dataclass(frozen=True)
+class GridPoint:
+    """One whole top to synthesize."""
+
+    model: str
+    board: str
+    variant: str | None
+    candidate: Candidate
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What was synthesized, and whether the choice passed."""
+
+    chosen: Candidate
+    best: Candidate | None
+    rows: list[tuple[Candidate, Resources]]
+
+    @property
+    def slower(self) -> float:
+        """How much slower than the best that really fits the choice is; 0: it is the best."""
+        return 0 if self.best is None else self.chosen.cycles / self.best.cycles - 1
+
+    @property
+    def passed(self) -> bool:
+        chosen_fits = any(c == self.chosen for c, _ in self.rows) and self.best is not None
+        return chosen_fits and self.slower <= WITHIN
+
+
+def grid(candidates: Sequence[Candidate], chosen: Candidate, target: Board) -> list[Candidate]:
+    """The choice, and the sizes most likely to prove it wrong.
+
+    Those that are faster and predicted to be just too large, fastest first, then the fastest of
+    the slower ones, which are the better choice if it does not really fit. Of candidates with the
+    same cycles only the one with the fewest LUTs counts.
+    """
+    most = limits(target.family, target.budget)
+    near, seen = [], {chosen.cycles}
+    for candidate in sorted(candidates, key=lambda c: (c.cycles, c.need.lut)):
+        if candidate.cycles in seen:
+            continue
+        if candidate.need.lut > (1 + SPREAD) * most["lut"] or _more_than_lut(candidate):
+            continue
+        seen.add(candidate.cycles)
+        near.append(candidate)
+    faster = [c for c in near if c.cycles < chosen.cycles]
+    slower = [c for c in near if c.cycles > chosen.cycles and c.fits]
+    # the ones that come closest to the limit from above are the likeliest to fit after all
+    faster = sorted(faster, key=lambda c: c.need.lut)[: GRID - 3]
+    return [chosen, *faster, *slower[: GRID - 1 - len(faster)]]
+
+
+def _more_than_lut(candidate: Candidate) -> bool:
+    return bool(set(candidate.exceeded) - {"lut"})
+
+
+def verify(name: str, target: Board, *, jobs: int = 1, scheduler: str | None = None) -> Verdict:
+    """Synthesize the grid of a model on a board. Raises UserError if no sizes fit."""
+    candidates = search(open_model(name).model, target)
+    chosen = choose(candidates)
+    if chosen is None:
+        raise UserError(f"no sizes of {name} fit {target.label}; there is no choice to verify")
+    points = [
+        GridPoint(name, target.name, target.variant, candidate)
+        for candidate in grid(candidates, chosen, target)
+    ]
+    results = run_jobs(synthesized, points, what="synthesis", jobs=jobs, scheduler=scheduler)
+    rows = [(point.candidate, resources) for point, resources in results]
+    rows.sort(key=lambda row: row[0].cycles)
+    fitting = [c for c, resources in rows if fits(resources, target)]
+    best = min(fitting, key=lambda c: c.cycles, default=None)
+    if chosen not in fitting:
+        best = None
+    return Verdict(chosen, best, rows)
+
+
+def fits(resources: Resources, target: Board) -> bool:
+    """Whether what was synthesized is within the limits of a choice."""
+    most = limits(target.family, target.budget)
+    return all(getattr(resources, unit) <= most[unit] for unit in UNITS)
+
+
+def synthesized(point: GridPoint) -> Resources:
+    """Resources of the board's whole top."""
+    target = board(point.board, point.variant)
+    program = Program(open_model(point.model).model, point.candidate.hw)
+    top: Elaboratable = target.build_top(program, target.default_clock_mhz)
+    plan = target.build_platform(target.toolchains[0]).prepare(top, TOP)
+    return target.family.count(synthesize_rtlil(plan.files[f"{TOP}.il"], target.family).cells)
+
+
+def print_verdict(verdict: Verdict, name: str, target: Board, out: Console) -> None:
+    """Predicted and synthesized counts of the grid, and the verdict."""
+    table = Table(title=f"{name} on {target.title}: synthesized around the choice")
+    table.add_column("")
+    table.add_column("sizes")
+    for heading in ("mean cycles", "tokens/s", "LUT predicted", "synthesized", "error"):
+        table.add_column(heading, justify="right")
+    for heading in ("FF", "BRAM", "DSP", "fits"):
+        table.add_column(heading, justify="right")
+    for candidate, resources in verdict.rows:
+        table.add_row(
+            MARK if candidate == verdict.chosen else "",
+            sizes_text(candidate.hw),
+            f"{candidate.cycles:,.1f}",
+            f"{tokens_per_second(candidate, target):,.0f}",
+            f"{candidate.need.lut:,.0f}",
+            f"{resources.lut:,}",
+            f"{candidate.need.lut / resources.lut - 1:+.1%}",
+            f"{resources.ff:,}",
+            exact_text(candidate.need.bram, resources.bram),
+            exact_text(candidate.need.dsp, resources.dsp),
+            "yes" if fits(resources, target) else "no",
+        )
+    out.print(table)
+    out.print(conclusion(verdict), soft_wrap=True)
+
+
+def conclusion(verdict: Verdict) -> str:
+    """The verdict in one line."""
+    chosen = sizes_text(verdict.chosen.hw)
+    if verdict.best is None:
+        return f"failed: the choice {chosen} does not fit"
+    if verdict.best.cycles == verdict.chosen.cycles:
+        return f"passed: the choice {chosen} is the fastest of the grid that fits"
+    word = "passed" if verdict.passed else "failed"
+    return (
+        f"{word}: the choice {chosen} takes {verdict.slower:.1%} more cycles than "
+        f"{sizes_text(verdict.best.hw)}, the fastest of the grid that fits"
+    )

@@ -1,0 +1,131 @@
+"""A synthesized netlist and models of its primitives, compiled to a simulation.
+
+Models: Yosys' own for carries, registers and distributed memories; those in ``cell_models`` for
+what Yosys has no behavioural model of, and for the DSP48E1, so that the model which proves
+gateware/multiplier.py is not the one that checks its netlist. LUTs are lookups in their INIT.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+from gateware.core import Core
+
+from . import cpp_compiler, cxxrtl, cxxrtl_split, yosys
+from .cache import cached_file, digest
+from .netlist import Module
+from .netlist_cells import check_supported, simulation_netlist
+from .netlist_words import as_words, widths
+from .progress import working
+from .synthesis import TOP
+
+MODELS = Path(__file__).with_name("cell_models")
+_YOSYS_MODELS = {
+    "xc7": "+/xilinx/cells_sim.v",
+    "ecp5": "+/ecp5/cells_sim.v",
+    "gowin": "+/gowin/cells_sim.v",
+}
+
+OPTIMIZATION = '#pragma GCC optimize "O1"\n'
+"""A netlist runs for some thousand cycles: compiling takes longer than running."""
+
+_SCRIPT = """\
+read_json netlist.json
+read_verilog -nowb -overwrite {theirs}
+read_verilog -overwrite {ours}
+hierarchy -check -top top
+proc
+flatten -noscopeinfo
+setattr -unset src
+opt_expr
+opt_merge
+opt_clean -purge
+write_rtlil flat.il
+"""
+
+
+def model_files(family: str) -> list[Path]:
+    """Our Verilog models of a family's primitives."""
+    return sorted(MODELS.glob(f"{family}_*.v"))
+
+
+def compile_netlist(netlist: Module, component: Core, family: str) -> cxxrtl.CompiledDesign:
+    """Compile a netlist of ``component``; cached by the digest of both and of the models.
+
+    Raises
+    ------
+    UserError
+        If there is no C++ compiler.
+    ValueError
+        For a primitive or a setting without a model.
+    ToolError
+        If Yosys or the compiler fails.
+    """
+    check_supported(netlist, family)
+    compiler = cpp_compiler.find_compiler()
+    ports = cxxrtl._ports(component)
+    here = Path(__file__)
+    ours = [here.with_name(f"netlist_{name}.py") for name in ("cells", "words")]
+    sources = [*cxxrtl.GENERATORS, *model_files(family), here, *ours]
+    key = digest(
+        netlist.as_json(TOP),
+        family,
+        yosys.version(),
+        cpp_compiler.identity(compiler),
+        *cpp_compiler.FLAGS,
+        *(path.read_text(encoding="utf-8") for path in sources),
+    )
+
+    def make(work: Path, target: Path) -> None:
+        with working(f"compiling the {family} netlist"):
+            _flatten(netlist, family, work)
+            _compile(work, target, ports, compiler)
+
+    return cxxrtl.CompiledDesign(cached_file(f"netlist-{key[:32]}.so", make), ports)
+
+
+def _flatten(netlist: Module, family: str, work: Path) -> None:
+    """Write ``flat.il``: one module of word-level cells that does what the netlist does."""
+    content = simulation_netlist(netlist.content, family)
+    (work / "netlist.json").write_text(json.dumps({"modules": {TOP: content}}), encoding="utf-8")
+    for path in model_files(family):
+        shutil.copy(path, work / path.name)
+    ours = " ".join(path.name for path in model_files(family))
+    yosys.run(_SCRIPT.format(theirs=_YOSYS_MODELS[family], ours=ours), work)
+
+
+def _compile(work: Path, target: Path, ports: dict, compiler: list[str]) -> None:
+    flat = (work / "flat.il").read_text(encoding="utf-8")
+    (work / "flat.il").write_text(cxxrtl.publish_wires(flat), encoding="utf-8")
+    yosys.run("read_rtlil flat.il\nwrite_cxxrtl -g0 -O5 -header design.cc\n", work)
+    jobs = min(os.cpu_count() or 1, cxxrtl.MAX_PARTS)
+    header, files, settles = cxxrtl_split.split(
+        (work / "design.h").read_text(encoding="utf-8"),
+        (work / "design.cc").read_text(encoding="utf-8"),
+        jobs + 1,
+    )
+    (work / "design.h").write_text(header, encoding="utf-8")
+    bits = widths(header)
+    # as cxxrtl._compile does, but for its own flattening and the words
+    shutil.copy(cxxrtl.FAST_HEADER, work / cxxrtl.FAST_HEADER.name)
+    sources = [work / "harness.cc"]
+    shutil.copy(cxxrtl.HARNESS, sources[0])
+    for i, text in enumerate(files):
+        sources.append(work / f"part{i}.cc")
+        sources[-1].write_text(OPTIMIZATION + as_words(text, bits), encoding="utf-8")
+    lists = {True: "", False: ""}
+    for port in ports.values():
+        lists[port.is_input] += f" X({cxxrtl.mangle(port.name)})"
+    (work / "ports.h").write_text(
+        f"#define DESIGN_INPUTS(X){lists[True]}\n"
+        f"#define DESIGN_OUTPUTS(X){lists[False]}\n"
+        f"#define DESIGN_HAS_CLOCK {int('prev_p_clk' in header)}\n"
+        f"#define DESIGN_SETTLES {int(settles)}\n"
+        "#define DESIGN_WAVEFORM 0\n",
+        encoding="utf-8",
+    )
+    sources.sort(key=lambda path: -path.stat().st_size)
+    cpp_compiler.compile_library(compiler, sources, target, yosys.cxxrtl_headers(), jobs)

@@ -1,0 +1,53 @@
+"""AMD (Xilinx) 7 series and Zynq-7000.
+
+Sources: UG474, "7 Series FPGAs CLB" (LUTs per distributed memory and shift register); UG473,
+"7 Series FPGAs Memory Resources" (a RAMB18E1 is half a block memory; shapes in simple dual port
+mode); UG953, "7 Series Libraries Guide" (primitives).
+"""
+
+from __future__ import annotations
+
+from .family import Family
+
+INVERTER = "INV"
+"""Absorbed by the LUT or the register behind it."""
+
+XC7 = Family(
+    name="xc7",
+    title="AMD 7 series",
+    dsp="dsp48e1",
+    synthesis="synth_xilinx -family xc7 -flatten -top top",
+    lut_unit="LUT6",
+    bram_unit="36 Kb",
+    dsp_unit="DSP48E1",
+    bram_shapes=((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
+    bram_piece=0.5,
+    luts={
+        **dict.fromkeys(("LUT1", "LUT2", "LUT3", "LUT4", "LUT5", "LUT6", "LUT6_2", "CFGLUT5"), 1),
+        **dict.fromkeys(("SRL16", "SRL16E", "SRLC16", "SRLC16E", "SRLC32E"), 1),
+        **dict.fromkeys(("RAM16X1S", "RAM32X1S", "RAM64X1S"), 1),
+        **dict.fromkeys(("RAM16X1D", "RAM32X1D", "RAM64X1D", "RAM32X2S", "RAM128X1S"), 2),
+        **dict.fromkeys(("RAM32M", "RAM64M", "RAM128X1D", "RAM256X1S"), 4),
+    },
+    flip_flops={
+        name + edge: 1
+        for name in ("FDRE", "FDSE", "FDCE", "FDPE", "LDCE", "LDPE")
+        for edge in ("", "_1")
+    },
+    brams={"RAMB36E1": 1.0, "RAMB18E1": 0.5},
+    dsps={"DSP48E1": 1},
+    # Besides wires and constants: resources of their own kind, of which these designs use a few.
+    free=frozenset(
+        (
+            *("CARRY4", "MUXF7", "MUXF8", INVERTER, "VCC", "GND", "$scopeinfo"),
+            *("IBUF", "IBUFG", "OBUF", "OBUFT", "IOBUF", "BUFG", "BUFGCTRL"),
+            *("MMCME2_BASE", "MMCME2_ADV", "PLLE2_BASE", "PLLE2_ADV", "PS7", "STARTUPE2"),
+        )
+    ),
+    placed={
+        "lut": {"SLICE_LUTX": 1},
+        "ff": {"SLICE_FFX": 1},
+        "bram": {"RAMB36E1_RAMB36E1": 1, "RAMB18E1_RAMB18E1": 0.5},
+        "dsp": {"DSP48E1_DSP48E1": 1},
+    },
+)

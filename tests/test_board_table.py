@@ -1,0 +1,82 @@
+"""The README's table of boards, from reports."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import pytest
+
+from model.errors import UserError
+from platforms.board_table import HEADINGS, markdown, read_reports, row
+from platforms.report import SCHEMA_VERSION
+
+USE = {"used": 10_340, "available": 17_600, "unit": "LUT6"}
+REPORT = {
+    "schema_version": SCHEMA_VERSION,
+    "board": {"title": "A board", "device": "xc7z010"},
+    "hardware": {"rows": 8, "cols": 64, "packing": "2bit", "lanes_built": 64},
+    "cycles": {"mean": 857.04},
+    "resources": {
+        "synthesized": {
+            "lut": USE,
+            "bram": {"used": 32.5, "available": 60, "unit": "36 Kb"},
+            "dsp": {"used": 80, "available": 80, "unit": "DSP48E1"},
+            "source": "yosys synth_xilinx",
+        },
+        "placed": None,
+    },
+    "timing": {"fmax_mhz": None, "source": "not placed and routed"},
+    "tokens_per_second": {"clock_mhz": 125.0, "value": 145_852.4},
+}
+
+
+def test_a_synthesized_board():
+    assert row(REPORT) == (
+        "A board",
+        "xc7z010",
+        "8 × 64 2bit, 64 lanes",
+        "857.0",
+        "125 MHz",
+        "145,852",
+        "10,340 of 17,600 LUT6",
+        "32.5 of 60 36 Kb",
+        "80 of 80 DSP48E1",
+        "synthesized (yosys synth_xilinx); clock stated",
+    )
+
+
+def test_a_routed_board():
+    report = copy.deepcopy(REPORT)
+    report["resources"]["placed"] = {
+        **REPORT["resources"]["synthesized"],
+        "lut": {**USE, "used": 1},
+    }
+    report["timing"] = {"fmax_mhz": 91.26, "source": "placed and routed: nextpnr-ecp5 0.11.1"}
+    cells = dict(zip(HEADINGS, row(report), strict=True))
+    assert cells["clock"] == "125 MHz (routed: 91.3)"
+    assert cells["LUT"] == "1 of 17,600 LUT6"
+    assert cells["how measured"] == "placed and routed: nextpnr-ecp5 0.11.1"
+
+
+def test_reports_are_found_and_foreign_ones_left_out(tmp_path):
+    for name, change in {
+        "b": {},
+        "a": {"board": {"title": "First", "device": "d"}},
+        "old": {"schema_version": 1},
+        "sim": {"resources": {"synthesized": None, "placed": None}},
+    }.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "report.json").write_text(json.dumps({**REPORT, **change}))
+    lines = markdown(read_reports(tmp_path)).splitlines()
+    assert len(lines) == 4
+    assert lines[0].startswith("| board | device |")
+    assert lines[2].startswith("| First | d |") and lines[3].startswith("| A board |")
+
+
+def test_no_report(tmp_path):
+    with pytest.raises(UserError) as error:
+        read_reports(tmp_path)
+    assert str(error.value) == (
+        f"no board's report.json under {tmp_path}; build one, or say --build"
+    )

@@ -1,0 +1,295 @@
+"""The console's client against a device on a pseudo-terminal: docs/console.md from both ends."""
+
+import errno
+import random
+
+import pytest
+import serial
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.errors import UserError
+from platforms import console_link
+from platforms.console_answer import AnswerReader, Kind, Piece, TextDecoder
+from platforms.console_client import ConsoleClient, NoisyLine, UnsendableLine
+from platforms.console_link import SerialLink
+from tests.fake_console import FakeConsole
+
+COUNTS = "prompt 6 tokens, text 7 tokens, 2500 cycles, 50000 waiting, end: count"
+
+
+SHORT = 0.3
+"""Seconds of patience where the device is to be found silent."""
+
+
+def connect(device, patience=2.0):
+    client = ConsoleClient(SerialLink(device.port, patience=patience, answer_patience=patience))
+    client.synchronize()
+    return client
+
+
+def test_a_prompt_is_answered_with_text_and_counts():
+    with FakeConsole() as device:
+        answer = connect(device).ask("ROMEO:")
+    assert answer.text == "to be\n"
+    assert answer.information == (COUNTS,)
+    assert answer.refusal is None
+    assert device.lines == [b"ROMEO:"]
+
+
+def test_answers_follow_their_lines():
+    with FakeConsole() as device:
+        client = connect(device)
+        assert client.ask("").information == ()
+        assert client.ask("/seed 12").information == ("seed 12",)
+        assert client.ask("/seed").information == ("seed 12",)
+        assert client.ask("/none").refusal == "unknown command; /help lists them"
+        assert len(client.ask("/info").information) == 3
+    assert device.lines == [b"", b"/seed 12", b"/seed", b"/none", b"/info"]
+
+
+def test_no_more_bytes_are_sent_ahead_than_the_queue_holds():
+    rng = random.Random(1)
+    line = "".join(rng.choice("abc ß€\t") for _ in range(3000))
+    with FakeConsole() as device:
+        assert connect(device).ask(line).text == "to be\n"
+    assert device.lines == [line.encode()]
+    assert not device.overflowed and not device.hasty
+
+
+@pytest.mark.parametrize("answers_ctrl_c", [False, True])
+def test_ctrl_c_stops_a_generation_that_is_shown_as_it_comes(answers_ctrl_c):
+    with FakeConsole(b"", answers_ctrl_c=answers_ctrl_c) as device:
+        client, asked = connect(device), iter([False, False, True])
+        pieces = list(client.answer("a", lambda: next(asked, False)))
+        assert device.stops == 2  # the first one synchronized
+        assert pieces[0].kind is Kind.TEXT
+        assert pieces[-1].text.endswith("end: stopped")
+        assert client.ask("/seed").information == ("seed 2",)
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"\x00\xff", b"# half a li", b"\r\n# tiny\r\n\x04> ", b"\x02text> \x03\r\n\x04> "]
+)
+def test_synchronizes_with_whatever_is_on_its_way(garbage):
+    with FakeConsole(garbage=garbage) as device:
+        assert connect(device).ask("/seed").information == ("seed 1",)
+
+
+def test_synchronizes_with_a_generation_that_goes_on():
+    with FakeConsole(b"") as device:
+        first = connect(device)
+        assert next(first.answer("a")).kind is Kind.TEXT
+        first.link.close()
+        assert connect(device).ask("/seed").information == ("seed 2",)
+
+
+def test_a_reset_between_two_lines_is_told():
+    with FakeConsole() as device:
+        client = connect(device)
+        device.send(b"\r\n# tiny 0.1\r\n\x04> ")
+        device.wait_until_sent()
+        pieces = list(client.answer("/seed"))
+    assert pieces == [
+        Piece(Kind.NOTE, "unasked, perhaps after a reset: tiny 0.1"),
+        Piece(Kind.INFORMATION, "seed 1"),
+    ]
+
+
+@pytest.mark.parametrize("echo", [b"#", b"", b"##", b"\r\n", b"\x04> "])
+@pytest.mark.parametrize("index", [0, 3, 5])
+def test_a_line_that_came_back_changed_is_sent_again(index, echo):
+    wrong = {index, index + 6}  # of the first and, mostly, of the second try
+
+    def corrupt(number, byte):
+        return echo if number in wrong else bytes([byte])
+
+    with FakeConsole(corrupt=corrupt) as device:
+        client = connect(device, 2.0 if echo else SHORT)
+        assert client.ask("ROMEO:").text == "to be\n"
+    assert device.lines == [b"ROMEO:"]
+
+
+@pytest.mark.parametrize(("echo", "came"), [(b"#", "23"), (b"", "nothing"), (b"\xff\xfe", "ff")])
+def test_a_noisy_line_is_an_error_that_names_the_character(echo, came):
+    with FakeConsole(corrupt=lambda _, byte: echo if byte == 0x89 else bytes([byte])) as device:
+        client = connect(device, 2.0 if echo else SHORT)
+        with pytest.raises(NoisyLine) as error:
+            client.ask("RÖMÉ")
+        assert str(error.value) == (
+            f"the line to {device.port} is noisy: at character 4 ('É'), 89 was sent and {came} "
+            "came back, 3 times; check the cable, or build with a lower baud rate"
+        )
+        assert client.ask("/seed").information == ("seed 1",)  # nothing is left of it
+    assert device.lines == [b"/seed"]
+
+
+def test_an_enter_that_does_not_arrive_is_sent_again_with_its_line():
+    with FakeConsole() as device:
+        client = connect(device, SHORT)
+        device.lost_enters = 2
+        assert client.ask("ROMEO:").text == "to be\n"
+        device.lost_enters = 3
+        with pytest.raises(NoisyLine) as error:
+            client.ask("ROMEO:")
+    assert str(error.value) == (
+        f"the line to {device.port} is noisy: at Enter, 0d was sent and nothing came back, "
+        "3 times; check the cable, or build with a lower baud rate"
+    )
+    assert device.lines == [b"ROMEO:"]
+
+
+def test_an_answer_without_end_is_told():
+    with FakeConsole() as device:
+        client = connect(device, SHORT)
+        device.loses_end = True
+        assert list(client.answer("/seed")) == [
+            Piece(Kind.INFORMATION, "seed 1"),
+            Piece(Kind.NOTE, "the end of the answer was lost; the serial line is noisy"),
+        ]
+        assert client.ask("/seed").information == ("seed 1",)
+
+
+def test_silence_is_an_error():
+    with FakeConsole(silent=True) as device, pytest.raises(UserError) as error:
+        connect(device, SHORT)
+    assert str(error.value) == (
+        f"no console answers on {device.port}: is the bitstream loaded, is the baud rate 115200?"
+    )
+
+
+def test_silence_within_an_answer_is_an_error():
+    with FakeConsole(b"") as device:
+        pieces = connect(device, SHORT).answer("a")
+        next(pieces)
+        device.silent = True
+        with pytest.raises(UserError) as error:
+            list(pieces)
+    assert str(error.value) == (
+        f"the console on {device.port} fell silent within an answer; reset the board and start "
+        "again"
+    )
+
+
+def test_a_device_that_disappears_is_an_error():
+    with FakeConsole(vanish_after=4) as device, pytest.raises(UserError) as error:
+        list(connect(device).answer("ROMEO:"))
+    assert str(error.value) == (
+        f"the connection to {device.port} broke; plug the board in and start again"
+    )
+
+
+def test_control_characters_are_not_sent():
+    with FakeConsole() as device, pytest.raises(UnsendableLine) as error:
+        connect(device).ask("ö\x03")
+    assert str(error.value) == "control character 03 (character 2) cannot be sent; line ignored"
+    assert device.stops == 1
+    assert device.lines == []
+
+
+def test_a_port_belongs_to_one_program():
+    with FakeConsole() as device:
+        first = SerialLink(device.port)
+        with pytest.raises(UserError) as error:
+            SerialLink(device.port)
+        first.close()
+        SerialLink(device.port).close()
+    assert str(error.value) == f"{device.port} is in use by another program; close that one first"
+
+
+def test_no_such_port(monkeypatch):
+    found = []
+    monkeypatch.setattr(console_link, "serial_ports", lambda: found)
+    with pytest.raises(UserError) as error:
+        SerialLink("/dev/ttyNone")
+    assert str(error.value) == (
+        "there is no serial port /dev/ttyNone; found: none; is the board plugged in?"
+    )
+    found += [serial.tools.list_ports_common.ListPortInfo(f"/dev/ttyUSB{i}") for i in range(2)]
+    with pytest.raises(UserError) as error:
+        SerialLink("/dev/ttyNone")
+    assert str(error.value) == (
+        "there is no serial port /dev/ttyNone; found: /dev/ttyUSB0, /dev/ttyUSB1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (
+            errno.EACCES,
+            "no permission to open /dev/ttyNone; join the group that has it (sudo usermod -a -G "
+            "dialout $USER), then log in again",
+        ),
+        (errno.EBUSY, "/dev/ttyNone is in use by another program; close that one first"),
+        (errno.EIO, "cannot open /dev/ttyNone: Input/output error"),
+    ],
+)
+def test_a_port_that_does_not_open(monkeypatch, number, message):
+    def refuse(*arguments, **options):
+        raise serial.SerialException(number, "in pyserial's words")
+
+    monkeypatch.setattr(serial, "Serial", refuse)
+    with pytest.raises(UserError) as error:
+        SerialLink("/dev/ttyNone")
+    assert str(error.value) == message
+
+
+def test_a_file_is_no_port(tmp_path):
+    path = tmp_path / "file"
+    path.touch()
+    with pytest.raises(UserError) as error:
+        SerialLink(str(path))
+    assert str(error.value) == f"{path} is no serial port, or it cannot do 115200 baud"
+
+
+def read_answer(chunks):
+    """(pieces, with neighbouring text joined; whether the answer is complete)"""
+    reader, pieces = AnswerReader(), []
+    for chunk in chunks:
+        for piece in reader.feed(chunk):
+            if pieces and piece.kind is Kind.TEXT is pieces[-1].kind:
+                piece = Piece(Kind.TEXT, pieces.pop().text + piece.text)
+            pieces.append(piece)
+    return pieces, reader.complete
+
+
+cut_bytes = st.lists(
+    st.binary(max_size=6) | st.sampled_from([b"\r", b"\n", b"\x02", b"\x03", b"# "])
+)
+
+
+@given(cut_bytes)
+def test_an_answer_does_not_depend_on_how_it_is_cut(chunks):
+    assert read_answer(chunks) == read_answer([b"".join(chunks)])
+
+
+@given(cut_bytes)
+def test_no_answer_controls_the_terminal(chunks):
+    for piece in read_answer(chunks)[0]:
+        assert not {chr(code) for code in [*range(32), *range(127, 160)]} & set(
+            piece.text.replace("\n", "").replace("\t", "")
+        )
+
+
+def test_an_answer_in_pieces():
+    answer = b"\x02h\xc3\xa9\r\n\x1b[1m\t\r\x03\r\n# a\r\n! b\x9b\r\nc\r\n\x04> more"
+    assert read_answer([answer]) == (
+        [
+            Piece(Kind.TEXT, "hé\n?[1m\t?"),
+            Piece(Kind.TEXT_END),
+            Piece(Kind.INFORMATION, "a"),
+            Piece(Kind.REFUSAL, "b\N{REPLACEMENT CHARACTER}"),
+            Piece(Kind.OTHER, "c"),
+        ],
+        True,
+    )
+
+
+@given(st.text(), st.integers(1, 7))
+def test_text_is_decoded_as_it_comes(text, size):
+    decoder, content = TextDecoder(), text.encode()
+    shown = "".join(decoder.decode(content[i : i + size]) for i in range(0, len(content), size))
+    whole = TextDecoder().decode(content, final=True)
+    assert shown + decoder.decode(b"", final=True) == whole
+    assert len(whole) == len(text.replace("\r\n", "\n"))

@@ -1,0 +1,76 @@
+"""Tokens through the registers of the core equal the reference's."""
+
+from amaranth.sim import Simulator
+
+from gateware.hosted_core import HostedCore
+from gateware.hw_config import HwConfig
+from gateware.program import Program
+from model.random_model import random_model
+from model.reference import Reference
+from model.sampling import SamplingSettings
+from tests.axi_driver import AxiDriver
+from tests.test_host_interface import Host
+
+MODEL = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11"
+
+
+async def generate(host, prompt, count, settings):
+    """One run over AXI; the tokens that it put out."""
+    await host.configure(
+        mult=settings.temperature_mult,
+        shift=settings.temperature_shift,
+        top_k=settings.top_k,
+        seed=settings.seed,
+        count=count,
+    )
+    await host.push(prompt)
+    await host.control("start")
+    tokens = []
+    for _ in range(1000):
+        entry = await host.read("OUTPUT")
+        if entry["valid"]:
+            tokens.append(entry["token"])
+        if entry["last"]:
+            break
+        await host.ctx.tick().repeat(20)
+    await host.until_done()
+    assert await host.value("TOKENS_GENERATED") == len(tokens)
+    assert await host.errors() == set()
+    return tokens
+
+
+def test_tokens_equal_the_reference():
+    model = random_model(MODEL)
+    sampled = SamplingSettings.from_user(
+        temperature=1.2,
+        top_k=5,
+        seed=7,
+        logit_scale=model.logit_scale,
+        vocab_size=model.config.vocab_size,
+    )
+    runs = (([3, 9], 3, sampled, 0), ([10], 9, SamplingSettings(), 1))
+    system = HostedCore(Program(model, HwConfig(2, 4, 4)), build_id=0xB1D, clock_khz=125_000)
+    lights = set()
+
+    async def bench(ctx):
+        host = Host(ctx, axi)
+        assert await host.value("BUILD_ID") == 0xB1D
+        assert await host.value("CLOCK_KHZ") == 125_000
+        for prompt, count, settings, context_full in runs:
+            tokens = await generate(host, prompt, count, settings)
+            assert tokens == list(Reference(model).generate(prompt, count, settings))
+            assert (await host.read("STATUS"))["context_full"] == context_full
+            assert ctx.get(system.context_full) == context_full
+
+    async def watch(ctx):
+        async for _, _, busy in ctx.tick().sample(system.busy):
+            lights.add(busy)
+
+    simulator = Simulator(system)
+    simulator.add_clock(8e-9)
+    axi = AxiDriver(system.axi, stall=0.1)
+    axi.add_to(simulator)
+    simulator.add_testbench(watch, background=True)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert lights == {0, 1}

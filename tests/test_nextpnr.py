@@ -1,0 +1,205 @@
+"""Build directories for nextpnr, and what is done with its results; the tools are fake."""
+
+import json
+import shutil
+import subprocess
+
+import pytest
+
+from gateware.hw_config import HwConfig
+from gateware.program import Program
+from model.errors import UserError
+from model.random_model import random_model
+from platforms import place_and_route, toolchain
+from platforms.board import board
+from platforms.synthesis import Synthesis
+from platforms.yosys import ToolError
+
+from .test_placed import ECP5_LOG, ECP5_REPORT
+
+TINY = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11"
+
+NEXTPNR = """#!/bin/sh
+if [ "$1" = --version ]; then
+    echo '"nextpnr-ecp5" -- Next Generation Place and Route (Version nextpnr-9.9)' >&2
+    exit
+fi
+echo "$@" >> {directory}/runs
+cp {directory}/top.tim {directory}/top.report.json . || exit 7
+echo 'Info: Routing..'
+exit $(cat {directory}/status)
+"""
+PACKER = "#!/bin/sh\necho bits > top.bit\n"
+
+
+@pytest.fixture(scope="module")
+def program():
+    return Program(random_model(TINY), HwConfig(2, 4, 4))
+
+
+@pytest.fixture(scope="module")
+def top(program):
+    return board("ulx3s", "12F").build_top(program, 85.0)
+
+
+@pytest.fixture
+def no_synthesis(monkeypatch, tmp_path):
+    """A netlist of nothing takes the place of yosys' work."""
+    directory = tmp_path / "netlist"
+    directory.mkdir()
+    (directory / "top.json").write_text("{}")
+    monkeypatch.setattr(toolchain, "synthesize_rtlil", lambda *_: Synthesis(directory))
+    monkeypatch.setattr("platforms.verilog.verilog_text", lambda rtlil: "module top(); endmodule\n")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def project(top, no_synthesis, tmp_path):
+    return toolchain.write_project(top, board("ulx3s", "12F"), tmp_path / "build")
+
+
+@pytest.fixture
+def tools(monkeypatch, tmp_path):
+    """Fake nextpnr-ecp5 and ecppack, in the environment's variables."""
+    directory = tmp_path / "tools"
+    directory.mkdir()
+    for name, text in {"nextpnr-ecp5": NEXTPNR, "ecppack": PACKER}.items():
+        tool = directory / name
+        tool.write_text(text.format(directory=directory))
+        tool.chmod(0o755)
+        monkeypatch.setenv(name.upper().replace("-", "_"), str(tool))
+    (directory / "top.tim").write_text(ECP5_LOG)
+    (directory / "top.report.json").write_text(json.dumps(ECP5_REPORT))
+    (directory / "status").write_text("0")
+    return directory
+
+
+def content(project) -> dict[str, str]:
+    return {path.name: path.read_text() for path in project.files}
+
+
+def commands(project) -> list[str]:
+    return [line for line in content(project)["build_top.sh"].splitlines() if '"$' in line[:2]]
+
+
+@pytest.mark.parametrize("variant", ["12F", "25F", "45F", "85F"])
+def test_ulx3s_build_directory(program, no_synthesis, tmp_path, variant):
+    target = board("ulx3s", variant)
+    project = toolchain.write_project(target.build_top(program, 85.0), target, tmp_path / "build")
+    assert set(content(project)) == {"build_top.sh", "top.il", "top.v", "top.lpf", "top.json"}
+    place, pack = commands(project)
+    for option in (
+        f"--{variant[:2]}k --package CABGA381 --speed 6",
+        "--freq 85",
+        "--json top.json --lpf top.lpf --textcfg top.config",
+        "--report top.report.json",
+        "--log top.tim",
+    ):
+        assert option in place
+    assert "--timing-allow-fail" not in place
+    assert "--bit top.bit" in pack
+    lpf = content(project)["top.lpf"]
+    for port, pin in {"uart_0__rx__io": "M1", "uart_0__tx__io": "L4", "clk25_0__io": "G2"}.items():
+        assert f'LOCATE COMP "{port}" SITE "{pin}";' in lpf
+    assert 'FREQUENCY PORT "clk25_0__io" 25000000.0 HZ;' in lpf
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "family", "rx"),
+    [
+        ("tang-primer-20k", "GW2A-LV18PG256C8/I7", "GW2A-18C", "T13"),
+        ("tang-nano-9k", "GW1NR-LV9QN88PC6/I5", "GW1N-9C", "18"),
+    ],
+)
+def test_tang_build_directories(program, no_synthesis, tmp_path, name, part, family, rx):
+    target = board(name)
+    project = toolchain.write_project(target.build_top(program, 27.0), target, tmp_path / "build")
+    assert set(content(project)) == {"build_top.sh", "top.il", "top.v", "top.cst", "top.json"}
+    place, pack = commands(project)
+    assert place.startswith('"$NEXTPNR_HIMBAECHEL_GOWIN" --report top.report.json --freq 27 ')
+    assert f"--device {part} --vopt family={family} --vopt cst=top.cst" in place
+    assert f"-d {family} -o top.fs" in pack and pack.endswith("top.pnr.json")
+    assert f'IO_LOC "uart_0__rx__io" {rx};' in content(project)["top.cst"]
+    assert project.bitstream.name == "top.fs"
+
+
+def test_the_script_works_on_its_own(project, tools):
+    subprocess.run(["sh", "build_top.sh"], cwd=project.directory, check=True)
+    assert project.bitstream.read_text() == "bits\n"
+
+
+def test_the_script_finds_what_pip_installed(project, tools, monkeypatch):
+    for name in ("nextpnr-ecp5", "ecppack"):
+        (tools / name).rename(tools / f"yowasp-{name}")
+        monkeypatch.delenv(name.upper().replace("-", "_"))
+    monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
+    subprocess.run(["sh", "build_top.sh"], cwd=project.directory, check=True)
+    assert project.bitstream.exists()
+
+
+def test_a_routed_design(project, tools):
+    placed = place_and_route.make_bitstream(project, 85.0)
+    assert placed.tool == "nextpnr-ecp5 9.9"
+    assert placed.fmax_mhz == pytest.approx(99.73, abs=0.01)
+    assert project.bitstream.read_text() == "bits\n"
+    assert (project.directory / "top.tim").read_text() == ECP5_LOG
+    place_and_route.refuse_if_too_slow(placed, 85.0)
+
+
+def test_it_is_kept_by_design_and_constraints(project, tools):
+    first = place_and_route.make_bitstream(project, 85.0)
+    project.bitstream.unlink()
+    assert place_and_route.make_bitstream(project, 85.0) == first
+    assert project.bitstream.exists()
+    assert len((tools / "runs").read_text().splitlines()) == 1
+    lpf = project.directory / "top.lpf"
+    lpf.write_text(lpf.read_text() + "\n")
+    place_and_route.make_bitstream(project, 85.0)
+    assert len((tools / "runs").read_text().splitlines()) == 2
+
+
+def test_a_clock_that_is_missed_leaves_no_bitstream(project, tools):
+    project.bitstream.write_text("of another design")
+    report = json.loads(json.dumps(ECP5_REPORT))
+    report["fmax"] = {name: {"achieved": 81.3, "constraint": 85} for name in report["fmax"]}
+    (tools / "top.report.json").write_text(json.dumps(report))
+    (tools / "status").write_text("1")
+    placed = place_and_route.make_bitstream(project, 85.0)
+    assert not project.bitstream.exists()
+    with pytest.raises(UserError) as error:
+        place_and_route.refuse_if_too_slow(placed, 85.0)
+    assert str(error.value) == (
+        "timing not met: routed at 81.3 MHz, 85 MHz asked for; try --clock 80"
+    )
+
+
+def test_a_tool_that_fails_is_quoted(project, tools):
+    (tools / "top.report.json").unlink()
+    with pytest.raises(ToolError, match=r"(?s)build_top\.sh failed:.*cannot stat"):
+        place_and_route.make_bitstream(project, 85.0)
+    assert not project.bitstream.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "extra", "tools_named"),
+    [
+        ("ulx3s", "ecp5", "nextpnr-ecp5, ecppack"),
+        ("tang-nano-9k", "gowin", "nextpnr-himbaechel-gowin, gowin_pack"),
+    ],
+)
+def test_without_tools_one_line_says_what_to_do(tmp_path, monkeypatch, name, extra, tools_named):
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
+    project = toolchain.Project(tmp_path, board(name), "nextpnr", [])
+    assert toolchain.advice(project, project.tools.missing()) == (
+        f"no bitstream yet: {tools_named} not found; pip install 'gateformer[{extra}]', "
+        f"then run: cd {tmp_path} && sh build_top.sh"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "known"), [("ulx3s", "nextpnr"), ("arty-a7-35", "vivado, openxc7")]
+)
+def test_unknown_toolchains(name, known):
+    with pytest.raises(UserError) as error:
+        toolchain.choose_toolchain(board(name), "diamond")
+    assert str(error.value) == f"unknown toolchain 'diamond' for {name}; known: {known}"
