@@ -50,10 +50,12 @@ def picture(name: str, candidates: Sequence[Candidate], board: Board) -> str:
     axes.step(*_places(front, board), where="post", color="black", linewidth=1, label="front")
     for candidate in _labelled(front, chosen):
         place = tuple(value[0] for value in _places([candidate], board))
+        left = _share(candidate, board) > 0.8
         axes.annotate(
             sizes_text(candidate.hw),
             place,
-            xytext=(4, 4),
+            xytext=(-4 if left else 4, 4),
+            ha="right" if left else "left",
             textcoords="offset points",
             fontsize=7,
         )

@@ -82,7 +82,7 @@ def choices_table(name: str, found: Sequence[tuple[Board, Sequence[Candidate]]])
     for board, candidates in found:
         chosen = choose(candidates)
         if chosen is None:
-            table.add_row(board.label, "none fits")
+            table.add_row(board.label, f"none fits ({scarce(candidates)})")
             continue
         table.add_row(
             board.label,
@@ -91,6 +91,12 @@ def choices_table(name: str, found: Sequence[tuple[Board, Sequence[Candidate]]])
             *(share_text(chosen, unit, board) for unit in UNITS),
         )
     return table
+
+
+def scarce(candidates: Sequence[Candidate]) -> str:
+    """What the sizes that come closest have too little of."""
+    closest = min(candidates, key=lambda c: (len(c.exceeded), c.need.lut))
+    return ", ".join(name.upper() for name in closest.exceeded)
 
 
 def document(name: str, candidates: Sequence[Candidate], board: Board) -> dict:

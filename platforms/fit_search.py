@@ -161,7 +161,7 @@ def reason(candidates: Sequence[Candidate], chosen: Candidate, board: Board) -> 
     text = f"{sizes_text(hw)}: fewest cycles of the {fitting} of {len(candidates)} sizes that fit"
     faster = [c for c in candidates if c.cycles < chosen.cycles]
     if not faster:
-        return f"{text}; no size is faster"
+        return f"{text}; the board's clock was not checked with larger ones"
     short = {name: sum(name in c.exceeded for c in faster) for name in UNITS}
     name = max(UNITS, key=lambda unit: short[unit])
     used, have = getattr(chosen.need, name), getattr(board.budget, name)

@@ -78,7 +78,7 @@ def _largest_useful(model: IntegerModel, default: HwConfig, fixed: dict) -> HwCo
     for rows in _halves(fixed.get("rows", sizes["rows"]), "rows" in fixed):
         chosen = {**sizes, **fixed, "rows": rows}
         for name in ("cols", "lanes"):
-            if name not in fixed:
+            if "rows" in fixed and name not in fixed:
                 chosen[name] = -(-chosen[name] // rows) * rows
         if chosen["cols"] % rows == 0 and chosen["lanes"] % rows == 0:
             return dataclasses.replace(default, **chosen)

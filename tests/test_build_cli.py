@@ -85,7 +85,7 @@ def build(tmp_path, *arguments):
         ),
         (
             ["ulx3s", "--model", TINY, *SIZES, "--baud", "99999999"],
-            "a clock of 85000000 Hz cannot make 99999999 baud; the nearest rate is 21250000 baud",
+            "a clock of 90000000 Hz cannot make 99999999 baud; the nearest rate is 22500000 baud",
         ),
         (["cora-z7", "--program"], "no programmer is known for cora-z7; leave --program out"),
         (["sim", "--program"], "--program is for a board, not for sim"),

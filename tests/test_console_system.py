@@ -16,6 +16,8 @@ from model.tokenizer import CharTokenizer
 from tests.console_bench import compiled
 from tests.serial_peer import SerialPeer
 
+pytestmark = pytest.mark.slow  # minutes of simulation, bit by bit
+
 SPEC = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=12,vocab_size=100"
 DIVISOR = 8
 BAUD = 115_200
@@ -34,7 +36,7 @@ def program() -> Program:
 class Line:
     """A serial peer and the system in compiled simulation; every wait is bounded."""
 
-    SILENCE = 60 * DIVISOR * 10
+    SILENCE = 2000
     """Cycles without a frame after which nothing more comes."""
 
     def __init__(self, slower=0.0, disturb=None):
@@ -184,18 +186,19 @@ def test_break_and_missing_stop_bit(line):
 def test_noise_never_hangs():
     """Bursts that turn whole bits over: echoes differ or marks appear, and Ctrl-C ends it all."""
     rng = random.Random(8)
-    bursts = [(start, start + rng.randrange(2, 60)) for start in range(9000, 200_000, 1700)]
+    period = 1700
+    bursts = [rng.randrange(2, 60) for _ in range(64)]
     noisy = False
 
     def disturb(level, _time):
-        now = line.peer.now
-        return level ^ (noisy and any(start <= now < end for start, end in bursts))
+        burst, time = divmod(line.peer.now, period)
+        return level ^ (noisy and time < bursts[burst % len(bursts)])
 
     line = Line(disturb=disturb)
     line.settle()
     noisy = True
     answers = b""
-    for _ in range(12):
+    for _ in range(8):
         answers += line.ask(b"abc\r/seed 3\r/temperature 0.5\rde\\nf\r")
     noisy = False
     assert LOST in answers

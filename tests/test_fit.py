@@ -110,6 +110,18 @@ def test_fixed_sizes_stay():
     assert sizes(CONFIG, HwConfig(), {"rows": 4, "cols": 6}) == []
 
 
+def test_no_engine_is_larger_than_the_boards_unless_asked_for():
+    model = open_model(SPEC).model
+    small = dataclasses.replace(ZYBO, default_hw=HwConfig(2, 8, 8))
+    assert {(c.hw.rows * c.hw.cols <= 16, c.hw.lanes <= 8) for c in search(model, small)} == {
+        (True, True)
+    }
+    assert [c.hw.lanes for c in search(model, small, {"lanes": 16, "rows": 1, "cols": 8})] == [
+        16,
+        16,
+    ]
+
+
 def test_limits_leave_luts_to_place_and_route():
     assert limits(FAMILIES["xc7"], ZYBO.budget) == {
         "lut": 0.9 * 17_600,
@@ -142,7 +154,8 @@ def test_reason_names_the_resource_that_stops_faster_sizes():
         "DSP (80 of 80 taken)"
     )
     assert reason([chosen, slower], chosen, ZYBO) == (
-        "8 × 64, 64 lanes, 2bit: fewest cycles of the 2 of 2 sizes that fit; no size is faster"
+        "8 × 64, 64 lanes, 2bit: fewest cycles of the 2 of 2 sizes that fit; the board's clock was "
+        "not checked with larger ones"
     )
 
 

@@ -24,6 +24,8 @@ from platforms.netlist_memories import source_memories
 from platforms.netlist_simulation import NetlistSimulator
 from platforms.synthesis import synthesize_rtlil
 
+pytestmark = pytest.mark.slow  # compiles whole netlists
+
 SPEC = "random:n_layers=1,d_model=8,n_heads=2,d_ff=8,ctx_len=12,vocab_size=12,seed=1"
 PACKINGS = {"xc7": "3in5", "ecp5": "2bit"}
 TOKENS = 8
