@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from amaranth.lib import wiring
-from gateware.console_system import ConsoleCore
 
+from gateware.console_system import ConsoleCore
 from gateware.program import Program
 from model.artifact import open_model
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import random
 
 import pytest
@@ -57,7 +59,7 @@ def test_the_shipped_model_s_netlist_is_the_design(family, packing):
 def with_mutants(netlist, family, seed):
     """The netlist with complemented LUTs: bit n of the port ``settings__seed`` complements one.
 
-    Greedy tokens do not depend on the seed, so one compiled netlist serves for many mutants.
+    The reference draws with the same seed, so one compiled netlist serves for many mutants.
     """
     rng = random.Random(seed)
     content = netlist.content
@@ -93,22 +95,34 @@ def test_most_mutated_luts_change_the_tokens_or_their_cycles():
     program = small_program(PACKINGS[family])
     design = rtlil.convert(Core(program, dsp=FAMILIES[family].dsp), name="top", emit_src=False)
     netlist = read_module(synthesize_rtlil(design, FAMILIES[family]).netlist, "top")
-    prompt, found = [1, 2, 3], 0
-    expected = list(Reference(program.model).generate(prompt, TOKENS, SamplingSettings()))
+    mutated = with_mutants(netlist, family, 1)
+    model, count = program.model, program.model.config.ctx_len
+    # a high temperature: the smallest change of a logit may change the token
+    sizes = {"logit_scale": model.logit_scale, "vocab_size": model.config.vocab_size}
+    choices = [
+        SamplingSettings.from_user(temperature=temperature, top_k=top_k, seed=0, **sizes)
+        for temperature, top_k in ((3, 0), (2, 5), (0, 0))
+    ]
 
-    def tokens_and_cycles(seed):
+    def generations(seed):
+        """Cycle of each token of several generations; None if a token is not the reference's."""
         # a new simulator: a mutant may leave the core in a state that only a reset ends
-        simulator = NetlistSimulator(program, with_mutants(netlist, family, 1), family)
-        try:
-            run = list(simulator.generate(prompt, TOKENS, SamplingSettings(seed=seed)))
-        except RuntimeError:
-            return None
-        return [token for token, _ in run], [cycle for _, cycle in run]
+        simulator, cycles = NetlistSimulator(program, mutated, family), []
+        for prompt, choice in itertools.product(([1, 2, 3], [5], [11, 0]), choices):
+            settings = dataclasses.replace(choice, seed=seed)
+            expected = list(Reference(model).generate(prompt, count, settings))
+            try:
+                run = list(simulator.generate(prompt, count, settings))
+            except RuntimeError:
+                return None
+            if [token for token, _ in run] != expected:
+                return None
+            cycles += [cycle for _, cycle in run]
+        return cycles
 
-    right = tokens_and_cycles(0)
-    assert right[0] == expected
-    for number in range(MUTANTS):
-        found += tokens_and_cycles(1 << number) != right
+    right = generations(0)
+    assert right is not None
+    found = sum(generations(1 << number) != right for number in range(MUTANTS))
     assert found > MUTANTS / 2
 
 
