@@ -12,6 +12,7 @@ from model.config import ModelConfig
 
 from .hw_config import HwConfig
 from .identification import Identification
+from .sequencer import COUNT_BITS
 
 STX, ETX, EOT = 0x02, 0x03, 0x04
 DIGEST_DIGITS = 16
@@ -22,7 +23,7 @@ TEMPERATURE_STEPS = 256
 """Temperatures that can be set: 0 to 2.55 in hundredths."""
 DECIMALS = 2
 SEED_LIMIT = 2**32 - 1
-COUNT_LIMIT = 2**16 - 1
+COUNT_LIMIT = 2**COUNT_BITS - 1
 
 ROM_LAYOUT = data.StructLayout({"byte": 8, "special": 1})
 """A byte of a text; ``special``: the end of the text (:data:`END`), or a number in its place."""
@@ -49,7 +50,7 @@ COMMANDS = ("temperature", "top-k", "seed", "tokens", "info", "bench", "help")
 """Without the slash; the index is the command's code."""
 SETTINGS = 4
 """Commands that have an argument."""
-INFO, BENCH, HELP = (COMMANDS.index(name) for name in ("info", "bench", "help"))
+BENCH = COMMANDS.index("bench")
 
 
 class LineError(enum.IntEnum):

@@ -130,7 +130,8 @@ class TextConsole(wiring.Component):
         m.d.comb += [
             self._generation.stop.eq(self._interrupted),
             self._generation.bench.eq(self._bench),
-            editor.forget_cr.eq(self.interrupt),
+            # a level: a CR may be on its way from the queue
+            editor.forget_cr.eq(self._interrupted),
         ]
         self._control(m)
         return m

@@ -96,7 +96,7 @@ class UartReceiver(wiring.Component):
     begins: within a quarter of a bit of it. A start bit must be low up to its first sample and by
     that majority; else the line was disturbed, and nothing is received. A stop bit counts as
     missing if it is low at 1/4 and 1/2; at 1/2 the receiver is ready for the next start bit.
-    The sender's rate may be off by 2 %.
+    The sender's rate may be off by 2 % with 6.125 cycles per bit or more, by 1 % from 4.5 on.
 
     A frame without a stop bit (noise, another baud rate, a break) gives one ``damaged`` item, whose
     byte means nothing; then nothing is received until the line is high again.
@@ -156,7 +156,11 @@ class UartReceiver(wiring.Component):
                         m.next = "IDLE"
                 with m.If(clock.tick & (quarter == 1) & (bits == FRAME_BITS - 1)):
                     m.d.comb += self.received.valid.eq(1)
-                    m.next = "RELEASE"
+                    # with few cycles per bit the next start bit may have begun already
+                    with m.If(received.damaged):
+                        m.next = "RELEASE"
+                    with m.Else():
+                        m.next = "IDLE"
             with m.State("RELEASE"), m.If(level):
                 m.next = "IDLE"
         return m

@@ -88,11 +88,17 @@ class TestTolerance:
 
 
 class TestReceiver:
-    def test_fewest_cycles_per_bit(self):
+    @pytest.mark.parametrize(
+        ("divisor", "slower"),
+        [(4, 0), (Fraction(25, 6), 0), (Fraction(13, 3), 0)]
+        + [(Fraction(n, 4), rate) for n in (18, 20, 23, 24) for rate in (-0.01, 0, 0.01)]
+        + [(Fraction(n, 8), rate) for n in (49, 53, 54, 66, 70, 75) for rate in SLOWER],
+    )
+    def test_few_cycles_per_bit(self, divisor, slower):
         content = random_bytes(random.Random(1), 60)
-        peer = SerialPeer(4)
+        peer = SerialPeer(divisor, slower)
         peer.send(content)
-        assert receive(UartReceiver(4), peer) == [(byte, 0) for byte in content]
+        assert receive(UartReceiver(divisor), peer) == [(byte, 0) for byte in content]
 
     @settings(max_examples=12, deadline=None)
     @given(st.lists(st.tuples(st.integers(0, 255), st.integers(0, 3)), max_size=8), st.data())
