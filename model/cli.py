@@ -7,8 +7,9 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from .errors import UserError
+from .errors import ToolError, UserError
 
+TOOL_ERROR_STATUS = 1
 USER_ERROR_STATUS = 2
 INTERRUPTED_STATUS = 130
 """128 + SIGINT, as a shell reports it."""
@@ -24,14 +25,18 @@ class ArgumentParser(argparse.ArgumentParser):
 def run(main: Callable[[], int | None]) -> NoReturn:
     """Call ``main()`` and exit with the status that it returns (None: 0).
 
-    A UserError becomes one line ``error: …`` on stderr and status 2, Ctrl-C status 130; any other
-    exception is a bug and keeps its traceback.
+    A UserError becomes one line ``error: …`` on stderr and status 2, a ToolError ``error: …`` with
+    the end of the tool's output and status 1, Ctrl-C status 130; any other exception is a bug and
+    keeps its traceback.
     """
     try:
         status = main() or 0
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         status = USER_ERROR_STATUS
+    except ToolError as error:
+        print(f"error: {error}", file=sys.stderr)
+        status = TOOL_ERROR_STATUS
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         status = INTERRUPTED_STATUS

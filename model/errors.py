@@ -1,9 +1,9 @@
-"""The one exception a user can cause.
-
-Command-line entry points print its text as one line and exit with status 2; any other
-exception is a bug of ours and keeps its traceback.
-"""
+"""Exceptions that are no bug of ours: command-line entry points print their text, no traceback."""
 
 
 class UserError(Exception):
     """Bad input: the message names the value, what was expected and what to do."""
+
+
+class ToolError(Exception):
+    """A program that should have worked failed; the message holds the end of its output."""

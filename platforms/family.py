@@ -100,6 +100,8 @@ class Family:
     packing : function of a netlist (yosys' JSON) to a dict of primitive to count
         Primitives that place and route will add to the netlist.
     placed : mapping of resource to (mapping of nextpnr's site type to units)
+    unplaceable : tuple of str
+        Cells of yosys' that the family's nextpnr would refuse: they are not in the netlist.
     """
 
     name: str
@@ -118,6 +120,7 @@ class Family:
     free: frozenset[str]
     placed: Mapping[str, Mapping[str, float]]
     packing: Callable[[dict], dict[str, int]] = _nothing_more
+    unplaceable: tuple[str, ...] = ()
 
     def count(self, cells: Mapping[str, int]) -> Resources:
         """Resources of a netlist, given as primitives and their numbers.

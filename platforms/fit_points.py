@@ -21,7 +21,7 @@ from .board import board
 from .cache import cached_file, digest
 from .family import Family
 from .fit_families import FAMILIES
-from .synthesis import TOP
+from .synthesis import HIDE_ELEMENTS, TOP
 
 SHIPPED = "shakespeare-115k"
 SMALL = "random:vocab_size=48,d_model=32,n_heads=2,n_layers=1,d_ff=64,ctx_len=32"
@@ -164,9 +164,7 @@ def cells(run: Run) -> list[dict[str, int]]:
     """
     family = FAMILIES[run.family]
     text, names = _rtlil(run, family)
-    # Yosys fails to put names of array elements back ("count_id(wire->name) == 0") if the array
-    # is a port of the module that it optimizes; nobody reads names here.
-    commands = [f"read_rtlil {TOP}.il", "rename -hide */w:*[[]*"]
+    commands = [f"read_rtlil {TOP}.il", HIDE_ELEMENTS]
     commands += [f"setattr -mod -set keep_hierarchy 1 {name}" for name in names if name != TOP]
     commands += [f"tee -q -o yosys.log {family.synthesis}", f"write_json {TOP}.json"]
     script = "\n".join(commands) + "\n"

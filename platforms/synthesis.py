@@ -48,11 +48,23 @@ class Synthesis:
         return json.loads((self.directory / _CELLS_NAME).read_text(encoding="utf-8"))
 
 
+HIDE_ELEMENTS = "rename -hide */w:*[[]*"
+"""Yosys command: no names for elements of arrays.
+
+Amaranth calls the 32 bits of element 3 of ``x`` ``x[3]``, ABC9 calls bit 3 of ``x`` so, and takes
+them for one; Yosys 0.70 then fails in abc_ops_reintegrate, or would connect what does not belong
+together.
+"""
+
+
 def script(family: Family) -> str:
     """Yosys commands that make netlist, statistics and log of ``top.il``."""
+    removed = "".join(f"delete t:{cell}\n" for cell in family.unplaceable)
     return (
         f"read_rtlil {TOP}.il\n"
-        f"tee -q -o {LOG_NAME} {family.synthesis}\n"
+        f"{HIDE_ELEMENTS}\n"
+        f"tee -o {LOG_NAME} {family.synthesis}\n"
+        f"{removed}"
         f"tee -q -o {_STATISTICS_NAME} stat -json\n"
         f"write_json {NETLIST_NAME}\n"
     )
@@ -72,10 +84,18 @@ def synthesize(top: Elaboratable, board: Board, build_dir: Path) -> Resources:
     of the design, the script and yosys' version. Raises ToolError if yosys fails, ValueError as
     :meth:`.family.Family.count`.
     """
-    plan = build_plan(top, board, board.toolchains[0])
-    result = synthesize_rtlil(plan.files[f"{TOP}.il"], board.family)
+    result = synthesize_top(top, board)
     write_atomically(Path(build_dir) / LOG_NAME, result.log)
     return board.family.count(result.cells)
+
+
+def synthesize_top(top: Elaboratable, board: Board) -> Synthesis:
+    """Synthesis of ``top`` for ``board``, the same for every toolchain; kept as above.
+
+    From the RTLIL of the preferred toolchain: that of another one has other attributes only.
+    """
+    plan = build_plan(top, board, board.toolchains[0])
+    return synthesize_rtlil(plan.files[f"{TOP}.il"], board.family)
 
 
 def synthesize_rtlil(rtlil: str, family: Family) -> Synthesis:

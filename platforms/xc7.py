@@ -45,9 +45,16 @@ XC7 = Family(
         )
     ),
     placed={
-        "lut": {"SLICE_LUTX": 1},
+        # nextpnr-xilinx counts the LUT5 and the LUT6 of each site, feed-throughs to carry chains,
+        # too (SLICE_LUTX): not LUTs in the unit of the data sheet.
+        "lut": {},
         "ff": {"SLICE_FFX": 1},
-        "bram": {"RAMB36E1_RAMB36E1": 1, "RAMB18E1_RAMB18E1": 0.5},
-        "dsp": {"DSP48E1_DSP48E1": 1},
+        # older versions print the longer names
+        "bram": dict.fromkeys(("RAMB36E1", "RAMB36E1_RAMB36E1"), 1)
+        | dict.fromkeys(("RAMB18E1", "RAMB18E1_RAMB18E1"), 0.5),
+        "dsp": dict.fromkeys(("DSP48E1", "DSP48E1_DSP48E1"), 1),
     },
+    # Names of the modules that were flattened; nextpnr-xilinx of 2025
+    # looks for a place for them (openXC7/nextpnr-xilinx, issue 67).
+    unplaceable=("$scopeinfo",),
 )

