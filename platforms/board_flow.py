@@ -54,7 +54,7 @@ def build_board(
     print_text,
 ) -> None:
     """Everything for a board; ``print_text`` generates the text with the simulator it is given."""
-    toolchain = choose_toolchain(target, arguments.toolchain)
+    toolchain = choose_toolchain(target, arguments.toolchain, directory)
     options = top_options(target, artifact, arguments)
     design = target.build_top(core_program, clock_mhz, **options)
     clock_mhz = float(design.clock_mhz)
@@ -90,12 +90,26 @@ def build_board(
     refuse_if_too_large(core_program, target, resources)
     if placed is not None:
         refuse_if_too_slow(placed, clock_mhz)
+    announce_bitstream(project, missing, output)
+    if arguments.program:
+        load_bitstream(project, output)
+
+
+def announce_bitstream(project: Project, missing: list[str], output: Console) -> None:
+    """The build's last line: where the design's bitstream is, or how to get it."""
     last = f"bitstream: {project.bitstream}"
-    if not project.bitstream.exists():
+    if not project.has_bitstream():
         last = advice(project, missing)
     output.print(last, markup=False, highlight=False, soft_wrap=True)
-    if arguments.program:
-        program(target.programmers, project.bitstream, output)
+
+
+def load_bitstream(project: Project, output: Console) -> None:
+    """Load it into the board. UserError if there is none, if it is older than the design, …"""
+    if project.bitstream.exists() and not project.has_bitstream():
+        raise UserError(
+            f"--program: {project.bitstream} is older than the design; see the line above"
+        )
+    program(project.board.programmers, project.bitstream, output)
 
 
 def _place(project: Project, clock_mhz: float, run: bool) -> Placed | None:
@@ -105,7 +119,7 @@ def _place(project: Project, clock_mhz: float, run: bool) -> Placed | None:
 
 
 def _write(result: dict, project: Project, text: str, output: Console) -> None:
-    made = [project.bitstream] if project.bitstream.exists() else []
+    made = [project.bitstream] if project.has_bitstream() else []
     paths = [*project.files, *made, project.directory / "report.json"]
     result["files"] = [str(path) for path in paths]
     report.write_report(result, project.directory)

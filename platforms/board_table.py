@@ -14,8 +14,9 @@ from model.cli import ArgumentParser, run
 from model.errors import UserError
 
 from .board import board
-from .report import SCHEMA_VERSION
+from .report import SCHEMA_VERSION, resource
 
+_RESOURCES = {"lut": "LUT", "bram": "block memories", "dsp": "multipliers"}
 HEADINGS = (
     "board",
     "device",
@@ -23,9 +24,7 @@ HEADINGS = (
     "cycles per token, mean",
     "clock",
     "tokens/s",
-    "LUT",
-    "block memories",
-    "multipliers",
+    *_RESOURCES.values(),
     "how measured",
 )
 
@@ -33,17 +32,19 @@ HEADINGS = (
 def row(report: dict) -> tuple[str, ...]:
     """Cells of a board's row, as Markdown, in the order of :data:`HEADINGS`."""
     hw, timing, speed = report["hardware"], report["timing"], report["tokens_per_second"]
-    placed = report["resources"]["placed"]
-    used = placed or report["resources"]["synthesized"]
     clock = f"{speed['clock_mhz']:g} MHz"
-    how = f"synthesized ({used['source']}); clock stated"
+    how = f"synthesized ({report['resources']['synthesized']['source']}); clock stated"
     if timing["fmax_mhz"] is not None:
         clock += f" (routed: {timing['fmax_mhz']:.1f})"
         how = timing["source"]
 
-    def share(name: str) -> str:
-        use = used[name]
-        return f"{use['used']:,g} of {use['available']:,} {use['unit']}"
+    def share(name: str, heading: str) -> str:
+        use, source = resource(report, name)
+        # the heading says it already: "block memories (36 Kb)"
+        unit = use["unit"].removeprefix(f"{heading} ")
+        cell = f"{use['used']:,g} of {use['available']:,} {unit}"
+        placed = report["resources"]["placed"]
+        return cell if placed is None or source == placed["source"] else f"{cell}, synthesized"
 
     return (
         report["board"]["title"],
@@ -52,9 +53,7 @@ def row(report: dict) -> tuple[str, ...]:
         f"{report['cycles']['mean']:.1f}",
         clock,
         f"{speed['value']:,.0f}",
-        share("lut"),
-        share("bram"),
-        share("dsp"),
+        *(share(name, heading) for name, heading in _RESOURCES.items()),
         how,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import re
@@ -9,27 +10,21 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from rich.console import Console
-
 from model.errors import UserError
 
-from .cache import cache_directory, cached_file, digest, exclusive
+from .cache import cache_directory, cached_file, digest
 from .nextpnr import environment_variable
-from .placed import (
-    NEXTPNR_LOG,
-    NEXTPNR_REPORT,
-    TIMING_RPT,
-    NotAReport,
-    Placed,
-    read_nextpnr,
-    read_vivado,
-)
+from .placed import NotAReport, Placed
+from .placed_nextpnr import NEXTPNR_LOG, NEXTPNR_REPORT, read_nextpnr
+from .placed_reports import read_reports, remove_reports
+from .placed_vivado import TIMING_RPT
 from .progress import working
+from .tool_versions import nextpnr_version, tool_version
 from .toolchain import Project, run_script
 from .yosys import ToolError
 
-FAILED_SUFFIX = ".timing-not-met"
 _VERSION_NAME = "version.txt"
+"""Tools and versions, as in "ecppack 1.4", nextpnr's first."""
 _PHASES = {
     r"^Info: Packing ": "packing",
     r"^Info: Creating initial analytic placement": "placing",
@@ -45,76 +40,121 @@ def make_bitstream(project: Project, clock_mhz: float) -> Placed | None:
     """Run the toolchain to :attr:`.toolchain.Project.bitstream`.
 
     Returns what place and route reported, None if it left no report. Without the clock's timing
-    met there is no bitstream of that name afterwards; see :func:`refuse_if_too_slow`.
+    met there is no bitstream of that name afterwards; see :func:`refuse_if_too_slow`. Nor is
+    there one, or a report, of an earlier run, however this one ends.
 
     Raises ToolError if a tool fails for any other reason.
     """
-    if project.toolchain == "nextpnr":
-        return _by_nextpnr(project)
-    project.bitstream.unlink(missing_ok=True)
+    project.remove_bitstream()
+    remove_reports(project)
+    make = _by_nextpnr if project.toolchain == "nextpnr" else _by_script
     try:
-        run_script(project)
-    except ToolError:
-        placed = read_reports(project)
-        if placed is None or placed.fmax_mhz >= clock_mhz:
-            raise
-        return placed
-    placed = read_reports(project)
-    if placed is not None and placed.fmax_mhz < clock_mhz:
-        project.bitstream.rename(f"{project.bitstream}{FAILED_SUFFIX}")
+        placed = make(project, clock_mhz)
+    except BaseException:
+        # what a tool that was broken off has left
+        project.bitstream.unlink(missing_ok=True)
+        raise
+    if placed is not None and not placed.meets(clock_mhz) and project.bitstream.exists():
+        os.replace(project.bitstream, project.failed_bitstream)
     return placed
 
 
-def _by_nextpnr(project: Project) -> Placed:
+def _by_script(project: Project, clock_mhz: float) -> Placed | None:
+    """All tools in the build directory."""
+
+    def reported() -> Placed | None:
+        placed = read_reports(project, toolchains=[project.toolchain])
+        if placed is None:
+            return None
+        versions = {
+            tool: placed.versions.get(tool) or tool_version(path) for tool, path in found.items()
+        }
+        return dataclasses.replace(placed, versions=versions)
+
+    found = project.tools.found()
+    try:
+        run_script(project)
+    except ToolError:
+        placed = reported()
+        if placed is None or placed.meets(clock_mhz):
+            raise
+        return placed
+    return reported()
+
+
+def _by_nextpnr(project: Project, clock_mhz: float) -> Placed | None:
     """nextpnr and the packer, kept by the digest of netlist, constraints, commands and versions."""
     found = project.tools.found()
     environment = {environment_variable(tool): path for tool, path in found.items()}
-    nextpnr, packer = found.values()
-    version = _version(nextpnr)
+    packing_tool, packer = list(found.items())[1]
+    version = nextpnr_version(next(iter(found.values())))
     packed_by = Path(packer).resolve()
     inputs = [path for path in project.files if path.suffix not in (".il", ".v")]
     texts = [f"{path.name}\n{path.read_text(encoding='utf-8')}" for path in inputs]
     key = digest(version, f"{packed_by} {packed_by.stat().st_mtime_ns}", *texts)
+    bitstream = project.bitstream.name
+
+    def placed_in(directory: Path) -> Placed | None:
+        log, report = (directory / name for name in (NEXTPNR_LOG, NEXTPNR_REPORT))
+        try:
+            return read_nextpnr(
+                log, report if report.exists() else None, project.board.family, version
+            )
+        except (NotAReport, FileNotFoundError):
+            return None
+
+    def too_slow(directory: Path) -> bool:
+        # the report is written after routing, the log tells frequencies before, too
+        placed = placed_in(directory) if (directory / NEXTPNR_REPORT).exists() else None
+        return placed is not None and not placed.meets(clock_mhz)
 
     def make(work: Path, target: Path):
         target.mkdir()
         for path in inputs:
             shutil.copy(path, work / path.name)
-        log = _run_with_phases(project, work, environment)
-        made = (project.bitstream.name, NEXTPNR_LOG, NEXTPNR_REPORT)
-        for name in made:
-            if (work / name).exists():
-                (work / name).rename(target / name)
-        # a report without a bitstream: routed, but too slow
-        if not (target / made[0]).exists() and not (target / NEXTPNR_REPORT).exists():
-            raise ToolError(f"{project.script} failed:\n" + "\n".join(log.splitlines()[-20:]))
-        (target / _VERSION_NAME).write_text(version, encoding="utf-8")
+        status, log = _run_with_phases(project, work, environment)
+        done = status == 0 and (work / bitstream).exists()
+        if not done and not too_slow(work):
+            tail = "\n".join(log.splitlines()[-20:])
+            raise ToolError(f"{project.script} failed with status {status}:\n{tail}")
+        for made in (NEXTPNR_LOG, NEXTPNR_REPORT, *([bitstream] if done else [])):
+            if (work / made).exists():
+                (work / made).rename(target / made)
+        versions = f"{version}\n{packing_tool} {tool_version(packer) or ''}"
+        (target / _VERSION_NAME).write_text(versions, encoding="utf-8")
 
-    result = cached_file(f"routed-{key}", make)
-    project.bitstream.unlink(missing_ok=True)
-    for path in result.iterdir():
-        if path.name != _VERSION_NAME:
-            shutil.copy(path, project.directory / path.name)
-    return read_nextpnr(result, project.board.family, version)
-
-
-def _version(nextpnr: str) -> str:
-    """As in "nextpnr-ecp5 0.11.1".
-
-    One process at a time: YoWASP compiles itself at first use (see :func:`.yosys.prepare`).
-    """
-    with exclusive(cache_directory() / "nextpnr-version"):
-        command = [nextpnr, "--version"]
-        answer = subprocess.run(command, capture_output=True, text=True)
-    pattern = r'"(?:yowasp-)?([\w-]+)".*Version (?:nextpnr-)?([^)\s]+)'
-    match = re.search(pattern, answer.stdout + answer.stderr)
-    if match is None:
-        raise ToolError(f"{nextpnr} --version failed with status {answer.returncode}")
-    return f"{match[1]} {match[2]}"
+    name = f"routed-{key}"
+    kept = cache_directory() / name
+    if kept.exists() and not (kept / bitstream).exists() and not too_slow(kept):
+        # kept by an earlier version of this program, although the packer had failed
+        shutil.rmtree(kept)
+    result = cached_file(name, make)
+    for made in (NEXTPNR_LOG, NEXTPNR_REPORT, bitstream):
+        if (result / made).exists():
+            _copy_whole(result / made, project.directory / made)
+    placed = placed_in(result)
+    if placed is None:
+        return None
+    _, *packers = (result / _VERSION_NAME).read_text(encoding="utf-8").splitlines()
+    versions = {name: number or None for name, _, number in (p.partition(" ") for p in packers)}
+    # earlier versions of this program did not note the packer's
+    return dataclasses.replace(placed, versions={**placed.versions, packing_tool: None, **versions})
 
 
-def _run_with_phases(project: Project, directory: Path, environment: dict[str, str]) -> str:
-    """Run the script, showing the phase; its output. A status other than 0 is for the caller."""
+def _copy_whole(source: Path, target: Path) -> None:
+    """Copy to a file that is either absent, old or complete."""
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        shutil.copyfile(source, temporary)
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _run_with_phases(
+    project: Project, directory: Path, environment: dict[str, str]
+) -> tuple[int, str]:
+    """Run the script, showing the phase; its status and output."""
     lines = []
     process = subprocess.Popen(
         ["sh", project.script],
@@ -138,40 +178,15 @@ def _run_with_phases(project: Project, directory: Path, environment: dict[str, s
         os.killpg(process.pid, 9)
         process.wait()
         raise
-    return "".join(lines)
-
-
-def read_reports(project: Project, output: Console | None = None) -> Placed | None:
-    """What place and route reported in the build directory; None if there is nothing to go by.
-
-    Reports that are older than a file of the design are another design's: ``output`` is told.
-    """
-    vivado = project.toolchain == "vivado"
-    name = TIMING_RPT if vivado else NEXTPNR_LOG
-    path = project.directory / name
-    if not path.exists():
-        return None
-    newest = max(file.stat().st_mtime_ns for file in project.files)
-    complaint = None
-    if path.stat().st_mtime_ns < newest:
-        complaint = f"{path} is older than the design and is ignored"
-    else:
-        try:
-            if vivado:
-                return read_vivado(project.directory)
-            tool = next(iter(name for name in project.tools.tools if name.startswith("nextpnr")))
-            return read_nextpnr(project.directory, project.board.family, tool)
-        except NotAReport as error:
-            complaint = f"{error}; it is ignored"
-    if output is not None:
-        output.print(complaint, markup=False, highlight=False, soft_wrap=True)
-    return None
+    return process.returncode, "".join(lines)
 
 
 def refuse_if_too_slow(placed: Placed, clock_mhz: float) -> None:
     """UserError, naming both frequencies and one to try, if timing is not met."""
-    if placed.fmax_mhz >= clock_mhz:
+    if placed.meets(clock_mhz):
         return
+    if placed.fmax_mhz >= clock_mhz:
+        raise UserError(f"timing not met: {placed.violation}; see {TIMING_RPT}")
     step = 5 if placed.fmax_mhz > 10 else 1
     # a hundredth less, since every placement comes out a little different
     slower = math.floor(0.99 * placed.fmax_mhz / step) * step

@@ -18,6 +18,7 @@ from model.artifact import Artifact
 
 from .board import Board
 from .cache import write_atomically
+from .cpp_compiler import find_compiler, identity
 from .family import UNITS
 from .placed import Placed
 
@@ -82,24 +83,34 @@ def build_report(
         "resources": {"synthesized": None, "placed": None},
         "timing": dict(NOT_PLACED),
         "tokens_per_second": speed_section(cycles, clock_mhz),
-        "tools": {name: metadata.version(name) for name in TOOLS},
+        "tools": {
+            **{name: metadata.version(name) for name in TOOLS},
+            "c++": identity(find_compiler()),
+        },
         "files": [],
     }
 
 
 def resources_section(used: dict[str, float], board: Board, source: str) -> dict:
-    """Used and available of every resource, with its unit."""
-    return {
-        **{
-            name: {
-                "used": used[name],
-                "available": getattr(board.budget, name),
-                "unit": board.family.unit(name),
-            }
-            for name in UNITS
-        },
-        "source": source,
-    }
+    """Used and available of every resource, with its unit; None for one that is not in ``used``."""
+
+    def use(name: str) -> dict | None:
+        if name not in used:
+            return None
+        return {
+            "used": used[name],
+            "available": getattr(board.budget, name),
+            "unit": board.family.unit(name),
+        }
+
+    return {**{name: use(name) for name in UNITS}, "source": source}
+
+
+def resource(report: dict, name: str) -> tuple[dict, str]:
+    """One of the resources, as it was placed or else synthesized, and what counted it."""
+    placed, synthesized = (report["resources"][key] for key in ("placed", "synthesized"))
+    source = placed if placed is not None and placed[name] is not None else synthesized
+    return source[name], source["source"]
 
 
 def add_placed(report: dict, placed: Placed, board: Board, clock_mhz: float) -> None:
@@ -113,7 +124,8 @@ def add_placed(report: dict, placed: Placed, board: Board, clock_mhz: float) -> 
     }
     if placed.used is not None:
         report["resources"]["placed"] = resources_section(placed.used, board, source)
-    met = placed.fmax_mhz >= clock_mhz
+    report["tools"].update(placed.versions)
+    met = placed.meets(clock_mhz)
     report["tokens_per_second"] = speed_section(report["cycles"], clock_mhz, routed=met)
 
 
@@ -146,13 +158,12 @@ def print_report(report: dict, text: str | None, console: Console) -> None:
         f"cycles per token ({cycles['source']})",
         f"first {counts[0]}, mean {cycles['mean']:.1f}, last {counts[-1]}",
     )
-    resources = report["resources"]["placed"] or report["resources"]["synthesized"]
-    if resources is not None:
+    if report["resources"]["synthesized"] is not None:
         for name in UNITS:
-            use = resources[name]
+            use, source = resource(report, name)
             share = use["used"] / use["available"]
             table.add_row(
-                f"{use['unit']} ({resources['source']})",
+                f"{use['unit']} ({source})",
                 f"{use['used']:,g} of {use['available']:,} ({share:.0%})",
             )
     speed = report["tokens_per_second"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import shutil
 import sys
@@ -14,13 +15,18 @@ from amaranth.hdl import Elaboratable
 from model.errors import UserError
 
 from .board import Board
-from .cache import write_atomically
+from .cache import digest, write_atomically
 from .nextpnr import Ecp5ByNextpnr, GowinByNextpnr, environment_variable
 from .progress import working
-from .synthesis import NETLIST_NAME, TOP, build_plan, synthesize_rtlil
+from .synthesis import NETLIST_NAME, TOP, build_plan, synthesize_top
+from .xilinx_platform import OPENXC7_TOOLS
 from .yosys import ToolError, run_tool
 
 LOG_NAME = "toolchain.log"
+FAILED_SUFFIX = ".timing-not-met"
+"""After the name of a bitstream that may not work at the design's clock."""
+MANIFEST_NAME = ".project.json"
+"""Says which files of the build directory this program wrote, and for which toolchain."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,8 +77,9 @@ def _alone(*tools: str) -> dict[str, tuple[str, ...]]:
 _XC7 = {
     "vivado": Toolchain(_alone("vivado"), "install Vivado (AMD's free Standard edition suffices)"),
     "openxc7": Toolchain(
-        _alone("yosys", "nextpnr-xilinx", "fasm2frames", "xc7frames2bit"),
-        "install openXC7 (https://github.com/openXC7)",
+        _alone(*OPENXC7_TOOLS),
+        "install openXC7 (https://github.com/openXC7), set CHIPDB_DIR and DB_DIR to the "
+        "directories of its chip databases and of prjxray-db,",
     ),
 }
 _TOOLCHAINS = {
@@ -93,6 +100,12 @@ _TOOLCHAINS = {
 def toolchain(board: Board, name: str) -> Toolchain:
     """The toolchain called ``name`` for a board's family."""
     return _TOOLCHAINS[board.family.name][name]
+
+
+def placer(board: Board, name: str) -> str:
+    """The tool of a toolchain that places and routes: "nextpnr-ecp5", "vivado"."""
+    tools = list(toolchain(board, name).tools)
+    return next((tool for tool in tools if tool.startswith("nextpnr")), tools[0])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,17 +137,42 @@ class Project:
 
     @property
     def bitstream(self) -> Path:
+        """Where the tools put it; see :meth:`has_bitstream`."""
         return self.directory / f"{TOP}{self.tools.bitstream_suffix}"
 
+    @property
+    def failed_bitstream(self) -> Path:
+        """Where it is put if it misses the clock."""
+        return self.directory / f"{self.bitstream.name}{FAILED_SUFFIX}"
 
-def choose_toolchain(board: Board, wanted: str | None = None) -> str:
+    @property
+    def changed_ns(self) -> int:
+        """When the design last changed: the newest time of a file, nanoseconds."""
+        return max((path.stat().st_mtime_ns for path in self.files), default=0)
+
+    def has_bitstream(self) -> bool:
+        """Whether there is a bitstream of this design: none of the files is newer than it."""
+        path = self.bitstream
+        return path.exists() and path.stat().st_mtime_ns >= self.changed_ns
+
+    def remove_bitstream(self) -> None:
+        """Bitstream, or one that missed its clock, and the log of the run that made it."""
+        for path in (self.bitstream, self.failed_bitstream, self.directory / LOG_NAME):
+            path.unlink(missing_ok=True)
+
+
+def choose_toolchain(board: Board, wanted: str | None = None, directory: Path | None = None) -> str:
     """``wanted``, or else the first one that is installed, or else the board's preferred one.
 
-    Raises UserError if the board does not know ``wanted``.
+    If none is installed and ``directory`` was written for one of them, it stays with that one:
+    it may have been finished on another machine. Raises UserError if the board does not know
+    ``wanted``.
     """
     if wanted is None:
         installed = [name for name in board.toolchains if not toolchain(board, name).missing()]
-        return (*installed, *board.toolchains)[0]
+        written_for = None if directory is None else _manifest(directory).get("toolchain")
+        kept = [name for name in board.toolchains if name == written_for]
+        return (*installed, *kept, *board.toolchains)[0]
     if wanted not in board.toolchains:
         known = ", ".join(board.toolchains)
         raise UserError(f"unknown toolchain {wanted!r} for {board.name}; known: {known}")
@@ -147,23 +185,57 @@ def write_project(
     """Write the complete build directory; needs none of the toolchain's tools.
 
     A file that is there already with the same content keeps its time, by which reports are
-    known to be this design's. Raises UserError as :func:`choose_toolchain`.
+    known to be this design's. If any file changes, an earlier bitstream goes before it, and so
+    do files that were written for another toolchain. Raises UserError as
+    :func:`choose_toolchain`.
     """
-    chosen = choose_toolchain(board, toolchain)
+    chosen = choose_toolchain(board, toolchain, directory)
     plan = build_plan(top, board, chosen)
     directory.mkdir(parents=True, exist_ok=True)
-    contents = dict(plan.files)
-    if chosen == "nextpnr":
-        netlist = synthesize_rtlil(plan.files[f"{TOP}.il"], board.family).netlist
+    contents = {
+        name: content if isinstance(content, str) else content.decode()
+        for name, content in plan.files.items()
+    }
+    if chosen != "vivado":
+        netlist = synthesize_top(top, board).netlist
         contents[NETLIST_NAME] = netlist.read_text(encoding="utf-8")
-    files = []
-    for name, content in contents.items():
-        path = directory / name
-        text = content if isinstance(content, str) else content.decode()
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            write_atomically(path, text)
-        files.append(path)
-    return Project(directory, board, chosen, files)
+    project = Project(directory, board, chosen, [directory / name for name in contents])
+    changed = [name for name, text in contents.items() if _text(directory / name) != text]
+    left_over = _left_over(directory, contents)
+    if changed or left_over:
+        project.remove_bitstream()
+    for path in left_over:
+        path.unlink()
+    for name in changed:
+        write_atomically(directory / name, contents[name])
+    written = {name: digest(text) for name, text in contents.items()}
+    manifest = {"toolchain": chosen, "files": written}
+    if _manifest(directory) != manifest:
+        write_atomically(directory / MANIFEST_NAME, json.dumps(manifest, indent=2) + "\n")
+    return project
+
+
+def _text(path: Path) -> str | None:
+    """Content of a file, None if there is none."""
+    if not path.is_file():
+        return None
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def _manifest(directory: Path) -> dict:
+    """What :func:`write_project` noted in the directory; empty if it did not."""
+    try:
+        manifest = json.loads(_text(directory / MANIFEST_NAME) or "{}")
+    except ValueError:
+        return {}
+    return manifest if isinstance(manifest, dict) else {}
+
+
+def _left_over(directory: Path, contents: Mapping[str, str]) -> list[Path]:
+    """Files of an earlier project that are not in this one, and are still as they were written."""
+    written = _manifest(directory).get("files", {})
+    paths = [(directory / name, noted) for name, noted in written.items() if name not in contents]
+    return [path for path, noted in paths if path.is_file() and digest(_text(path)) == noted]
 
 
 def run_script(project: Project) -> Path:
@@ -172,7 +244,9 @@ def run_script(project: Project) -> Path:
     Raises ToolError if a tool fails or leaves no bitstream.
     """
     with working(f"{project.toolchain}: place, route and bitstream"):
-        log = run_tool(["sh", project.script], project.directory)
+        found = project.tools.found()
+        paths = {environment_variable(tool): path for tool, path in found.items() if path}
+        log = run_tool(["sh", project.script], project.directory, environment=paths)
     write_atomically(project.directory / LOG_NAME, log)
     if not project.bitstream.exists():
         raise ToolError(f"{project.toolchain} left no {project.bitstream}")
@@ -183,6 +257,8 @@ def advice(project: Project, missing: list[str]) -> str:
     """One line: what to install, and which command then finishes."""
     install = project.tools.install
     command = f"cd {project.directory} && sh {project.script}"
+    if not missing:
+        return f"no bitstream yet; run: {command}"
     if install.startswith("pip"):
         return f"no bitstream yet: {', '.join(missing)} not found; {install}, then run: {command}"
     return (

@@ -8,6 +8,7 @@ import json
 import pytest
 
 from model.errors import UserError
+from platforms.board import board
 from platforms.board_table import HEADINGS, markdown, read_reports, row
 from platforms.report import SCHEMA_VERSION
 
@@ -20,7 +21,7 @@ REPORT = {
     "resources": {
         "synthesized": {
             "lut": USE,
-            "bram": {"used": 32.5, "available": 60, "unit": "36 Kb"},
+            "bram": {"used": 32.5, "available": 60, "unit": "block memories (36 Kb)"},
             "dsp": {"used": 80, "available": 80, "unit": "DSP48E1"},
             "source": "yosys synth_xilinx",
         },
@@ -40,7 +41,7 @@ def test_a_synthesized_board():
         "125 MHz",
         "145,852",
         "10,340 of 17,600 LUT6",
-        "32.5 of 60 36 Kb",
+        "32.5 of 60 (36 Kb)",
         "80 of 80 DSP48E1",
         "synthesized (yosys synth_xilinx); clock stated",
     )
@@ -51,12 +52,33 @@ def test_a_routed_board():
     report["resources"]["placed"] = {
         **REPORT["resources"]["synthesized"],
         "lut": {**USE, "used": 1},
+        "source": "placed and routed: nextpnr-ecp5 0.11.1",
     }
     report["timing"] = {"fmax_mhz": 91.26, "source": "placed and routed: nextpnr-ecp5 0.11.1"}
     cells = dict(zip(HEADINGS, row(report), strict=True))
     assert cells["clock"] == "125 MHz (routed: 91.3)"
     assert cells["LUT"] == "1 of 17,600 LUT6"
     assert cells["how measured"] == "placed and routed: nextpnr-ecp5 0.11.1"
+
+
+def test_a_resource_that_was_not_counted_when_placed():
+    report = copy.deepcopy(REPORT)
+    report["resources"]["placed"] = {
+        "lut": None,
+        "bram": {**REPORT["resources"]["synthesized"]["bram"], "used": 33},
+        "dsp": REPORT["resources"]["synthesized"]["dsp"],
+        "source": "placed and routed: nextpnr-xilinx",
+    }
+    cells = dict(zip(HEADINGS, row(report), strict=True))
+    assert cells["LUT"] == "10,340 of 17,600 LUT6, synthesized"
+    assert cells["block memories"] == "33 of 60 (36 Kb)"
+
+
+def test_the_units_are_those_of_a_report():
+    """The fixture's, that is."""
+    zybo = board("zybo")
+    for name, use in REPORT["resources"]["synthesized"].items():
+        assert name == "source" or use["unit"] == zybo.family.unit(name)
 
 
 def test_reports_are_found_and_foreign_ones_left_out(tmp_path):

@@ -29,7 +29,13 @@ cp {directory}/top.tim {directory}/top.report.json . || exit 7
 echo 'Info: Routing..'
 exit $(cat {directory}/status)
 """
-PACKER = "#!/bin/sh\necho bits > top.bit\n"
+PACKER = """#!/bin/sh
+if [ "$1" = --version ]; then
+    echo 'Project Trellis ecppack Version 1.4-9-gabc'
+    exit
+fi
+echo bits > top.bit
+"""
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +54,7 @@ def no_synthesis(monkeypatch, tmp_path):
     directory = tmp_path / "netlist"
     directory.mkdir()
     (directory / "top.json").write_text("{}")
-    monkeypatch.setattr(toolchain, "synthesize_rtlil", lambda *_: Synthesis(directory))
+    monkeypatch.setattr(toolchain, "synthesize_top", lambda *_: Synthesis(directory))
     monkeypatch.setattr("platforms.verilog.verilog_text", lambda rtlil: "module top(); endmodule\n")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
@@ -158,12 +164,32 @@ def test_it_is_kept_by_design_and_constraints(project, tools):
     assert len((tools / "runs").read_text().splitlines()) == 2
 
 
-def test_a_clock_that_is_missed_leaves_no_bitstream(project, tools):
-    project.bitstream.write_text("of another design")
+def test_versions_of_the_tools_that_took_part(project, tools):
+    expected = {"nextpnr-ecp5": "9.9", "ecppack": "1.4-9-gabc"}
+    assert place_and_route.make_bitstream(project, 85.0).versions == expected
+    # of the kept result, too, and the packer's may be unknown
+    assert place_and_route.make_bitstream(project, 85.0).versions == expected
+    for path in (tools.parent / "cache").rglob("version.txt"):
+        path.write_text("nextpnr-ecp5 9.9")
+    placed = place_and_route.make_bitstream(project, 85.0)
+    assert placed.versions == {"nextpnr-ecp5": "9.9", "ecppack": None}
+
+
+def miss_the_clock(tools):
     report = json.loads(json.dumps(ECP5_REPORT))
     report["fmax"] = {name: {"achieved": 81.3, "constraint": 85} for name in report["fmax"]}
     (tools / "top.report.json").write_text(json.dumps(report))
+    (tools / "top.tim").write_text(ECP5_LOG.replace("99.73 MHz (PASS", "81.30 MHz (FAIL"))
     (tools / "status").write_text("1")
+
+
+def runs(tools) -> int:
+    return len((tools / "runs").read_text().splitlines())
+
+
+def test_a_clock_that_is_missed_leaves_no_bitstream(project, tools):
+    project.bitstream.write_text("of another design")
+    miss_the_clock(tools)
     placed = place_and_route.make_bitstream(project, 85.0)
     assert not project.bitstream.exists()
     with pytest.raises(UserError) as error:
@@ -171,13 +197,80 @@ def test_a_clock_that_is_missed_leaves_no_bitstream(project, tools):
     assert str(error.value) == (
         "timing not met: routed at 81.3 MHz, 85 MHz asked for; try --clock 80"
     )
+    # this result is kept
+    assert place_and_route.make_bitstream(project, 85.0) == placed
+    assert runs(tools) == 1
 
 
 def test_a_tool_that_fails_is_quoted(project, tools):
+    project.bitstream.write_text("of another design")
     (tools / "top.report.json").unlink()
-    with pytest.raises(ToolError, match=r"(?s)build_top\.sh failed:.*cannot stat"):
+    with pytest.raises(ToolError, match=r"(?s)build_top\.sh failed with status 7:.*cannot stat"):
         place_and_route.make_bitstream(project, 85.0)
     assert not project.bitstream.exists()
+
+
+@pytest.mark.parametrize(
+    ("packer", "message"),
+    [
+        ("echo no memory >&2; exit 3", "failed with status 3:\n.*no memory"),
+        ("echo part > top.bit; exit 3", "failed with status 3"),
+        ("true", "failed with status 0"),
+    ],
+)
+def test_a_packer_that_fails_is_no_missed_clock(project, tools, packer, message):
+    (tools / "ecppack").write_text(PACKER.replace("echo bits > top.bit", packer))
+    for run in (1, 2):
+        with pytest.raises(ToolError, match=f"(?s){message}"):
+            place_and_route.make_bitstream(project, 85.0)
+        assert runs(tools) == run
+        assert not project.bitstream.exists()
+
+
+def test_a_failed_packing_that_was_kept_is_not_believed(project, tools):
+    place_and_route.make_bitstream(project, 85.0)
+    for path in (tools.parent / "cache").rglob("top.bit"):
+        path.unlink()
+    place_and_route.make_bitstream(project, 85.0)
+    assert runs(tools) == 2 and project.has_bitstream()
+
+
+def test_routing_that_fails_is_no_missed_clock(project, tools):
+    """The log tells a frequency after placement, which was missed."""
+    miss_the_clock(tools)
+    (tools / "nextpnr-ecp5").write_text(
+        NEXTPNR.format(directory=tools).replace(f" {tools}/top.report.json", "")
+    )
+    with pytest.raises(ToolError, match="failed with status 1"):
+        place_and_route.make_bitstream(project, 85.0)
+
+
+def test_an_interrupted_run_leaves_no_earlier_bitstream(project, tools, monkeypatch):
+    place_and_route.make_bitstream(project, 85.0)
+    assert project.has_bitstream()
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(place_and_route, "cached_file", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        place_and_route.make_bitstream(project, 85.0)
+    names = {path.name for path in project.directory.iterdir()}
+    assert names.isdisjoint({"top.bit", "top.tim", "top.report.json"})
+
+
+def test_a_bitstream_is_copied_whole_or_not_at_all(project, tools, monkeypatch):
+    place_and_route.make_bitstream(project, 85.0)
+
+    def break_off(source, target):
+        target.write_text("bi")
+        if source.name == "top.bit":
+            raise OSError("no space left")
+
+    monkeypatch.setattr(shutil, "copyfile", break_off)
+    with pytest.raises(OSError, match="no space left"):
+        place_and_route.make_bitstream(project, 85.0)
+    assert not [path for path in project.directory.iterdir() if "top.bit" in path.name]
 
 
 @pytest.mark.parametrize(

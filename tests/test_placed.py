@@ -1,21 +1,17 @@
 """Reports of place and route are read as what they are.
 
-The texts for Vivado and nextpnr-xilinx were written for this test in the documented formats, with
-made-up figures: neither tool ran. Those for nextpnr-ecp5 are shortened from a real run.
+The texts for Vivado and nextpnr-xilinx were written for this test in the layout of real reports,
+with made-up figures: neither tool ran. Those for nextpnr-ecp5 are shortened from a real run.
 """
 
 import json
+from pathlib import Path
 
 import pytest
 
+from platforms import placed_nextpnr, placed_vivado
 from platforms.ecp5 import ECP5
-from platforms.placed import (
-    CriticalPath,
-    NotAReport,
-    Placed,
-    read_nextpnr,
-    read_vivado,
-)
+from platforms.placed import CriticalPath, NotAReport, Placed
 from platforms.xc7 import XC7
 
 ECP5_LOG = """\
@@ -67,85 +63,16 @@ XILINX_LOG = """\
 Info: Device utilisation:
 Info: \t         SLICE_LUTX:  8372/ 35200    23%
 Info: \t          SLICE_FFX:  9909/ 35200    28%
-Info: \t  RAMB18E1_RAMB18E1:    33/   120    27%
-Info: \t  RAMB36E1_RAMB36E1:    16/    60    26%
-Info: \t    DSP48E1_DSP48E1:    80/    80   100%
+Info: \t             CARRY4:   512/  4400    11%
+Info: \t           RAMB18E1:    33/   120    27%
+Info: \t       RAMBFIFO36E1:     0/    60     0%
+Info: \t           RAMB36E1:    16/    60    26%
+Info: \t            DSP48E1:    80/    80   100%
 
 Info: Max frequency for clock 'sync_clk': 117.30 MHz (FAIL at 125.00 MHz)
 Info: Max frequency for clock 'sync_clk': 131.25 MHz (PASS at 125.00 MHz)
 """
-TIMING_RPT = """\
-Copyright 1986-2022 Xilinx, Inc. All Rights Reserved.
-------------------------------------------------------------------------------------------
-| Tool Version      : Vivado v.2023.2 (lin64) Build 4029153 Fri Oct 13 20:13:54 MDT 2023
-| Date              : Mon Jan  1 12:00:00 2024
-| Command           : report_timing_summary -datasheet -max_paths 10 -file top_timing.rpt
-| Design            : top
-| Device            : 7z010-clg400
-| Speed File        : -1  PRODUCTION 1.12 2019-11-22
-------------------------------------------------------------------------------------------
-
-Timing Summary Report
-
-------------------------------------------------------------------------------------------------
-| Design Timing Summary
-| ---------------------
-------------------------------------------------------------------------------------------------
-
-    WNS(ns)      TNS(ns)  TNS Failing Endpoints  TNS Total Endpoints      WHS(ns)      THS(ns)
-    -------      -------  ---------------------  -------------------      -------      -------
-      0.350        0.000                      0                31711        0.017        0.000
-
-
-All user specified timing constraints are met.
-
-
-------------------------------------------------------------------------------------------------
-| Clock Summary
-| -------------
-------------------------------------------------------------------------------------------------
-
-Clock          Waveform(ns)       Period(ns)      Frequency(MHz)
------          ------------       ----------      --------------
-clk125_0__io   {0.000 4.000}      8.000           125.000
-  mmcm_fb      {0.000 4.000}      8.000           125.000
-  pll_clock    {0.000 3.333}      6.667           150.000
-
-
-------------------------------------------------------------------------------------------------
-| Intra Clock Table
-| -----------------
-------------------------------------------------------------------------------------------------
-
-Clock             WNS(ns)      TNS(ns)  TNS Failing Endpoints  TNS Total Endpoints      WHS(ns)
------             -------      -------  ---------------------  -------------------      -------
-clk125_0__io
-  mmcm_fb
-pll_clock           0.350        0.000                      0                31711        0.017
-
-
-------------------------------------------------------------------------------------------------
-| Inter Clock Table
-| -----------------
-------------------------------------------------------------------------------------------------
-
-From Clock    To Clock          WNS(ns)      TNS(ns)  TNS Failing Endpoints  TNS Total Endpoints
-----------    --------          -------      -------  ---------------------  -------------------
-
-
-Max Delay Paths
---------------------------------------------------------------------------------------
-Slack (MET) :             0.350ns  (required time - arrival time)
-  Source:                 system/core/array/memory_reg_0/CLKBWRCLK
-                            (rising edge-triggered cell RAMB36E1 clocked by pll_clock)
-  Destination:            system/core/engine/total_reg[17]/D
-                            (rising edge-triggered cell FDRE clocked by pll_clock)
-  Path Group:             pll_clock
-  Path Type:              Setup (Max at Slow Process Corner)
-  Requirement:            6.667ns  (pll_clock rise@6.667ns - pll_clock rise@0.000ns)
-  Data Path Delay:        6.102ns  (logic 3.204ns (52.507%)  route 2.898ns (47.493%))
-  Logic Levels:           5  (CARRY4=3 LUT3=1 LUT6=1)
-"""
+TIMING_RPT = (Path(__file__).parent / "data/vivado_timing.rpt").read_text()
 UTILIZATION_RPT = """\
 1. Slice Logic
 --------------
@@ -172,6 +99,18 @@ UTILIZATION_RPT = """\
 """
 
 
+def read_nextpnr(directory, family, tool):
+    log, report = (directory / name for name in ("top.tim", "top.report.json"))
+    return placed_nextpnr.read_nextpnr(log, report if report.exists() else None, family, tool)
+
+
+def read_vivado(directory):
+    utilization = directory / "top_utilization_place.rpt"
+    return placed_vivado.read_vivado(
+        directory / "top_timing.rpt", utilization if utilization.exists() else None
+    )
+
+
 def test_nextpnr(tmp_path):
     (tmp_path / "top.tim").write_text(ECP5_LOG)
     (tmp_path / "top.report.json").write_text(json.dumps(ECP5_REPORT))
@@ -180,6 +119,7 @@ def test_nextpnr(tmp_path):
         99.73072052001953,
         CriticalPath("core.exp2.0.0.DOA6", "core.mass_TRELLIS_FF_Q_10.DI", 10.027),
         {"lut": 3389, "ff": 2347, "bram": 7, "dsp": 10},
+        versions={"nextpnr-ecp5": "0.11.1"},
     )
 
 
@@ -189,8 +129,18 @@ def test_the_log_alone_tells_the_frequency_after_routing(tmp_path):
         "nextpnr-xilinx",
         131.25,
         None,
-        {"lut": 8372, "ff": 9909, "bram": 32.5, "dsp": 80},
+        # SLICE_LUTX are no LUTs in the sense of the data sheet
+        {"ff": 9909, "bram": 32.5, "dsp": 80},
+        versions={"nextpnr-xilinx": None},
     )
+
+
+def test_the_longer_names_of_older_versions(tmp_path):
+    text = XILINX_LOG
+    for name in ("RAMB18E1", "RAMB36E1", "DSP48E1"):
+        text = text.replace(f"{name}: ", f"{name}_{name}: ")
+    (tmp_path / "top.tim").write_text(text)
+    assert read_nextpnr(tmp_path, XC7, "x").used == {"ff": 9909, "bram": 32.5, "dsp": 80}
 
 
 def test_of_several_clocks_the_slowest_counts(tmp_path):
@@ -201,7 +151,7 @@ def test_of_several_clocks_the_slowest_counts(tmp_path):
     assert read_nextpnr(tmp_path, ECP5, "x").fmax_mhz == 91.5
 
 
-@pytest.mark.parametrize("report", ["{", "[]", '{"fmax": {"a": 3}}'])
+@pytest.mark.parametrize("report", ["{", "[]", '{"fmax": {"a": 3}}', '{"fmax": []}'])
 def test_what_is_no_report_of_nextpnr(tmp_path, report):
     (tmp_path / "top.tim").write_text(ECP5_LOG)
     (tmp_path / "top.report.json").write_text(report)
@@ -213,6 +163,28 @@ def test_a_log_that_broke_off(tmp_path):
     (tmp_path / "top.tim").write_text("Info: Packing IOs..\n")
     with pytest.raises(NotAReport, match=r"top\.tim tells no frequency"):
         read_nextpnr(tmp_path, ECP5, "x")
+
+
+def test_a_report_of_another_run_than_the_log(tmp_path):
+    (tmp_path / "top.tim").write_text(ECP5_LOG)
+    report = {**ECP5_REPORT, "fmax": {CLOCK: {"achieved": 81.3, "constraint": 85}}}
+    (tmp_path / "top.report.json").write_text(json.dumps(report))
+    with pytest.raises(NotAReport, match=r"report\.json is of another run than .*top\.tim"):
+        read_nextpnr(tmp_path, ECP5, "x")
+
+
+def test_a_run_that_failed_after_placement(tmp_path):
+    text = ECP5_LOG.replace("Info: Program finished normally.", "ERROR: Failed to route net 'a'")
+    (tmp_path / "top.tim").write_text(text)
+    with pytest.raises(NotAReport, match=r"top\.tim is of a run that failed"):
+        read_nextpnr(tmp_path, ECP5, "x")
+
+
+def test_a_missed_clock_is_no_failure(tmp_path):
+    text = XILINX_LOG.replace("Info: Max frequency for clock 'sync_clk': 131.25 MHz (PASS", "")
+    text += "ERROR: Max frequency for clock 'sync_clk': 121.25 MHz (FAIL at 125.00 MHz)\n"
+    (tmp_path / "top.tim").write_text(text)
+    assert read_nextpnr(tmp_path, XC7, "x").fmax_mhz == 121.25
 
 
 def test_vivado(tmp_path):
@@ -227,12 +199,61 @@ def test_vivado(tmp_path):
     )
 
 
-def test_vivado_with_a_violated_clock(tmp_path):
-    text = TIMING_RPT.replace("   0.350  ", "  -0.850  ")
-    (tmp_path / "top_timing.rpt").write_text(text)
+def changed(old, new):
+    assert TIMING_RPT.count(old) == 1 and len(old) == len(new)
+    return TIMING_RPT.replace(old, new)
+
+
+def test_vivado_with_a_violated_generated_clock(tmp_path):
+    """Its row is indented; that of its source has pulse widths only, which are no setup slack."""
+    old = "  pll_clock         0.350        0.000                      0"
+    new = "  pll_clock       -45.561   -15428.046                    445"
+    (tmp_path / "top_timing.rpt").write_text(changed(old, new))
     placed = read_vivado(tmp_path)
-    assert placed.fmax_mhz == pytest.approx(1000 / (6.667 + 0.850))
+    assert placed.fmax_mhz == pytest.approx(1000 / (6.667 + 45.561))
+    assert not placed.meets(125.0) and placed.violation is None
     assert placed.used is None
+
+
+def test_vivado_with_a_second_clock(tmp_path):
+    """The slowest counts, and the critical path is that clock's, not the first in the report."""
+    rows = TIMING_RPT.split("| Intra Clock Table")[1].splitlines()
+    row = next(line for line in rows if line.startswith("clk125_0__io "))
+    slow = "     -1.000       -2.000                      2                    9"
+    assert row[12 : 12 + len(slow)].isspace()
+    text = changed(row, row[:12] + slow + row[12 + len(slow) :])
+    path = (
+        text.split("Max Delay Paths")[1]
+        .replace("pll_clock", "clk125_0__io")
+        .replace("6.102ns", "8.800ns")
+    )
+    (tmp_path / "top_timing.rpt").write_text(f"{text}\nMax Delay Paths{path}")
+    placed = read_vivado(tmp_path)
+    assert placed.fmax_mhz == pytest.approx(1000 / 9)
+    assert placed.critical_path.delay_ns == 8.8
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "violation"),
+    [
+        (
+            "      31711        0.017 ",
+            "      31711       -0.017 ",
+            "hold slack -0.017 ns of pll_clock",
+        ),
+        (
+            "      2.000        0.000 ",
+            "     -0.155       -0.155 ",
+            "pulse width slack -0.155 ns of ",
+        ),
+    ],
+)
+def test_vivado_with_another_violation(tmp_path, old, new, violation):
+    head, table = TIMING_RPT.split("| Intra Clock Table")
+    (tmp_path / "top_timing.rpt").write_text(f"{head}| Intra Clock Table{table.replace(old, new)}")
+    placed = read_vivado(tmp_path)
+    assert placed.violation.startswith(violation)
+    assert placed.fmax_mhz > 125 and not placed.meets(125.0)
 
 
 def test_what_is_no_report_of_vivado(tmp_path):

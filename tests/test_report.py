@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,9 @@ from model.artifact import open_model
 from platforms import report
 from platforms.board import board
 from platforms.placed import CriticalPath, Placed
+from platforms.toolchain import toolchain
 
+DOCUMENT = Path(__file__).parent.parent / "docs/report.md"
 SPEC = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11"
 USED = {"lut": 1234, "ff": 2345, "bram": 3.5, "dsp": 12}
 PLACED = Placed(
@@ -23,6 +27,7 @@ PLACED = Placed(
     fmax_mhz=130.5,
     critical_path=CriticalPath("core.a.Q", "core.b.DI", 7.663),
     used={"lut": 1300, "ff": 2346, "bram": 3.5, "dsp": 12},
+    versions={"nextpnr-ecp5": "0.11.1", "ecppack": None},
 )
 
 
@@ -52,7 +57,7 @@ def shown(result) -> str:
 
 
 def test_every_field_is_documented():
-    text = (Path(__file__).parent.parent / "docs/report.md").read_text()
+    text = DOCUMENT.read_text()
     inner = ("model", "cycles", "timing", "resources")
     for name in fields(example()):
         parts = name.split(".")
@@ -102,6 +107,42 @@ def test_a_clock_that_was_not_met_is_not_called_routed(mhz):
     result = example()
     report.add_placed(result, PLACED, board("zybo"), mhz)
     assert result["tokens_per_second"]["basis"].endswith("x stated clock")
+
+
+def test_a_clock_with_another_violation_is_not_called_routed():
+    result = example()
+    placed = dataclasses.replace(PLACED, violation="hold slack -0.02 ns of clk")
+    report.add_placed(result, placed, board("zybo"), 125.0)
+    assert result["tokens_per_second"]["basis"].endswith("x stated clock")
+
+
+def test_the_tools_that_took_part():
+    result = example()
+    assert set(result["tools"]) == {*report.TOOLS, "c++"}
+    assert re.search(r"\d+\.\d+", result["tools"]["c++"])
+    report.add_placed(result, PLACED, board("zybo"), 125.0)
+    assert result["tools"]["nextpnr-ecp5"] == "0.11.1" and result["tools"]["ecppack"] is None
+
+
+@pytest.mark.parametrize("name", ["zybo", "ulx3s", "tang-primer-20k"])
+def test_tools_and_units_are_documented(name):
+    text = DOCUMENT.read_text()
+    target = board(name)
+    tools = {tool for chain in target.toolchains for tool in toolchain(target, chain).tools}
+    units = {target.family.unit(unit) for unit in ("lut", "ff", "bram")}
+    for word in (*report.TOOLS, "c++", *tools, *units):
+        assert f"`{word}`" in text, word
+
+
+def test_what_was_not_counted_when_placed_is_shown_as_synthesized():
+    result = example()
+    used = {name: used for name, used in PLACED.used.items() if name != "lut"}
+    placed = dataclasses.replace(PLACED, tool="nextpnr-xilinx", used=used)
+    report.add_placed(result, placed, board("zybo"), 125.0)
+    assert result["resources"]["placed"]["lut"] is None
+    text = shown(result)
+    assert re.search(r"LUT6 \(yosys synth_xilinx\) +│ 1,234 of 17,600", text)
+    assert re.search(r"flip-flops \(placed and routed: nextpnr-xilinx\) +│ 2,346 of 35,200", text)
 
 
 def test_it_is_written_whole(tmp_path):
