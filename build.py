@@ -10,10 +10,11 @@ from platforms import flow
 EXAMPLES = """\
 examples:
   python build.py zybo                       the shipped model, up to the bitstream
-  python build.py ulx3s --variant 25F        a bitstream by nextpnr; --program loads it
+  python build.py ulx3s --variant 25F --program
+                                             bitstream with a text console on the USB port, loaded
   python build.py zybo --timeline            one token's schedule as a picture
-  python build.py ulx3s --variant 25F        a bitstream, with a text console on the USB port
   python build.py zybo --export ip           Verilog with AXI4-Lite ports, FuseSoC, Vivado script
+  python build.py sim --export ip            the same without a vendor's primitives
   python build.py sim --prompt "ROMEO:" --tokens 200 --temperature 0.8 --top-k 20 --seed 1
   python build.py sim --model random:n_layers=3,d_model=96,n_heads=3,d_ff=320,ctx_len=48 --check
 """
@@ -52,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
     hardware.add_argument(
         "--export",
         choices=["ip"],
-        help="instead of a board's build, write the core with AXI4-Lite ports for your own design",
+        help="instead of a build, write the core with AXI4-Lite ports for your own design",
     )
     p.add_argument("--timeline", action="store_true", help="only draw one token's schedule (SVG)")
     p.add_argument(
@@ -77,7 +78,9 @@ def parser() -> argparse.ArgumentParser:
         "--check", action="store_true", help="compare every tap and token with the reference"
     )
     sim.add_argument("--waveform", metavar="FILE", help="write a VCD of --cycles")
-    sim.add_argument("--cycles", default="0:2000", help="first:last (default: %(default)s)")
+    sim.add_argument(
+        "--cycles", metavar="FIRST:LAST", help=f"of --waveform (default: {flow.DEFAULT_CYCLES})"
+    )
     return p
 
 

@@ -20,7 +20,8 @@ class BoardTop(Elaboratable):
 
     The platform states what the board has: ``lights``, tuples of what is shown, "busy",
     "context_full" or "heartbeat" (of about 1 Hz, which runs in reset, too), resource, number and
-    perhaps subsignal; and, if it has one, ``reset_button``, a (resource, number).
+    perhaps subsignal; and, if it has any, ``reset_button``, a (resource, number), and
+    ``held_high``, tuples of (resource, number) of outputs that are always 1.
 
     Subclasses give :meth:`elaborate_system`, and in :attr:`hardware` the classes in this package
     that it uses.
@@ -100,4 +101,8 @@ class BoardTop(Elaboratable):
                 pin = getattr(pin, subsignal)
             m.submodules[f"{light}_light"] = buffer = io.Buffer("o", pin)
             m.d.comb += buffer.o.eq(values[light])
+        for name, number in getattr(platform, "held_high", ()):
+            pin = platform.request(name, number, dir="-")
+            m.submodules[f"{name}_{number}"] = buffer = io.Buffer("o", pin)
+            m.d.comb += buffer.o.eq(1)
         return m

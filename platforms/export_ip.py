@@ -38,23 +38,20 @@ def export_board_ip(
 ) -> list[Path]:
     """All of ``--export ip``: checks, synthesis for the README's resources, and the files.
 
-    The paths written are returned, the Verilog first. Takes minutes for a design nobody has
-    synthesized on this machine.
+    For ``sim`` the Verilog is portable and nothing is synthesized. The paths written are returned,
+    the Verilog first. Takes minutes for a design nobody has synthesized on this machine.
 
     Raises
     ------
     UserError
-        If the board is the simulation, or as :func:`check_directory`.
+        As :func:`check_directory`.
     """
-    if board.family is None:
-        raise UserError(
-            f"--export ip needs a board with an FPGA, for its multipliers, not {board.name}; "
-            "--list shows them"
-        )
     check_directory(directory)
     mhz = as_mhz(clock_mhz)
     wrapper = Path(ip_verilog.__file__).read_text(encoding="utf-8")
     build_id = identify(program, (mhz, board.dsp, wrapper), ())
+    if board.family is None:
+        return export_ip(artifact, program, directory, mhz, build_id)
     system = ip_verilog.system_rtlil(program, SYNTHESIS_TOP, build_id, _khz(mhz), board.dsp)
     with working("synthesis of the IP core"):
         resources = board.family.count(synthesize_rtlil(system, board.family).cells)

@@ -20,6 +20,7 @@ from .board_flow import build_board, check_options
 from .cache import write_atomically
 from .export_ip import export_board_ip
 from .listing import print_boards
+from .options import refuse_unheeded
 from .progress import console as status
 from .progress import output_console
 from .simulation import CoreSimulator
@@ -28,6 +29,7 @@ from .timeline import timeline_svg
 
 DEFAULT_MODEL = "shakespeare-115k"
 DEFAULT_TOP_K = 20
+DEFAULT_CYCLES = "0:2000"
 
 
 def build(arguments) -> None:
@@ -40,9 +42,8 @@ def build(arguments) -> None:
         raise UserError(f"name a board: {', '.join(boards())}; --help shows examples")
     target = board(arguments.board, arguments.variant)
     clock = _clock(target, arguments)
-    if target.budget is None:
-        _refuse_board_options(arguments)
-    else:
+    refuse_unheeded(target, arguments)
+    if target.budget is not None:
         check_options(target, arguments)
     artifact = open_model(arguments.model)
     program = Program(artifact.model, _sizes(artifact, target, arguments))
@@ -100,12 +101,6 @@ def _request(artifact: Artifact, arguments) -> str:
     return prompt
 
 
-def _refuse_board_options(arguments) -> None:
-    for option in ("toolchain", "baud", "program", "export"):
-        if getattr(arguments, option):
-            raise UserError(f"--{option} is for a board, not for sim")
-
-
 def _write_timeline(program: Program, arguments, directory: Path, output: Console) -> None:
     ctx_len = program.model.config.ctx_len
     position = ctx_len // 2 if arguments.position is None else arguments.position
@@ -128,7 +123,8 @@ def _build_simulation(
     settings, prompt = _settings(artifact, arguments), _request(artifact, arguments)
     waveform = None
     if arguments.waveform:
-        waveform = (arguments.waveform, *generation.parse_cycles(arguments.cycles))
+        cycles = generation.parse_cycles(arguments.cycles or DEFAULT_CYCLES)
+        waveform = (arguments.waveform, *cycles)
     simulator = CoreSimulator(program, waveform=waveform)
     _print_text(artifact, simulator, settings, prompt, arguments, output)
     cycles = report.cycles_section(generation.measure_cycles(program, simulator), report.SIMULATED)

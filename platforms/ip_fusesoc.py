@@ -26,10 +26,6 @@ filesets:
     files:
       - {TOP}.v
     file_type: verilogSource
-  constraints:
-    files:
-      - constraints.xdc
-    file_type: xdc
   software:
     files:
       - {TOP}_regs.h

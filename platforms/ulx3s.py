@@ -1,7 +1,12 @@
-"""Radiona ULX3S: amaranth-boards' platforms, placed and routed by nextpnr-ecp5 alone."""
+"""Radiona ULX3S: amaranth-boards' platforms, placed and routed by nextpnr-ecp5 alone.
+
+Sources: pin L2, amaranth-boards' resource ``esp32``, ``gpio0``; what the ESP32 does with it, its
+author in sylefeb/Silice, issue 207.
+"""
 
 from __future__ import annotations
 
+from amaranth.build import Attrs, Pins, Resource
 from amaranth_boards import ulx3s
 
 from .nextpnr import Ecp5ByNextpnr
@@ -12,6 +17,14 @@ OSCILLATOR_MHZ = 25
 class _Ulx3sPlatform(Ecp5ByNextpnr):
     lights = (("busy", "led", 0), ("context_full", "led", 1), ("heartbeat", "led", 7))
     reset_button = ("button_fire", 0)
+    # GPIO0 of the ESP32: with the firmware that boards were shipped with, a low level for a second
+    # or two means that the ESP32 shall have the board, and it loads a bitstream of its own. An
+    # unused pin of the FPGA is pulled low.
+    held_high = (("wifi_gpio0", 0),)
+    resources = (
+        *ulx3s.ULX3S_85F_Platform.resources,  # the same for all
+        Resource("wifi_gpio0", 0, Pins("L2", dir="o"), Attrs(IO_TYPE="LVCMOS33", PULLMODE="UP")),
+    )
 
 
 class Ulx3s12FPlatform(_Ulx3sPlatform, ulx3s.ULX3S_12F_Platform):

@@ -1,8 +1,10 @@
 """Clock and reset of a 7-series design: MMCM settings and what they make.
 
 Sources: UG472, "7 Series FPGAs Clocking Resources", chapter 3 (MMCM: programmable dividers and the
-equations of VCO, PFD and output frequency); DS187, "Zynq-7000 (Z-7010, Z-7015, Z-7020) DC and AC
-switching characteristics", MMCM and global clock buffer tables, speed grade -1.
+equations of VCO, PFD and output frequency); MMCM and global clock buffer tables, speed grade -1, of
+DS187, "Zynq-7000 (Z-7007S, Z-7012S, Z-7014S, Z-7010, Z-7015, and Z-7020) DC and AC Switching
+Characteristics", and DS181, "Artix-7 FPGAs Data Sheet: DC and AC Switching Characteristics", which
+state the same limits; UG953, "7 Series Libraries Guide" (MMCME2_BASE).
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ OUTPUT_MHZ = (Fraction("4.69"), 464)
 """Lowest MMCM output, highest frequency of a global clock buffer."""
 EIGHTHS = 8
 """Fractional dividers step by 1/8."""
-MULTIPLIER = (2, 64)
+MULTIPLIER = (2, 63)
+"""UG472 allows 64, which openXC7 refuses."""
 INPUT_DIVIDERS = range(1, 107)
 OUTPUT_DIVIDER = (1, 128)
 FRACTIONAL_FROM = 2
@@ -44,11 +47,17 @@ class MmcmSettings:
     def output_mhz(self) -> Fraction:
         return self.vco_mhz / self.output_divider
 
+    @property
+    def fractional(self) -> bool:
+        """Whether a divider is not an integer."""
+        return not self.multiplier.denominator == self.output_divider.denominator == 1
+
 
 def find_mmcm(input_mhz: Fraction, output_mhz: Fraction) -> MmcmSettings:
-    """Settings closest to ``output_mhz``; of equal ones the fastest PFD, then the fastest VCO.
+    """Settings closest to ``output_mhz``.
 
-    Both make for less jitter (UG472). Raises UserError, naming the nearest frequency that can be
+    Of equal ones those with integer dividers, then the fastest PFD, then the fastest VCO: all
+    three make for less jitter (UG472). Raises UserError, naming the nearest frequency that can be
     made, if no setting comes within 0.1 %.
     """
     check_input(input_mhz, *PFD_MHZ, "MMCM")
@@ -59,11 +68,15 @@ def find_mmcm(input_mhz: Fraction, output_mhz: Fraction) -> MmcmSettings:
         candidates = list(_candidates(input_mhz, divider, wanted))
         candidates += [best] if best else []
         if candidates:
-            best = closest(candidates, wanted, lambda s: (s.input_divider, -s.vco_mhz))
-        if best is not None and best.output_mhz == wanted:
+            best = closest(candidates, wanted, _preference)
+        if best is not None and best.output_mhz == wanted and not best.fractional:
             break
     check_nearest(input_mhz, output_mhz, best.output_mhz)
     return best
+
+
+def _preference(settings: MmcmSettings) -> tuple:
+    return settings.fractional, settings.input_divider, -settings.vco_mhz
 
 
 def _candidates(input_mhz: Fraction, divider: int, wanted: Fraction):
@@ -90,7 +103,14 @@ def _output_dividers(ideal: Fraction) -> set[Fraction]:
 
 
 class XilinxClock(ClockGenerator):
-    """As :class:`.clock.ClockGenerator`, by an ``MMCME2_BASE`` and a global buffer."""
+    """As :class:`.clock.ClockGenerator`, by an ``MMCME2_BASE`` and a global buffer.
+
+    RST and PWRDWN stay unconnected: Vivado ties them low, and so does openXC7's nextpnr-xilinx
+    (``pack_constants`` of 2024 and 2026), by the pins' inverters. Tied to 0 here, they would be on
+    in its versions before September 2026, which know the inverters of an MMCME2_ADV but meet the
+    constants while the cell is an MMCME2_BASE. The phases are stated because those versions take
+    1 degree otherwise (openXC7/nextpnr-xilinx, pull request 191).
+    """
 
     def find_settings(self, input_mhz: Fraction, output_mhz: Fraction) -> MmcmSettings:
         return find_mmcm(input_mhz, output_mhz)
@@ -106,13 +126,13 @@ class XilinxClock(ClockGenerator):
             p_BANDWIDTH="OPTIMIZED",
             p_CLKIN1_PERIOD=float(1000 / settings.input_mhz),
             p_CLKFBOUT_MULT_F=float(settings.multiplier),
+            p_CLKFBOUT_PHASE=0.0,
             p_DIVCLK_DIVIDE=settings.input_divider,
             p_CLKOUT0_DIVIDE_F=float(settings.output_divider),
+            p_CLKOUT0_PHASE=0.0,
             i_CLKIN1=self.source,
             i_CLKFBIN=feedback,
             o_CLKFBOUT=feedback,
             o_CLKOUT0=clock,
             o_LOCKED=locked,
-            i_RST=0,
-            i_PWRDWN=0,
         )

@@ -91,6 +91,36 @@ def build(tmp_path, *arguments):
         (["sim", "--program"], "--program is for a board, not for sim"),
         (["sim", "--baud", "9600"], "--baud is for a board, not for sim"),
         (["sim", "--toolchain", "vivado"], "--toolchain is for a board, not for sim"),
+        (["zybo", "--check"], "--check is for sim, not for zybo"),
+        (["ulx3s", "--waveform", "w.vcd"], "--waveform is for sim, not for ulx3s"),
+        (["tang-nano-9k", "--cycles", "0:9"], "--cycles is for sim, not for tang-nano-9k"),
+        *(
+            (
+                ["ulx3s", "--export", "ip", *option],
+                f"{option[0]} is for a board's build, not for --export; leave one of them out",
+            )
+            for option in (["--program"], ["--toolchain", "nextpnr"], ["--baud", "9600"])
+        ),
+        (
+            ["zybo", "--program", "--timeline"],
+            "--program is for a board's build, not for --timeline; leave one of them out",
+        ),
+        (
+            ["zybo", "--export", "ip", "--timeline"],
+            "--timeline is for a run of its own, not for --export; leave one of them out",
+        ),
+        (
+            ["sim", "--check", "--waveform", "w.vcd"],
+            "--waveform is for text out of sim, not for --check; leave one of them out",
+        ),
+        (
+            ["sim", "--cycles", "0:9"],
+            "--cycles is for --waveform; give both, or leave --cycles out",
+        ),
+        (
+            ["zybo", "--position", "0"],
+            "--position is for --timeline; give both, or leave --position out",
+        ),
         (["zybo", "--clock", "0"], "clock must be 1 to 1000 MHz, not 0"),
         (
             ["sim", "--model", TINY, "--timeline", "--position", "6"],
@@ -157,3 +187,24 @@ def test_check_compares_every_tap(tmp_path):
     result = build(tmp_path, "sim", "--model", TINY, *SIZES, "--check")
     assert result.returncode == 0, result.stderr
     assert result.stdout.count("gateware equals reference") == 2
+
+
+def test_the_examples_differ():
+    lines = [line for line in examples().splitlines() if "build.py" in line]
+    assert len(lines) > 5
+    commands = [line.split("   ")[0] for line in (line.strip() for line in lines)]
+    assert len(set(commands)) == len(commands)
+
+
+def examples() -> str:
+    help_text = subprocess.run(
+        [sys.executable, str(ROOT / "build.py"), "--help"], capture_output=True, text=True
+    ).stdout
+    return help_text.split("examples:")[1]
+
+
+def test_an_export_for_sim(tmp_path):
+    result = build(tmp_path, "sim", "--model", TINY, *SIZES, "--export", "ip")
+    assert result.returncode == 0, result.stderr
+    assert "build/sim/ip/gateformer.v" in result.stdout.splitlines()
+    assert "DSP48E1" not in (tmp_path / "build/sim/ip/gateformer.v").read_text()

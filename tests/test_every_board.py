@@ -1,5 +1,7 @@
 """Every board and variant with every shipped model, down to RTLIL, without any tool."""
 
+import re
+
 import pytest
 
 from gateware.hw_config import HwConfig
@@ -10,6 +12,7 @@ from model.random_model import random_model
 from platforms import verilog
 from platforms.board import board
 from platforms.sizing import choose_sizes
+from platforms.target import PROCESSOR, UART
 
 from .test_board import TARGETS
 
@@ -53,10 +56,51 @@ def test_every_toolchain_with_another_clock(name, variant, clock_mhz, program):
     target = board(name, variant)
     top = target.build_top(program, clock_mhz)
     for toolchain in target.toolchains:
-        files = target.build_platform(toolchain).prepare(top, "top").files
+        platform = target.build_platform(toolchain)
+        files = platform.prepare(top, "top").files
         assert "build_top.sh" in files
-        # the clock input, both ends of the console or the processor, and the lights are bound
-        assert "clk" in files["top.il"]
+        # clock, lights, both ends of the console or the processor are there and bound
+        assert located(files) == expected_pins(platform, target)
+        assert set(located(files)) == set(ports(files["top.il"]))
+        assert ("cell \\PS7 " in files["top.il"]) == (target.console == PROCESSOR)
+
+
+_LOCATED = {
+    "top.xdc": r'^ *set_property LOC (?P<pin>\w+) \[get_ports "?(?P<port>[^\]"]+)"?\]',
+    "top.lpf": r'^LOCATE COMP "(?P<port>[^"]+)" SITE "(?P<pin>\w+)";',
+    "top.cst": r'^IO_LOC "(?P<port>[^"]+)" (?P<pin>\w+);',
+}
+
+
+def located(files) -> dict[str, str]:
+    """Pin of each port, as the constraints say."""
+    ((name, pattern),) = ((n, p) for n, p in _LOCATED.items() if n in files)
+    text = files[name] if isinstance(files[name], str) else files[name].decode()
+    return {found["port"]: found["pin"] for found in re.finditer(pattern, text, re.M)}
+
+
+def ports(rtlil: str) -> list[str]:
+    """Names of the top module's ports."""
+    module = re.search(r"^module \\top\n(.*?)^end\n", rtlil, re.M | re.S)[1]
+    return re.findall(r"^  wire width 1 (?:in|out)put \d+ +\\(\S+)$", module, re.M)
+
+
+def expected_pins(platform, target) -> dict[str, str]:
+    """Pin of each port: clock, lights, serial port with its button, what is held high."""
+    wanted = [(platform.default_clk, 0), *(light[1:] for light in platform.lights)]
+    if target.console == UART:
+        wanted += [("uart", 0, "rx"), ("uart", 0, "tx"), platform.reset_button]
+    if target.name == "ulx3s":
+        wanted.append(("wifi_gpio0", 0))
+    pins = {}
+    for name, number, *path in wanted:
+        (part,) = (
+            subsignal.ios[0] if path else subsignal
+            for subsignal in platform.lookup(name, number).ios
+            if not path or subsignal.name == path[0]
+        )
+        (pins["__".join((f"{name}_{number}", *path, "io"))],) = part.names
+    return pins
 
 
 def test_the_console_s_settings_are_part_of_the_build_id(program):
@@ -82,3 +126,14 @@ def test_the_oscillator_s_own_frequency_needs_no_pll(name, mhz, program):
     assert top.clock_mhz == mhz
     plan = board(name).build_platform("nextpnr").prepare(top, "top")
     assert "EHXPLLL" not in plan.files["top.il"] and "rPLL" not in plan.files["top.il"]
+
+
+@pytest.mark.parametrize("variant", ["12F", "25F", "45F", "85F"])
+def test_the_ulx3s_holds_the_esp32_s_gpio0_high(variant, program):
+    """Else the ESP32's first firmware takes the board back after a second or two."""
+    target = board("ulx3s", variant)
+    files = target.build_platform("nextpnr").prepare(target.build_top(program, 85.0), "top").files
+    lpf = files["top.lpf"] if isinstance(files["top.lpf"], str) else files["top.lpf"].decode()
+    assert 'LOCATE COMP "wifi_gpio0_0__io" SITE "L2";' in lpf
+    module = re.search(r"^module \\top\.wifi_gpio0_0\n(.*?)^end\n", files["top.il"], re.M | re.S)[1]
+    assert "connect \\o$1 1'1\n" in module and "connect \\oe 1'1\n" in module

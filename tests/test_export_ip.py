@@ -17,9 +17,10 @@ from model.errors import UserError
 from model.reference import Reference
 from model.sampling import SamplingSettings
 from platforms import cpp_compiler, yosys
-from platforms.board import board
+from platforms.board import board, boards
 from platforms.export_ip import check_directory, export_board_ip, export_ip
 from platforms.family import Resources
+from platforms.ip_fusesoc import fusesoc_core
 from platforms.ip_readme import FILES
 from platforms.ip_verilog import CLOCK, RESET, STATUS, TOP, bus_ports
 from platforms.ip_vivado import tcl_escaped
@@ -149,6 +150,7 @@ def test_yosys_reads_the_verilog_of_a_board_back(for_zybo, tmp_path):
 
 def test_fusesoc_core(portable, for_zybo):
     for directory, targets in ((portable, {"default", "lint"}), (for_zybo, {"default", "synth"})):
+        used = set()
         text = (directory / f"{TOP}.core").read_text()
         assert text.startswith("CAPI=2:\n")
         core = yaml.safe_load(text)
@@ -160,7 +162,8 @@ def test_fusesoc_core(portable, for_zybo):
                 assert (directory / name).is_file()
         for target in core["targets"].values():
             assert target["toplevel"] == TOP
-            assert set(target["filesets"]) <= set(core["filesets"])
+            used |= set(target["filesets"])
+        assert used == set(core["filesets"])
     assert core["targets"]["synth"]["flow_options"]["arch"] == "xilinx"
 
 
@@ -262,10 +265,26 @@ def test_somebody_elses_directory_is_refused(artifact, program, tmp_path):
     check_directory(tmp_path / "absent")
 
 
-def test_the_simulation_has_no_ip(artifact, program, tmp_path):
-    with pytest.raises(UserError) as error:
-        export_board_ip(board("sim"), artifact, program, 125.0, tmp_path / "ip")
-    assert str(error.value) == (
-        "--export ip needs a board with an FPGA, for its multipliers, not sim; --list shows them"
-    )
-    assert not (tmp_path / "ip").exists()
+def test_an_export_for_the_simulation_is_portable(artifact, program, portable, tmp_path):
+    paths = export_board_ip(board("sim"), artifact, program, 100.0, tmp_path / "ip")
+    assert paths == [tmp_path / "ip" / name for name in FILES]
+    head, made = ((d / f"{TOP}.v").read_text().split("\n", 1) for d in (tmp_path / "ip", portable))
+    assert head[0].startswith(f"// Accelerator of the language model {SPEC}, build ")
+    # the build id is another one; nothing else differs from an export without a board
+    ids = [re.search(r"build ([0-9a-f]{8})", text[0])[1] for text in (head, made)]
+    assert ids[0] != ids[1] == f"{BUILD_ID:08x}"
+    numbers = [f"32'd{int(number, 16)}" for number in ids]
+    assert numbers[0] in head[1] and numbers[1] in made[1]
+    assert head[1].replace(numbers[0], numbers[1]) == made[1]
+    core = yaml.safe_load((tmp_path / "ip" / f"{TOP}.core").read_text())
+    assert "lint" in core["targets"]
+    assert "The Verilog uses no vendor's primitives." in (tmp_path / "ip/README.md").read_text()
+
+
+def test_every_board_s_own_export_has_the_targets_that_docs_name(program):
+    """docs/ip.md: ``lint`` for sim, ``synth`` for a board."""
+    for target in boards().values():
+        text = fusesoc_core("x", target.family and target.family.name, portable=not target.family)
+        targets = set(yaml.safe_load(text)["targets"]) - {"default"}
+        assert targets == ({"synth"} if target.family else {"lint"})
+        assert (target.dsp == "generic") == (target.family is None)

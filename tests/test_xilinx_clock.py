@@ -1,5 +1,6 @@
-"""MMCM settings: legal by UG472 and DS187, close to what was asked, or a UserError."""
+"""MMCM settings: legal by UG472, DS181 and DS187, close to what was asked, or a UserError."""
 
+import json
 import random
 from fractions import Fraction
 
@@ -9,6 +10,8 @@ from amaranth.hdl import ClockDomain, Module, Signal
 
 from model.errors import UserError
 from platforms.clock import as_mhz
+from platforms.synthesis import synthesize_rtlil
+from platforms.xc7 import XC7
 from platforms.xilinx_clock import XilinxClock, find_mmcm
 
 INPUT = Fraction(125)
@@ -17,7 +20,7 @@ INPUT = Fraction(125)
 def assert_legal(settings):
     assert 600 <= settings.vco_mhz <= 1200
     assert 10 <= settings.input_mhz / settings.input_divider <= 450
-    assert 2 <= settings.multiplier <= 64 and (settings.multiplier * 8).denominator == 1
+    assert 2 <= settings.multiplier <= 63 and (settings.multiplier * 8).denominator == 1
     divider = settings.output_divider
     assert 1 <= divider <= 128 and (divider * 8).denominator == 1
     assert divider >= 2 or divider == 1
@@ -33,15 +36,48 @@ def test_common_frequencies_are_within_a_thousandth(mhz):
     assert abs(settings.output_mhz - as_mhz(mhz)) <= as_mhz(mhz) / 1000
 
 
-def test_round_frequencies_are_exact_at_the_fastest_comparison():
-    settings = find_mmcm(INPUT, Fraction(150))
-    assert settings.output_mhz == 150
-    assert settings.input_divider == 1
-    assert settings.vco_mhz == max(
-        vco
-        for eighths in range(16, 513)
-        if 600 <= (vco := INPUT * eighths / 8) <= 1200 and (vco / 150 * 8).denominator == 1
-    )
+@pytest.mark.parametrize(
+    ("input_mhz", "mhz", "multiplier", "input_divider", "divider"),
+    [
+        # of the integer settings with the fastest comparison the one with the fastest VCO
+        (125, 100, 8, 1, 10),
+        (125, 150, 6, 1, 5),
+        (100, 125, 10, 1, 8),
+        (100, 150, 12, 1, 8),
+        (100, 75, 12, 1, 16),
+        # although a fraction would allow a faster comparison
+        (125, 120, 48, 5, 10),
+    ],
+)
+def test_integer_dividers_are_preferred(input_mhz, mhz, multiplier, input_divider, divider):
+    settings = find_mmcm(Fraction(input_mhz), Fraction(mhz))
+    assert_legal(settings)
+    assert settings.output_mhz == mhz and not settings.fractional
+    made = (settings.multiplier, settings.input_divider, settings.output_divider)
+    assert made == (multiplier, input_divider, divider)
+
+
+def test_fractions_only_where_integers_are_further_off():
+    """Against all integer settings, by brute force."""
+    integers = {
+        Fraction(100 * m, d * o)
+        for d in range(1, 11)
+        for m in range(2, 64)
+        if 600 <= Fraction(100 * m, d) <= 1200
+        for o in range(1, 129)
+    }
+    seen = set()
+    for mhz in ("157.5", "123.125", "33.333"):
+        wanted = Fraction(mhz)
+        settings = find_mmcm(Fraction(100), wanted)
+        assert_legal(settings)
+        distance = min(abs(made - wanted) for made in integers)
+        if settings.fractional:
+            assert abs(settings.output_mhz - wanted) < distance
+        else:
+            assert abs(settings.output_mhz - wanted) == distance
+        seen.add(settings.fractional)
+    assert seen == {False, True}
 
 
 def test_random_frequencies_are_legal():
@@ -77,14 +113,14 @@ def test_as_mhz_is_exact():
     assert as_mhz("33.333333") == Fraction(33333333, 10**6)
 
 
-def design(output_mhz):
+def design(output_mhz, **options):
     m = Module()
     m.domains.sync = ClockDomain("sync")
     source, reset, counter = Signal(), Signal(), Signal(4)
     m.submodules.clock = clock = XilinxClock(source, INPUT, Fraction(output_mhz), reset)
     m.d.sync += counter.eq(counter + 1)
     assert clock.output_mhz == Fraction(output_mhz)
-    return rtlil.convert(m, ports=[source, reset, counter])
+    return rtlil.convert(m, ports=[source, reset, counter], **options)
 
 
 def test_rtlil():
@@ -99,3 +135,15 @@ def test_rtlil():
 def test_equal_frequencies_take_no_mmcm():
     text = design(125)
     assert "MMCME2_BASE" not in text and "BUFG" in text
+
+
+def test_the_netlist_for_nextpnr_xilinx():
+    """What its packer reads of an MMCM: pins that it ties itself, phases that it need not guess."""
+    text = design(150, name="top", emit_src=False)
+    netlist = json.loads(synthesize_rtlil(text, XC7).netlist.read_text())
+    cells = netlist["modules"]["top"]["cells"].values()
+    (mmcm,) = (cell for cell in cells if cell["type"] == "MMCME2_BASE")
+    assert mmcm["parameters"]["CLKFBOUT_PHASE"] == mmcm["parameters"]["CLKOUT0_PHASE"] == "0.0"
+    assert float(mmcm["parameters"]["CLKFBOUT_MULT_F"]) == 6
+    assert not {"RST", "PWRDWN"} & mmcm["connections"].keys()
+    assert "$scopeinfo" not in {cell["type"] for cell in cells}
