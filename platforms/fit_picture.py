@@ -25,7 +25,7 @@ def _figure_class():
         from matplotlib.figure import Figure
     except ModuleNotFoundError:
         raise UserError(
-            "the picture needs matplotlib: pip install 'gateformer[train]', or add --no-picture"
+            "the picture needs matplotlib: pip install 'gateformer[fit]', or add --no-picture"
         ) from None
     return Figure
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -34,13 +35,15 @@ class Candidate:
     """Sizes, their exact mean cycles per token, and what the board's top will take.
 
     ``exceeded``: resources of which it takes more than the choice may (see
-    :func:`.fit_families.limits`), in the order of :data:`.family.UNITS`.
+    :func:`.fit_families.limits`), in the order of :data:`.family.UNITS`. ``missing``: those of
+    which the device has too few.
     """
 
     hw: HwConfig
     cycles: float
     need: Prediction
     exceeded: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
     @property
     def fits(self) -> bool:
@@ -127,7 +130,8 @@ def search(model: IntegerModel, board: Board, fixed: dict | None = None) -> list
     for hw, cycles, needs in _measured(model, candidates):
         need = needs[family.name] + host
         exceeded = tuple(name for name in UNITS if getattr(need, name) > most[name])
-        found.append(Candidate(hw, cycles, need, exceeded))
+        missing = tuple(n for n in UNITS if getattr(need, n) > getattr(board.budget, n))
+        found.append(Candidate(hw, cycles, need, exceeded, missing))
     return sorted(found, key=_speed)
 
 
@@ -136,8 +140,15 @@ def _speed(candidate: Candidate) -> tuple:
 
 
 def choose(candidates: Sequence[Candidate]) -> Candidate | None:
-    """The candidate with the fewest mean cycles that fits; of equals the one with fewest LUTs."""
-    return min((c for c in candidates if c.fits), key=_speed, default=None)
+    """The candidate with the fewest mean cycles that fits; of equals the one with fewest LUTs.
+
+    If none leaves the LUTs free that place and route is given, the smallest that the device holds.
+    """
+    fitting = [c for c in candidates if c.fits]
+    if fitting:
+        return min(fitting, key=_speed)
+    held = [c for c in candidates if not c.missing]
+    return min(held, key=lambda c: c.need.lut, default=None)
 
 
 def pareto_front(candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -158,6 +169,9 @@ def pareto_front(candidates: Sequence[Candidate]) -> list[Candidate]:
 def reason(candidates: Sequence[Candidate], chosen: Candidate, board: Board) -> str:
     """Why ``chosen`` was chosen, in one line."""
     hw, fitting = chosen.hw, sum(c.fits for c in candidates)
+    if not chosen.fits:
+        share = chosen.need.lut / board.budget.lut
+        return f"{sizes_text(hw)}: the smallest; it takes {share:.0%} of the LUTs and may not route"
     text = f"{sizes_text(hw)}: fewest cycles of the {fitting} of {len(candidates)} sizes that fit"
     faster = [c for c in candidates if c.cycles < chosen.cycles]
     if not faster:
@@ -227,7 +241,9 @@ def _kept(candidates: tuple, model_digest: str, make: Callable[[], list]) -> lis
 @functools.cache
 def _source_digest(stamp: int) -> str:
     here = Path(__file__).parent
-    files = [*sorted(here.glob("fit_*.py")), here / "resource_model.py", DATA_FILE]
+    names = ("resource_model", "family", *FAMILIES)
+    files = [*sorted(here.glob("fit_*.py")), *(here / f"{name}.py" for name in names), DATA_FILE]
+    files += sorted(Path(inspect.getsourcefile(ModelConfig)).parent.glob("*.py"))
     return digest(gateware_digest(), *(file.read_text(encoding="utf-8") for file in files))
 
 

@@ -88,7 +88,7 @@ def verify(name: str, target: Board, *, jobs: int = 1, scheduler: str | None = N
     """Synthesize the grid of a model on a board. Raises UserError if no sizes fit."""
     candidates = search(open_model(name).model, target)
     chosen = choose(candidates)
-    if chosen is None:
+    if chosen is None or not chosen.fits:
         raise UserError(f"no sizes of {name} fit {target.label}; there is no choice to verify")
     points = [
         GridPoint(name, target.name, target.variant, candidate)

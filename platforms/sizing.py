@@ -15,8 +15,7 @@ from model.errors import UserError
 from model.integer_model import IntegerModel
 
 from .board import Board
-from .family import UNITS
-from .fit_search import SEARCHED, Candidate, choose, search
+from .fit_search import SEARCHED, choose, search
 
 CLEARLY_LESS = 0.95
 """Part of a design's LUTs below which a smaller one is worth a try."""
@@ -25,9 +24,8 @@ CLEARLY_LESS = 0.95
 def choose_sizes(model: IntegerModel, board: Board, **fixed) -> HwConfig:
     """The sizes with the fewest mean cycles per token that are predicted to fit ``board``.
 
-    Those of :func:`.fit_search.choose`; if none leaves the LUTs free that place and route is
-    given, the smallest that the device holds at all. A simulation gets its default sizes, less
-    what the model would leave idle.
+    Those of :func:`.fit_search.choose`. A simulation gets its default sizes, less what the model
+    would leave idle.
 
     ``fixed``: any of ``rows``, ``cols``, ``lanes``, ``packing``, as the user gave them.
 
@@ -42,9 +40,6 @@ def choose_sizes(model: IntegerModel, board: Board, **fixed) -> HwConfig:
         return _largest_useful(model, board.default_hw, fixed)
     candidates = search(model, board, fixed)
     best = choose(candidates)
-    if best is None:
-        held = [c for c in candidates if not _exceeded(c, board)]
-        best = min(held, key=lambda c: c.need.lut, default=None)
     if best is None:
         raise _no_fit(model, board, fixed, candidates)
     return best.hw
@@ -97,11 +92,6 @@ def _halves(number: int, fixed: bool) -> Iterator[int]:
         yield number
 
 
-def _exceeded(candidate: Candidate, board: Board) -> list[str]:
-    """Resources of which the device has too few."""
-    return [n for n in UNITS if getattr(candidate.need, n) > getattr(board.budget, n)]
-
-
 def _options(fixed: dict) -> str:
     return " ".join(f"--{name} {value}" for name, value in fixed.items())
 
@@ -115,8 +105,8 @@ def _no_multiple(fixed: dict) -> UserError:
 def _no_fit(model: IntegerModel, board: Board, fixed: dict, candidates: list) -> UserError:
     if not candidates:
         return _no_multiple(fixed)
-    least = min(candidates, key=lambda c: (len(_exceeded(c, board)), c.need.lut))
-    resource = _exceeded(least, board)[0]
+    least = min(candidates, key=lambda c: (len(c.missing), c.need.lut))
+    resource = least.missing[0]
     need, have = getattr(least.need, resource), getattr(board.budget, resource)
     advice = "train a smaller model or choose a larger board"
     if fixed:

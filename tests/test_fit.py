@@ -43,15 +43,15 @@ def searched():
 
 
 def _random_candidates(rng: random.Random, number: int) -> list[Candidate]:
-    """Candidates with many ties; more than 8 LUTs exceed the limit."""
+    """Candidates with many ties; more than 8 LUTs exceed the limit, more than 10 the device."""
     candidates = []
     for i in range(number):
         lut, other = rng.randint(1, 12), rng.choice([(), (), (), ("bram",), ("ff", "dsp")])
         exceeded = tuple(unit for unit in UNITS if unit in other or (unit == "lut" and lut > 8))
+        missing = tuple(unit for unit in exceeded if unit != "lut" or lut > 10)
         need = Prediction(float(lut), 0, 0, 0)
-        candidates.append(
-            Candidate(HwConfig(1, 1 + i, 1), float(rng.randint(1, 12)), need, exceeded)
-        )
+        hw, cycles = HwConfig(1, 1 + i, 1), float(rng.randint(1, 12))
+        candidates.append(Candidate(hw, cycles, need, exceeded, missing))
     return candidates
 
 
@@ -79,8 +79,11 @@ def test_the_choice_is_the_fastest_that_fits_and_of_equals_the_smallest(seed):
     candidates = _random_candidates(rng, rng.randint(1, 30))
     fitting = [(c.cycles, c.need.lut) for c in candidates if not c.exceeded]
     chosen = choose(candidates)
-    if not fitting:
+    held = [c.need.lut for c in candidates if not c.missing]
+    if not held:
         assert chosen is None
+    elif not fitting:
+        assert chosen.need.lut == min(held) and not chosen.missing
     else:
         assert (chosen.cycles, chosen.need.lut) == min(fitting)
         assert chosen.fits and (chosen.cycles, chosen.need.lut) in {
@@ -227,7 +230,7 @@ def test_a_picture_without_matplotlib_is_a_user_error(monkeypatch):
     with pytest.raises(UserError) as caught:
         fit.main()
     assert str(caught.value) == (
-        "the picture needs matplotlib: pip install 'gateformer[train]', or add --no-picture"
+        "the picture needs matplotlib: pip install 'gateformer[fit]', or add --no-picture"
     )
 
 
