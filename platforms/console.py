@@ -17,7 +17,8 @@ from .console_session import Session
 PROGRAM = "python -m platforms.console"
 EPILOG = """\
 Lines are prompts, or commands that begin with /; /help lists them. Without a terminal, lines come
-from standard input, one prompt or command each, and the exit status is 2 if one was refused.
+from standard input, one prompt or command each, and the exit status is 2 if one was refused or its
+answer did not arrive whole.
 """
 
 

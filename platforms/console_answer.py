@@ -10,6 +10,7 @@ import unicodedata
 STX, ETX, EOT = 0x02, 0x03, 0x04
 PROMPT = b"> "
 ANSWER_END = bytes([EOT]) + PROMPT
+TEXT_END_LOST = "the end of the text was lost; the serial line is noisy"
 _END_OF_LINE = "\r\n"
 
 
@@ -90,6 +91,8 @@ class AnswerReader:
                 if self._text is not None:
                     pieces += self._end_text(bytes(text))
                     text.clear()
+                    if byte == EOT:
+                        pieces.append(Piece(Kind.NOTE, TEXT_END_LOST))
                 pieces += self._outside_text(byte)
         if self._text is not None and (shown := self._text.decode(bytes(text))):
             pieces.append(Piece(Kind.TEXT, shown))

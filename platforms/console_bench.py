@@ -73,19 +73,21 @@ def run_bench(client: ConsoleClient, interrupted: Interrupted) -> tuple[Table, s
     Raises
     ------
     BenchError
-        If ``interrupted``, the model has no token for any of :data:`PROMPTS`, or the answers have
-        no counts.
+        If ``interrupted``, the model has no token for any of :data:`PROMPTS`, or an answer was
+        damaged or lost.
     UserError
         If the connection broke.
     """
-    info = client.ask("/info")
-    silent = _timed(client, "/bench", interrupted)
-    seed = client.ask("/seed").information
+    info = _ask(client, "/info")
+    started = time.perf_counter()
+    answer = _ask(client, "/bench", interrupted, client.link.bench_patience)
+    silent = parse_counts(answer, time.perf_counter() - started)
+    seed = _ask(client, "/seed").information
     try:
         prompt, text = _generate(client, interrupted)
     finally:
         if seed:
-            client.ask(f"/{seed[0]}")
+            _ask(client, f"/{seed[0]}")
     model = info.information[0] if info.information else ""
     return _table(model, parse_clock(info), client.link.real_time, silent, text), prompt
 
@@ -97,16 +99,18 @@ def print_bench(client: ConsoleClient, interrupted: Interrupted, output: Console
     output.print(Text(f"# the text's prompt: {prompt}"))
 
 
-def _timed(client: ConsoleClient, line: str, interrupted: Interrupted) -> Counts:
-    started = time.perf_counter()
-    answer = client.ask(line, interrupted)
-    return parse_counts(answer, time.perf_counter() - started)
+def _ask(client: ConsoleClient, line: str, *arguments) -> Answer:
+    """As :meth:`ConsoleClient.ask`; BenchError if the answer is not as the device sent it."""
+    answer = client.ask(line, *arguments)
+    if answer.notes:
+        raise BenchError(f"/bench came to nothing: {answer.notes[0]}; try again")
+    return answer
 
 
 def _generate(client: ConsoleClient, interrupted: Interrupted) -> tuple[str, Counts]:
     for prompt in PROMPTS:
         started = time.perf_counter()
-        answer = client.ask(prompt, interrupted)
+        answer = _ask(client, prompt, interrupted)
         if answer.refusal is None:
             return prompt, parse_counts(answer, time.perf_counter() - started)
     raise BenchError(f"the console refuses every prompt of /bench: {answer.refusal}")

@@ -37,11 +37,15 @@ class NoisyLine(UserError):
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """A whole answer: its text, its lines of information, its first refusal."""
+    """A whole answer: its text, its lines of information, its first refusal.
+
+    ``notes`` are of its pieces of the kinds NOTE and OTHER: it is not as the device sent it.
+    """
 
     text: str
     information: tuple[str, ...]
     refusal: str | None
+    notes: tuple[str, ...] = ()
 
 
 class _Mismatch(Exception):
@@ -81,23 +85,36 @@ class ConsoleClient:
                 return
         raise UserError(f"no console answers on {self.link.name}: {self.link.hint}")
 
-    def ask(self, line: str, interrupted: Interrupted = _not_interrupted) -> Answer:
+    def ask(
+        self,
+        line: str,
+        interrupted: Interrupted = _not_interrupted,
+        patience: float | None = None,
+    ) -> Answer:
         """The whole answer to ``line``; as :meth:`answer`."""
-        pieces = list(self.answer(line, interrupted))
+        pieces = list(self.answer(line, interrupted, patience))
         refusals = [piece.text for piece in pieces if piece.kind is Kind.REFUSAL]
         return Answer(
             text="".join(piece.text for piece in pieces if piece.kind is Kind.TEXT),
             information=tuple(p.text for p in pieces if p.kind is Kind.INFORMATION),
             refusal=refusals[0] if refusals else None,
+            notes=tuple(p.text for p in pieces if p.kind in (Kind.NOTE, Kind.OTHER)),
         )
 
-    def answer(self, line: str, interrupted: Interrupted = _not_interrupted) -> Iterator[Piece]:
+    def answer(
+        self,
+        line: str,
+        interrupted: Interrupted = _not_interrupted,
+        patience: float | None = None,
+    ) -> Iterator[Piece]:
         """Send ``line`` and yield its answer piece by piece.
 
         Parameters
         ----------
         interrupted : Interrupted
             Whenever it is true, the device gets Ctrl-C; the answer goes on to its end.
+        patience : float, optional
+            Seconds without a byte after which the end is lost; the link's ``answer_patience``.
 
         Raises
         ------
@@ -110,7 +127,9 @@ class ConsoleClient:
         """
         content = _encode(line)
         yield from self._unasked()
-        yield from self._receive(self._send(line, content), interrupted)
+        begin = self._send(line, content)
+        patience = self.link.answer_patience if patience is None else patience
+        yield from self._receive(begin, interrupted, patience)
 
     def _unasked(self) -> list[Piece]:
         """What came since the last answer: a board that is reset introduces itself."""
@@ -171,10 +190,12 @@ class ConsoleClient:
         # what was echoed wrongly may have been an Enter, which only Ctrl-C takes back
         self.synchronize()
 
-    def _receive(self, content: bytes, interrupted: Interrupted) -> Iterator[Piece]:
+    def _receive(
+        self, content: bytes, interrupted: Interrupted, patience: float
+    ) -> Iterator[Piece]:
         """The answer that begins with ``content``."""
         reader, link = AnswerReader(), self.link
-        latest = time.monotonic() + link.answer_patience
+        latest = time.monotonic() + patience
         stop_by = None
         while True:
             yield from reader.feed(content)
@@ -186,7 +207,7 @@ class ConsoleClient:
             content = link.read(POLL)
             now = time.monotonic()
             if content:
-                latest = now + link.answer_patience
+                latest = now + patience
             if now >= (latest if stop_by is None else stop_by):
                 self._resynchronize()
                 yield Piece(Kind.NOTE, "the end of the answer was lost; the serial line is noisy")

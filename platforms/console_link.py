@@ -16,6 +16,10 @@ from model.errors import UserError
 SIMULATION = "sim"
 """Stands for the simulation in the place of a port."""
 DEFAULT_BAUD = 115_200
+LONGEST_ANSWER = 400
+"""Bytes: no answer is longer but for its text and the model's name."""
+FRAME_BITS = 10
+"""Bits on the line per byte: with start and stop bit."""
 POLL = 0.05
 """Seconds after which a wait for bytes looks at the clock again."""
 
@@ -33,6 +37,8 @@ class Link(abc.ABC):
         Seconds within which an echo, or the end of an answer that was cut short, must come.
     answer_patience : float
         Seconds without a byte within an answer after which its end is lost.
+    bench_patience : float
+        The same within the answer to ``/bench``, of which nothing comes before the core is done.
     real_time : bool
         Whether the device's clock runs as fast as it says.
     """
@@ -41,6 +47,7 @@ class Link(abc.ABC):
     hint: str
     patience: float
     answer_patience: float
+    bench_patience: float
     real_time = True
 
     @abc.abstractmethod
@@ -62,6 +69,13 @@ class Link(abc.ABC):
 class SerialLink(Link):
     """A serial port: 8 data bits, no parity, 1 stop bit, nobody else beside us.
 
+    Parameters
+    ----------
+    port : str
+    baud : int
+    patience, answer_patience, bench_patience : float
+        As of :class:`Link`; the time that :data:`LONGEST_ANSWER` takes is added to each.
+
     Raises
     ------
     UserError
@@ -75,16 +89,19 @@ class SerialLink(Link):
         *,
         patience: float = 2.0,
         answer_patience: float = 10.0,
+        bench_patience: float = 600.0,
     ):
         if baud < 1:
             raise UserError(f"baud must be at least 1, not {baud}; most boards have {DEFAULT_BAUD}")
         self.name = port
         self.hint = f"is the bitstream loaded, is the baud rate {baud}?"
-        self.patience = patience
-        self.answer_patience = answer_patience
+        on_the_line = LONGEST_ANSWER * FRAME_BITS / baud
+        self.patience = patience + on_the_line
+        self.answer_patience = answer_patience + on_the_line
+        self.bench_patience = bench_patience + on_the_line
         try:
             self._port = serial.Serial(
-                port, baud, timeout=POLL, write_timeout=patience, exclusive=True
+                port, baud, timeout=POLL, write_timeout=self.patience, exclusive=True
             )
         except (OSError, ValueError, OverflowError) as error:
             raise _cannot_open(port, baud, error) from None

@@ -11,24 +11,19 @@ from collections.abc import Iterator
 from model.cli import USER_ERROR_STATUS
 from model.errors import UserError
 
-from .cache import cache_directory
 from .console_answer import Kind
 from .console_bench import BenchError, print_bench
 from .console_client import ConsoleClient, Interrupted, UnsendableLine
+from .console_history import line_editing
 from .progress import output_console
-
-try:
-    import readline
-except ImportError:  # Not on Windows, whose terminal edits lines by itself.
-    readline = None
 
 PROMPT = "> "
 QUIT, BENCH, HELP, INFO = "/quit", "/bench", "/help", "/info"
 COMMANDS = ("/temperature", "/top-k", "/seed", "/tokens", INFO, BENCH, HELP, QUIT)
-HISTORY_FILE = "console_history"
-HISTORY_LINES = 1000
 
 _MARKS = {Kind.INFORMATION: "# ", Kind.REFUSAL: "! ", Kind.NOTE: "! "}
+_FAILURES = (Kind.REFUSAL, Kind.OTHER, Kind.NOTE)
+"""Pieces of an answer that is not the one to the line, or not all of it."""
 
 
 class Session:
@@ -47,19 +42,20 @@ class Session:
         self._client = client
         self._interactive = sys.stdin.isatty() and sys.stdout.isatty()
         self._interrupts = _Interrupts()
-        self._refused = False
+        self._failed = False
 
     def run(self) -> int:
-        """Exit status: 0, or 2 if a script had a line that was refused."""
+        """Exit status: 0, or 2 if a script had a line that was refused or not answered whole."""
         info = self._client.ask(INFO).information
         _write("".join(f"# {line}\n" for line in info[:1]))
-        with self._interrupts, _history() if self._interactive else contextlib.nullcontext():
+        editing = line_editing(COMMANDS) if self._interactive else contextlib.nullcontext()
+        with self._interrupts, editing:
             for line in self._typed_lines() if self._interactive else self._piped_lines():
                 if line.rstrip() == QUIT:
                     break
                 if line:
                     self._handle(line)
-        return USER_ERROR_STATUS if self._refused and not self._interactive else 0
+        return USER_ERROR_STATUS if self._failed and not self._interactive else 0
 
     def _typed_lines(self) -> Iterator[str]:
         """Lines as a person types them; Ctrl-C forgets one, Ctrl-D ends."""
@@ -94,7 +90,7 @@ class Session:
                     _write(f"# {QUIT}, Ctrl-D: leave; Ctrl-C: stop the generation\n")
         except (UnsendableLine, BenchError) as error:
             _write(f"! {error}\n")
-            self._refused = True
+            self._failed = True
         if self._interrupts.happened and not self._interactive:
             raise KeyboardInterrupt
 
@@ -102,10 +98,12 @@ class Session:
         in_text = False
         try:
             for piece in self._client.answer(line, interrupted):
+                if in_text and piece.kind not in (Kind.TEXT, Kind.TEXT_END):
+                    _write("\n")  # the end of the text was lost
                 in_text = piece.kind is Kind.TEXT
                 mark, end = ("", "") if in_text else (_MARKS.get(piece.kind, ""), "\n")
                 _write(f"{mark}{piece.text}{end}")
-                self._refused |= piece.kind is Kind.REFUSAL
+                self._failed |= piece.kind in _FAILURES
         except UserError:
             _write("\n" if in_text else "")
             raise
@@ -158,32 +156,3 @@ class _Interrupts:
 def _write(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
-
-
-@contextlib.contextmanager
-def _history() -> Iterator[None]:
-    """Line editing with the lines of earlier sessions, and Tab for the commands."""
-    if readline is None:
-        yield
-        return
-    path = cache_directory() / HISTORY_FILE
-    with contextlib.suppress(OSError):
-        readline.read_history_file(path)
-    readline.set_history_length(HISTORY_LINES)
-    known = readline.get_current_history_length()
-    readline.set_completer_delims("")
-    readline.set_completer(_complete)
-    readline.parse_and_bind("tab: complete")
-    try:
-        yield
-    finally:
-        fresh = readline.get_current_history_length() - known
-        with contextlib.suppress(OSError):
-            path.touch()
-            # appended, so that two consoles at once keep both histories
-            readline.append_history_file(max(fresh, 0), path)
-
-
-def _complete(text: str, state: int) -> str | None:
-    fitting = [command for command in COMMANDS if text and command.startswith(text)]
-    return fitting[state] if state < len(fitting) else None

@@ -32,6 +32,10 @@ class SimulatedLink(Link):
     key : str, optional
         As of :class:`CompiledSimulation`.
 
+    Attributes
+    ----------
+    simulation : CompiledSimulation
+
     Raises
     ------
     UserError
@@ -43,12 +47,13 @@ class SimulatedLink(Link):
     # a simulation loses nothing, but a large model may need minutes for a context
     patience = 60.0
     answer_patience = 600.0
+    bench_patience = 3600.0
     real_time = False
 
     def __init__(self, console: wiring.Component, *, key: str | None = None):
-        self._simulation = CompiledSimulation(console, key=key)
-        self._received = self._simulation.source("received")
-        self._sent = self._simulation.sink("sent")
+        self.simulation = CompiledSimulation(console, key=key)
+        self._received = self.simulation.source("received")
+        self._sent = self.simulation.sink("sent")
 
     def write(self, content: bytes) -> None:
         self._received.feed(content)
@@ -56,7 +61,7 @@ class SimulatedLink(Link):
     def read(self, timeout: float) -> bytes:
         end = time.monotonic() + timeout
         while not len(self._sent) and time.monotonic() < end:
-            self._simulation.run_until(self._sent, 1, SLICE)
+            self.simulation.run_until(self._sent, 1, SLICE)
         _, values = self._sent.read()
         self._sent.clear()
         return bytes(values["sent__payload"][:, 0].tolist())

@@ -8,6 +8,7 @@ import operator
 from collections.abc import Iterable
 
 import numpy as np
+from amaranth.hdl import Const, ShapeCastable
 
 from gateware.instruction import encode, instruction_layout
 
@@ -49,6 +50,12 @@ def live_scale_bits(program: SizedProgram) -> int:
 def live_program_bits(program: SizedProgram) -> int:
     """Bits of an instruction that are not the same in all: yosys keeps no other."""
     layout = instruction_layout(program.instructions)
-    return varying_bits(
-        layout.const(encode(item, layout)).as_value().value for item in program.instructions
-    )
+    encoded = [encode(item, layout) for item in program.instructions]
+    live = 0
+    for name, field in layout:
+        # a field has few values, and Amaranth takes its time for each
+        values = {repr(item[name]): item[name] for item in encoded}.values()
+        if isinstance(field.shape, ShapeCastable):
+            values = [Const.cast(field.shape.const(value)).value for value in values]
+        live += varying_bits(values)
+    return live

@@ -3,18 +3,36 @@
 import collections
 import contextlib
 import os
+import re
 import select
 import threading
 import tty
 
 QUEUE = 256
 END = b"\x04> "
+EMPTY_ANSWER = b"\r\n" + END
 MARK = None
 INFO = (
-    "# tiny · 0123456789abcdef · build 0000beef\r\n"
-    "# 1 layer, d 8, context 16, vocabulary 96\r\n# clock 25.000 MHz\r\n"
+    "# model tiny, digest 0123456789abcdef, build 0000beef",
+    "# n_layers 1, d_model 8, n_heads 2, d_ff 16, ctx_len 16, vocab_size 96",
+    "# rows 2, cols 4, lanes 4, packing 2bit, clock 25 MHz",
 )
-HELP = "# /temperature /top-k /seed /tokens /info /bench /help\r\n"
+WELCOME = f"\r\n{INFO[0]}\r\n".encode() + END
+"""What is sent after a reset."""
+HELP = (
+    "# /temperature 0 to 2.55; 0: greedy",
+    "# /top-k 0 to 96; 0: off",
+    "# /seed 0 to 4294967295",
+    "# /tokens 0 to 65535 to generate; 0: until the context is full",
+    "# /info model, digest, build, shape, sizes, clock",
+    "# /bench generates a whole context and shows the counts",
+    "# /help the commands",
+)
+LIMITS = {"temperature": "2.55", "top-k": "96", "seed": "4294967295", "tokens": "65535"}
+DEFAULTS = {"temperature": "0.80", "top-k": "20", "seed": "1", "tokens": "0"}
+LOST = "! bytes were lost or damaged; line ignored"
+NO_TOKEN = "! the model has no token for a character of the line; line ignored"
+UNKNOWN = "! unknown command; /help lists them"
 
 
 class FakeConsole(threading.Thread):
@@ -23,7 +41,7 @@ class FakeConsole(threading.Thread):
     Parameters
     ----------
     text : bytes
-        What every prompt is answered with, one byte at a time; b"" never ends.
+        What every prompt is answered with, one byte (a token) at a time; b"" never ends.
     corrupt : function of (number of echoes so far, byte) to bytes, what comes back instead
     silent : bool
         Never answers.
@@ -32,7 +50,8 @@ class FakeConsole(threading.Thread):
     garbage : bytes
         What is on its way when the first Ctrl-C arrives.
     answers_ctrl_c : bool
-        Whether Ctrl-C has an answer of its own behind the one of the generation that it stops.
+        Whether Ctrl-C arrives behind the end of the generation that it was to stop, so that it
+        has an answer of its own.
 
     Attributes
     ----------
@@ -42,7 +61,7 @@ class FakeConsole(threading.Thread):
     overflowed : bool, a byte was lost
     hasty : bool, an Enter came before the echo of its line
     lost_enters : int, Enters that will not arrive
-    loses_end : bool, the next answer to a line will come without its end
+    spoiled : dict of lines to what comes, once, instead of their answers, or behind their texts
     refuses_prompts : bool
     """
 
@@ -59,16 +78,16 @@ class FakeConsole(threading.Thread):
         super().__init__(daemon=True)
         self.text, self.corrupt, self.silent = text, corrupt, silent
         self.vanish_after, self.garbage = vanish_after, garbage
-        self.answers_ctrl_c, self.loses_end = answers_ctrl_c, False
+        self.answers_ctrl_c, self.spoiled = answers_ctrl_c, {}
         self.overflowed, self.hasty, self.lost_enters = False, False, 0
         self.refuses_prompts = False
         self.lines, self.stops, self.echoes = [], 0, 0
-        self.settings = {"/temperature": "0.80", "/top-k": "20", "/seed": "1", "/tokens": "0"}
+        self.settings = dict(DEFAULTS)
         self.own, self.other = os.openpty()
         tty.setraw(self.other)
         os.set_blocking(self.own, False)
         self.port = os.ttyname(self.other)
-        self.queue, self.line = collections.deque(), bytearray()
+        self.queue, self.line, self.marked = collections.deque(), bytearray(), False
         self.generation, self.generated, self.after_cr = None, 0, False
         self.text_begun = threading.Event()
         self.wake_read, self.wake = os.pipe()
@@ -120,15 +139,22 @@ class FakeConsole(threading.Thread):
             self.send(self.garbage)  # after opening, which discards what came before
             self.garbage = b""
             self.queue.clear()
-            self.line.clear()
-            if self.generation is not None:
-                self.end_text("stopped")
-                self.send(END if self.answers_ctrl_c else b"")
+            self.forget()
+            self.after_cr = False
+            if self.generation is None:
+                self.send(EMPTY_ANSWER)
+            elif self.answers_ctrl_c:
+                self.end_text("count")
+                self.send(EMPTY_ANSWER)
             else:
-                self.send(END)
+                self.end_text("stopped")
         else:
             self.hasty |= byte in (0x0D, 0x0A) and bool(self.queue)
             self.queue.append(byte if len(self.queue) < QUEUE else MARK)
+
+    def forget(self):
+        self.line.clear()
+        self.marked = False
 
     def handle(self, byte):
         skipped = byte == 0x0A and self.after_cr
@@ -140,12 +166,15 @@ class FakeConsole(threading.Thread):
                 self.lost_enters -= 1
                 return
             self.send(b"\r\n")
-            line = bytes(self.line)
-            self.line.clear()
+            line, marked = bytes(self.line), self.marked
+            self.forget()
             self.lines.append(line)
-            self.obey(line)
+            if marked:
+                self.answer(LOST)
+            else:
+                self.obey(line)
         elif byte == 0x15:
-            self.line.clear()
+            self.forget()
             self.send(b"\r\n> ")
         elif byte in (0x08, 0x7F):
             if self.line:
@@ -153,7 +182,7 @@ class FakeConsole(threading.Thread):
                 self.send(b"\b \b")
         else:
             if byte is MARK:
-                self.overflowed = True
+                self.overflowed = self.marked = True
                 return
             self.line.append(byte)
             echo = bytes([byte])
@@ -161,30 +190,47 @@ class FakeConsole(threading.Thread):
             self.echoes += 1
 
     def obey(self, line):
-        command, _, argument = line.decode(errors="replace").partition(" ")
-        if command in self.settings:
-            self.settings[command] = argument or self.settings[command]
-            self.answer(f"# {command[1:]} {self.settings[command]}\r\n")
-        elif command in ("/info", "/help"):
-            self.answer({"/info": INFO, "/help": HELP}[command])
-        elif command == "/bench":
-            self.answer(
-                "# prompt 1 tokens, text 16 tokens, 4000 cycles, 0 waiting, end: context\r\n"
-            )
-        elif command.startswith("/"):
-            self.answer("! unknown command; /help lists them\r\n")
+        if line.startswith(b"/"):
+            name, _, argument = line[1:].decode(errors="replace").partition(" ")
+            self.answer(*self.command(name, argument.lstrip(" ")))
         elif not line:
-            self.answer("")
+            self.answer()
         elif b"@" in line or self.refuses_prompts:
-            self.answer("! the model has no token for a character of the line; line ignored\r\n")
+            self.answer(NO_TOKEN)
         else:
-            self.send(b"\x02")
-            self.text_begun.set()
-            self.prompt_size, self.generation = len(line), list(self.text)
+            self.prompt(line)
 
-    def answer(self, text):
-        self.send(text.encode() + (b"" if self.loses_end else END))
-        self.loses_end = False
+    def command(self, name, argument):
+        """Lines of its answer."""
+        if name in self.settings:
+            if argument:
+                decimals = r"(\.\d{1,2})?" if name == "temperature" else ""
+                number = re.fullmatch(r"\d+" + decimals, argument, re.ASCII)
+                if not number or float(argument) > float(LIMITS[name]):
+                    return (f"! {name} must be 0 to {LIMITS[name]}",)
+                shown = f"{float(argument):.2f}" if decimals else f"{int(argument)}"
+                self.settings[name] = shown
+            return (f"# {name} {self.settings[name]}",)
+        if argument or name not in ("info", "help", "bench"):
+            return (UNKNOWN,)
+        bench = "# prompt 1 tokens, text 16 tokens, 4000 cycles, 0 waiting, end: context"
+        return {"info": INFO, "help": HELP, "bench": (bench,)}[name]
+
+    def prompt(self, line):
+        try:
+            self.prompt_size = len(re.sub(r"\\(.)", r"\1", line.decode()))
+        except UnicodeDecodeError:
+            self.answer(NO_TOKEN)
+            return
+        self.send(b"\x02")
+        self.text_begun.set()
+        self.generation = list(self.text)
+
+    def answer(self, *lines):
+        self.end_answer("".join(f"{line}\r\n" for line in lines).encode() + END)
+
+    def end_answer(self, content):
+        self.send(self.spoiled.pop(self.lines[-1], content))
 
     def generate_byte(self):
         if not self.text:  # without end, and no faster than somebody reads
@@ -199,9 +245,10 @@ class FakeConsole(threading.Thread):
 
     def end_text(self, end):
         self.generation = None
-        self.settings["/seed"] = str(int(self.settings["/seed"]) + 1)
-        self.send(b"\x03\r\n")
-        self.answer(
+        if self.settings["temperature"] != "0.00":
+            self.settings["seed"] = str((int(self.settings["seed"]) + 1) % 2**32)
+        counts = (
             f"# prompt {self.prompt_size} tokens, text {len(self.text)} tokens, "
             f"2500 cycles, 50000 waiting, end: {end}\r\n"
         )
+        self.end_answer(b"\x03\r\n" + counts.encode() + END)

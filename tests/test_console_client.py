@@ -13,7 +13,7 @@ from platforms import console_link
 from platforms.console_answer import AnswerReader, Kind, Piece, TextDecoder
 from platforms.console_client import ConsoleClient, NoisyLine, UnsendableLine
 from platforms.console_link import SerialLink
-from tests.fake_console import FakeConsole
+from tests.fake_console import INFO, NO_TOKEN, WELCOME, FakeConsole
 
 COUNTS = "prompt 6 tokens, text 7 tokens, 2500 cycles, 50000 waiting, end: count"
 
@@ -44,8 +44,10 @@ def test_answers_follow_their_lines():
         assert client.ask("/seed 12").information == ("seed 12",)
         assert client.ask("/seed").information == ("seed 12",)
         assert client.ask("/none").refusal == "unknown command; /help lists them"
-        assert len(client.ask("/info").information) == 3
-    assert device.lines == [b"", b"/seed 12", b"/seed", b"/none", b"/info"]
+        assert client.ask("a@").refusal == NO_TOKEN.removeprefix("! ")
+        assert client.ask("/info").information == tuple(line.removeprefix("# ") for line in INFO)
+        assert client.ask("/seed").notes == ()
+    assert device.lines == [b"", b"/seed 12", b"/seed", b"/none", b"a@", b"/info", b"/seed"]
 
 
 def test_no_more_bytes_are_sent_ahead_than_the_queue_holds():
@@ -64,12 +66,12 @@ def test_ctrl_c_stops_a_generation_that_is_shown_as_it_comes(answers_ctrl_c):
         pieces = list(client.answer("a", lambda: next(asked, False)))
         assert device.stops == 2  # the first one synchronized
         assert pieces[0].kind is Kind.TEXT
-        assert pieces[-1].text.endswith("end: stopped")
+        assert pieces[-1].text.endswith("end: count" if answers_ctrl_c else "end: stopped")
         assert client.ask("/seed").information == ("seed 2",)
 
 
 @pytest.mark.parametrize(
-    "garbage", [b"\x00\xff", b"# half a li", b"\r\n# tiny\r\n\x04> ", b"\x02text> \x03\r\n\x04> "]
+    "garbage", [b"\x00\xff", b"# half a li", WELCOME, b"\x02text> \x03\r\n\x04> "]
 )
 def test_synchronizes_with_whatever_is_on_its_way(garbage):
     with FakeConsole(garbage=garbage) as device:
@@ -87,11 +89,11 @@ def test_synchronizes_with_a_generation_that_goes_on():
 def test_a_reset_between_two_lines_is_told():
     with FakeConsole() as device:
         client = connect(device)
-        device.send(b"\r\n# tiny 0.1\r\n\x04> ")
+        device.send(WELCOME)
         device.wait_until_sent()
         pieces = list(client.answer("/seed"))
     assert pieces == [
-        Piece(Kind.NOTE, "unasked, perhaps after a reset: tiny 0.1"),
+        Piece(Kind.NOTE, f"unasked, perhaps after a reset: {INFO[0].removeprefix('# ')}"),
         Piece(Kind.INFORMATION, "seed 1"),
     ]
 
@@ -142,12 +144,39 @@ def test_an_enter_that_does_not_arrive_is_sent_again_with_its_line():
 def test_an_answer_without_end_is_told():
     with FakeConsole() as device:
         client = connect(device, SHORT)
-        device.loses_end = True
+        device.spoiled[b"/seed"] = b"# seed 1\r\n"
         assert list(client.answer("/seed")) == [
             Piece(Kind.INFORMATION, "seed 1"),
             Piece(Kind.NOTE, "the end of the answer was lost; the serial line is noisy"),
         ]
+        device.spoiled[b"/seed"] = b"\xb5eed 1\r\n\x04"
+        note = "the end of the answer was lost; the serial line is noisy"
+        assert client.ask("/seed").notes == ("\N{REPLACEMENT CHARACTER}eed 1", note)
         assert client.ask("/seed").information == ("seed 1",)
+
+
+def test_an_answer_may_take_the_patience_that_is_asked_for():
+    with FakeConsole() as device:
+        link = SerialLink(device.port, patience=SHORT, answer_patience=3600.0)
+        client = ConsoleClient(link)
+        client.synchronize()
+        device.spoiled[b"/seed"] = b""
+        assert client.ask("/seed", patience=SHORT).notes
+    assert device.lines == [b"/seed"]
+
+
+@pytest.mark.parametrize("baud", [300, 9600, 115_200])
+def test_patience_has_room_for_what_is_on_the_line(baud):
+    with FakeConsole() as device:
+        link = SerialLink(device.port, baud)
+        link.close()
+        own = SerialLink(device.port, baud, patience=1, answer_patience=2, bench_patience=3)
+    seconds = 400 * 10 / baud
+    assert (link.patience, link.answer_patience) == (2 + seconds, 10 + seconds)
+    assert link.bench_patience == 600 + seconds
+    assert [own.patience, own.answer_patience, own.bench_patience] == [
+        n + seconds for n in (1, 2, 3)
+    ]
 
 
 def test_silence_is_an_error():
@@ -270,6 +299,16 @@ def test_no_answer_controls_the_terminal(chunks):
         assert not {chr(code) for code in [*range(32), *range(127, 160)]} & set(
             piece.text.replace("\n", "").replace("\t", "")
         )
+
+
+def test_a_text_that_ends_with_the_answer_has_lost_its_end():
+    pieces, complete = read_answer([b"\x02to be\x04> "])
+    assert complete
+    assert pieces == [
+        Piece(Kind.TEXT, "to be"),
+        Piece(Kind.TEXT_END),
+        Piece(Kind.NOTE, "the end of the text was lost; the serial line is noisy"),
+    ]
 
 
 def test_an_answer_in_pieces():

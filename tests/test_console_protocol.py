@@ -73,7 +73,7 @@ class TestCommands:
             ("temperature", "2.55", ["2.56", "3", "1.", ".5", "1.234", "x", "1 ", "-1", "1.5.1"]),
             ("top-k", "64", ["65", "x", "6 4", "1.0", "4294967296"]),
             ("seed", "4294967295", ["4294967296", "9" * 20, "0x1", "1.5", "+1", "6:", "6/"]),
-            ("tokens", "65535", ["65536", "100000", "", " 1 2"][:2]),
+            ("tokens", "65535", ["65536", "100000", " 1 2"]),
         ],
     )
     def test_refused_values(self, device, command, shown, arguments):
@@ -305,23 +305,53 @@ class TestInterrupt:
 
     @pytest.mark.parametrize("stall", [0.0, 0.9])
     def test_at_any_moment(self, stall):
-        """Nothing hangs, every answer is whole, and nothing is left of the line."""
+        """Nothing hangs, every answer is whole and ends once, and nothing is left of the line."""
         rng = random.Random(int(stall * 10))
-        device = Device(stall=stall)
+        device = TimedDevice(stall=stall)
         device.QUIET = 2500 if not stall else 10_000
         device.settle()
         script = b"ab\\n\xe2\x82\xac\r/bench\r/temperature 1.5\r/help\rabZ\r/seed 77\r\nab\bc\r"
+        shared = 0
         for _ in range(120 if not stall else 40):
             device.feed(b"/seed 1\r")
             device.settle()
             device.feed(script[rng.randrange(len(script)) :])
             device.simulation.step(rng.randrange(rng.choice([60, 900, 9000])))
-            device.feed([CTRL_C])
+            times = rng.choice([1, 1, 3])
+            for _ in range(times):
+                device.feed([CTRL_C])
+                device.simulation.step(rng.randrange(1, 300))
             answer = device.settle()
             assert answer.endswith(END)
             check_shape(answer)
+            shared += device.check_ends(times)
             answer = device.ask(b"/tokens\r")
             assert answer == b"/tokens\r\n# tokens 0\r\n" + END
+        assert shared > 3  # an end or more that several of them had in common
+
+    def test_around_an_end(self):
+        """Ctrl-C in each cycle around the end of an answer: it shares that end, or has another.
+
+        Where the end is depends on the number unit's turns, by up to 32 cycles.
+        """
+        device = TimedDevice()
+        device.QUIET = 600
+        device.settle()
+        device.ask(b"/tokens 1\r")
+        device.ask(b"a\r")
+        duration = int(device.ends[-1] - device.source.taken()[-1])
+        ends = []
+        for cycles in range(duration - 50, duration + 50):
+            device.feed(b"a\r")
+            device.simulation.step(cycles)
+            device.feed([CTRL_C])
+            answer = device.settle()
+            device.check_ends(1)
+            counts, *others = answer.partition(b"\x03\r\n")[2].split(END)[:-1]
+            assert COUNTS.fullmatch(counts + END)[5] == b"count"
+            assert others in ([], [b"\r\n"])
+            ends.append(len(others))
+        assert (ends[0], ends[-1]) == (0, 1)
 
     def test_with_every_stop_the_next_text_is_right(self, device):
         model = console_model()
@@ -333,6 +363,33 @@ class TestInterrupt:
             device.simulation.step(cycles)
             device.ask([CTRL_C])
             assert device.ask(b"abc\r") == b"".join(map(model.handle, b"abc\r"))
+
+
+class TimedDevice(Device):
+    """Knows when ends were sent and when Ctrl-C arrived."""
+
+    ON_THE_WAY = 4
+    """Cycles from the arrival of Ctrl-C to its effect; an end that is sent meanwhile is either."""
+
+    def read(self):
+        """As of Device; ``ends``: the cycles in which an EOT was taken, since the last time."""
+        cycles, values = self.sink.read()
+        self.ends = cycles[values["sent__payload"][:, 0] == END[0]]
+        return super().read()
+
+    def check_ends(self, times):
+        """Behind each of the latest ``times`` Ctrl-C there is one end: its own, or one that it
+        shares with an answer or with the next Ctrl-C; whether several shared one."""
+        shared = False
+        arrived = [int(cycle) for cycle in self.source.taken()[-times:]]
+        for cycle, following in zip(arrived, [*arrived[1:], None], strict=True):
+            behind = [end for end in self.ends if cycle < end <= (following or end)]
+            own = sum(end > cycle + self.ON_THE_WAY for end in behind)
+            assert own <= 1
+            if following is None:
+                assert behind
+            shared |= not behind
+        return shared
 
 
 def check_shape(answer: bytes):

@@ -7,12 +7,12 @@ import pytest
 from serial.tools.list_ports_common import ListPortInfo
 
 from model.errors import UserError
-from platforms import console, console_bench, console_link
+from platforms import console, console_bench, console_link, console_session
 from platforms.console_client import Answer, ConsoleClient
 from platforms.console_link import SerialLink
-from tests.fake_console import FakeConsole
+from tests.fake_console import HELP, INFO, NO_TOKEN, WELCOME, FakeConsole
 
-INFO = "# tiny · 0123456789abcdef · build 0000beef\n"
+FIRST = f"{INFO[0]}\n"
 COUNTS = "# prompt 6 tokens, text 7 tokens, 2500 cycles, 50000 waiting, end: count\n"
 
 
@@ -34,8 +34,8 @@ def test_a_script(console_main):
         status, output = console_main(device.port, stdin=script.encode())
     assert status == 0
     assert output == (
-        f"{INFO}to be\n\n{COUNTS}# seed 7\n# seed 7\nto be\n\n"
-        "# prompt 6 tokens, text 7 tokens, 2500 cycles, 50000 waiting, end: count\n"
+        f"{FIRST}to be\n\n{COUNTS}# seed 7\n# seed 7\nto be\n\n"
+        "# prompt 4 tokens, text 7 tokens, 2500 cycles, 50000 waiting, end: count\n"
     )
     assert device.lines == [b"/info", b"ROMEO:", b"/seed 7", b"/seed", "RÖM\\n".encode()]
 
@@ -45,9 +45,96 @@ def test_a_script_with_refused_lines_fails_at_its_end(console_main):
         status, output = console_main(device.port, stdin=b"user@host\n\x1b[1m\n/seed\n")
     assert status == 2
     assert output == (
-        f"{INFO}! the model has no token for a character of the line; line ignored\n"
+        f"{FIRST}{NO_TOKEN}\n"
         "! control character 1b (character 1) cannot be sent; line ignored\n# seed 1\n"
     )
+
+
+LOST_END = "! the end of the answer was lost; the serial line is noisy\n"
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """What does not come is missed soon."""
+
+    def link(port, baud):
+        return SerialLink(port, baud, patience=0.3, answer_patience=0.3)
+
+    monkeypatch.setattr(console, "SerialLink", link)
+
+
+@pytest.mark.parametrize(
+    ("line", "spoiled", "shown"),
+    [
+        ("/top-k", b"# top-k 20\r\n", f"# top-k 20\n{LOST_END}"),
+        ("/top-k", b"", LOST_END),
+        ("/top-k", b"$ top-k 20\r\n\x04> ", "$ top-k 20\n"),
+        ("ROMEO:", b"", f"to be\n\n{LOST_END}"),
+        ("ROMEO:", b"\x03\r\n", f"to be\n\n{LOST_END}"),
+        (
+            "ROMEO:",
+            b"and\x04> ",
+            "to be\nand\n! the end of the text was lost; the serial line is noisy\n",
+        ),
+    ],
+)
+def test_a_script_with_a_spoiled_answer_fails_at_its_end(
+    console_main, impatient, line, spoiled, shown
+):
+    with FakeConsole() as device:
+        device.spoiled[line.encode()] = spoiled
+        status, output = console_main(device.port, stdin=f"/tokens\n{line}\n/tokens 5\n".encode())
+    assert output == f"{FIRST}# tokens 0\n{shown}# tokens 5\n"
+    assert status == 2
+
+
+def test_a_script_whose_device_was_reset_fails_at_its_end(monkeypatch, capsys):
+    class Script(io.StringIO):
+        def readline(self):
+            device.send(WELCOME)
+            device.wait_until_sent()
+            return super().readline()
+
+    with FakeConsole() as device:
+        client = ConsoleClient(SerialLink(device.port))
+        client.synchronize()
+        monkeypatch.setattr(sys, "stdin", Script("/seed\n"))
+        status = console_session.Session(client).run()
+    note = INFO[0].replace("#", "! unasked, perhaps after a reset:")
+    assert (status, capsys.readouterr().out) == (2, f"{FIRST}{note}\n# seed 1\n")
+
+
+@pytest.mark.parametrize("line", [b"/info", b"/bench", b"/seed", rb"\n", b"/seed 1"])
+def test_bench_with_a_spoiled_answer_is_none(line):
+    with FakeConsole() as device:
+        client = ConsoleClient(
+            SerialLink(device.port, patience=0.3, answer_patience=0.3, bench_patience=0.3)
+        )
+        client.synchronize()
+        device.spoiled[line] = b""
+        with pytest.raises(UserError) as error:
+            console_bench.run_bench(client, lambda: False)
+    assert str(error.value) == (
+        "/bench came to nothing: the end of the answer was lost; the serial line is noisy; "
+        "try again"
+    )
+
+
+def test_bench_may_be_silent_for_longer_than_other_answers():
+    with FakeConsole() as device:
+        link = SerialLink(device.port)
+        client, patiences = ConsoleClient(link), {}
+        ask = client.ask
+
+        def note(line, interrupted=lambda: False, patience=None):
+            patiences[line] = patience
+            return ask(line, interrupted, patience)
+
+        client.ask = note
+        client.synchronize()
+        console_bench.run_bench(client, lambda: False)
+    assert patiences.pop("/bench") == link.bench_patience > link.answer_patience
+    assert set(patiences.values()) == {None}
 
 
 def test_bytes_that_are_no_utf8_reach_the_device(console_main):
@@ -59,7 +146,7 @@ def test_bytes_that_are_no_utf8_reach_the_device(console_main):
 def test_quit_leaves(console_main):
     with FakeConsole() as device:
         status, output = console_main(device.port, stdin=b"/quit \n/seed\n")
-    assert (status, output) == (0, INFO)
+    assert (status, output) == (0, FIRST)
     assert device.lines == [b"/info"]
 
 
@@ -67,8 +154,9 @@ def test_help_is_the_devices_and_ours(console_main):
     with FakeConsole() as device:
         _, output = console_main(device.port, stdin=b"/help\n")
     assert output == (
-        f"{INFO}# /temperature /top-k /seed /tokens /info /bench /help\n"
-        "# /quit, Ctrl-D: leave; Ctrl-C: stop the generation\n"
+        FIRST
+        + "".join(f"{line}\n" for line in HELP)
+        + "# /quit, Ctrl-D: leave; Ctrl-C: stop the generation\n"
     )
 
 
@@ -82,7 +170,7 @@ def test_bench(console_main):
     with FakeConsole() as device:
         _, output = console_main(device.port, stdin=b"/seed 5\n/bench\n/seed\n")
     table = rows(output)
-    assert table["prompt, tokens"] == ["1", "2"]
+    assert table["prompt, tokens"] == ["1", "1"]
     assert table["generated, tokens"] == ["16", "7"]
     assert table["core, cycles"] == ["4,000", "2,500"]
     assert table["core, cycles per token"] == ["250.0", "357.1"]

@@ -1,5 +1,6 @@
 """The console's client against the console's gateware, compiled."""
 
+import random
 import time
 
 import pytest
@@ -7,16 +8,21 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from gateware import console_system, receive_queue
+from gateware import console_line, console_messages, console_system, receive_queue
+from gateware.console_messages import ConsoleTexts, Message, Number
+from gateware.hw_config import HwConfig
+from gateware.identification import Identification
 from model.artifact import open_model
+from model.config import ModelConfig
 from model.reference import Reference
 from model.sampling import SamplingSettings
 from model.tokenizer import CharTokenizer
-from platforms import console_client, console_link
+from platforms import console_answer, console_bench, console_client, console_link, console_session
 from platforms.compiled_simulation import SLICE
-from platforms.console_bench import run_bench
-from platforms.console_client import ConsoleClient
+from platforms.console_bench import BenchError, Counts, run_bench
+from platforms.console_client import Answer, ConsoleClient
 from platforms.console_simulation import SimulatedLink, simulate
+from tests import fake_console
 
 DELAY = 2 * SLICE + 7
 MODEL = "random:n_layers=1,d_model=8,n_heads=1,d_ff=8,ctx_len=24,vocab_size=64,seed=3"
@@ -113,6 +119,73 @@ def test_bench_of_the_gateware(client):
 def test_both_ends_have_the_same_constants():
     assert console_client.QUEUE == receive_queue.QUEUE_DEPTH
     assert console_link.DEFAULT_BAUD == console_system.DEFAULT_BAUD
+    for name in ("STX", "ETX", "EOT"):
+        assert getattr(console_answer, name) == getattr(console_messages, name)
+    assert bytes([console_line.CR]) == console_client.ENTER
+    assert bytes([receive_queue.CTRL_C]) == console_client.CTRL_C
+    assert bytes([console_line.CTRL_U]) == console_client.CTRL_U
+    names = tuple(command.removeprefix("/") for command in console_session.COMMANDS)
+    assert names == (*console_messages.COMMANDS, console_session.QUIT.removeprefix("/"))
+
+
+CONFIG = ModelConfig(vocab_size=96, d_model=8, n_heads=2, n_layers=1, d_ff=16, ctx_len=16)
+TEXTS = ConsoleTexts(
+    "tiny",
+    Identification(CONFIG, HwConfig(2, 4, 4), "0123456789abcdef" * 4, 0xBEEF, 25_000),
+)
+WIDEST = {
+    **dict.fromkeys(Number, 2**32 - 1),
+    **{Number.PROMPT: 2**15, Number.TEXT: 2**16, Number.TEMPERATURE: 2.55},
+}
+
+
+def shown(*messages, numbers=WIDEST) -> str:
+    """What the gateware sends for the messages."""
+    parts = [part for message in messages for part in TEXTS.text(message)]
+    return "".join(str(numbers[part]) if isinstance(part, Number) else part for part in parts)
+
+
+def test_the_client_reads_what_the_gateware_writes():
+    end = console_answer.ANSWER_END.decode()
+    assert shown(Message.EMPTY) == f"\r\n{end}"
+    assert shown(Message.ERASED) == f"\r\n{console_answer.PROMPT.decode()}"
+
+    def counts(ending):
+        line = shown(Message.COUNTS, ending).removesuffix(f"\r\n{end}").removeprefix("# ")
+        return console_bench.parse_counts(Answer("", (line,), None), 1.5)
+
+    wide = (WIDEST[Number.PROMPT], WIDEST[Number.TEXT], 2**32 - 1, 2**32 - 1)
+    assert counts(Message.ENDED_BY_COUNT) == Counts(*wide, "count", 1.5)
+    assert counts(Message.ENDED_BY_CONTEXT) == Counts(*wide, "context", 1.5)
+    with pytest.raises(BenchError, match=r"^/bench was stopped$"):
+        counts(Message.STOPPED)
+    answer = Answer("", tuple(TEXTS.info()), None)
+    assert console_bench.parse_clock(answer) == 25e6
+
+
+def test_no_answer_is_longer_than_the_patience_has_room_for():
+    """But for the text and the name; the answer's line and its echo come before it."""
+    fixed = len(shown(Message.INFO)) - len(TEXTS.name)
+    counts = len(shown(Message.COUNTS_AFTER_TEXT, Message.STOPPED))
+    others = [len(shown(message)) for message in Message if message is not Message.INFO]
+    assert max(fixed, counts, *others) <= console_link.LONGEST_ANSWER
+
+
+def test_the_fake_console_has_the_gatewares_words():
+    assert list(fake_console.INFO) == TEXTS.info()
+    assert list(fake_console.HELP) == TEXTS.help()
+    assert fake_console.QUEUE == receive_queue.QUEUE_DEPTH
+    assert fake_console.WELCOME.decode() == shown(Message.WELCOME)
+    assert fake_console.EMPTY_ANSWER.decode() == shown(Message.EMPTY)
+    end = console_answer.ANSWER_END.decode()
+    for line, message in (
+        (fake_console.LOST, Message.LOST),
+        (fake_console.NO_TOKEN, Message.NO_TOKEN),
+        (fake_console.UNKNOWN, Message.UNKNOWN_COMMAND),
+    ):
+        assert shown(message) == f"\r\n{line}\r\n{end}"
+    for name, limits in zip(console_messages.COMMANDS, TEXTS.ranges(), strict=False):
+        assert limits == f"0 to {fake_console.LIMITS[name]}"
 
 
 def test_the_simulation_introduces_itself(client):
@@ -124,3 +197,39 @@ def test_ctrl_c_stops_the_gateware(client):
     pieces = list(client.answer("To be", lambda: True))
     assert pieces[-1].text.endswith("end: stopped")
     assert client.ask("").information == ()
+
+
+ABORTS = 150
+SETTLED = 1500
+"""Cycles in which everything that waits to be sent has been sent, and the core is idle."""
+
+
+@pytest.mark.parametrize("temperature", ["0", "0.8"])
+def test_a_generation_after_a_stopped_one_is_the_references(client, temperature):
+    """Ctrl-C in all phases of the core's work; nothing of it is left in what follows."""
+    rng = random.Random(int(float(temperature) * 10))
+    link, simulation = client.link, client.link.simulation
+    client.ask("/tokens 6")
+    client.ask(f"/temperature {temperature}")
+    answers, durations = {}, {}
+    for prompt in ("a", "To be", "Wherefore art thou"):
+        client.ask("/seed 7")
+        begun = simulation.cycles
+        answers[prompt] = client.ask(prompt)
+        durations[prompt] = simulation.cycles - begun
+        assert answers[prompt].text == expected(prompt, 6, float(temperature), 7)[0]
+    stopped = 0
+    for _ in range(ABORTS):
+        client.ask("/seed 5")
+        prompt, following = rng.choices(list(answers), k=2)
+        link.write(prompt.encode() + console_client.ENTER)
+        simulation.step(rng.randrange(durations[prompt]))
+        link.write(console_client.CTRL_C)
+        simulation.step(SETTLED)
+        assert not simulation.get("busy")
+        content = link.read(0)
+        assert content.endswith(console_answer.ANSWER_END)
+        stopped += content.count(b"end: stopped")
+        client.ask("/seed 7")
+        assert client.ask(following) == answers[following]
+    assert ABORTS // 3 < stopped < ABORTS

@@ -107,6 +107,22 @@ def test_a_person_at_a_terminal(tmp_path):
     assert device.lines == [b"/info", b"endless", b"/seed", b"/info", b"endless"]
 
 
+def test_without_a_cache_directory_a_person_can_type(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    with (
+        FakeConsole() as device,
+        Person("platforms.console", device.port, cache=file) as person,
+    ):
+        person.expect("\n> ")
+        person.type("/se\t\n")  # Tab completes the command
+        person.expect("# seed 1")
+        person.expect("\n> ")
+        person.type("/quit\n")
+        assert person.program.wait(LIMIT) == 0
+        assert "Traceback" not in person.seen
+
+
 def start_script(port, script, **streams):
     """The console as a process with ``script`` on its standard input, which stays open."""
     process = subprocess.Popen(
