@@ -369,6 +369,23 @@ def test_an_abandoned_sequence_is_aborted(program):
     assert again == expected
 
 
+@pytest.mark.parametrize("settings", [SamplingSettings(), SAMPLED])
+def test_an_abort_at_any_cycle_leaves_nothing_behind(program, settings):
+    """The next sequence starts in the cycle after the abort, whatever the pipelines held."""
+    rng = np.random.default_rng(5)
+    simulator = CoreSimulator(program, taps=True)
+    longest = program.cycles(10, sampled=True, top_k=True)
+    expected = list(Reference(program.model).generate([4, 1], 6, settings))
+    for _ in range(120):
+        run = simulator.generate([2, 7, 7], 15, SAMPLED)
+        next(run)
+        simulator.simulation.step(int(rng.integers(0, longest)))
+        tokens = [token for token, _ in simulator.generate([4, 1], 6, settings)]
+        assert tokens == expected
+        fed = [4, 1, *tokens][:7]
+        assert check_taps(program, simulator.tap_records(), fed, 2) > 0
+
+
 def test_bad_request_is_refused_before_it_runs(program):
     simulator = CoreSimulator(program, taps=True)
     with pytest.raises(UserError, match="the prompt must have at least 1 token"):
