@@ -353,6 +353,15 @@ class TestInterrupt:
             ends.append(len(others))
         assert (ends[0], ends[-1]) == (0, 1)
 
+    def test_an_lf_after_ctrl_c_is_an_enter(self, device):
+        """Whenever the Ctrl-C came after a CR: that LF does not belong to the CR."""
+        for cycles in range(1, 16):
+            device.feed(b"\r")
+            device.simulation.step(cycles)
+            device.feed([CTRL_C])
+            device.settle()
+            assert device.ask(b"\n") == b"\r\n" + END, cycles
+
     def test_with_every_stop_the_next_text_is_right(self, device):
         model = console_model()
         for command in (b"/temperature 0\r", b"/tokens 6\r"):
