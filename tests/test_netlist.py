@@ -26,8 +26,6 @@ from platforms.netlist_memories import source_memories
 from platforms.netlist_simulation import NetlistSimulator
 from platforms.synthesis import synthesize_rtlil
 
-pytestmark = pytest.mark.slow  # compiles whole netlists
-
 SPEC = "random:n_layers=1,d_model=8,n_heads=2,d_ff=8,ctx_len=12,vocab_size=12,seed=1"
 PACKINGS = {"xc7": "3in5", "ecp5": "2bit"}
 TOKENS = 8
@@ -39,6 +37,7 @@ def small_program(packing):
     return Program(random_model(SPEC), HwConfig(2, 4, 4, packing))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", PACKINGS)
 def test_netlist_holds_the_images_and_generates_the_reference_s_tokens(family):
     report = check_netlist(small_program(PACKINGS[family]), family, tokens=TOKENS)
@@ -48,6 +47,7 @@ def test_netlist_holds_the_images_and_generates_the_reference_s_tokens(family):
         assert name in names
 
 
+@pytest.mark.full_size
 @pytest.mark.slow
 @pytest.mark.parametrize("family", PACKINGS)
 @pytest.mark.parametrize("packing", ["2bit", "3in5"])
@@ -90,6 +90,7 @@ def with_mutants(netlist, family, seed):
     return Module({**content, "cells": cells})
 
 
+@pytest.mark.slow
 def test_most_mutated_luts_change_the_tokens_or_their_cycles():
     family = "ecp5"
     program = small_program(PACKINGS[family])

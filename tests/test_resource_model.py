@@ -35,8 +35,6 @@ from platforms.fit_points import Point, Run, cells
 from platforms.fit_program import SizedProgram
 from platforms.resource_model import load_data, multiplier_blocks, resource_model
 
-pytestmark = pytest.mark.slow  # synthesizes; needs the whole calibration
-
 LUT_BAR = 0.10
 MAP = {
     "xc7": "synth_xilinx -family xc7 -flatten -top top -run begin:map_ffram",
@@ -254,6 +252,7 @@ TINY = Point(
 )
 
 
+@pytest.mark.slow
 def test_a_real_synthesis_agrees(family):
     (counted,) = cells(Run(family.name, (TINY,)))
     resources = family.count(counted)
