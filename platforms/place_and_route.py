@@ -21,7 +21,7 @@ from .placed_vivado import TIMING_RPT
 from .progress import working
 from .tool_versions import nextpnr_version, tool_version
 from .toolchain import Project, run_script
-from .yosys import ToolError
+from .yosys import ToolError, kill_with_children
 
 _VERSION_NAME = "version.txt"
 """Tools and versions, as in "ecppack 1.4", nextpnr's first."""
@@ -174,9 +174,7 @@ def _run_with_phases(
                         show(f"place and route: {phase}")
         process.wait()
     except BaseException:
-        # the script's children, too
-        os.killpg(process.pid, 9)
-        process.wait()
+        kill_with_children(process)
         raise
     return process.returncode, "".join(lines)
 

@@ -91,7 +91,7 @@ def run_tool(
     try:
         output, _ = process.communicate()
     except BaseException:
-        _kill_with_children(process)
+        kill_with_children(process)
         raise
     if process.returncode:
         tail = "\n".join(output.splitlines()[-20:])
@@ -100,7 +100,8 @@ def run_tool(
     return output
 
 
-def _kill_with_children(process: subprocess.Popen) -> None:
+def kill_with_children(process: subprocess.Popen) -> None:
+    """End a process that was started with ``start_new_session``, and what it has started."""
     if hasattr(os, "killpg"):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
