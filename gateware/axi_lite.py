@@ -53,9 +53,10 @@ def axi_lite_signature(address_width: int) -> wiring.Signature:
 def register_bus_signature(address_width: int) -> wiring.Signature:
     """Register bus as its initiator sees it; word addresses.
 
-    ``write`` and ``read`` are high for one cycle per access, exactly once. Answers
-    (``write_error``, ``read_data``, ``read_error``) come in the same cycle. Reads and writes are
-    independent and may come together.
+    ``write`` and ``read`` are high for one cycle per access, exactly once. Address, data and
+    strobes are there a cycle before, so that they can be decoded into registers. Answers
+    (``write_error``, ``read_data``, ``read_error``) come in the cycle of the access. Reads and
+    writes are independent and may come together.
     """
     return wiring.Signature(
         {
@@ -77,7 +78,7 @@ class AxiLiteSlave(wiring.Component):
 
     Write address and write data may come in any order, at any distance. One write and one read
     are under way at a time: address and data of the next are taken while a response waits. A
-    write reaches ``bus`` one cycle after the later of its two transfers (or after the previous
+    write reaches ``bus`` two cycles after the later of its two transfers (or after the previous
     response was taken), BVALID follows one cycle later; reads likewise. An access that ``bus``
     refuses is answered with SLVERR. No VALID waits for a READY, no READY for another channel's
     VALID, no output depends combinationally on an input.
@@ -134,7 +135,6 @@ class AxiLiteSlave(wiring.Component):
             axi.wready.eq(~has_data),
             axi.bvalid.eq(responding),
             axi.bresp.eq(response),
-            bus.write.eq(has_address & has_data & ~responding),
             bus.write_address.eq(address),
             bus.write_data.eq(data),
             bus.write_strobe.eq(strobe),
@@ -143,6 +143,7 @@ class AxiLiteSlave(wiring.Component):
             m.d.sync += [has_address.eq(1), address.eq(axi.awaddr[WORD_ADDRESS_LOW:])]
         with m.If(axi.wvalid & axi.wready):
             m.d.sync += [has_data.eq(1), data.eq(axi.wdata), strobe.eq(axi.wstrb)]
+        m.d.sync += bus.write.eq(has_address & has_data & ~responding & ~bus.write)
         with m.If(bus.write):
             m.d.sync += [has_address.eq(0), has_data.eq(0), responding.eq(1)]
             self._respond(m, response, bus.write_error)
@@ -160,11 +161,11 @@ class AxiLiteSlave(wiring.Component):
             axi.rvalid.eq(responding),
             axi.rdata.eq(data),
             axi.rresp.eq(response),
-            bus.read.eq(has_address & ~responding),
             bus.read_address.eq(address),
         ]
         with m.If(axi.arvalid & axi.arready):
             m.d.sync += [has_address.eq(1), address.eq(axi.araddr[WORD_ADDRESS_LOW:])]
+        m.d.sync += bus.read.eq(has_address & ~responding & ~bus.read)
         with m.If(bus.read):
             m.d.sync += [has_address.eq(0), responding.eq(1), data.eq(bus.read_data)]
             self._respond(m, response, bus.read_error)

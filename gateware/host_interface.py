@@ -106,7 +106,7 @@ class HostInterface(wiring.Component):
         busy = running | start
         commanded = registers.control_write & control.start & ~control.abort
         prompt_level, errors = self._connect_prompt(m, registers, start, abort)
-        refusals = self._refusals(registers, busy, prompt_level)
+        refusals = self._refusals(m, registers, busy, prompt_level)
         m.d.sync += [
             start.eq(commanded & ~Cat(refusals.values()).any()),
             abort.eq(registers.control_write & control.abort),
@@ -134,16 +134,22 @@ class HostInterface(wiring.Component):
         ]
         return m
 
-    def _refusals(self, registers, busy, prompt_level):
+    def _refusals(self, m, registers, busy, prompt_level):
         """Flags of ERROR that a start raises, each instead of a run."""
         idle = ~busy
-        return {
-            "start_while_busy": busy,
-            "prompt_empty": idle & (prompt_level == 0),
-            "prompt_too_long": idle & (prompt_level > self.config.ctx_len),
-            "count_zero": idle & (registers.generate_count.value == 0),
-            "top_k_too_large": idle & (registers.top_k.value > self.config.vocab_size),
+        found = {
+            "prompt_empty": prompt_level == 0,
+            "prompt_too_long": prompt_level > self.config.ctx_len,
+            "count_zero": registers.generate_count.value == 0,
+            "top_k_too_large": registers.top_k.value > self.config.vocab_size,
         }
+        refusals = {"start_while_busy": busy}
+        for name, condition in found.items():
+            # A write is two cycles and more before that of CONTROL.
+            before = Signal(name=name, reset_less=True)
+            m.d.sync += before.eq(condition)
+            refusals[name] = idle & before
+        return refusals
 
     def _connect_prompt(self, m, registers, start, abort):
         """PROMPT to the core; (tokens in the FIFO, events for flags of ERROR by name)."""
@@ -151,7 +157,9 @@ class HostInterface(wiring.Component):
         fifo = SyncFIFOBuffered(width=len(payload.token), depth=self.config.ctx_len + 1)
         m.submodules.prompt_fifo = ResetInserter(abort)(fifo)
         written, token = registers.prompt_write, registers.prompt.token
-        known = token < self.config.vocab_size
+        # What is written is there a cycle before it is.
+        known = Signal(reset_less=True)
+        m.d.sync += known.eq(token < self.config.vocab_size)
         # Tokens of the present run that the core has not taken yet.
         left = Signal(range(fifo.depth + 1))
         m.d.comb += [

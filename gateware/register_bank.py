@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Iterable
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -24,8 +26,9 @@ def register_layout(register: Register) -> data.Layout:
 class RegisterBank(wiring.Component):
     """Registers behind a register bus.
 
-    A read answers in its cycle. A setting has its new value one cycle after the write. An access
-    that no register allows is answered with an error and has no effect.
+    A read answers in its cycle; addresses are decoded in the cycle before. A setting has its new
+    value one cycle after the write. An access that no register allows is answered with an error and
+    has no effect.
 
     Parameters
     ----------
@@ -75,37 +78,42 @@ class RegisterBank(wiring.Component):
         m = Module()
         bus = self.bus
         strobed = Cat(bit.replicate(BYTE_BITS) for bit in bus.write_strobe)
-        m.d.comb += [bus.read_error.eq(1), bus.write_error.eq(1)]
-        with m.Switch(bus.read_address):
-            for register in self.registers:
-                if register.access.readable:
-                    with m.Case(register.offset >> WORD_ADDRESS_LOW):
-                        self._read(m, register)
-        with m.Switch(bus.write_address):
-            for register in self.registers:
-                if register.access.writable:
-                    with m.Case(register.offset >> WORD_ADDRESS_LOW):
-                        self._write(m, register, strobed)
+        readable = [register for register in self.registers if register.access.readable]
+        writable = [register for register in self.registers if register.access.writable]
+        reads = [self._read(m, register) for register in readable]
+        writes = [self._write(m, register, strobed) for register in writable]
+        m.d.comb += [
+            bus.read_data.eq(functools.reduce(operator.or_, (word for _, word in reads), 0)),
+            bus.read_error.eq(~Cat(selected for selected, _ in reads).any()),
+            bus.write_error.eq(~Cat(allowed for allowed in writes).any()),
+        ]
         return m
+
+    def _selected(self, m, register, address, kind):
+        """Whether ``address``, a cycle ago, was the register's."""
+        selected = Signal(name=f"{register.name.lower()}_{kind}_selected", reset_less=True)
+        m.d.sync += selected.eq(address == register.offset >> WORD_ADDRESS_LOW)
+        return selected
 
     def _port(self, register, suffix=""):
         return getattr(self, register.name.lower() + suffix)
 
     def _read(self, m, register):
+        """(whether it is selected, its word if so, else 0)"""
+        selected = self._selected(m, register, self.bus.read_address, "read")
         value = self._port(register).as_value() & register.mask
-        m.d.comb += [self.bus.read_error.eq(0), self.bus.read_data.eq(value)]
         if register.access is Access.RO and register.side_effect:
-            m.d.comb += self._port(register, "_read").eq(self.bus.read)
+            m.d.comb += self._port(register, "_read").eq(self.bus.read & selected)
+        return selected, Mux(selected, value, 0)
 
     def _write(self, m, register, strobed):
+        """Whether it is selected and takes what is written."""
         bus = self.bus
+        selected = self._selected(m, register, bus.write_address, "write")
         word = bus.write_data & strobed & register.mask
         accepted = Signal(name=f"{register.name.lower()}_accepted")
         partial = bus.write_strobe.any() & ~bus.write_strobe.all() if register.whole else 0
-        m.d.comb += [
-            accepted.eq(bus.write & bus.write_strobe.any() & ~partial),
-            bus.write_error.eq(partial),
-        ]
+        m.d.comb += accepted.eq(bus.write & selected & bus.write_strobe.any() & ~partial)
         port = self._port(register)
         match register.access:
             case Access.WO:
@@ -119,3 +127,4 @@ class RegisterBank(wiring.Component):
                 with m.Elif(accepted):
                     kept = port.as_value() & ~strobed
                     m.d.sync += port.eq(kept | word)
+        return selected & ~partial if register.whole else selected

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 
-from amaranth.hdl import ClockSignal, Elaboratable, Module, Signal
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, Elaboratable, Module, ResetSignal, Signal
 from amaranth.lib.cdc import ResetSynchronizer
 
 from model.errors import UserError
 
+RESET_STAGES = 2
 TOLERANCE = Fraction(1, 1000)
 """How far a clock may be off the one asked for."""
 
@@ -57,8 +58,9 @@ def closest(candidates: Iterable, wanted_mhz: Fraction, preference: Callable):
 class ClockGenerator(Elaboratable):
     """Clock and reset of domain ``sync``, which the parent defines, from an input clock.
 
-    When both frequencies are equal there is no PLL. The domain's reset is asserted at once when
-    ``reset`` is high or the PLL is not locked, and released through a two-stage synchronizer.
+    When both frequencies are equal there is no PLL. The domain's reset follows when ``reset`` is
+    high or the PLL is not locked, and is released through a two-stage synchronizer. Behind it are
+    ``RESET_STAGES`` plain registers: the last is placed where its many users are, not at the PLL.
 
     Subclasses give :meth:`find_settings`, :meth:`pll` and, if it takes one, :meth:`buffer`.
 
@@ -108,5 +110,14 @@ class ClockGenerator(Elaboratable):
             reset = Signal(name="clock_reset")
             m.d.comb += reset.eq(self._reset | ~locked)
         self.buffer(m, clock)
-        m.submodules.reset = ResetSynchronizer(reset, domain="sync")
+        m.domains.held = ClockDomain("held", local=True)
+        m.domains.free = ClockDomain("free", local=True, reset_less=True)
+        m.submodules.reset = ResetSynchronizer(reset, domain="held")
+        delayed = Signal(RESET_STAGES, init=-1, name="reset_stages")
+        m.d.free += delayed.eq(Cat(ResetSignal("held"), delayed))
+        m.d.comb += [
+            ClockSignal("held").eq(ClockSignal("sync")),
+            ClockSignal("free").eq(ClockSignal("sync")),
+            ResetSignal("sync").eq(delayed[-1]),
+        ]
         return m

@@ -109,6 +109,11 @@ def test_write_channels_in_any_order(order):
                 assert not ctx.get(axi.bvalid)
                 await ctx.tick()
             await offer(ctx, *second)
+        # address and data are there a cycle before the access
+        assert not ctx.get(slave.bus.write)
+        assert ctx.get(slave.bus.write_address) == 0x14 >> 2
+        assert ctx.get(slave.bus.write_data) == 0xCAFEF00D
+        await ctx.tick()
         assert ctx.get(slave.bus.write)
         assert ctx.get(slave.bus.write_address) == 0x14 >> 2
         assert ctx.get(slave.bus.write_data) == 0xCAFEF00D

@@ -106,12 +106,13 @@ def test_bank_against_a_model_of_it():
             ctx.set(dut.flags, {"a": flags & 1, "b": flags >> 1})
             ctx.set(dut.pop.value, head)
             ctx.set(dut.locked, locked)
-            ctx.set(bus.write, write)
             ctx.set(bus.write_address, offset >> 2)
             ctx.set(bus.write_data, data)
             ctx.set(bus.write_strobe, strobe)
-            ctx.set(bus.read, read)
             ctx.set(bus.read_address, read_offset >> 2)
+            await ctx.tick()  # they are there a cycle before the access
+            ctx.set(bus.write, write)
+            ctx.set(bus.read, read)
 
             words = {0: version, 4: flags & 1 | (flags >> 1) << 9, 8: mode, 0x14: head}
             assert ctx.get(bus.read_error) == (read_offset not in words)
@@ -136,6 +137,8 @@ def test_bank_against_a_model_of_it():
             if acts and offset == 8 and not locked:
                 mode = (mode & ~bits | data & bits) & mode_mask
             await ctx.tick()
+            ctx.set(bus.write, 0)
+            ctx.set(bus.read, 0)
 
     sim = Simulator(dut)
     sim.add_clock(1e-6)
