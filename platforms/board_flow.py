@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from gateware.program import Program
+from gateware.uart import uart_divisor
 from model.artifact import Artifact
 from model.errors import UserError
 
@@ -25,12 +26,19 @@ from .target import UART, Board
 from .toolchain import Project, advice, choose_toolchain, write_project
 from .yosys import ToolError
 
+MIN_BAUD = 300
+"""Slowest rate of a console; a line of its help takes seconds."""
 
-def check_options(target: Board, arguments) -> None:
-    """UserError if the toolchain is unknown, or the board has no such port or programmer."""
+
+def check_options(target: Board, arguments, clock_mhz: float) -> None:
+    """UserError if the toolchain or baud rate is impossible, or port or programmer are missing."""
     choose_toolchain(target, arguments.toolchain)
     if arguments.baud is not None and target.console != UART:
         raise UserError(f"{target.name} has no text console on a serial port; leave --baud out")
+    if arguments.baud is not None:
+        if arguments.baud < MIN_BAUD:
+            raise UserError(f"baud must be at least {MIN_BAUD}, not {arguments.baud}")
+        uart_divisor(round(clock_mhz * 1e6), arguments.baud)
     if arguments.program:
         check_programmers(target.programmers, target.name)
 

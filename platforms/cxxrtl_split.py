@@ -18,6 +18,7 @@ PIECE_SIZE = 6_000
 _EVAL_START = "bool p_top::eval(performer *performer) {\n"
 _EVAL_END = "\treturn converged;\n}\n"
 _LOCAL = re.compile(r"\tvalue<\d+> \w+;")
+_OUTLINE = re.compile(r"/\*outline\*/ (value<\d+> \w+;)")
 _COMMIT = re.compile(r"\t\tif \((\w+)\.commit\(observer\)\) changed = true;\n")
 _STRUCT = "struct p_top : public module {\n"
 
@@ -39,6 +40,9 @@ def split(header: str, source: str, parts: int) -> tuple[str, list[str], bool]:
     advance_pieces = _pieces(_advance_statements(header))
     evals = [f"eval_{i}" for i in range(len(eval_pieces))]
     advances = [f"advance_{i}" for i in range(len(advance_pieces))]
+    # what the waveform needs is a member already, under the same name and with the same value
+    outlines = set(_OUTLINE.findall(header))
+    members = [member for member in members if member.strip() not in outlines]
     members += [f"\tvoid {name}({arguments});\n" for name in evals]
     members += [f"\tvoid {name}();\n" for name in [*advances, "advance"]]
     header = header.replace(_STRUCT, _STRUCT + "".join(members), 1)

@@ -87,16 +87,16 @@ def _with_budget() -> str:
 
 
 def _one_board(arguments, target: Board) -> None:
-    from .fit_picture import picture, require_matplotlib
+    from .fit_picture import matplotlib_missing, picture
     from .fit_report import document, print_search
     from .fit_search import search
 
-    if not arguments.no_picture:
-        require_matplotlib()
     artifact = open_model(arguments.model)
     candidates = search(artifact.model, target)
     print_search(artifact.name, candidates, target, output_console())
-    if not arguments.no_picture:
+    if not arguments.no_picture and matplotlib_missing():
+        status.print(f"no picture: {matplotlib_missing()}", markup=False, soft_wrap=True)
+    elif not arguments.no_picture:
         path = PICTURE_DIRECTORY / f"fit-{target.label}-{_file_name(artifact.name)}.svg"
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, picture(artifact.name, candidates, target))

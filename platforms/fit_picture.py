@@ -15,9 +15,13 @@ LABELLED = 7
 """Points of the front that get their sizes written beside them, at most."""
 
 
-def require_matplotlib() -> None:
-    """UserError if it is not installed."""
-    _figure_class()
+def matplotlib_missing() -> str | None:
+    """What to say if it is not installed."""
+    try:
+        _figure_class()
+    except UserError as error:
+        return str(error)
+    return None
 
 
 def _figure_class():

@@ -44,7 +44,7 @@ def build(arguments) -> None:
     clock = _clock(target, arguments)
     refuse_unheeded(target, arguments)
     if target.budget is not None:
-        check_options(target, arguments)
+        check_options(target, arguments, clock)
     artifact = open_model(arguments.model)
     program = Program(artifact.model, _sizes(artifact, target, arguments))
     directory = Path("build") / target.label
@@ -52,7 +52,12 @@ def build(arguments) -> None:
         paths = export_board_ip(target, artifact, program, clock, directory / "ip")
         output.print("\n".join(map(str, paths)), markup=False, highlight=False, soft_wrap=True)
         return
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"cannot make the directory {directory}: {error.strerror}; go where you may write"
+        ) from None
     if arguments.timeline:
         _write_timeline(program, arguments, directory, output)
     elif target.budget is None:
@@ -123,6 +128,9 @@ def _build_simulation(
     settings, prompt = _settings(artifact, arguments), _request(artifact, arguments)
     waveform = None
     if arguments.waveform:
+        folder = Path(arguments.waveform).parent
+        if not folder.is_dir():
+            raise UserError(f"--waveform {arguments.waveform}: there is no directory {folder}")
         cycles = generation.parse_cycles(arguments.cycles or DEFAULT_CYCLES)
         waveform = (arguments.waveform, *cycles)
     simulator = CoreSimulator(program, waveform=waveform)

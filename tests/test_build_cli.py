@@ -87,6 +87,11 @@ def build(tmp_path, *arguments):
             ["ulx3s", "--model", TINY, *SIZES, "--baud", "99999999"],
             "a clock of 90000000 Hz cannot make 99999999 baud; the nearest rate is 22500000 baud",
         ),
+        (["ulx3s", "--baud", "0"], "baud must be at least 300, not 0"),
+        (
+            ["sim", "--waveform", "none/w.vcd"],
+            "--waveform none/w.vcd: there is no directory none",
+        ),
         (["cora-z7", "--program"], "no programmer is known for cora-z7; leave --program out"),
         (["sim", "--program"], "--program is for a board, not for sim"),
         (["sim", "--baud", "9600"], "--baud is for a board, not for sim"),
@@ -135,6 +140,15 @@ def build(tmp_path, *arguments):
 def test_bad_input_is_one_line(tmp_path, arguments, message):
     result = build(tmp_path, *arguments)
     assert result.stderr == f"error: {message}\n"
+    assert result.returncode == 2
+
+
+def test_a_file_in_the_place_of_the_build_directory(tmp_path):
+    (tmp_path / "build").write_text("")
+    result = build(tmp_path, "sim", "--model", TINY, *SIZES)
+    assert result.stderr == (
+        "error: cannot make the directory build/sim: Not a directory; go where you may write\n"
+    )
     assert result.returncode == 2
 
 

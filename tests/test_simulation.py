@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import random
+import re
 import sys
 
 import numpy as np
@@ -322,6 +323,15 @@ def test_waveform_has_the_cycles_asked_for(tmp_path):
     assert (stamps[0], stamps[-1]) == (20, 25)
     assert "b00001010 " in text and "b00001100 " in text and "b00001101 " not in text
     assert simulation.get("value") == drive_counter(20)
+
+
+def test_waveform_of_a_core(program, tmp_path):
+    path = tmp_path / "core.vcd"
+    simulator = CoreSimulator(program, waveform=(path, 0, 300))
+    tokens = [token for token, _ in simulator.generate([3, 1, 4], 5, SamplingSettings())]
+    assert tokens == list(Reference(program.model).generate([3, 1, 4], 5, SamplingSettings()))
+    names = re.findall(r"^\$var \w+ \d+ \S+ (\S+)", path.read_text(), re.MULTILINE)
+    assert {"busy", "chosen__valid", "fsm_state"} <= set(names)
 
 
 def test_waveform_that_cannot_be_written(tmp_path):
