@@ -186,13 +186,17 @@ def check_tokens(program: Program, netlist: Module, family: str, tokens: int) ->
 def main() -> None:
     """Check one model's netlist and print what was compared."""
     sizes = HwConfig()
-    parser = ArgumentParser(prog="python -m platforms.check_netlist", description=__doc__)
-    parser.add_argument("model", nargs="?", default="shakespeare-115k")
-    parser.add_argument("--family", default=XC7.name, help=", ".join(FAMILIES))
-    parser.add_argument("--tokens", type=int, default=DEFAULT_TOKENS)
+    parser = ArgumentParser(
+        prog="python -m platforms.check_netlist", description=__doc__.replace("``", "")
+    )
+    add = parser.add_argument
+    add("model", nargs="?", default="shakespeare-115k", help="name, file or random:… (%(default)s)")
+    add("--family", default=XC7.name, help=f"{', '.join(FAMILIES)} (%(default)s)")
+    add("--tokens", type=int, default=DEFAULT_TOKENS, help="to generate each way (%(default)s)")
     for name in ("rows", "cols", "lanes"):
-        parser.add_argument(f"--{name}", type=int, default=getattr(sizes, name))
-    parser.add_argument("--packing", default=sizes.packing)
+        default = getattr(sizes, name)
+        add(f"--{name}", type=int, default=default, help="as of build.py (%(default)s)")
+    add("--packing", default=sizes.packing, help="as of build.py (%(default)s)")
     arguments = parser.parse_args()
     hw = HwConfig(arguments.rows, arguments.cols, arguments.lanes, arguments.packing)
     program = Program(open_model(arguments.model).model, hw)

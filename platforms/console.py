@@ -24,7 +24,7 @@ answer did not arrive whole.
 
 def parser() -> argparse.ArgumentParser:
     """Command line of the console."""
-    p = ArgumentParser(prog=PROGRAM, description=__doc__, epilog=EPILOG)
+    p = ArgumentParser(prog=PROGRAM, description=__doc__.replace("``", ""), epilog=EPILOG)
     p.add_argument("port", nargs="?", help=f"serial port, or {SIMULATION}; without it, the ports")
     p.add_argument("--baud", type=int, help=f"of the serial port (default: {DEFAULT_BAUD})")
     p.add_argument(

@@ -347,7 +347,7 @@ def main(argv: list[str] | None = None, console: Console | None = None) -> int:
         console.print(f"yosys ltp -noff: {length} cells (every carry cell and multiplexer counts)")
     violations = check(report, arguments.limit)
     for line in violations[: arguments.rows]:
-        console.print(line, markup=False, highlight=False)
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(f"{len(violations):,} violations")
     return 1 if violations else 0
 
