@@ -16,7 +16,7 @@ from amaranth.lib import wiring
 
 from gateware.elaboration import may_stay_unused
 
-from . import cpp_compiler, cxxrtl_rewrite, cxxrtl_split, yosys
+from . import cpp_compiler, cxx_tokens, cxxrtl_rewrite, cxxrtl_split, yosys
 from .cache import cached_file, digest
 from .progress import working
 
@@ -28,6 +28,7 @@ GENERATORS = (
     Path(__file__),
     Path(cxxrtl_split.__file__),
     Path(cxxrtl_rewrite.__file__),
+    Path(cxx_tokens.__file__),
 )
 """Files on which the library depends, besides the design and the tools."""
 MAX_PARTS = 8

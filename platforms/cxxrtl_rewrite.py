@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from .cxx_tokens import CxxTokens, NotUnderstood
+
 _BINARY = ("add", "sub", "mul", "and", "or", "xor", "eq", "ne", "lt", "le", "gt", "ge")
 _OPERATIONS = {
     *(f"{name}_{sign}" for name in _BINARY for sign in ("uu", "ss")),
@@ -19,10 +21,6 @@ _NUMBER = re.compile(r"\d\w*")
 _TEMPLATE = re.compile(r"<[\d,]*>")
 _SLICE = re.compile(r"\.slice<(\d+)(?:,(\d+))?>\(\)")
 _REPEAT = re.compile(r"\.repeat<(\d+)>\(\)")
-
-
-class _NotUnderstood(Exception):
-    pass
 
 
 def rewrite(statement: str) -> str:
@@ -38,32 +36,13 @@ def _rewrite_line(line: str) -> str:
     parser = _Parser(expression)
     try:
         result = parser.expression()
-    except _NotUnderstood:
+    except NotUnderstood:
         return line
     return target + result + end if parser.at == len(expression) else line
 
 
-class _Parser:
+class _Parser(CxxTokens):
     """Recursive descent over one expression; each method returns the rewritten text."""
-
-    def __init__(self, text: str):
-        self.text = text
-        self.at = 0
-
-    def take(self, pattern: re.Pattern) -> re.Match | None:
-        match = pattern.match(self.text, self.at)
-        if match:
-            self.at = match.end()
-        return match
-
-    def accept(self, literal: str) -> bool:
-        found = self.text.startswith(literal, self.at)
-        self.at += len(literal) * found
-        return found
-
-    def expect(self, literal: str) -> None:
-        if not self.accept(literal):
-            raise _NotUnderstood
 
     def expression(self) -> str:
         parts = [self.primary()]  # of a concatenation
@@ -88,7 +67,7 @@ class _Parser:
             return match[0]
         name = self.take(_NAME)
         if name is None:
-            raise _NotUnderstood
+            raise NotUnderstood
         name = name[0]
         if self.accept(".curr"):
             return f"{name}.curr"
@@ -102,7 +81,7 @@ class _Parser:
             prefix = "fast::" if name in _OPERATIONS else ""
             return f"{prefix}{name}{template}({self.arguments()})"
         if self.text.startswith("[", self.at):
-            raise _NotUnderstood
+            raise NotUnderstood
         return name + template
 
     def arguments(self) -> str:

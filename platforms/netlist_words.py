@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from .cxx_tokens import CxxTokens, NotUnderstood
+
 _DECLARATION = re.compile(r"\b(?:value|wire)<(\d+)> (p_\w+)")
 _ASSIGNMENT = re.compile(r"(\t+)(p_\w+)(\.next)? = (.*);\n")
 _ADVANCE = re.compile(r"\t(p_\w+)\.curr = (p_\w+)\.next;\n")
@@ -19,10 +21,6 @@ _SLICE = re.compile(r"fast::slice<(\d+),(\d+)>\(")
 _TABLE = re.compile(r"shiftx_uu<1>\(value<\d+>\{(?:0x)?([0-9a-f]+)u(?:,(?:0x)?([0-9a-f]+)u)?\}, ")
 _BINARY = re.compile(r"fast::(and|or|xor)_uu<1>\(")
 _OPERATORS = {"and": "&", "or": "|", "xor": "^"}
-
-
-class _NotUnderstood(Exception):
-    pass
 
 
 def widths(*sources: str) -> dict[str, int]:
@@ -63,33 +61,19 @@ def _line(line: str, bits: dict[str, int]) -> str:
     parser = _Parser(match[4], bits)
     try:
         word = parser.word()
-    except _NotUnderstood:
+    except NotUnderstood:
         return line
     if parser.at != len(match[4]):
         return line
     return f"{match[1]}{match[2]}{match[3] or ''}.data[0] = {word};\n"
 
 
-class _Parser:
+class _Parser(CxxTokens):
     """Recursive descent; each method returns an unsigned expression that is 0 or 1."""
 
     def __init__(self, text: str, bits: dict[str, int]):
-        self.text, self.bits, self.at = text, bits, 0
-
-    def take(self, pattern: re.Pattern) -> re.Match | None:
-        match = pattern.match(self.text, self.at)
-        if match:
-            self.at = match.end()
-        return match
-
-    def accept(self, literal: str) -> bool:
-        found = self.text.startswith(literal, self.at)
-        self.at += len(literal) * found
-        return found
-
-    def expect(self, literal: str) -> None:
-        if not self.accept(literal):
-            raise _NotUnderstood
+        super().__init__(text)
+        self.bits = bits
 
     def word(self) -> str:
         if match := self.take(_BINARY):
@@ -112,11 +96,11 @@ class _Parser:
             name, bit = self.name(), int(match[1])
             self.expect(")")
             if match[1] != match[2] or bit >= name[1]:
-                raise _NotUnderstood
+                raise NotUnderstood
             return f"({name[0]}.data[{bit // 32}] >> {bit % 32} & 1u)"
         if match := self.take(_CONSTANT):
             if match[1] != "1":
-                raise _NotUnderstood
+                raise NotUnderstood
             return f"{int(match[2], 16)}u"
         if self.accept("("):
             condition = self.word()
@@ -128,13 +112,13 @@ class _Parser:
             return f"({condition} ? {high} : {low})"
         name, width = self.name()
         if width != 1:
-            raise _NotUnderstood
+            raise NotUnderstood
         return f"{name}.data[0]"
 
     def name(self) -> tuple[str, int]:
         match = self.take(_NAME)
         if match is None or match[1] not in self.bits:
-            raise _NotUnderstood
+            raise NotUnderstood
         return match[0], self.bits[match[1]]
 
     def index(self) -> str:

@@ -18,8 +18,8 @@ from platforms.family import Resources
 from platforms.synthesis import Synthesis
 from platforms.yosys import ToolError
 
-from .test_nextpnr import NEXTPNR, PACKER
-from .test_placed import ECP5_LOG, ECP5_REPORT
+from .fake_nextpnr import install
+from .test_placed import ECP5_REPORT
 
 TINY = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11"
 
@@ -57,17 +57,7 @@ def made_up(monkeypatch, tmp_path):
 
 @pytest.fixture
 def tools(monkeypatch, tmp_path):
-    directory = tmp_path / "tools"
-    directory.mkdir()
-    for name, text in {"nextpnr-ecp5": NEXTPNR, "ecppack": PACKER}.items():
-        tool = directory / name
-        tool.write_text(text.format(directory=directory))
-        tool.chmod(0o755)
-        monkeypatch.setenv(name.upper().replace("-", "_"), str(tool))
-    (directory / "top.tim").write_text(ECP5_LOG)
-    (directory / "top.report.json").write_text(json.dumps(ECP5_REPORT))
-    (directory / "status").write_text("0")
-    return directory
+    return install(tmp_path / "tools", monkeypatch)
 
 
 @pytest.fixture

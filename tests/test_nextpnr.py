@@ -15,27 +15,10 @@ from platforms.board import board
 from platforms.synthesis import Synthesis
 from platforms.yosys import ToolError
 
+from .fake_nextpnr import NEXTPNR, PACKER, install
 from .test_placed import ECP5_LOG, ECP5_REPORT
 
 TINY = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11"
-
-NEXTPNR = """#!/bin/sh
-if [ "$1" = --version ]; then
-    echo '"nextpnr-ecp5" -- Next Generation Place and Route (Version nextpnr-9.9)' >&2
-    exit
-fi
-echo "$@" >> {directory}/runs
-cp {directory}/top.tim {directory}/top.report.json . || exit 7
-echo 'Info: Routing..'
-exit $(cat {directory}/status)
-"""
-PACKER = """#!/bin/sh
-if [ "$1" = --version ]; then
-    echo 'Project Trellis ecppack Version 1.4-9-gabc'
-    exit
-fi
-echo bits > top.bit
-"""
 
 
 @pytest.fixture(scope="module")
@@ -67,17 +50,7 @@ def project(top, no_synthesis, tmp_path):
 @pytest.fixture
 def tools(monkeypatch, tmp_path):
     """Fake nextpnr-ecp5 and ecppack, in the environment's variables."""
-    directory = tmp_path / "tools"
-    directory.mkdir()
-    for name, text in {"nextpnr-ecp5": NEXTPNR, "ecppack": PACKER}.items():
-        tool = directory / name
-        tool.write_text(text.format(directory=directory))
-        tool.chmod(0o755)
-        monkeypatch.setenv(name.upper().replace("-", "_"), str(tool))
-    (directory / "top.tim").write_text(ECP5_LOG)
-    (directory / "top.report.json").write_text(json.dumps(ECP5_REPORT))
-    (directory / "status").write_text("0")
-    return directory
+    return install(tmp_path / "tools", monkeypatch)
 
 
 def content(project) -> dict[str, str]:
