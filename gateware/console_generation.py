@@ -128,14 +128,14 @@ class Generation(wiring.Component):
                 m.d.comb += self.look_up.eq(1)
                 m.d.sync += is_last.eq(self.output.payload.last)
                 with m.If(self.stop):
+                    m.d.comb += self.core_abort.eq(1)
                     m.d.sync += self.ending.eq(Ending.STOPPED)
                     m.next = "STOP"
                 with m.Elif(taken & ~self.bench):
                     m.next = "READ TEXT"
                 with m.Elif(taken & self.output.payload.last):
                     m.next = "END"
-            with m.State("STOP"):
-                m.d.comb += self.core_abort.eq(1)
+            with m.State("STOP"):  # the core is in reset
                 m.next = "IDLE"
             self._send_text(m, is_last)
             with m.State("END"):

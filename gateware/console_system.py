@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, ResetInserter
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -36,6 +36,7 @@ class ConsoleCore(wiring.Component):
     -------
     received : In(stream of 8 bits)
         Always ready; what the queue has no room for is lost, and said to be.
+    reset : In(1), synchronous; the core follows a cycle later
     damaged : In(1)
         The item at ``received`` stands for a byte that was not received whole.
     sent : Out(stream of 8 bits)
@@ -62,6 +63,7 @@ class ConsoleCore(wiring.Component):
             {
                 "received": In(stream.Signature(8)),
                 "damaged": In(1),
+                "reset": In(1),
                 "sent": Out(stream.Signature(8)),
                 "busy": Out(1),
                 "context_full": Out(1),
@@ -70,14 +72,16 @@ class ConsoleCore(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.queue = queue = ReceiveQueue()
+        queue = ReceiveQueue()
+        m.submodules.queue = ResetInserter(self.reset)(queue)
         model = self._program.model
-        m.submodules.console = console = TextConsole(
+        console = TextConsole(
             name=self._name,
             identification=self._identification,
             vocabulary=model.vocabulary,
             logit_scale=model.logit_scale,
         )
+        m.submodules.console = ResetInserter(self.reset)(console)
         m.submodules.core = core = Core(self._program, dsp=self._dsp)
         wiring.connect(m, queue.queued, console.queued)
         wiring.connect(m, console.sent, wiring.flipped(self.sent))
@@ -91,7 +95,7 @@ class ConsoleCore(wiring.Component):
             self.received.ready.eq(queue.received.ready),
             console.interrupt.eq(queue.interrupt),
             core.start.eq(console.start),
-            core.abort.eq(console.abort),
+            core.abort.eq(console.abort | self.reset),
             console.busy.eq(core.busy),
             console.context_full.eq(core.context_full),
             self.busy.eq(core.busy),
@@ -114,6 +118,7 @@ class ConsoleSystem(wiring.Component):
     -------
     rx : In(1), asynchronous; tx : Out(1)
         Serial lines, high when idle.
+    reset : In(1), synchronous
     busy, context_full : Out(1), the core's
 
     Raises
@@ -138,6 +143,7 @@ class ConsoleSystem(wiring.Component):
         super().__init__(
             {
                 "rx": In(1, init=1),
+                "reset": In(1),
                 "tx": Out(1, init=1),
                 "busy": Out(1),
                 "context_full": Out(1),
@@ -146,12 +152,14 @@ class ConsoleSystem(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.receiver = receiver = UartReceiver(self._divisor)
-        m.submodules.transmitter = transmitter = UartTransmitter(self._divisor)
+        receiver, transmitter = UartReceiver(self._divisor), UartTransmitter(self._divisor)
+        m.submodules.receiver = ResetInserter(self.reset)(receiver)
+        m.submodules.transmitter = ResetInserter(self.reset)(transmitter)
         m.submodules.core = core = self._core
         wiring.connect(m, core.sent, transmitter.bytes)
         m.d.comb += [
             receiver.rx.eq(self.rx),
+            core.reset.eq(self.reset),
             self.tx.eq(transmitter.tx),
             core.received.valid.eq(receiver.received.valid),
             core.received.payload.eq(receiver.received.payload.byte),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, ResetInserter
+from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -55,7 +55,8 @@ class Core(wiring.Component):
     start : In(1), ignored while busy
         Begins a new sequence: position 0, sampler seeded, then the prompt is taken.
     abort : In(1)
-        Back to idle at once; the memories keep their contents.
+        Back to idle: the core is in reset in the next cycle, and takes a ``start`` in the one
+        after it. The memories keep their contents.
     busy, context_full : Out(1)
         See :class:`Sequencer`.
     """
@@ -102,7 +103,10 @@ class Core(wiring.Component):
         self._connect_sampler(m, beat, units, sequencer)
         if hasattr(self, "taps"):
             self._connect_taps(m, beat, units)
-        return ResetInserter(self.abort)(m)
+        # a register, and the only reset where the domain has none: it goes to all parts of the core
+        reset = Signal(reset_less=True)
+        m.d.sync += reset.eq(self.abort)
+        return ResetInserter(reset)(m)
 
     def _drive_engine(self, m: Module, beat, units: Units):
         first = beat.first_inner

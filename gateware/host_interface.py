@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, ResetInserter, Signal
 from amaranth.lib import wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from model.config import ModelConfig
@@ -12,6 +11,7 @@ from model.config import ModelConfig
 from .axi_lite import AxiLiteSlave, axi_lite_signature
 from .core import settings_signature
 from .cycle_counter import CycleCounter
+from .fifo import Fifo
 from .hw_config import HwConfig
 from .identification import Identification, check_integer
 from .register import ADDRESS_WIDTH
@@ -30,9 +30,10 @@ class HostInterface(wiring.Component):
     waits. The tokens in the prompt FIFO at start are the prompt: the final one gets ``last``, and
     later ones stay for the next run.
 
-    ``start`` and ``abort`` follow the write of CONTROL on the register bus by one cycle. The core
-    must raise ``busy`` in the cycle after ``start`` and keep it until it has handed over its final
-    token. In the cycle after ``abort`` it must be idle and its output not valid. ``settings`` are
+    ``start`` follows the write of CONTROL on the register bus by one cycle, ``abort`` comes with
+    it. The core must raise ``busy`` in the cycle after ``start`` and keep it until it has handed
+    over its final token. In the second cycle after ``abort`` it must be idle and its output not
+    valid; what it does in the first is ignored. ``settings`` are
     constant from ``start`` until the run has ended.
 
     Parameters
@@ -109,7 +110,7 @@ class HostInterface(wiring.Component):
         refusals = self._refusals(m, registers, busy, prompt_level)
         m.d.sync += [
             start.eq(commanded & ~Cat(refusals.values()).any()),
-            abort.eq(registers.control_write & control.abort),
+            abort.eq(self.abort),
         ]
         errors |= {name: commanded & refusal for name, refusal in refusals.items()}
         errors["settings_locked"] = registers.locked_write
@@ -125,7 +126,7 @@ class HostInterface(wiring.Component):
             m.d.sync += [running.eq(0), status.done.eq(1)]
         m.d.comb += [
             self.start.eq(start),
-            self.abort.eq(abort),
+            self.abort.eq(registers.control_write & control.abort),
             registers.locked.eq(busy),
             status.busy.eq(busy),
             status.context_full.eq(self.context_full),
@@ -145,7 +146,7 @@ class HostInterface(wiring.Component):
         }
         refusals = {"start_while_busy": busy}
         for name, condition in found.items():
-            # A write is two cycles and more before that of CONTROL.
+            # A write is three cycles and more before that of CONTROL.
             before = Signal(name=name, reset_less=True)
             m.d.sync += before.eq(condition)
             refusals[name] = idle & before
@@ -154,49 +155,53 @@ class HostInterface(wiring.Component):
     def _connect_prompt(self, m, registers, start, abort):
         """PROMPT to the core; (tokens in the FIFO, events for flags of ERROR by name)."""
         payload = self.prompt.payload
-        fifo = SyncFIFOBuffered(width=len(payload.token), depth=self.config.ctx_len + 1)
+        fifo = Fifo(payload.token.shape(), self.config.ctx_len + 1)
         m.submodules.prompt_fifo = ResetInserter(abort)(fifo)
-        written, token = registers.prompt_write, registers.prompt.token
-        # What is written is there a cycle before it is.
-        known = Signal(reset_less=True)
-        m.d.sync += known.eq(token < self.config.vocab_size)
-        # Tokens of the present run that the core has not taken yet.
-        left = Signal(range(fifo.depth + 1))
+        # Registers: what is written reaches the FIFO a cycle later.
+        written, known = Signal(), Signal(reset_less=True)
+        token = Signal.like(registers.prompt.token, reset_less=True)
+        m.d.sync += [
+            written.eq(registers.prompt_write),
+            token.eq(registers.prompt.token),
+            known.eq(registers.prompt.token < self.config.vocab_size),
+        ]
+        # Tokens of the present run that the core has not taken yet; whether there is one, the last.
+        left = Signal(range(fifo.depth + 1), reset_less=True)
+        offering, last = Signal(), Signal(reset_less=True)
         m.d.comb += [
-            fifo.w_data.eq(token),
-            fifo.w_en.eq(written & known),
-            payload.token.eq(fifo.r_data),
-            payload.last.eq(left == 1),
-            self.prompt.valid.eq(fifo.r_rdy & left.any()),
-            fifo.r_en.eq(self.prompt.valid & self.prompt.ready),
+            fifo.written.payload.eq(token),
+            fifo.written.valid.eq(written & known),
+            payload.token.eq(fifo.oldest.payload),
+            payload.last.eq(last),
+            self.prompt.valid.eq(fifo.oldest.valid & offering),
+            fifo.oldest.ready.eq(self.prompt.ready & offering),
         ]
         with m.If(abort):
-            m.d.sync += left.eq(0)
+            m.d.sync += offering.eq(0)
         with m.Elif(start):
-            m.d.sync += left.eq(fifo.level)
-        with m.Elif(fifo.r_en):
-            m.d.sync += left.eq(left - 1)
+            m.d.sync += [left.eq(fifo.level), last.eq(fifo.level == 1), offering.eq(1)]
+        with m.Elif(self.prompt.valid & self.prompt.ready):
+            m.d.sync += [left.eq(left - 1), last.eq(left == 2), offering.eq(~last)]
         return fifo.level, {
-            "prompt_overflow": written & known & ~fifo.w_rdy,
+            "prompt_overflow": written & known & ~fifo.written.ready,
             "token_outside_vocabulary": written & ~known,
         }
 
     def _connect_output(self, m, registers, abort):
         payload, output = self.output.payload, registers.output
-        fifo = SyncFIFOBuffered(width=len(payload.as_value()), depth=self.output_depth)
+        fifo = Fifo(payload.shape(), self.output_depth)
         m.submodules.output_fifo = ResetInserter(abort)(fifo)
-        oldest = payload.shape()(fifo.r_data)
         m.d.comb += [
-            fifo.w_data.eq(payload),
-            fifo.w_en.eq(self.output.valid),
-            self.output.ready.eq(fifo.w_rdy),
-            fifo.r_en.eq(registers.output_read),
+            fifo.written.payload.eq(payload),
+            fifo.written.valid.eq(self.output.valid),
+            self.output.ready.eq(fifo.written.ready),
+            fifo.oldest.ready.eq(registers.output_read),
             registers.status.output_level.eq(fifo.level),
         ]
-        with m.If(fifo.r_rdy):
+        with m.If(fifo.oldest.valid):
             m.d.comb += [
-                output.token.eq(oldest.token),
-                output.last.eq(oldest.last),
+                output.token.eq(fifo.oldest.payload.token),
+                output.last.eq(fifo.oldest.payload.last),
                 output.valid.eq(1),
             ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, ResetInserter
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,7 +14,10 @@ from .register import ADDRESS_WIDTH
 
 
 class HostedCore(wiring.Component):
-    """A core behind the AXI4-Lite registers of :mod:`.registers`; one clock domain, ``sync``.
+    """A core behind the AXI4-Lite registers of :mod:`.registers`.
+
+    In the clock domain ``sync``, which needs no reset: ``reset`` is enough, and leaves the core a
+    reset of its own that comes straight from a register.
 
     Parameters
     ----------
@@ -28,6 +31,7 @@ class HostedCore(wiring.Component):
     Members
     -------
     axi : In(axi_lite_signature(12))
+    reset : In(1), synchronous; the core follows a cycle later
     busy, context_full : Out(1)
         As :class:`.core.Core`.
 
@@ -46,6 +50,7 @@ class HostedCore(wiring.Component):
         super().__init__(
             {
                 "axi": In(axi_lite_signature(ADDRESS_WIDTH)),
+                "reset": In(1),
                 "busy": Out(1),
                 "context_full": Out(1),
             }
@@ -53,15 +58,16 @@ class HostedCore(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.host = host = self._host
-        m.submodules.core = core = self._core
+        host, core = self._host, self._core
+        m.submodules.host = ResetInserter(self.reset)(host)
+        m.submodules.core = core
         wiring.connect(m, wiring.flipped(self.axi), host.axi)
         wiring.connect(m, host.prompt, core.prompt)
         wiring.connect(m, core.output, host.output)
         wiring.connect(m, host.settings, core.settings)
         m.d.comb += [
             core.start.eq(host.start),
-            core.abort.eq(host.abort),
+            core.abort.eq(host.abort | self.reset),
             host.busy.eq(core.busy),
             host.context_full.eq(core.context_full),
             self.busy.eq(core.busy),

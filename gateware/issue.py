@@ -115,12 +115,12 @@ class IssueUnit(wiring.Component):
         active = Signal()
         wait_left = Signal.like(current.wait)
         # flags are registers, set a cycle ahead: from here on everything fans out
-        wait_is_one, no_wait = Signal(), Signal(reset_less=True)
+        wait_is_one, without_wait = Signal(), Signal()  # the latter: active, and no wait follows
         final = Signal()
         step = Signal()
         m.d.comb += [
             final.eq(active & step & self.beat.last_outer),
-            self.ending.eq((final & no_wait) | wait_is_one),
+            self.ending.eq((without_wait & step & self.beat.last_outer) | wait_is_one),
             self.beat.valid.eq(active),
         ]
         m.d.sync += wait_is_one.eq(wait_left == 2)
@@ -129,6 +129,7 @@ class IssueUnit(wiring.Component):
         with m.If(final):
             m.d.sync += [
                 active.eq(0),
+                without_wait.eq(0),
                 wait_left.eq(current.wait),
                 wait_is_one.eq(current.wait == 1),
             ]
@@ -136,7 +137,7 @@ class IssueUnit(wiring.Component):
             m.d.sync += [
                 active.eq(1),
                 current.eq(self.instruction),
-                no_wait.eq(self.instruction.wait == 0),
+                without_wait.eq(self.instruction.wait == 0),
             ]
         self._loops(m, current, step)
         self._addresses(m, current, step)

@@ -71,73 +71,77 @@ class Sequencer(wiring.Component):
         # registers: `at_end` follows the position at once, `is_final` a cycle later, which is
         # long before the token is there
         at_end, is_final = Signal(), Signal()
-        stop = Signal()
+        # a register for each state in which a token's program may begin, since the instruction's
+        # fields and counters hang on it: a prompt's, or (`resuming`) after one that was generated
+        beginning, emitting, resuming = Signal(), Signal(), Signal()
+        # a prompt's token is taken: in PROMPT unless `at_end`, and in DISCARD
+        taking = Signal()
+        ends = position == cfg.ctx_len - 1
         m.d.sync += is_final.eq(remaining == 1)
         m.d.comb += [
             issue.position.eq(position),
             issue.token.eq(token),
-            stop.eq(is_final | at_end),
+            self.prompt.ready.eq(taking),
+            self.output.valid.eq(emitting),
             self.output.payload.token.eq(token),
-            self.output.payload.last.eq(stop),
+            self.output.payload.last.eq(~resuming),
         ]
-        next_position = [position.eq(position + 1), at_end.eq(position == cfg.ctx_len - 1)]
-        begin, ended = self._fetch(m, issue, predict)
+        next_position = [position.eq(position + 1), at_end.eq(ends)]
+        begin = beginning | (resuming & self.output.ready)
+        ended = self._fetch(m, issue, begin, predict)
 
+        m.d.sync += beginning.eq(0)
         with m.FSM() as fsm:
             m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
             with m.State("IDLE"), m.If(self.start):
                 m.d.sync += [
                     position.eq(0),
                     at_end.eq(0),
+                    taking.eq(1),
                     remaining.eq(self.count),
                     self.context_full.eq(0),
                 ]
                 m.next = "PROMPT"
             with m.State("PROMPT"):
                 with m.If(at_end):
-                    m.d.sync += self.context_full.eq(1)
+                    m.d.sync += [self.context_full.eq(1), taking.eq(1)]
                     m.next = "DISCARD"
                 with m.Else():
-                    m.d.comb += self.prompt.ready.eq(1)
                     m.d.sync += [
                         token.eq(self.prompt.payload.token),
                         predict.eq(self.prompt.payload.last),
                     ]
                     with m.If(self.prompt.valid):
+                        m.d.sync += [beginning.eq(1), taking.eq(0)]
                         m.next = "BEGIN"
             with m.State("BEGIN"):
-                m.d.comb += begin.eq(1)
                 m.next = "RUN"
-            with m.State("DISCARD"):
-                m.d.comb += self.prompt.ready.eq(1)
-                with m.If(self.prompt.valid & self.prompt.payload.last):
-                    m.next = "IDLE"
+            with m.State("DISCARD"), m.If(self.prompt.valid & self.prompt.payload.last):
+                m.d.sync += taking.eq(0)
+                m.next = "IDLE"
             with m.State("RUN"), m.If(ended):
                 with m.If(predict):
                     m.next = "CHOOSE"
                 with m.Else():
-                    m.d.sync += next_position
+                    m.d.sync += [*next_position, taking.eq(~ends)]
                     m.next = "PROMPT"
             with m.State("CHOOSE"), m.If(self.chosen.valid):
                 m.d.sync += [token.eq(self.chosen.token), *next_position]
+                m.d.sync += [emitting.eq(1), resuming.eq(~(is_final | ends))]
                 m.next = "EMIT"
-            with m.State("EMIT"):
-                m.d.comb += self.output.valid.eq(1)
-                with m.If(self.output.ready):
-                    m.d.sync += remaining.eq(remaining - 1)
-                    with m.If(stop):
-                        m.d.sync += self.context_full.eq(~is_final)
-                        m.next = "IDLE"
-                    with m.Else():
-                        m.d.comb += begin.eq(1)
-                        m.next = "RUN"
+            with m.State("EMIT"), m.If(self.output.ready):
+                m.d.sync += [remaining.eq(remaining - 1), emitting.eq(0), resuming.eq(0)]
+                with m.If(~resuming):
+                    m.d.sync += self.context_full.eq(~is_final)
+                    m.next = "IDLE"
+                with m.Else():
+                    m.next = "RUN"
         return m
 
-    def _fetch(self, m: Module, issue: IssueUnit, predict) -> tuple[Signal, Signal]:
-        """Program memory, one instruction ahead.
+    def _fetch(self, m: Module, issue: IssueUnit, begin, predict) -> Signal:
+        """Program memory, one instruction ahead; ``begin`` loads the first one.
 
-        Returns ``begin`` (loads the first instruction) and ``ended`` (last cycle of a token's
-        last instruction).
+        Returns ``ended``: last cycle of a token's last instruction.
         """
         instructions = self._program.instructions
         layout = instruction_layout(instructions)
@@ -149,7 +153,7 @@ class Sequencer(wiring.Component):
         fetch = memory.read_port()
         counter = Signal(range(len(instructions)))
         is_last = Signal()
-        begin, ended = Signal(), Signal()
+        ended = Signal()
         fetched = fetch.data
         m.d.comb += [
             fetch.addr.eq(counter),
@@ -165,4 +169,4 @@ class Sequencer(wiring.Component):
                 m.d.sync += counter.eq(0)
             with m.Else():
                 m.d.sync += counter.eq(counter + 1)
-        return begin, ended
+        return ended

@@ -16,12 +16,13 @@ from . import generation, report
 from .family import Resources
 from .place_and_route import make_bitstream, read_reports, refuse_if_too_slow
 from .placed import Placed
+from .placed_reports import report_names
 from .programming import check_programmers, program
 from .progress import console as status
 from .progress import working
 from .simulation import CoreSimulator
 from .sizing import nearest_fitting, size_options
-from .synthesis import synthesize
+from .synthesis import LOG_NAME, synthesize
 from .target import UART, Board
 from .toolchain import Project, advice, choose_toolchain, write_project
 from .yosys import ToolError
@@ -127,7 +128,9 @@ def _place(project: Project, clock_mhz: float, run: bool) -> Placed | None:
 
 
 def _write(result: dict, project: Project, text: str, output: Console) -> None:
-    made = [project.bitstream] if project.has_bitstream() else []
+    logs = [project.directory / name for name in (LOG_NAME, *report_names(project.toolchain))]
+    made = [path for path in logs if path.exists()]
+    made += [project.bitstream] if project.has_bitstream() else []
     paths = [*project.files, *made, project.directory / "report.json"]
     result["files"] = [str(path) for path in paths]
     report.write_report(result, project.directory)

@@ -16,7 +16,7 @@ from .clock import ClockGenerator
 
 
 class BoardTop(Elaboratable):
-    """Accelerator on a board: one clock domain, ``sync``, made from the board's clock.
+    """Accelerator on a board: one clock domain, ``sync``, made from the board's clock, no reset.
 
     The platform states what the board has: ``lights``, tuples of what is shown, "busy",
     "context_full" or "heartbeat" (of about 1 Hz, which runs in reset, too), resource, number and
@@ -43,6 +43,7 @@ class BoardTop(Elaboratable):
     ----------
     clock_mhz : Fraction
         Clock of the core that is made.
+    held : Signal, a register: high while the system is to be in reset
     build_id : int, 32 bits
 
     Raises
@@ -69,6 +70,7 @@ class BoardTop(Elaboratable):
         self._clock: ClockGenerator = clock(self._source, input_mhz, clock_mhz, self.reset)
         may_stay_unused(self._clock)
         self.clock_mhz = self._clock.output_mhz
+        self.held = self._clock.held
         classes = (type(self), type(self._clock), platform, *self.hardware)
         self.build_id = build_id(program, (platform.__name__, self.clock_mhz, *facts), classes)
 
@@ -78,12 +80,15 @@ class BoardTop(Elaboratable):
         return round(self.clock_mhz * 10**6)
 
     def elaborate_system(self, m: Module, platform) -> tuple:
-        """Add everything but clock and lights, drive :attr:`reset`; (busy, context_full)."""
+        """Add everything but clock and lights; (busy, context_full).
+
+        Drives :attr:`reset` and heeds :attr:`held`.
+        """
         raise NotImplementedError
 
     def elaborate(self, platform):
         m = Module()
-        m.domains.sync = ClockDomain("sync")
+        m.domains.sync = ClockDomain("sync", reset_less=True)
         clock_pin = platform.request(platform.default_clk, dir="-")
         m.submodules.clock_input = clock_input = io.Buffer("i", clock_pin)
         m.d.comb += self._source.eq(clock_input.i)

@@ -58,9 +58,10 @@ def closest(candidates: Iterable, wanted_mhz: Fraction, preference: Callable):
 class ClockGenerator(Elaboratable):
     """Clock and reset of domain ``sync``, which the parent defines, from an input clock.
 
-    When both frequencies are equal there is no PLL. The domain's reset follows when ``reset`` is
-    high or the PLL is not locked, and is released through a two-stage synchronizer. Behind it are
-    ``RESET_STAGES`` plain registers: the last is placed where its many users are, not at the PLL.
+    When both frequencies are equal there is no PLL. The domain itself has no reset: :attr:`held`
+    follows when ``reset`` is high or the PLL is not locked, and is released through a two-stage
+    synchronizer. Behind it are ``RESET_STAGES`` plain registers: the last is placed where its users
+    are, not at the PLL.
 
     Subclasses give :meth:`find_settings`, :meth:`pll` and, if it takes one, :meth:`buffer`.
 
@@ -75,6 +76,7 @@ class ClockGenerator(Elaboratable):
     settings : what :meth:`find_settings` returns, or None without a PLL
     output_mhz : Fraction
         The clock that is made.
+    held : Signal, a register of ``sync``: high while the design is to be in reset
 
     Raises
     ------
@@ -85,6 +87,7 @@ class ClockGenerator(Elaboratable):
     def __init__(self, source, input_mhz: Fraction, output_mhz: Fraction, reset):
         self.source = source
         self._reset = reset
+        self.held = Signal(init=1, reset_less=True, name="held_in_reset")
         same = input_mhz == output_mhz
         self.settings = None if same else self.find_settings(input_mhz, output_mhz)
         self.output_mhz = input_mhz if same else self.settings.output_mhz
@@ -110,14 +113,9 @@ class ClockGenerator(Elaboratable):
             reset = Signal(name="clock_reset")
             m.d.comb += reset.eq(self._reset | ~locked)
         self.buffer(m, clock)
-        m.domains.held = ClockDomain("held", local=True)
-        m.domains.free = ClockDomain("free", local=True, reset_less=True)
-        m.submodules.reset = ResetSynchronizer(reset, domain="held")
-        delayed = Signal(RESET_STAGES, init=-1, name="reset_stages")
-        m.d.free += delayed.eq(Cat(ResetSignal("held"), delayed))
-        m.d.comb += [
-            ClockSignal("held").eq(ClockSignal("sync")),
-            ClockSignal("free").eq(ClockSignal("sync")),
-            ResetSignal("sync").eq(delayed[-1]),
-        ]
+        m.domains.synchronized = ClockDomain("synchronized", local=True)
+        m.submodules.reset = ResetSynchronizer(reset, domain="synchronized")
+        m.d.comb += ClockSignal("synchronized").eq(ClockSignal("sync"))
+        stages = Signal(RESET_STAGES - 1, init=-1, name="reset_stages")
+        m.d.sync += Cat(stages, self.held).eq(Cat(ResetSignal("synchronized"), stages))
         return m

@@ -75,7 +75,7 @@ class ConsoleTop(BoardTop):
         serial = platform.request("uart", 0, dir="-")
         m.submodules.rx = rx = io.Buffer("i", serial.rx)
         m.submodules.tx = tx = io.Buffer("o", serial.tx)
-        m.d.comb += [system.rx.eq(rx.i), tx.o.eq(system.tx)]
+        m.d.comb += [system.rx.eq(rx.i), tx.o.eq(system.tx), system.reset.eq(self.held)]
         if hasattr(platform, "reset_button"):
             button_pin = platform.request(*platform.reset_button, dir="-")
             m.submodules.reset_button = button = io.Buffer("i", button_pin)

@@ -156,3 +156,10 @@ SCALAR_BUS = {"DP16KD", "MULT18X18D"}
 CASCADE_PIN = re.compile(r"[ABP]CIN|CASCADEIN[AB]|CARRYCASCIN|MULTSIGNIN|SR[IO][AB]\d+")
 AUTONAME = re.compile(r"_(?:" + "|".join(sorted(KNOWN - IGNORED, reverse=True)) + r")(?=_|$)")
 """How yosys names what it made after a signal: signal_PRIMITIVE_PORT_…"""
+
+
+def is_clock(cell: dict, port: str) -> bool:
+    """Whether a pin is a clock of a register or block."""
+    kind = cell["type"]
+    pattern = REGISTER_CLOCK_PIN if kind in REGISTERS else CLOCK_PIN
+    return kind in CLOCKED and pattern.fullmatch(port) is not None

@@ -34,7 +34,9 @@ from model.errors import UserError
 
 from . import yosys
 from .path_cells import BOUNDARIES, CLOCKED, REGISTER_DATA, SHIFT_REGISTER_DATA
-from .path_graph import Graph, arrivals, signal_name, topological, trace
+from .path_graph import Graph
+from .path_names import signal_name
+from .path_traversal import arrivals, topological, trace
 
 MAX_STAGES = 5
 MAX_ELEMENTS = 1

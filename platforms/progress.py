@@ -1,9 +1,11 @@
-"""Progress of long work, on stderr, and only on a terminal."""
+"""Progress of long work, on stderr: a spinner on a terminal, now and then a line elsewhere."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 
 from rich.console import Console
@@ -11,6 +13,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 PLAIN_WIDTH = 110
 """Columns of tables that go to a file or a pipe."""
+PLAIN_INTERVAL = 30.0
+"""Seconds between two looks at what there is to say where there is no terminal."""
 
 console = Console(stderr=True, soft_wrap=True)
 
@@ -26,7 +30,8 @@ def output_console() -> Console:
 def working(what: str) -> Iterator[Callable[[str], None]]:
     """Show a spinner with elapsed time beside ``what``; nests, and works from several threads.
 
-    The result shows another text from then on.
+    Without a terminal, what takes longer than ``PLAIN_INTERVAL`` is said in a line, and again
+    when it changes. The result shows another text from then on.
     """
     if not _active:
         columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
@@ -34,7 +39,8 @@ def working(what: str) -> Iterator[Callable[[str], None]]:
         with Progress(*columns, console=console, transient=True, disable=quiet) as progress:
             _active.append(progress)
             try:
-                yield _shown(progress, what)[1]
+                with _lines(progress) if quiet else contextlib.nullcontext():
+                    yield _shown(progress, what)[1]
             finally:
                 _active.remove(progress)
         return
@@ -49,3 +55,25 @@ def working(what: str) -> Iterator[Callable[[str], None]]:
 def _shown(progress: Progress, what: str):
     task = progress.add_task(what, total=None)
     return task, lambda text: progress.update(task, description=text)
+
+
+@contextlib.contextmanager
+def _lines(progress: Progress) -> Iterator[None]:
+    """Print what runs whenever that has changed, at intervals."""
+    done, begun, said = threading.Event(), time.monotonic(), set()
+
+    def say():
+        while not done.wait(PLAIN_INTERVAL):
+            elapsed = time.monotonic() - begun
+            for text in [task.description for task in progress.tasks]:
+                if text not in said:
+                    said.add(text)
+                    console.print(f"{elapsed:.0f} s: {text} ...", highlight=False)
+
+    thread = threading.Thread(target=say, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()

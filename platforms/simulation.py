@@ -118,6 +118,7 @@ class CoreSimulator:
             simulation.set("abort", 1)
             simulation.step()
             simulation.set("abort", 0)
+            simulation.step()
         for recorder in (self._output, *self._taps.values()):
             recorder.clear()
         for name in SETTINGS:

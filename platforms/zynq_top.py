@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, ResetInserter
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -36,22 +36,33 @@ class ZynqSystem(wiring.Component):
     Members
     -------
     axi : In(axi3_signature()); the registers (docs/registers.md) are at ``BASE_ADDRESS``
+    reset : In(1), synchronous
     busy, context_full : Out(1)
     """
 
     def __init__(self, program: Program, *, build_id: int, clock_khz: int, dsp: str):
         self._hosted = HostedCore(program, build_id=build_id, clock_khz=clock_khz, dsp=dsp)
         super().__init__(
-            {"axi": In(axi3_signature()), "busy": Out(1), "context_full": Out(1)},
+            {
+                "axi": In(axi3_signature()),
+                "reset": In(1),
+                "busy": Out(1),
+                "context_full": Out(1),
+            },
         )
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.bridge = bridge = Axi3Bridge(BASE_ADDRESS, ADDRESS_WIDTH)
+        bridge = Axi3Bridge(BASE_ADDRESS, ADDRESS_WIDTH)
+        m.submodules.bridge = ResetInserter(self.reset)(bridge)
         m.submodules.hosted = hosted = self._hosted
         wiring.connect(m, wiring.flipped(self.axi), bridge.axi)
         wiring.connect(m, bridge.lite, hosted.axi)
-        m.d.comb += [self.busy.eq(hosted.busy), self.context_full.eq(hosted.context_full)]
+        m.d.comb += [
+            hosted.reset.eq(self.reset),
+            self.busy.eq(hosted.busy),
+            self.context_full.eq(hosted.context_full),
+        ]
         return m
 
 
@@ -84,4 +95,5 @@ class ZynqTop(BoardTop):
             dsp=XC7.dsp,
         )
         wiring.connect(m, processor.axi, system.axi)
+        m.d.comb += system.reset.eq(self.held)
         return system.busy, system.context_full

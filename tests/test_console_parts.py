@@ -19,7 +19,7 @@ from gateware.receive_queue import CTRL_C, QUEUE_DEPTH, ReceiveQueue
 from model.artifact import open_model
 from model.errors import UserError
 from model.sampling import SamplingSettings
-from tests.console_bench import BUILD_ID, CONFIG, DIGEST, HW, VOCABULARY
+from tests.stand_in_core import BUILD_ID, CONFIG, DIGEST, HW, VOCABULARY
 
 
 def simulate(component, *testbenches, background=()):

@@ -6,16 +6,9 @@ import re
 import pytest
 
 from gateware.receive_queue import QUEUE_DEPTH
-from tests.console_bench import (
-    CTX_LEN,
-    HELP,
-    INFO,
-    MARK,
-    VOCABULARY,
-    Device,
-    StandInCore,
-    console_model,
-)
+from tests.console_bench import Device
+from tests.console_model import HELP, INFO, MARK, console_model
+from tests.stand_in_core import CTX_LEN, VOCABULARY, StandInCore
 
 END = b"\x04> "
 CTRL_C = 0x03

@@ -42,7 +42,7 @@ class FakeCore:
             *(host.start, host.abort, host.prompt.valid, host.prompt.payload.token),
             *(host.prompt.payload.last, host.output.ready, *settings),
         )
-        prompt, left, settled, waiting = [], None, None, None
+        prompt, left, settled, waiting, aborting = [], None, None, None, False
         async for _, _, start, abort, valid, token, last, ready, *values in ctx.tick().sample(
             *samples
         ):
@@ -54,9 +54,11 @@ class FakeCore:
             assert not (start and busy), "started while busy"
             assert busy or not valid, "prompt offered to an idle core"
             assert waiting in (None, (valid, token, last)), "prompt withdrawn or changed"
-            waiting = (valid, token, last) if valid and not taking and not abort else None
+            aborted, aborting = aborting, abort
+            withdrawn = abort or aborted
+            waiting = (valid, token, last) if valid and not taking and not withdrawn else None
             ctx.set(host.prompt.ready, 0)
-            if abort:
+            if aborted:
                 ctx.set(host.busy, 0)
                 ctx.set(host.output.valid, 0)
             elif start:

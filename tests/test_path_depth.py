@@ -23,7 +23,7 @@ from platforms.path_depth import (
     longest_topological_path,
     main,
 )
-from platforms.path_graph import CombinationalLoopError
+from platforms.path_traversal import CombinationalLoopError
 
 
 class Netlist:

@@ -381,7 +381,7 @@ def test_an_abandoned_sequence_is_aborted(program):
 
 @pytest.mark.parametrize("settings", [SamplingSettings(), SAMPLED])
 def test_an_abort_at_any_cycle_leaves_nothing_behind(program, settings):
-    """The next sequence starts in the cycle after the abort, whatever the pipelines held."""
+    """The next sequence starts two cycles after the abort, whatever the pipelines held."""
     rng = np.random.default_rng(5)
     simulator = CoreSimulator(program, taps=True)
     longest = program.cycles(10, sampled=True, top_k=True)

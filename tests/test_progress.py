@@ -1,0 +1,32 @@
+"""What long work says where there is no terminal."""
+
+import io
+import time
+
+from rich.console import Console
+
+from platforms import progress
+
+
+def test_long_work_says_lines_without_a_terminal(monkeypatch):
+    output = io.StringIO()
+    monkeypatch.setattr(progress, "console", Console(file=output, soft_wrap=True))
+    monkeypatch.setattr(progress, "PLAIN_INTERVAL", 0.02)
+    with progress.working("synthesis") as show:
+        time.sleep(0.2)
+        show("synthesis, second part")
+        with progress.working("inside"):
+            time.sleep(0.2)
+    assert [line.split(": ")[1] for line in output.getvalue().splitlines()] == [
+        "synthesis ...",
+        "synthesis, second part ...",
+        "inside ...",
+    ]
+
+
+def test_short_work_is_silent_without_a_terminal(monkeypatch):
+    output = io.StringIO()
+    monkeypatch.setattr(progress, "console", Console(file=output))
+    with progress.working("synthesis"):
+        pass
+    assert not output.getvalue()
