@@ -25,7 +25,7 @@ from platforms.ip_readme import FILES
 from platforms.ip_verilog import CLOCK, RESET, STATUS, TOP, bus_ports
 from platforms.ip_vivado import tcl_escaped
 from tests.axi_driver import AxiDriver
-from tests.test_host_interface import Host
+from tests.host_bench import Host
 from tests.test_hosted_core import generate
 from tests.verilog_bench import VerilogBench
 

@@ -9,7 +9,7 @@ from model.random_model import random_model
 from model.reference import Reference
 from model.sampling import SamplingSettings
 from tests.axi_driver import AxiDriver
-from tests.test_host_interface import Host
+from tests.host_bench import Host
 
 MODEL = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11"
 
