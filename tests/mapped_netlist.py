@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from platforms.path_depth import (
-    analyze,
-)
+from platforms.path_analysis import analyze
 
 
 class Netlist:

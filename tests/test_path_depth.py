@@ -15,14 +15,9 @@ from rich.console import Console
 
 from model.errors import UserError
 from platforms import yosys
+from platforms.path_analysis import analyze
 from platforms.path_cells import ECP5, XC7
-from platforms.path_depth import (
-    analyze,
-    check,
-    distinct,
-    longest_topological_path,
-    main,
-)
+from platforms.path_depth import check, distinct, longest_topological_path, main
 from platforms.path_traversal import CombinationalLoopError
 from tests.mapped_netlist import Netlist, block_memory, carry4, dsp, worst
 
