@@ -1,6 +1,6 @@
-"""Timing structure of a mapped netlist against its limits: ``python -m platforms.path_depth``.
+"""Timing structure of a mapped netlist: how much logic lies between two registers.
 
-What is counted: :mod:`.path_analysis`.
+``python -m platforms.path_depth`` holds it against limits; what is counted: :mod:`.path_analysis`.
 """
 
 from __future__ import annotations
