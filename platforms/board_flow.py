@@ -128,10 +128,10 @@ def _place(project: Project, clock_mhz: float, run: bool) -> Placed | None:
 
 
 def _write(result: dict, project: Project, text: str, output: Console) -> None:
-    logs = [project.directory / name for name in (LOG_NAME, *report_names(project.toolchain))]
-    made = [path for path in logs if path.exists()]
-    made += [project.bitstream] if project.has_bitstream() else []
-    paths = [*project.files, *made, project.directory / "report.json"]
+    reports = [project.directory / name for name in report_names(project.toolchain)]
+    made = [path for path in (*reports, project.bitstream) if project.is_current(path)]
+    log = project.directory / LOG_NAME
+    paths = [*project.files, log, *made, project.directory / "report.json"]
     result["files"] = [str(path) for path in paths]
     report.write_report(result, project.directory)
     report.print_report(result, text, output)

@@ -78,8 +78,8 @@ def _wrapper() -> str:
         + _attribute("PARAMETER", "POLARITY ACTIVE_LOW")
         + _port(RESET, 1, True),
     ]
-    # the system's port takes the reset; the generated domain's own would only come on top
-    connections = [("clk", CLOCK), ("rst", "1'b0"), ("reset", f"~{RESET}")]
+    # the domain's own reset: the port's would reach the core a cycle later than the registers
+    connections = [("clk", CLOCK), ("rst", f"~{RESET}"), ("reset", "1'b0")]
     parameters = ", ".join(f"{name} {value}" for name, value in _PARAMETERS.items())
     for name, inner, width, is_input in bus_ports():
         role = name.removeprefix(f"{BUS}_")

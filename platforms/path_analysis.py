@@ -27,6 +27,7 @@ from .path_names import signal_name
 from .path_traversal import arrivals, topological, trace
 
 MAX_ELEMENTS = 1
+"""Block-memory and multiplier outputs on a path that is not reported as heavy."""
 
 
 @dataclasses.dataclass(frozen=True)

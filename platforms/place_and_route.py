@@ -91,11 +91,11 @@ def _by_nextpnr(project: Project, clock_mhz: float) -> Placed | None:
     """
     runs = _NextpnrRuns(project, clock_mhz)
     best = None
-    for seed in SEEDS:
+    for attempt, seed in enumerate(SEEDS, 1):
         title = "place and route"
         if best is not None:
             fastest = f"{best[1].fmax_mhz:.1f} MHz so far"
-            title += f", placement {SEEDS.index(seed) + 1} of {len(SEEDS)} ({fastest})"
+            title += f", placement {attempt} of {len(SEEDS)} ({fastest})"
         directory = runs.run(seed, title)
         placed = runs.read(directory)
         if placed is None:

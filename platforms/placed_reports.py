@@ -40,7 +40,7 @@ def read_reports(
             output.print(complaint, markup=False, highlight=False, soft_wrap=True)
 
     def current(path: Path) -> bool:
-        if path.stat().st_mtime_ns >= project.changed_ns:
+        if project.is_current(path):
             return True
         tell(f"{path} is older than the design and is ignored")
         return False

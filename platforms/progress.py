@@ -68,7 +68,7 @@ def _lines(progress: Progress) -> Iterator[None]:
             for text in [task.description for task in progress.tasks]:
                 if text not in said:
                     said.add(text)
-                    console.print(f"{elapsed:.0f} s: {text} ...", highlight=False)
+                    console.print(f"{elapsed:.0f} s: {text} ...", markup=False, highlight=False)
 
     thread = threading.Thread(target=say, daemon=True)
     thread.start()

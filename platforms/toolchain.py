@@ -150,10 +150,13 @@ class Project:
         """When the design last changed: the newest time of a file, nanoseconds."""
         return max((path.stat().st_mtime_ns for path in self.files), default=0)
 
-    def has_bitstream(self) -> bool:
-        """Whether there is a bitstream of this design: none of the files is newer than it."""
-        path = self.bitstream
+    def is_current(self, path: Path) -> bool:
+        """Whether ``path`` is there and about this design: none of the files is newer than it."""
         return path.exists() and path.stat().st_mtime_ns >= self.changed_ns
+
+    def has_bitstream(self) -> bool:
+        """Whether there is a bitstream of this design."""
+        return self.is_current(self.bitstream)
 
     def remove_bitstream(self) -> None:
         """Bitstream, or one that missed its clock, and the log of the run that made it."""

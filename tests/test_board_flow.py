@@ -94,6 +94,10 @@ def build(tmp_path, seed: int = 0, program: bool = False) -> tuple[str, dict]:
     return output.file.getvalue().splitlines()[-1 - program], report
 
 
+def reports_in(directory) -> set[str]:
+    return {str(directory / "build" / name) for name in ("top.tim", "top.report.json")}
+
+
 def without_tools(monkeypatch):
     for name in ("NEXTPNR_ECP5", "ECPPACK"):
         monkeypatch.setenv(name, "/nowhere")
@@ -104,7 +108,7 @@ def test_a_bitstream_is_announced_loaded_and_kept(tmp_path, tools, loaded, monke
     last, report = build(tmp_path, program=True)
     assert last == f"bitstream: {bitstream}"
     assert loaded == ["bits\n"]
-    assert str(bitstream) in report["files"]
+    assert {str(bitstream), *reports_in(tmp_path)} <= set(report["files"])
     assert report["tools"]["nextpnr-ecp5"] == "9.9" and "ecppack" in report["tools"]
     assert report["timing"]["source"] == "placed and routed: nextpnr-ecp5 9.9"
     # the same design needs no tools any more
@@ -120,6 +124,7 @@ def test_another_design_s_bitstream_is_neither_announced_nor_loaded(
     last, report = build(tmp_path, seed=1)
     assert last.startswith("no bitstream yet: nextpnr-ecp5, ecppack not found; pip install ")
     assert not [path for path in report["files"] if path.endswith(".bit")]
+    assert not reports_in(tmp_path) & set(report["files"])
     assert report["timing"]["fmax_mhz"] is None
     with pytest.raises(UserError, match=r"--program: there is no .*top\.bit; see the line above"):
         build(tmp_path, seed=1, program=True)

@@ -3,9 +3,9 @@
 import random
 
 import pytest
-from amaranth.sim import Simulator
 
 from gateware.fifo import Fifo
+from tests.component_simulation import simulate
 
 
 @pytest.mark.parametrize("depth", [2, 3, 4, 7, 16])
@@ -37,10 +37,7 @@ def test_order_levels_and_flags(depth, offer, take):
                 inside.append(value)
                 written_at.append(cycle)
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    simulate(dut, bench)
     assert (1, 1) in seen and (1, 0) in seen
     assert (0, 1) in seen or take == 1 or offer < take
 
@@ -63,10 +60,7 @@ def test_a_full_fifo_loses_nothing_and_takes_nothing():
             await ctx.tick()
         assert values == [1, 2, 3]
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    simulate(dut, bench)
 
 
 @pytest.mark.parametrize(("depth", "error"), [(1, ValueError), ("4", TypeError)])
