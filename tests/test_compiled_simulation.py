@@ -1,8 +1,6 @@
 """The contract of the compiled simulation: it is the component, cycle by cycle."""
 
-import concurrent.futures
 import random
-import sys
 
 import numpy as np
 import pytest
@@ -13,8 +11,8 @@ from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
 
 from model.errors import UserError
-from platforms import cache, cpp_compiler, cxxrtl
 from platforms.compiled_simulation import CompiledSimulation, StreamViolation
+from tests.simulated_counter import Counter, drive_counter
 
 
 class Difference(wiring.Component):
@@ -207,104 +205,6 @@ def test_a_broken_stream_is_noticed():
     simulation.sink("o", stall=0.5)
     with pytest.raises(StreamViolation, match="o__valid: payload not held until it was taken"):
         simulation.step(100)
-
-
-class Counter(wiring.Component):
-    """Of a width, so that each test can have a design that no other has."""
-
-    def __init__(self, width):
-        super().__init__({"value": Out(width)})
-
-    def elaborate(self, platform):
-        m = Module()
-        doubled = Signal(8)
-        m.d.comb += doubled.eq(self.value << 1)
-        m.d.sync += self.value.eq(self.value + 1 + doubled[7])
-        return m
-
-
-@pytest.fixture
-def empty_cache(tmp_path, monkeypatch):
-    # not by XDG_CACHE_HOME: Yosys' own cache follows that, too, and takes minutes to fill
-    monkeypatch.setattr(cache, "cache_directory", lambda: tmp_path)
-    return tmp_path
-
-
-def test_cache_directory_follows_the_environment(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache.cache_directory() == tmp_path / "gateformer"
-    assert cache.cache_directory().is_dir()
-
-
-def libraries(directory):
-    return sorted(directory.glob("*.so"))
-
-
-def test_cache_compiles_once(empty_cache, monkeypatch):
-    first = cxxrtl.compile_component(Counter(5))
-
-    def fail(*arguments):
-        raise AssertionError("compiled although cached")
-
-    monkeypatch.setattr(cpp_compiler, "compile_library", fail)
-    assert cxxrtl.compile_component(Counter(5)) == first
-    assert libraries(empty_cache) == [first.path]
-    with pytest.raises(AssertionError, match="although cached"):
-        cxxrtl.compile_component(Counter(6))
-    assert libraries(empty_cache) == [first.path]
-    assert not list(empty_cache.glob("work-*"))
-
-
-def test_two_at_once_compile_once(empty_cache, monkeypatch):
-    compile_library, calls = cpp_compiler.compile_library, []
-
-    def count(*arguments):
-        calls.append(1)
-        compile_library(*arguments)
-
-    monkeypatch.setattr(cpp_compiler, "compile_library", count)
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        results = list(pool.map(lambda _: cxxrtl.compile_component(Counter(9)), range(2)))
-    assert results[0] == results[1]
-    assert len(calls) == 1
-
-
-def test_pip_compiler_works(empty_cache, monkeypatch):
-    monkeypatch.delenv("CXX", raising=False)
-    monkeypatch.setattr(cpp_compiler.shutil, "which", lambda name: None)
-    assert cpp_compiler.find_compiler() == [sys.executable, "-m", "ziglang", "c++"]
-    simulation = CompiledSimulation(Counter(8))
-    simulation.step(100)
-    assert simulation.get("value") == drive_counter(100)
-
-
-def drive_counter(cycles):
-    value = 0
-    for _ in range(cycles):
-        value = (value + 1 + ((value << 1 & 0x80) >> 7)) % 256
-    return value
-
-
-def test_no_compiler(monkeypatch):
-    monkeypatch.delenv("CXX", raising=False)
-    monkeypatch.setattr(cpp_compiler.shutil, "which", lambda name: None)
-    monkeypatch.setattr(cpp_compiler.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError) as caught:
-        cpp_compiler.find_compiler()
-    assert str(caught.value) == (
-        "no C++ compiler found (g++, clang++ or $CXX), which the simulation needs; "
-        "install one, or: pip install ziglang"
-    )
-
-
-def test_missing_compiler_of_the_environment(monkeypatch):
-    monkeypatch.setenv("CXX", "no-such-compiler -x")
-    with pytest.raises(UserError) as caught:
-        cpp_compiler.find_compiler()
-    assert str(caught.value) == (
-        "the C++ compiler of the environment variable CXX, 'no-such-compiler', was not found; "
-        "unset CXX or name a compiler"
-    )
 
 
 def test_waveform_has_the_cycles_asked_for(tmp_path):
