@@ -30,7 +30,8 @@ class Generation(wiring.Component):
     bench : In(1)
         Greedy, from token 0, until the context is full, without text. Constant while busy.
     stop : In(1)
-        Aborts the core; ignored once the last token has been taken.
+        Aborts the core; ignored in the cycle in which a token is taken, and once the last one has
+        been.
     busy : Out(1), from the cycle after ``start`` until the text is sent
     ending : Out(Ending)
     phase : In(5), the number unit's
@@ -47,7 +48,7 @@ class Generation(wiring.Component):
         The setting; ``count`` is 0 for ``bench``.
     mult, shift, count : Out
         The core's settings, from the cycle before ``core_start`` on.
-    prompt : Out(token stream), output : In(token stream)
+    prompt : Out(token stream), output : In(token stream), its ``ready`` straight from a register
     core_start, core_abort : Out(1); core_busy, context_full : In(1)
     sent : Out(stream of 8 bits)
     """
@@ -99,6 +100,9 @@ class Generation(wiring.Component):
             self.token.eq(self.output.payload.token),
         ]
         self._settled = Signal()
+        ready = Signal()
+        m.d.comb += self.output.ready.eq(ready)
+        m.d.sync += ready.eq(0)
         self._feed(m)
         self._count(m, taken)
         with m.FSM() as fsm:
@@ -123,18 +127,19 @@ class Generation(wiring.Component):
                 m.d.comb += self.core_start.eq(1)
                 m.next = "RUN"
             with m.State("RUN"):
-                m.d.comb += self.output.ready.eq(~self.stop & self._settled)
+                m.d.sync += ready.eq(self._settled & ~self.stop & ~taken)
                 # of what is at the port, also while nothing is
                 m.d.comb += self.look_up.eq(1)
                 m.d.sync += is_last.eq(self.output.payload.last)
-                with m.If(self.stop):
+                with m.If(taken):
+                    with m.If(~self.bench):
+                        m.next = "READ TEXT"
+                    with m.Elif(self.output.payload.last):
+                        m.next = "END"
+                with m.Elif(self.stop):
                     m.d.comb += self.core_abort.eq(1)
                     m.d.sync += self.ending.eq(Ending.STOPPED)
                     m.next = "STOP"
-                with m.Elif(taken & ~self.bench):
-                    m.next = "READ TEXT"
-                with m.Elif(taken & self.output.payload.last):
-                    m.next = "END"
             with m.State("STOP"):  # the core is in reset
                 m.next = "IDLE"
             self._send_text(m, is_last)

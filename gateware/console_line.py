@@ -1,5 +1,7 @@
 """The line that is being typed: echo, editing, characters to tokens."""
 
+from functools import partial
+
 from amaranth.hdl import C, Cat, Module, Mux, Signal
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.memory import Memory
@@ -9,6 +11,7 @@ from model.config import ModelConfig
 
 from .console_messages import MAX_COMMAND, LineError
 from .console_vocabulary import NEWLINE, TEXT_BYTES
+from .delay import delayed
 from .receive_queue import QUEUED_LAYOUT
 from .registered_read import COLLISION_FREE, registered_read
 
@@ -38,6 +41,9 @@ class LineEditor(wiring.Component):
     is as if they had never been. A mark (bytes that are missing) cannot be removed, nor can
     anything from a line that has outgrown ``length``.
 
+    What a byte does to the line, and what it is compared with, goes through registers: the line has
+    settled long before the next byte is looked at.
+
     Parameters
     ----------
     config : ModelConfig
@@ -54,7 +60,7 @@ class LineEditor(wiring.Component):
         Forgets the line; while waiting for a byte or with ``resume``. Needed once after a reset.
     forget_cr : In(1)
         An LF that comes next is an Enter whatever came before.
-    length : Out, tokens or bytes of the line
+    length : Out, tokens or bytes of the line; empty : Out(1), there are none
     command, failed : Out(1); error : Out(LineError), the first one, if ``failed``
     reading, rewind, advance : In(1), value : Out, at_end : Out(1)
         ``value`` is the entry at a cursor, and ``at_end`` whether that is behind the last one,
@@ -79,6 +85,7 @@ class LineEditor(wiring.Component):
                 "clear": In(1),
                 "forget_cr": In(1),
                 "length": Out(range(2 * self._depth)),
+                "empty": Out(1),
                 "command": Out(1),
                 "failed": Out(1),
                 "error": Out(LineError),
@@ -103,11 +110,15 @@ class LineEditor(wiring.Component):
         self._lost = Signal(reset_less=True)  # the line has a mark
         # characters before the error; 0 without one
         self._good = Signal.like(self.length, reset_less=True)
-        self._longer, self._shorter = Signal(), Signal()
+        self._longer, self._shorter, self._failing = Signal(), Signal(), Signal()
+        self._reason = Signal.like(self.error, reset_less=True)
+        self._raised = Signal.like(self.event, reset_less=True)
+        m.d.sync += [self._longer.eq(0), self._shorter.eq(0), self._failing.eq(0)]
         self._character = Signal.like(self.character, reset_less=True)
         m.d.comb += self.character.eq(self._character)
         m.d.comb += self.sent.payload.eq(item.byte)
         self._decode(m)
+        self._compare(m)
         self._write = self._memory(m)
         with m.FSM():
             with m.State("WAIT"):
@@ -125,9 +136,18 @@ class LineEditor(wiring.Component):
             self._add(m)
             self._found(m)
             self._restore(m)
-            with m.State("EVENT"), m.If(self.resume):
-                m.d.sync += self.event.eq(Event.NONE)
-                m.next = "WAIT"
+            with m.State("EVENT"):
+                m.d.sync += self.event.eq(self._raised)
+                with m.If(self.resume):
+                    m.d.sync += self.event.eq(Event.NONE)
+                    m.next = "WAIT"
+        with m.If(self._failing):
+            m.d.sync += [
+                self.failed.eq(1),
+                self.error.eq(self._reason),
+                self._good.eq(self.length),
+                self._sequence.eq(0),
+            ]
         with m.If(self._longer | self._shorter):
             # one adder for both: 1, or -1
             m.d.sync += self.length.eq(
@@ -144,20 +164,27 @@ class LineEditor(wiring.Component):
     def _decode(self, m: Module):
         """What kind of byte it is: registers, a cycle after the item."""
         byte = self._item.byte
-
-        def kind(condition):
-            flag = Signal(reset_less=True)
-            m.d.sync += flag.eq(condition)
-            return flag
-
-        self._is_cr, self._is_lf = kind(byte == CR), kind(byte == LF)
-        self._is_erase = kind(byte == CTRL_U)
-        self._is_rubout = kind((byte == BS) | (byte == DEL))
-        self._is_n, self._is_slash = kind(byte == LETTER_N), kind(byte == SLASH)
-        self._is_backslash = kind(byte == BACKSLASH)
-        self._printable = kind(~byte[7] & byte[5:7].any())
-        self._continues = kind(byte[6:8] == 0b10)
+        flag = partial(delayed, m, cycles=1)
+        self._is_cr = flag(byte == CR, name="is_cr")
+        self._is_lf = flag(byte == LF, name="is_lf")
+        self._is_erase = flag(byte == CTRL_U, name="is_erase")
+        self._is_rubout = flag((byte == BS) | (byte == DEL), name="is_rubout")
+        self._is_n = flag(byte == LETTER_N, name="is_n")
+        self._is_slash = flag(byte == SLASH, name="is_slash")
+        self._is_backslash = flag(byte == BACKSLASH, name="is_backslash")
+        self._printable = flag(~byte[7] & byte[5:7].any(), name="printable")
+        self._continues = flag(byte[6:8] == 0b10, name="continues")
         self._after_cr = Signal()
+
+    def _compare(self, m: Module):
+        """What the length is: registers, a cycle after it."""
+        length, flag = self.length, partial(delayed, m, cycles=1)
+        self._is_empty = flag(length == 0, name="is_empty")
+        self._is_good = flag(length == self._good, name="is_good")
+        self._has_outgrown = flag(length.all(), name="has_outgrown")
+        self._fills_context = flag(length == self._ctx_len, name="fills_context")
+        self._fills_command = flag(length == MAX_COMMAND, name="fills_command")
+        m.d.comb += self.empty.eq(self._is_empty)
 
     def _memory(self, m: Module):
         """The line; its write port, which always points behind the line's end."""
@@ -187,16 +214,10 @@ class LineEditor(wiring.Component):
 
     def _fail(self, m: Module, error: LineError, *, longer: bool = True):
         """The first error; ``longer``: it is a character."""
-        m.d.sync += [
-            self.failed.eq(1),
-            self.error.eq(error),
-            self._good.eq(self.length),
-            self._sequence.eq(0),
-        ]
-        m.d.comb += self._longer.eq(longer)
+        m.d.sync += [self._failing.eq(1), self._reason.eq(error), self._longer.eq(longer)]
 
     def _raise(self, m: Module, event: Event):
-        m.d.sync += self.event.eq(event)
+        m.d.sync += self._raised.eq(event)
         m.next = "EVENT"
 
     def _classify(self, m: Module):
@@ -230,14 +251,16 @@ class LineEditor(wiring.Component):
         with m.Elif(self._pending & ~self.failed):
             m.d.sync += self._pending.eq(0)
             self._raise(m, Event.RUBOUT)
-        with m.Elif((self.length == self._good) | self.length.all()):
+        with m.Elif(self._is_good | self._has_outgrown):
             m.next = "WAIT"
         with m.Else():
-            m.d.comb += self._shorter.eq(1)
-            m.next = "READ"
+            m.d.sync += self._shorter.eq(1)
+            m.next = "SHORTEN"
 
     def _restore(self, m: Module):
         """After a removal: what is gone with the character, or comes back."""
+        with m.State("SHORTEN"):
+            m.next = "READ"
         with m.State("READ"):
             m.next = "FETCH"
         with m.State("FETCH"):
@@ -245,9 +268,9 @@ class LineEditor(wiring.Component):
         with m.State("RESTORE"):
             with m.If(~self.failed):
                 m.d.sync += self._pending.eq(~self.command & self._last.escaped)
-            with m.Elif((self.length == self._good) & ~self._lost):
+            with m.Elif(self._is_good & ~self._lost):
                 m.d.sync += [self.failed.eq(0), self._good.eq(0)]
-            with m.If(~self.length.any()):
+            with m.If(self._is_empty):
                 m.d.sync += self.command.eq(0)
             self._raise(m, Event.RUBOUT)
 
@@ -257,7 +280,7 @@ class LineEditor(wiring.Component):
         with m.State("ADD"):
             m.next = "WAIT"
             with m.If(self.failed):
-                m.d.comb += self._longer.eq(~self._continues & ~self.length.all())
+                m.d.sync += self._longer.eq(~self._continues & ~self._has_outgrown)
             with m.Elif(self.command):
                 self._add_to_command(m)
             with m.Elif(self._sequence.any()):
@@ -277,7 +300,7 @@ class LineEditor(wiring.Component):
                     m.next = "WAIT"
             with m.Elif(self._is_backslash):
                 m.d.sync += self._pending.eq(1)
-            with m.Elif(self._is_slash & ~self.length.any()):
+            with m.Elif(self._is_slash & self._is_empty):
                 m.d.sync += self.command.eq(1)
                 self._add_to_command(m)
             with m.Else():
@@ -296,9 +319,9 @@ class LineEditor(wiring.Component):
                 self._fail(m, LineError.NO_TOKEN)
 
     def _add_to_command(self, m: Module):
-        with m.If(self._printable & (self.length != MAX_COMMAND)):
+        with m.If(self._printable & ~self._fills_command):
             m.d.comb += [self._write.en.eq(1), self._write.data.value.eq(self._item.byte)]
-            m.d.comb += self._longer.eq(1)
+            m.d.sync += self._longer.eq(1)
         with m.Else():
             self._fail(m, LineError.UNKNOWN_COMMAND)
 
@@ -310,11 +333,10 @@ class LineEditor(wiring.Component):
             m.next = "WAIT"
             with m.If(~self.found):
                 self._fail(m, LineError.NO_TOKEN)
-            with m.Elif(self.length == self._ctx_len):
+            with m.Elif(self._fills_context):
                 self._fail(m, LineError.TOO_LONG)
             with m.Else():
                 m.d.comb += self._write.en.eq(1)
                 m.d.comb += self._write.data.value.eq(self.token)
                 m.d.comb += self._write.data.escaped.eq(self._pending)
-                m.d.comb += self._longer.eq(1)
-                m.d.sync += self._pending.eq(0)
+                m.d.sync += [self._longer.eq(1), self._pending.eq(0)]

@@ -26,16 +26,17 @@ REQUEST = wiring.Signature(
 """What a user of the unit drives; all 0 while it wants nothing, so that several are or-ed.
 
 ``start`` lasts one cycle, in which the unit must not be busy; ``operation`` is taken then,
-``addend`` must stay until it is done. ``clear`` makes the value 0; not while busy.
+``addend`` must stay until it is done. ``clear`` makes the value 0; not while busy. The unit takes
+all of them into registers first.
 """
 
 
 class NumberUnit(wiring.Component):
     """A 32-bit number; every operation takes one turn of 32 cycles, a bit per cycle.
 
-    ``busy`` is high from the cycle after ``start``, at most two turns; results are there when it is
-    low again. ``LOAD`` and ``APPEND`` go from the lowest bit to the highest, with serial adders;
-    ``DIVIDE`` goes from the highest to the lowest, keeping a remainder below 10.
+    ``busy`` is high from the cycle after ``start``, at most two turns and a cycle; results are
+    there when it is low again. ``LOAD`` and ``APPEND`` go from the lowest bit to the highest, with
+    serial adders; ``DIVIDE`` goes from the highest to the lowest, keeping a remainder below 10.
 
     Members
     -------
@@ -72,6 +73,9 @@ class NumberUnit(wiring.Component):
         request = self.request
         value = Signal(COUNTER_BITS, reset_less=True)
         operation = Signal(Operation, reset_less=True)
+        started, clear = Signal(), Signal()
+        self._addend = Signal.like(request.addend, reset_less=True)
+        busy = Signal()  # from the cycle after ``started``
         self._running, self._divide = Signal(), operation == Operation.DIVIDE
         self._begin = Signal()
         self._load = operation == Operation.LOAD
@@ -79,7 +83,13 @@ class NumberUnit(wiring.Component):
             self.value.eq(value[0]),
             self.loading.eq(self._running & self._load),
         ]
-        m.d.sync += self.phase.eq(self.phase + 1)
+        m.d.comb += self.busy.eq(started | busy)
+        m.d.sync += [
+            started.eq(request.start),
+            clear.eq(request.clear),
+            self._addend.eq(request.addend),
+            self.phase.eq(self.phase + 1),
+        ]
         self._add(m)
         fits = self._divide_step(m, value[-1])
         with m.If(self._running):
@@ -87,16 +97,15 @@ class NumberUnit(wiring.Component):
                 Mux(self._divide, Cat(fits, value[:-1]), Cat(value[1:], self.result))
             )
         turn = self.phase == COUNTER_BITS - 1
-        m.d.comb += self._begin.eq(turn & self.busy & ~self._running)
+        m.d.comb += self._begin.eq(turn & busy & ~self._running)
         with m.If(turn):
             m.d.sync += self._running.eq(self._begin)
         with m.If(turn & self._running):
-            m.d.sync += self.busy.eq(0)
-        with m.If(request.clear):
+            m.d.sync += busy.eq(0)
+        with m.If(clear):
             m.d.sync += value.eq(0)
-        # the request comes late in its cycle, so that little depends on it
-        with m.If(request.start):
-            m.d.sync += self.busy.eq(1)
+        with m.If(started):
+            m.d.sync += busy.eq(1)
         with m.If(~self.busy):
             m.d.sync += operation.eq(request.operation)
         return m
@@ -106,7 +115,7 @@ class NumberUnit(wiring.Component):
         before = Signal(3, reset_less=True)  # of the value: 1, 2 and 3 bits below the present one
         carry = Signal(2, reset_less=True)
         above = Signal(reset_less=True)
-        addend = self.request.addend.bit_select(self.phase[:2], 1) & ~self.phase[2:].any()
+        addend = self._addend.bit_select(self.phase[:2], 1) & ~self.phase[2:].any()
         # 10 * value is the value shifted by 1 plus the value shifted by 3
         tenfold = before[0] + before[2] + carry[0]
         total = Mux(self._load, self.source, tenfold[0]) + addend + carry[1]

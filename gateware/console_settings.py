@@ -34,9 +34,9 @@ class ConsoleSettings(wiring.Component):
     phase : In(5), loading, result : In(1)
         The number unit's.
     number : In(Number)
-        Which one is at ``bit``.
+        Which one is at ``bit`` from the next cycle on.
     store : In(1)
-        The setting ``number`` takes ``result`` while ``loading``.
+        From the next cycle on, the setting ``number`` takes ``result`` while ``loading``.
     length, bench : In, the tokens of the prompt (``bench``: 1)
     text, cycles, waiting : In(1), bit ``phase`` of each
     bit : Out(1)
@@ -79,13 +79,15 @@ class ConsoleSettings(wiring.Component):
             Number.SEED: (self.seed, SEED_LIMIT),
             Number.TOKENS: (self.tokens, COUNT_LIMIT),
         }
+        number, store = Signal.like(self.number, reset_less=True), Signal(reset_less=True)
+        m.d.sync += [number.eq(self.number), store.eq(self.store)]
         bits = Signal(len(Number))
-        for number, (ring, limit) in rings.items():
+        for name, (ring, limit) in rings.items():
             inside = self.phase < len(ring)
-            m.d.comb += bits[number].eq(ring[0] & inside)
-            with m.If(self.loading & (self.number == number) & inside):
-                m.d.sync += ring.eq(Cat(ring[1:], Mux(self.store, self.result, ring[0])))
-            with m.If(self.setting == number):
+            m.d.comb += bits[name].eq(ring[0] & inside)
+            with m.If(self.loading & (number == name) & inside):
+                m.d.sync += ring.eq(Cat(ring[1:], Mux(store, self.result, ring[0])))
+            with m.If(self.setting == name):
                 m.d.comb += self.limit.eq(C(limit, COUNTER_BITS).bit_select(self.phase, 1))
         length = Cat(self.length, C(0, COUNTER_BITS - len(self.length)))
         prompt = Mux(self.bench, self.phase == 0, length.bit_select(self.phase, 1))
@@ -94,6 +96,6 @@ class ConsoleSettings(wiring.Component):
             bits[Number.TEXT].eq(self.text),
             bits[Number.CYCLES].eq(self.cycles),
             bits[Number.WAITING].eq(self.waiting),
-            self.bit.eq(bits.bit_select(self.number, 1)),
+            self.bit.eq(bits.bit_select(number, 1)),
         ]
         return m

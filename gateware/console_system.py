@@ -36,7 +36,7 @@ class ConsoleCore(wiring.Component):
     -------
     received : In(stream of 8 bits)
         Always ready; what the queue has no room for is lost, and said to be.
-    reset : In(1), synchronous; the core follows a cycle later
+    reset : In(1), synchronous, for two or more cycles; the core follows a cycle later
     damaged : In(1)
         The item at ``received`` stands for a byte that was not received whole.
     sent : Out(stream of 8 bits)

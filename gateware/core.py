@@ -34,6 +34,34 @@ def settings_signature(vocab_size: int) -> wiring.Signature:
     )
 
 
+def core_signature(vocab_size: int) -> wiring.Signature:
+    """Ports of :class:`Core` that its user drives and reads; the flipped ones are the user's.
+
+    ``prompt`` (In), ``output`` (Out)
+        Token streams.
+    ``settings``
+        In(:func:`settings_signature`).
+    ``start`` : In(1), ignored while busy
+        Begins a new sequence: position 0, sampler seeded, then the prompt is taken.
+    ``abort`` : In(1)
+        Back to idle: the core is in reset in the next cycle, and takes a ``start`` in the one
+        after it. The memories keep their contents.
+    ``busy``, ``context_full`` : Out(1)
+        See :class:`.sequencer.Sequencer`.
+    """
+    return wiring.Signature(
+        {
+            "prompt": In(token_stream(vocab_size)),
+            "output": Out(token_stream(vocab_size)),
+            "settings": In(settings_signature(vocab_size)),
+            "start": In(1),
+            "abort": In(1),
+            "busy": Out(1),
+            "context_full": Out(1),
+        }
+    )
+
+
 class Core(wiring.Component):
     """Accelerator made for one model.
 
@@ -50,30 +78,13 @@ class Core(wiring.Component):
 
     Members
     -------
-    prompt, output : token streams (In, Out)
-    settings : In(settings_signature)
-    start : In(1), ignored while busy
-        Begins a new sequence: position 0, sampler seeded, then the prompt is taken.
-    abort : In(1)
-        Back to idle: the core is in reset in the next cycle, and takes a ``start`` in the one
-        after it. The memories keep their contents.
-    busy, context_full : Out(1)
-        See :class:`Sequencer`.
+    Those of :func:`core_signature`.
     """
 
     def __init__(self, program: Program, *, dsp: str = "generic", taps: bool = False):
         self.program = program
         self._dsp = dsp
-        vocab_size = program.model.config.vocab_size
-        members = {
-            "prompt": In(token_stream(vocab_size)),
-            "output": Out(token_stream(vocab_size)),
-            "settings": In(settings_signature(vocab_size)),
-            "start": In(1),
-            "abort": In(1),
-            "busy": Out(1),
-            "context_full": Out(1),
-        }
+        members = dict(core_signature(program.model.config.vocab_size).members)
         if taps:
             members["taps"] = Out(tap_signature(program))
         super().__init__(members)

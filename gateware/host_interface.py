@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, ResetInserter, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In
 
 from model.config import ModelConfig
 
 from .axi_lite import AxiLiteSlave, axi_lite_signature
-from .core import settings_signature
+from .core import core_signature
 from .cycle_counter import CycleCounter
 from .fifo import Fifo
 from .hw_config import HwConfig
@@ -17,7 +17,6 @@ from .identification import Identification, check_integer
 from .register import ADDRESS_WIDTH
 from .register_bank import RegisterBank
 from .registers import OUTPUT_LEVEL_BITS, PROMPT_LEVEL_BITS, REGISTERS, TOKEN_BITS, register
-from .sequencer import token_stream
 
 MIN_OUTPUT_DEPTH = 16
 
@@ -50,10 +49,7 @@ class HostInterface(wiring.Component):
     Members
     -------
     axi : In(axi_lite_signature(12))
-    prompt : Out(token_stream(vocab_size)), output : In(token_stream(vocab_size))
-    settings : Out(settings_signature(vocab_size))
-    start, abort : Out(1), pulses
-    busy, context_full : In(1)
+    Those of :func:`.core.core_signature`, flipped; ``start`` and ``abort`` are pulses.
 
     Raises
     ------
@@ -81,13 +77,7 @@ class HostInterface(wiring.Component):
         super().__init__(
             {
                 "axi": In(axi_lite_signature(ADDRESS_WIDTH)),
-                "prompt": Out(token_stream(config.vocab_size)),
-                "output": In(token_stream(config.vocab_size)),
-                "settings": Out(settings_signature(config.vocab_size)),
-                "start": Out(1),
-                "abort": Out(1),
-                "busy": In(1),
-                "context_full": In(1),
+                **core_signature(config.vocab_size).flip().members,
             }
         )
 

@@ -31,7 +31,9 @@ class HostedCore(wiring.Component):
     Members
     -------
     axi : In(axi_lite_signature(12))
-    reset : In(1), synchronous; the core follows a cycle later
+    reset : In(1), synchronous
+        The core follows a cycle later, so that a token of a sequence it interrupts can reach the
+        host's FIFO if it lasts one cycle only; for a clean state hold it for two or more.
     busy, context_full : Out(1)
         As :class:`.core.Core`.
 

@@ -27,10 +27,9 @@ from .console_number import NumberUnit
 from .console_printer import Printer
 from .console_settings import ConsoleSettings
 from .console_vocabulary import ConsoleVocabulary, token_texts
-from .core import settings_signature
+from .core import core_signature
 from .identification import Identification
 from .receive_queue import QUEUED_LAYOUT
-from .sequencer import token_stream
 
 
 class Then(enum.Enum, shape=2):
@@ -47,7 +46,9 @@ class Then(enum.Enum, shape=2):
 class TextConsole(wiring.Component):
     """Reads lines, obeys commands, and lets the core continue prompts.
 
-    No state waits for anything but the transmitter, the core while it generates, and bytes.
+    No state waits for anything but the transmitter, the core while it generates, and bytes. What
+    begins another part's work is a state of its own, so that no condition goes from part to part in
+    one cycle.
 
     Parameters
     ----------
@@ -64,10 +65,7 @@ class TextConsole(wiring.Component):
     interrupt : In(1)
         A pulse for each Ctrl-C; ``queued`` is empty then.
     sent : Out(stream of 8 bits)
-    prompt : Out(token stream), output : In(token stream), settings : Out(settings_signature)
-    start, abort : Out(1), pulses
-    busy, context_full : In(1)
-        The core's; as :class:`.core.Core` has them.
+    Those of :func:`.core.core_signature`, flipped; ``start`` and ``abort`` are pulses.
 
     Raises
     ------
@@ -87,19 +85,12 @@ class TextConsole(wiring.Component):
         self._texts = ConsoleTexts(name, identification)
         token_texts(vocabulary)  # refuses what has no place in it
         self._token_texts, self._logit_scale = tuple(vocabulary), logit_scale
-        vocab_size = self._config.vocab_size
         super().__init__(
             {
                 "queued": In(stream.Signature(QUEUED_LAYOUT)),
                 "interrupt": In(1),
                 "sent": Out(stream.Signature(8)),
-                "prompt": Out(token_stream(vocab_size)),
-                "output": In(token_stream(vocab_size)),
-                "settings": Out(settings_signature(vocab_size)),
-                "start": Out(1),
-                "abort": Out(1),
-                "busy": In(1),
-                "context_full": In(1),
+                **core_signature(self._config.vocab_size).flip().members,
             }
         )
 
@@ -233,7 +224,7 @@ class TextConsole(wiring.Component):
             settings.result.eq(number.result),
             settings.number.eq(printer.number),
             settings.setting.eq(reader.command),
-            number.source.eq(settings.bit),
+            number.source.eq(Mux(self._keeping, number.value, settings.bit)),
             number.limit.eq(settings.limit),
         ]
 
@@ -245,10 +236,8 @@ class TextConsole(wiring.Component):
             with m.If(self._advancing):
                 m.d.comb += [settings.number.eq(Number.SEED), number.request.addend.eq(1)]
             with m.Else():
-                m.d.comb += [
-                    settings.number.eq(self._reader.command),
-                    number.source.eq(number.value),
-                ]
+                m.d.comb += settings.number.eq(self._reader.command)
+                m.d.sync += self._keeping.eq(1)
             with m.If(~number.busy):
                 with m.If(self._advancing):
                     m.next = "COUNT"
@@ -268,10 +257,12 @@ class TextConsole(wiring.Component):
         m.next = "SAY"
 
     def _control(self, m: Module):
-        generation, number = self._generation, self._number
+        editor, generation, number = self._editor, self._generation, self._number
         self._page = Signal.like(self._printer.page, reset_less=True)
         self._then = Signal(Then, reset_less=True)
         self._advancing = Signal(reset_less=True)
+        self._keeping = Signal()  # a LOAD is of the number unit's own value
+        m.d.sync += self._keeping.eq(0)
         self._connect_number(m)
         m.d.comb += self._printer.page.eq(self._page)
         with m.FSM():
@@ -282,11 +273,20 @@ class TextConsole(wiring.Component):
                 m.next = "SAYING"
             with m.State("SAYING"), m.If(~self._printer.busy):
                 self._proceed(m)
+            with m.State("RESUME"):
+                m.d.comb += [editor.resume.eq(1), editor.clear.eq(self._then == Then.NEW_LINE)]
+                m.next = "TYPE"
             with m.State("TYPE"):
                 self._type(m)
-            with m.State("READ"), m.If(~self._reader.busy):
+            with m.State("READ"):
+                m.d.comb += self._reader.start.eq(1)
+                m.next = "READING"
+            with m.State("READING"), m.If(~self._reader.busy):
                 self._obey(m)
-            with m.State("GENERATE"), m.If(~generation.busy):
+            with m.State("GENERATE"):
+                m.d.comb += generation.start.eq(1)
+                m.next = "GENERATING"
+            with m.State("GENERATING"), m.If(~generation.busy):
                 m.next = "COUNT"
                 m.d.sync += self._advancing.eq(1)
                 with m.If(generation.mult.any()):
@@ -299,16 +299,10 @@ class TextConsole(wiring.Component):
 
     def _proceed(self, m: Module):
         """After a text."""
-        editor = self._editor
         with m.Switch(self._then):
-            with m.Case(Then.TYPING):
-                m.d.comb += editor.resume.eq(1)
-                m.next = "TYPE"
-            with m.Case(Then.NEW_LINE):
-                m.d.comb += [editor.resume.eq(1), editor.clear.eq(1)]
-                m.next = "TYPE"
+            with m.Case(Then.TYPING, Then.NEW_LINE):
+                m.next = "RESUME"
             with m.Case(Then.GENERATION):
-                m.d.comb += self._generation.start.eq(1)
                 m.next = "GENERATE"
             with m.Case(Then.ENDING):
                 self._say_one_of(m, ENDINGS, self._generation.ending, Then.NEW_LINE)
@@ -328,9 +322,8 @@ class TextConsole(wiring.Component):
                 with m.If(editor.failed):
                     self._say_one_of(m, LINE_REFUSALS, editor.error, Then.NEW_LINE)
                 with m.Elif(editor.command):
-                    m.d.comb += self._reader.start.eq(1)
                     m.next = "READ"
-                with m.Elif(~editor.length.any()):
+                with m.Elif(editor.empty):
                     self._say(m, Message.EMPTY, Then.NEW_LINE)
                 with m.Else():
                     m.d.sync += self._bench.eq(0)

@@ -2,12 +2,10 @@
 
 from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
-from gateware.core import settings_signature
+from gateware.core import core_signature
 from gateware.hw_config import HwConfig
 from gateware.program import PROMPT_OVERHEAD
-from gateware.sequencer import token_stream
 from model.config import ModelConfig
 from model.sampling import SamplingSettings
 
@@ -37,18 +35,7 @@ class StandInCore(wiring.Component):
 
     def __init__(self, config: ModelConfig):
         self.config = config
-        size = config.vocab_size
-        super().__init__(
-            {
-                "prompt": In(token_stream(size)),
-                "output": Out(token_stream(size)),
-                "settings": In(settings_signature(size)),
-                "start": In(1),
-                "abort": In(1),
-                "busy": Out(1),
-                "context_full": Out(1),
-            }
-        )
+        super().__init__(core_signature(config.vocab_size))
 
     @classmethod
     def stir(cls, state: int, token: int) -> int:
