@@ -174,6 +174,13 @@ class LineEditor(wiring.Component):
         self._is_backslash = flag(byte == BACKSLASH, name="is_backslash")
         self._printable = flag(~byte[7] & byte[5:7].any(), name="printable")
         self._continues = flag(byte[6:8] == 0b10, name="continues")
+        self._is_ascii = flag(~byte[7], name="is_ascii")
+        self._following = Signal.like(self._sequence, reset_less=True)  # bytes of the character
+        m.d.sync += self._following.eq(0)
+        with m.Switch(byte):
+            for length, pattern in ((2, "110-----"), (3, "1110----"), (4, "11110---")):
+                with m.Case(pattern):
+                    m.d.sync += self._following.eq(length - 1)
         self._after_cr = Signal()
 
     def _compare(self, m: Module):
@@ -307,16 +314,13 @@ class LineEditor(wiring.Component):
                 self._begin_character(m)
 
     def _begin_character(self, m: Module):
-        byte = self._item.byte
-        m.d.sync += self._character.eq(byte)
-        with m.Switch(byte):
-            with m.Case("0-------"):
-                m.next = "SEARCH"
-            for length, pattern in ((2, "110-----"), (3, "1110----"), (4, "11110---")):
-                with m.Case(pattern):
-                    m.d.sync += self._sequence.eq(length - 1)
-            with m.Default():
-                self._fail(m, LineError.NO_TOKEN)
+        m.d.sync += self._character.eq(self._item.byte)
+        with m.If(self._is_ascii):
+            m.next = "SEARCH"
+        with m.Elif(self._following.any()):
+            m.d.sync += self._sequence.eq(self._following)
+        with m.Else():
+            self._fail(m, LineError.NO_TOKEN)
 
     def _add_to_command(self, m: Module):
         with m.If(self._printable & ~self._fills_command):

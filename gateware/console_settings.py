@@ -90,7 +90,10 @@ class ConsoleSettings(wiring.Component):
             with m.If(self.setting == name):
                 m.d.comb += self.limit.eq(C(limit, COUNTER_BITS).bit_select(self.phase, 1))
         length = Cat(self.length, C(0, COUNTER_BITS - len(self.length)))
-        prompt = Mux(self.bench, self.phase == 0, length.bit_select(self.phase, 1))
+        # a register: the bit of the phase that comes next
+        prompt, ahead = Signal(reset_less=True), Signal.like(self.phase)
+        m.d.comb += ahead.eq(self.phase + 1)
+        m.d.sync += prompt.eq(Mux(self.bench, ahead == 0, length.bit_select(ahead, 1)))
         m.d.comb += [
             bits[Number.PROMPT].eq(prompt),
             bits[Number.TEXT].eq(self.text),

@@ -78,13 +78,13 @@ class BitClock(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        phase = Signal(self._width)
-        total = Signal(self._width + 1)
-        m.d.comb += [total.eq(phase + self._step), self.tick.eq(total[-1] & self.run)]
+        # the phase of the next cycle, with the carry, so that the tick comes from a register
+        total = Signal(self._width + 1, init=self._step)
+        m.d.comb += self.tick.eq(total[-1] & self.run)
         with m.If(self.run):
-            m.d.sync += phase.eq(total)
+            m.d.sync += total.eq(total[:-1] + self._step)
         with m.Else():
-            m.d.sync += phase.eq(0)
+            m.d.sync += total.eq(self._step)
         return m
 
 

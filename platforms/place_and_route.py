@@ -120,6 +120,7 @@ class _NextpnrRuns:
         found = project.tools.found()
         self._environment = {environment_variable(tool): path for tool, path in found.items()}
         (_, placer), (packing_tool, packer) = found.items()
+        self._placer, self._platform = Path(placer), project.board.build_platform("nextpnr")
         self._version = nextpnr_version(placer)
         self._packing = f"{packing_tool} {tool_version(packer) or ''}"
         self._inputs = [path for path in project.files if path.suffix not in (".il", ".v")]
@@ -131,13 +132,14 @@ class _NextpnrRuns:
         )
 
     def run(self, seed: int, title: str) -> Path:
-        """Directory with log, report, versions and, if the clock is met, the bitstream."""
+        """Directory with log, report, versions and, if the tools made one, the bitstream."""
 
         def make(work: Path, target: Path):
             target.mkdir()
             for path in self._inputs:
                 shutil.copy(path, work / path.name)
             environment = {**self._environment, SEED_VARIABLE: str(seed)}
+            environment |= self._platform.prepare_run(self._placer, work)
             status, log = _run_with_phases(self._project, work, environment, title)
             bitstream = work / self._project.bitstream.name
             done = status == 0 and bitstream.exists()
@@ -219,7 +221,8 @@ def refuse_if_too_slow(placed: Placed, clock_mhz: float) -> None:
     if placed.meets(clock_mhz):
         return
     if placed.fmax_mhz >= clock_mhz:
-        raise UserError(f"timing not met: {placed.violation}; see {TIMING_RPT}")
+        log = TIMING_RPT if placed.tool.startswith("Vivado") else NEXTPNR_LOG
+        raise UserError(f"timing not met: {placed.violation}; see {log}")
     step = 5 if placed.fmax_mhz > 10 else 1
     # a hundredth less, since every placement comes out a little different
     slower = math.floor(0.99 * placed.fmax_mhz / step) * step

@@ -19,6 +19,9 @@ NEXTPNR_LOG, NEXTPNR_REPORT = "top.tim", "top.report.json"
 def read_nextpnr(log_path: Path, report_path: Path | None, family: Family, tool: str) -> Placed:
     """From the log and the JSON report, which nextpnr-xilinx does not write.
 
+    A hold time counts as violated by the slack that is printed of it, even if nextpnr says it is
+    for another reason.
+
     ``tool``: "nextpnr-ecp5 0.11.1", or without a version. Units of the family that nextpnr counts
     in other units are left out of :attr:`.placed.Placed.used`.
 
@@ -44,7 +47,12 @@ def read_nextpnr(log_path: Path, report_path: Path | None, family: Family, tool:
         raise NotAReport(f"{log_path} tells no frequency of a clock")
     name, _, version = tool.partition(" ")
     return Placed(
-        tool, min(clocks.values()), path, _used(log, family), versions={name: version or None}
+        tool,
+        min(clocks.values()),
+        path,
+        _used(log, family),
+        _hold_violation(log),
+        versions={name: version or None},
     )
 
 
@@ -52,6 +60,14 @@ def _clocks_of_log(log: str) -> dict[str, float]:
     """The last frequency told of every clock is the one after routing."""
     pattern = r"Max frequency for clock\s+'([^']*)':\s*([\d.]+) MHz"
     return {name: float(mhz) for name, mhz in re.findall(pattern, log)}
+
+
+def _hold_violation(log: str) -> str | None:
+    """The worst slack, the first one listed, if it is not above 0."""
+    pattern = r"Hold/min time violation for (.*):\n(?:Info: .*\n)*?Info: +hold +\S+ +(\S+) Source"
+    slacks = [(float(slack), where) for where, slack in re.findall(pattern, log)]
+    slack, where = min(slacks, default=(1, None))
+    return None if slack > 0 else f"hold slack {slack:g} ns, {where}"
 
 
 def _path_of_report(report: dict, clock: str | None) -> CriticalPath | None:

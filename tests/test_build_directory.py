@@ -238,9 +238,12 @@ def test_only_the_run_s_own_reports_count_after_it(tmp_path, monkeypatch):
     assert project.has_bitstream()
 
 
-def test_a_hold_violation_is_refused(tmp_path):
-    placed = Placed("Vivado v.2023.2", 150.0, violation="hold slack -0.02 ns of clk")
+@pytest.mark.parametrize(
+    ("tool", "log"), [("Vivado v.2023.2", "top_timing.rpt"), ("nextpnr-ecp5 0.11.1", "top.tim")]
+)
+def test_a_hold_violation_is_refused(tool, log):
+    placed = Placed(tool, 150.0, violation="hold slack -0.02 ns of clk")
     assert not placed.meets(100.0)
     with pytest.raises(UserError) as error:
         place_and_route.refuse_if_too_slow(placed, 100.0)
-    assert str(error.value) == ("timing not met: hold slack -0.02 ns of clk; see top_timing.rpt")
+    assert str(error.value) == f"timing not met: hold slack -0.02 ns of clk; see {log}"

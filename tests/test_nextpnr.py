@@ -10,7 +10,7 @@ from gateware.hw_config import HwConfig
 from gateware.program import Program
 from model.errors import UserError
 from model.random_model import random_model
-from platforms import place_and_route, toolchain
+from platforms import nextpnr, place_and_route, toolchain
 from platforms.board import board
 from platforms.synthesis import Synthesis
 from platforms.yosys import ToolError
@@ -96,11 +96,27 @@ def test_tang_build_directories(program, no_synthesis, tmp_path, name, part, fam
     assert set(content(project)) == {"build_top.sh", "top.il", "top.v", "top.cst", "top.json"}
     place, pack = commands(project)
     assert place.startswith('"$NEXTPNR_HIMBAECHEL_GOWIN" --seed ')
+    assert '${GOWIN_CHIPDB:+--chipdb "$GOWIN_CHIPDB"} --timing-allow-fail' in place
     assert "--report top.report.json --freq 27 " in place
     assert f"--device {part} --vopt family={family} --vopt cst=top.cst" in place
     assert f"-d {family} -o top.fs" in pack and pack.endswith("top.pnr.json")
     assert f'IO_LOC "uart_0__rx__io" {rx};' in content(project)["top.cst"]
     assert project.bitstream.name == "top.fs"
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_a_chip_database_of_its_own_for_a_gowin_board(tmp_path, monkeypatch, made):
+    asked = []
+
+    def write_database(placer, family, target):
+        asked.append((placer, family, target))
+        return made
+
+    monkeypatch.setattr(nextpnr, "write_database", write_database)
+    platform = board("tang-primer-20k").build_platform("nextpnr")
+    variables = platform.prepare_run(tmp_path / "placer", tmp_path)
+    assert asked == [(tmp_path / "placer", "GW2A-18C", tmp_path / "chipdb.bin")]
+    assert variables == ({"GOWIN_CHIPDB": "chipdb.bin"} if made else {})
 
 
 def test_the_script_works_on_its_own(project, tools):

@@ -187,6 +187,43 @@ def test_a_missed_clock_is_no_failure(tmp_path):
     assert read_nextpnr(tmp_path, XC7, "x").fmax_mhz == 121.25
 
 
+HOLD = """\
+Info: 2 Hold/min time violations (showing 10 worst paths):
+
+{word}: Hold/min time violation for clock 'posedge clk':
+Info:       type curr  total name
+Info:   clk-to-q  0.20  0.20 Source core.address_DFF_Q_2.Q
+Info:    routing  0.55  0.75 Net core.address[2] (16,25) -> (16,27)
+Info:                          Sink core.weights.0.10.ADB6
+Info:       hold -0.12  {slack} Source core.weights.0.10.ADB6
+Info: 0.08 ns logic, 0.55 ns routing
+
+"""
+
+
+@pytest.mark.parametrize(
+    ("slacks", "violation"),
+    [
+        (["0.63"], None),
+        (["0.63", "-0.05"], "hold slack -0.05 ns, clock 'posedge clk'"),
+        (["0.00"], "hold slack 0 ns, clock 'posedge clk'"),
+    ],
+)
+def test_a_hold_time_counts_by_the_slack_that_nextpnr_prints(tmp_path, slacks, violation):
+    """For Gowin's block memories it warns of times that are kept: nextpnr's issue 1803."""
+    text = "".join(HOLD.format(word="Warning", slack=slack) for slack in slacks)
+    (tmp_path / "top.tim").write_text(text + ECP5_LOG)
+    placed = read_nextpnr(tmp_path, ECP5, "x")
+    assert placed.violation == violation
+    assert placed.meets(90.0) == (violation is None)
+
+
+def test_a_hold_time_that_stopped_nextpnr(tmp_path):
+    (tmp_path / "top.tim").write_text(HOLD.format(word="ERROR", slack="0.63") + ECP5_LOG)
+    with pytest.raises(NotAReport, match=r"top\.tim is of a run that failed"):
+        read_nextpnr(tmp_path, ECP5, "x")
+
+
 def test_vivado(tmp_path):
     (tmp_path / "top_timing.rpt").write_text(TIMING_RPT)
     (tmp_path / "top_utilization_place.rpt").write_text(UTILIZATION_RPT)
