@@ -1,5 +1,7 @@
 """Reads a command: its name, and the number behind it."""
 
+from functools import partial
+
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -7,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from .console_line import COMMAND_BITS
 from .console_messages import COMMANDS, DECIMALS, ROM_LAYOUT, SETTINGS, Number
 from .console_number import REQUEST, Operation
+from .delay import delayed
 
 UNKNOWN = len(COMMANDS)
 """Code of what is no command."""
@@ -147,12 +150,15 @@ class CommandReader(wiring.Component):
         digits = Signal(reset_less=True)  # there are some
         point = Signal(reset_less=True)
         decimals = Signal(range(DECIMALS + 1), reset_less=True)
-        fixed_point = self.command == Number.TEMPERATURE
+        # registers, settled when a character is looked at
+        flag = partial(delayed, m, cycles=1)
+        fixed_point = flag(self.command == Number.TEMPERATURE, name="fixed_point")
+        none, full = flag(decimals == 0, name="none"), flag(decimals == DECIMALS, name="full")
         with m.State("CLEAR"):
             m.d.comb += self.request.clear.eq(1)
             cleared = (digits, point, decimals, self._scaling)
             m.d.sync += [signal.eq(0) for signal in cleared]
-            m.next = "CHARACTER"
+            m.next = "DECODE CHARACTER"
         with m.State("READ CHARACTER"):
             m.next = "FETCH CHARACTER"
         with m.State("FETCH CHARACTER"):
@@ -161,15 +167,15 @@ class CommandReader(wiring.Component):
             m.next = "CHARACTER"
         with m.State("CHARACTER"):
             with m.If(self.at_end):
-                with m.If(point & (decimals == 0)):
+                with m.If(point & none):
                     self._refuse(m)
-                with m.Elif(fixed_point & (decimals != DECIMALS)):
+                with m.Elif(fixed_point & ~full):
                     m.d.sync += [self._scaling.eq(1), decimals.eq(decimals + 1)]
                     m.d.comb += self._append.eq(1)
                     m.next = "APPEND"
                 with m.Else():
                     m.next = "IDLE"
-            with m.Elif(self._is_digit & (decimals != DECIMALS)):
+            with m.Elif(self._is_digit & ~full):
                 m.d.sync += [digits.eq(1), decimals.eq(decimals + point)]
                 m.d.comb += self._append.eq(1)
                 m.next = "APPEND"

@@ -10,9 +10,9 @@ COUNTER_BITS = 32
 class RingCounter(wiring.Component):
     """Counts cycles with ``event``, modulo 2**32.
 
-    In the cycle in which ``phase`` is i, ``bit`` is bit i of the count. Events are collected for a
-    turn of 32 cycles and then added, bit by bit, in the turn after it; so an event is in the count
-    after at most two turns.
+    In the cycle before that in which ``phase`` is i, ``coming`` is bit i of the count. Events are
+    collected for a turn of 32 cycles and then added, bit by bit, in the turn after it; so an event
+    is in the count after at most two turns.
 
     Parameters
     ----------
@@ -26,13 +26,13 @@ class RingCounter(wiring.Component):
     clear : In(1)
         Makes the count 0, but for events of the two turns before.
     event : In(1)
-    bit : Out(1)
+    coming : Out(1)
     """
 
     def __init__(self, *, events: int = COUNTER_BITS):
         self._events = events
         super().__init__(
-            {"phase": In(range(COUNTER_BITS)), "clear": In(1), "event": In(1), "bit": Out(1)}
+            {"phase": In(range(COUNTER_BITS)), "clear": In(1), "event": In(1), "coming": Out(1)}
         )
 
     def elaborate(self, platform):
@@ -43,7 +43,7 @@ class RingCounter(wiring.Component):
         carry = Signal(reset_less=True)
         turn = Signal()
         total = ring[0] + addend[0] + carry
-        m.d.comb += [self.bit.eq(ring[0]), turn.eq(self.phase == COUNTER_BITS - 1)]
+        m.d.comb += [self.coming.eq(ring[1]), turn.eq(self.phase == COUNTER_BITS - 1)]
         m.d.sync += [
             ring.eq(Cat(ring[1:], total[0])),
             collected.eq(collected + self.event),

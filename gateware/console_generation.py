@@ -36,7 +36,8 @@ class Generation(wiring.Component):
     ending : Out(Ending)
     phase : In(5), the number unit's
     text_tokens, cycles, waiting : Out(1)
-        Counts, of each bit ``phase``; complete 64 cycles after the end, until the next ``start``.
+        Counts, of each the bit of the phase that comes next; complete 64 cycles after the end,
+        until the next ``start``.
         ``cycles`` counts those from the first one of the first prompt token's program to the one
         in which the last output token is taken, both included, less those in which the core
         offers a token that is not taken; ``waiting`` counts these. Modulo 2**32.
@@ -220,7 +221,7 @@ class Generation(wiring.Component):
             m.submodules[name] = counter = RingCounter(events=most)
             m.d.comb += [counter.phase.eq(self.phase), counter.clear.eq(self.core_start)]
             m.d.sync += counter.event.eq(event)
-            m.d.comb += getattr(self, name).eq(counter.bit)
+            m.d.comb += getattr(self, name).eq(counter.coming)
         with m.If(self.prompt.valid & self.prompt.ready):
             m.d.sync += begun.eq(1)
         with m.If(self.core_start):

@@ -32,6 +32,22 @@ class Event(enum.Enum, shape=2):
     """the line is complete"""
 
 
+class Addition(enum.Enum, shape=3):
+    """What an echoed byte is to the line."""
+
+    COUNTED = 0
+    """one of a line with an error"""
+    OF_COMMAND = 1
+    OF_CHARACTER = 2
+    """a further byte of one"""
+    ESCAPED = 3
+    BACKSLASH = 4
+    SLASH = 5
+    """the first of a command"""
+    CHARACTER = 6
+    """the first or only byte of one"""
+
+
 class LineEditor(wiring.Component):
     """Takes bytes from the queue, echoes them and keeps the line; docs/console.md has the rules.
 
@@ -119,6 +135,7 @@ class LineEditor(wiring.Component):
         m.d.comb += self.sent.payload.eq(item.byte)
         self._decode(m)
         self._compare(m)
+        self._choose_addition(m)
         self._write = self._memory(m)
         with m.FSM():
             with m.State("WAIT"):
@@ -192,6 +209,22 @@ class LineEditor(wiring.Component):
         self._fills_context = flag(length == self._ctx_len, name="fills_context")
         self._fills_command = flag(length == MAX_COMMAND, name="fills_command")
         m.d.comb += self.empty.eq(self._is_empty)
+
+    def _choose_addition(self, m: Module):
+        """What the byte will be to the line: a register, settled when it is echoed."""
+        self._addition = addition = Signal(Addition, reset_less=True)
+        kinds = (
+            (self.failed, Addition.COUNTED),
+            (self.command, Addition.OF_COMMAND),
+            (self._sequence.any(), Addition.OF_CHARACTER),
+            (self._pending, Addition.ESCAPED),
+            (self._is_backslash, Addition.BACKSLASH),
+            (self._is_slash & self._is_empty, Addition.SLASH),
+        )
+        m.d.sync += addition.eq(Addition.CHARACTER)
+        for condition, kind in reversed(kinds):
+            with m.If(condition):
+                m.d.sync += addition.eq(kind)
 
     def _memory(self, m: Module):
         """The line; its write port, which always points behind the line's end."""
@@ -283,35 +316,38 @@ class LineEditor(wiring.Component):
 
     def _add(self, m: Module):
         """An echoed byte becomes a part of the line."""
-        byte, character = self._item.byte, self._character
         with m.State("ADD"):
             m.next = "WAIT"
-            with m.If(self.failed):
-                m.d.sync += self._longer.eq(~self._continues & ~self._has_outgrown)
-            with m.Elif(self.command):
-                self._add_to_command(m)
-            with m.Elif(self._sequence.any()):
-                m.d.sync += character.eq(Cat(byte, character))
-                with m.If(~self._continues):
-                    # with what it cuts off, it counts as one character
-                    self._fail(m, LineError.NO_TOKEN)
-                with m.Else():
-                    m.d.sync += self._sequence.eq(self._sequence - 1)
-                    with m.If(self._sequence == 1):
-                        m.next = "SEARCH"
-            with m.Elif(self._pending):
-                m.d.sync += character.eq(Mux(self._is_n, NEWLINE, byte))
+            with m.Switch(self._addition):
+                with m.Case(Addition.COUNTED):
+                    m.d.sync += self._longer.eq(~self._continues & ~self._has_outgrown)
+                with m.Case(Addition.OF_COMMAND):
+                    self._add_to_command(m)
+                with m.Case(Addition.OF_CHARACTER):
+                    self._continue_character(m)
+                with m.Case(Addition.ESCAPED):
+                    m.d.sync += self._character.eq(Mux(self._is_n, NEWLINE, self._item.byte))
+                    m.next = "SEARCH"
+                    with m.If(~(self._is_n | self._is_backslash | self._is_slash)):
+                        self._fail(m, LineError.ESCAPE)
+                        m.next = "WAIT"
+                with m.Case(Addition.BACKSLASH):
+                    m.d.sync += self._pending.eq(1)
+                with m.Case(Addition.SLASH):
+                    m.d.sync += self.command.eq(1)
+                    self._add_to_command(m)
+                with m.Case(Addition.CHARACTER):
+                    self._begin_character(m)
+
+    def _continue_character(self, m: Module):
+        m.d.sync += self._character.eq(Cat(self._item.byte, self._character))
+        with m.If(~self._continues):
+            # with what it cuts off, it counts as one character
+            self._fail(m, LineError.NO_TOKEN)
+        with m.Else():
+            m.d.sync += self._sequence.eq(self._sequence - 1)
+            with m.If(self._sequence == 1):
                 m.next = "SEARCH"
-                with m.If(~(self._is_n | self._is_backslash | self._is_slash)):
-                    self._fail(m, LineError.ESCAPE)
-                    m.next = "WAIT"
-            with m.Elif(self._is_backslash):
-                m.d.sync += self._pending.eq(1)
-            with m.Elif(self._is_slash & self._is_empty):
-                m.d.sync += self.command.eq(1)
-                self._add_to_command(m)
-            with m.Else():
-                self._begin_character(m)
 
     def _begin_character(self, m: Module):
         m.d.sync += self._character.eq(self._item.byte)

@@ -113,6 +113,8 @@ REFUSALS = (
 )
 """By the setting's command."""
 LINE_REFUSALS = tuple(Message[error.name] for error in LineError)
+COUNTS = (Message.COUNTS_AFTER_TEXT, Message.COUNTS)
+"""By whether it was a /bench."""
 ENDINGS = (Message.ENDED_BY_COUNT, Message.ENDED_BY_CONTEXT, Message.STOPPED)
 
 _END_OF_LINE = "\r\n"

@@ -10,6 +10,7 @@ from model.config import ModelConfig
 
 from .console_counter import COUNTER_BITS
 from .console_messages import COUNT_LIMIT, SEED_LIMIT, SETTINGS, TEMPERATURE_STEPS, Number
+from .delay import delayed
 
 DEFAULT_TEMPERATURE = 80
 """In hundredths."""
@@ -38,7 +39,8 @@ class ConsoleSettings(wiring.Component):
     store : In(1)
         From the next cycle on, the setting ``number`` takes ``result`` while ``loading``.
     length, bench : In, the tokens of the prompt (``bench``: 1)
-    text, cycles, waiting : In(1), bit ``phase`` of each
+    text, cycles, waiting : In(1)
+        Of each the bit of the phase that comes next.
     bit : Out(1)
         Bit ``phase`` of Number ``number``; of a setting only while ``loading``.
     setting : In(range(4)), limit : Out(1)
@@ -81,24 +83,25 @@ class ConsoleSettings(wiring.Component):
         }
         number, store = Signal.like(self.number, reset_less=True), Signal(reset_less=True)
         m.d.sync += [number.eq(self.number), store.eq(self.store)]
-        bits = Signal(len(Number))
+        # of the phase that comes next; the outputs are registers
+        ahead, coming = Signal.like(self.phase), Signal(len(Number))
+        m.d.comb += ahead.eq(self.phase + 1)
         for name, (ring, limit) in rings.items():
-            inside = self.phase < len(ring)
-            m.d.comb += bits[name].eq(ring[0] & inside)
-            with m.If(self.loading & (number == name) & inside):
+            inside = ahead < len(ring)
+            selected = delayed(m, number == name, 1, name="selected")
+            turning = self.loading & selected & delayed(m, inside, 1, name="inside")
+            bit = Mux(turning, ring.rotate_right(1)[0], ring[0])
+            m.d.comb += coming[name].eq(bit & inside)
+            with m.If(turning):
                 m.d.sync += ring.eq(Cat(ring[1:], Mux(store, self.result, ring[0])))
             with m.If(self.setting == name):
-                m.d.comb += self.limit.eq(C(limit, COUNTER_BITS).bit_select(self.phase, 1))
+                m.d.sync += self.limit.eq(C(limit, COUNTER_BITS).bit_select(ahead, 1))
         length = Cat(self.length, C(0, COUNTER_BITS - len(self.length)))
-        # a register: the bit of the phase that comes next
-        prompt, ahead = Signal(reset_less=True), Signal.like(self.phase)
-        m.d.comb += ahead.eq(self.phase + 1)
-        m.d.sync += prompt.eq(Mux(self.bench, ahead == 0, length.bit_select(ahead, 1)))
         m.d.comb += [
-            bits[Number.PROMPT].eq(prompt),
-            bits[Number.TEXT].eq(self.text),
-            bits[Number.CYCLES].eq(self.cycles),
-            bits[Number.WAITING].eq(self.waiting),
-            self.bit.eq(bits.bit_select(number, 1)),
+            coming[Number.PROMPT].eq(Mux(self.bench, ahead == 0, length.bit_select(ahead, 1))),
+            coming[Number.TEXT].eq(self.text),
+            coming[Number.CYCLES].eq(self.cycles),
+            coming[Number.WAITING].eq(self.waiting),
         ]
+        m.d.sync += self.bit.eq(coming.bit_select(number, 1))
         return m

@@ -15,6 +15,7 @@ from .console_line import Event, LineEditor
 from .console_messages import (
     ANSWERS,
     BENCH,
+    COUNTS,
     ENDINGS,
     LINE_REFUSALS,
     REFUSALS,
@@ -30,6 +31,25 @@ from .console_vocabulary import ConsoleVocabulary, token_texts
 from .core import core_signature
 from .identification import Identification
 from .receive_queue import QUEUED_LAYOUT
+
+
+class Reply(enum.Enum, shape=4):
+    """What is to be said; what stands for several texts has its choice among them made later."""
+
+    WELCOME = 0
+    RUBOUT = 1
+    ERASED = 2
+    EMPTY = 3
+    PROMPT = 4
+    LINE_REFUSAL = 5
+    """by the editor's error"""
+    REFUSAL = 6
+    """by the command, as ANSWER"""
+    ANSWER = 7
+    COUNTS = 8
+    """after a text, or of /bench"""
+    ENDING = 9
+    """by the generation's"""
 
 
 class Then(enum.Enum, shape=2):
@@ -112,9 +132,11 @@ class TextConsole(wiring.Component):
         self._connect_texts(m, entries)
         self._connect_line(m)
         self._connect_core(m)
-        self._connect_sent(m)
+        answered = self._connect_sent(m)
         self._interrupted, self._bench = Signal(), Signal()
-        with m.If(self._printer.answered):
+        # a register
+        m.d.sync += editor.enable.eq(0)
+        with m.If(answered):
             m.d.sync += self._interrupted.eq(0)
         with m.If(self.interrupt):
             m.d.sync += self._interrupted.eq(1)
@@ -193,17 +215,31 @@ class TextConsole(wiring.Component):
         ]
 
     def _connect_sent(self, m: Module):
-        """At most one of the three sends at a time."""
+        """From the three, of which at most one sends at a time, through a register.
+
+        Returns when the end of an answer is taken from there.
+        """
         printer, editor, generation = self._printer, self._editor, self._generation
         sources = [source.sent for source in (printer, editor, generation)]
         payloads = [source.payload for source in sources]
+        valid, byte = Signal(), Signal(8, reset_less=True)
+        is_end = Signal(reset_less=True)
         m.d.comb += [
-            self.sent.valid.eq(Cat(source.valid for source in sources).any()),
-            self.sent.payload.eq(
-                Mux(printer.busy, payloads[0], Mux(generation.busy, payloads[2], payloads[1]))
-            ),
-            *(source.ready.eq(self.sent.ready) for source in sources),
+            self.sent.valid.eq(valid),
+            self.sent.payload.eq(byte),
+            *(source.ready.eq(~valid) for source in sources),
         ]
+        with m.If(~valid):
+            m.d.sync += [
+                valid.eq(Cat(source.valid for source in sources).any()),
+                is_end.eq(printer.answered),
+                byte.eq(
+                    Mux(printer.busy, payloads[0], Mux(generation.busy, payloads[2], payloads[1]))
+                ),
+            ]
+        with m.Elif(self.sent.ready):
+            m.d.sync += valid.eq(0)
+        return valid & self.sent.ready & is_end
 
     def _connect_number(self, m: Module):
         """The number unit to its users: the reader, the printer, and what stores a setting."""
@@ -242,22 +278,43 @@ class TextConsole(wiring.Component):
                 with m.If(self._advancing):
                     m.next = "COUNT"
                 with m.Else():
-                    m.next = "SAY"
+                    m.next = "CHOOSE"
 
-    def _say(self, m: Module, message: Message, then: Then):
-        m.d.sync += [self._page.eq(self._pages[message]), self._then.eq(then)]
-        m.next = "SAY"
+    def _say(self, m: Module, reply: Reply):
+        m.d.sync += self._reply.eq(reply)
+        m.next = "CHOOSE"
 
-    def _say_one_of(self, m: Module, messages: Sequence[Message], selector, then: Then):
-        with m.Switch(selector):
-            for value, message in enumerate(messages):
-                with m.Case(value):
-                    m.d.sync += self._page.eq(self._pages[message])
-        m.d.sync += self._then.eq(then)
-        m.next = "SAY"
+    def _choose(self, m: Module):
+        """The text of a reply, and what follows it."""
+        command = self._reader.command
+        with m.Switch(self._reply):
+            for reply, messages, selector, then in (
+                (Reply.WELCOME, (Message.WELCOME,), 0, Then.NEW_LINE),
+                (Reply.RUBOUT, (Message.RUBOUT,), 0, Then.TYPING),
+                (Reply.ERASED, (Message.ERASED,), 0, Then.NEW_LINE),
+                (Reply.EMPTY, (Message.EMPTY,), 0, Then.NEW_LINE),
+                (Reply.PROMPT, (Message.PROMPT,), 0, Then.GENERATION),
+                (Reply.LINE_REFUSAL, LINE_REFUSALS, self._editor.error, Then.NEW_LINE),
+                (Reply.REFUSAL, REFUSALS, command, Then.NEW_LINE),
+                (Reply.ANSWER, ANSWERS, command, Then.NEW_LINE),
+                (Reply.COUNTS, COUNTS, self._bench, Then.ENDING),
+                (Reply.ENDING, ENDINGS, self._generation.ending, Then.NEW_LINE),
+            ):
+                with m.Case(reply):
+                    m.d.sync += self._then.eq(then)
+                    with m.Switch(selector):
+                        for value, message in enumerate(messages):
+                            with m.Case(value):
+                                m.d.sync += self._page.eq(self._pages[message])
+                    if reply is Reply.PROMPT:
+                        m.d.sync += self._bench.eq(0)
+                    if reply is Reply.ANSWER:
+                        with m.If(command == BENCH):
+                            m.d.sync += [self._bench.eq(1), self._then.eq(Then.GENERATION)]
 
     def _control(self, m: Module):
         editor, generation, number = self._editor, self._generation, self._number
+        self._reply = Signal(Reply, reset_less=True)
         self._page = Signal.like(self._printer.page, reset_less=True)
         self._then = Signal(Then, reset_less=True)
         self._advancing = Signal(reset_less=True)
@@ -267,7 +324,10 @@ class TextConsole(wiring.Component):
         m.d.comb += self._printer.page.eq(self._page)
         with m.FSM():
             with m.State("RESET"):
-                self._say(m, Message.WELCOME, Then.NEW_LINE)
+                self._say(m, Reply.WELCOME)
+            with m.State("CHOOSE"):
+                self._choose(m)
+                m.next = "SAY"
             with m.State("SAY"):
                 m.d.comb += self._printer.start.eq(1)
                 m.next = "SAYING"
@@ -294,8 +354,7 @@ class TextConsole(wiring.Component):
                     m.next = "STORE"
             self._store(m)
             with m.State("COUNT"):
-                counts = (Message.COUNTS_AFTER_TEXT, Message.COUNTS)
-                self._say_one_of(m, counts, generation.bench, Then.ENDING)
+                self._say(m, Reply.COUNTS)
 
     def _proceed(self, m: Module):
         """After a text."""
@@ -305,40 +364,37 @@ class TextConsole(wiring.Component):
             with m.Case(Then.GENERATION):
                 m.next = "GENERATE"
             with m.Case(Then.ENDING):
-                self._say_one_of(m, ENDINGS, self._generation.ending, Then.NEW_LINE)
+                self._say(m, Reply.ENDING)
 
     def _type(self, m: Module):
         """Let the editor work until it wants something said."""
         editor = self._editor
-        m.d.comb += editor.enable.eq(~self._interrupted)
+        m.d.sync += editor.enable.eq(~self._interrupted)
         with m.Switch(editor.event):
-            with m.Case(Event.NONE), m.If(self._interrupted & editor.waiting):
-                self._say(m, Message.EMPTY, Then.NEW_LINE)
+            with m.Case(Event.NONE), m.If(self._interrupted & editor.waiting & ~editor.enable):
+                self._say(m, Reply.EMPTY)
             with m.Case(Event.RUBOUT):
-                self._say(m, Message.RUBOUT, Then.TYPING)
+                self._say(m, Reply.RUBOUT)
             with m.Case(Event.ERASED):
-                self._say(m, Message.ERASED, Then.NEW_LINE)
+                self._say(m, Reply.ERASED)
             with m.Case(Event.ENTERED):
                 with m.If(editor.failed):
-                    self._say_one_of(m, LINE_REFUSALS, editor.error, Then.NEW_LINE)
+                    self._say(m, Reply.LINE_REFUSAL)
                 with m.Elif(editor.command):
                     m.next = "READ"
                 with m.Elif(editor.empty):
-                    self._say(m, Message.EMPTY, Then.NEW_LINE)
+                    self._say(m, Reply.EMPTY)
                 with m.Else():
-                    m.d.sync += self._bench.eq(0)
-                    self._say(m, Message.PROMPT, Then.GENERATION)
+                    self._say(m, Reply.PROMPT)
 
     def _obey(self, m: Module):
         """Carry out the command that was read."""
         reader = self._reader
         with m.If(reader.refused):
-            self._say_one_of(m, REFUSALS, reader.command, Then.NEW_LINE)
+            self._say(m, Reply.REFUSAL)
         with m.Else():
-            self._say_one_of(m, ANSWERS, reader.command, Then.NEW_LINE)
+            self._say(m, Reply.ANSWER)
             with m.If(reader.argument):
                 m.d.sync += self._advancing.eq(0)
                 m.d.comb += self._number.request.start.eq(1)
                 m.next = "STORE"
-        with m.If(reader.command == BENCH):
-            m.d.sync += [self._bench.eq(1), self._then.eq(Then.GENERATION)]

@@ -59,7 +59,13 @@ def identity(compiler: list[str]) -> str:
 
 
 def compile_library(
-    compiler: list[str], sources: list[Path], target: Path, include: Path, jobs: int
+    compiler: list[str],
+    sources: list[Path],
+    target: Path,
+    include: Path,
+    jobs: int,
+    *,
+    flags: tuple[str, ...] = FLAGS,
 ) -> None:
     """Compile C++ ``sources`` (all in one directory) to the shared library ``target``.
 
@@ -70,7 +76,7 @@ def compile_library(
     def compile_unit(source: Path) -> str:
         unit = f"{source.stem}.o"
         run_tool(
-            [*compiler, *FLAGS, f"-I{include}", "-c", source.name, "-o", unit],
+            [*compiler, *flags, f"-I{include}", "-c", source.name, "-o", unit],
             directory,
         )
         return unit

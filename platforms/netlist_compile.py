@@ -29,8 +29,8 @@ _YOSYS_MODELS = {
     "gowin": "+/gowin/cells_sim.v",
 }
 
-OPTIMIZATION = '#pragma GCC optimize "O1"\n'
-"""A netlist runs for some thousand cycles: compiling takes longer than running."""
+FLAGS = (*cpp_compiler.FLAGS, "-O0")
+"""A netlist runs for some thousand cycles: optimizing it takes longer than running it without."""
 
 _SCRIPT = """\
 read_json netlist.json
@@ -75,7 +75,7 @@ def compile_netlist(netlist: Module, component: Core, family: str) -> cxxrtl.Com
         family,
         yosys.version(),
         cpp_compiler.identity(compiler),
-        *cpp_compiler.FLAGS,
+        *FLAGS,
         *(path.read_text(encoding="utf-8") for path in sources),
     )
 
@@ -115,7 +115,7 @@ def _compile(work: Path, target: Path, ports: dict, compiler: list[str]) -> None
     shutil.copy(cxxrtl.HARNESS, sources[0])
     for i, text in enumerate(files):
         sources.append(work / f"part{i}.cc")
-        sources[-1].write_text(OPTIMIZATION + as_words(text, bits), encoding="utf-8")
+        sources[-1].write_text(as_words(text, bits), encoding="utf-8")
     lists = {True: "", False: ""}
     for port in ports.values():
         lists[port.is_input] += f" X({cxxrtl.mangle(port.name)})"
@@ -128,4 +128,6 @@ def _compile(work: Path, target: Path, ports: dict, compiler: list[str]) -> None
         encoding="utf-8",
     )
     sources.sort(key=lambda path: -path.stat().st_size)
-    cpp_compiler.compile_library(compiler, sources, target, yosys.cxxrtl_headers(), jobs)
+    cpp_compiler.compile_library(
+        compiler, sources, target, yosys.cxxrtl_headers(), jobs, flags=FLAGS
+    )

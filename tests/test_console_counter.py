@@ -21,10 +21,10 @@ def test_ring_counter(events):
             ctx.set(counter.phase, phase)
             ctx.set(counter.event, event)
             ctx.set(counter.clear, clear)
-            bit = ctx.get(counter.bit) << phase
+            coming = ctx.get(counter.coming)
             await ctx.tick()
             phase = (phase + 1) % 32
-            return bit
+            return coming << phase
 
         for run in range(6):
             for _ in range(rng.randrange(40)):
