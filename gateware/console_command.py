@@ -69,7 +69,8 @@ class CommandReader(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        self._append = Signal()
+        # registers
+        m.d.sync += [self.rewind.eq(0), self.advance.eq(0)]
         # what the entries are: registers, a cycle after them
         self._is_space, self._is_point = Signal(reset_less=True), Signal(reset_less=True)
         self._is_digit, self._is_same = Signal(reset_less=True), Signal(reset_less=True)
@@ -84,13 +85,12 @@ class CommandReader(wiring.Component):
             m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
             with m.State("IDLE"), m.If(self.start):
                 m.d.sync += [self.command.eq(0), self.argument.eq(0), self.refused.eq(0)]
-                m.d.comb += [self.rewind_name.eq(1), self.rewind.eq(1)]
+                m.d.comb += self.rewind_name.eq(1)
+                m.d.sync += self.rewind.eq(1)
                 m.next = "SLASH"
             self._match(m)
             self._skip_spaces(m)
             self._read_number(m)
-        with m.If(self._append):
-            m.d.comb += [self.request.start.eq(1), self.request.operation.eq(Operation.APPEND)]
         with m.If(self.busy & ~self._scaling):
             m.d.comb += self.request.addend.eq(self.value[:4])
         return m
@@ -99,8 +99,10 @@ class CommandReader(wiring.Component):
         """Compare with one name after the other."""
         differs = Signal(reset_less=True)
         with m.State("SLASH"):
-            m.d.comb += self.advance.eq(1)
+            m.d.sync += self.advance.eq(1)
             m.d.sync += differs.eq(0)
+            m.next = "MOVE NAME"
+        with m.State("MOVE NAME"):
             m.next = "READ NAME"
         with m.State("READ NAME"):
             m.next = "FETCH NAME"
@@ -110,12 +112,12 @@ class CommandReader(wiring.Component):
             m.next = "COMPARE"
         with m.State("COMPARE"):
             m.d.comb += self.advance_name.eq(1)
-            m.next = "READ NAME"
+            m.next = "MOVE NAME"
             with m.If(self.name.special):
                 with m.If(~differs & (self.at_end | self._is_space)):
                     m.next = "ARGUMENT"
                 with m.Else():
-                    m.d.comb += self.rewind.eq(1)
+                    m.d.sync += self.rewind.eq(1)
                     m.d.sync += self.command.eq(self.command + 1)
                     m.next = "SLASH"
                     with m.If(self.command == UNKNOWN - 1):
@@ -123,9 +125,11 @@ class CommandReader(wiring.Component):
             with m.Elif(self.at_end | ~self._is_same):
                 m.d.sync += differs.eq(1)
             with m.Else():
-                m.d.comb += self.advance.eq(1)
+                m.d.sync += self.advance.eq(1)
 
     def _skip_spaces(self, m: Module):
+        with m.State("MOVE SPACE"):
+            m.next = "READ SPACE"
         with m.State("READ SPACE"):
             m.next = "FETCH SPACE"
         with m.State("FETCH SPACE"):
@@ -136,8 +140,8 @@ class CommandReader(wiring.Component):
             with m.If(self.at_end):
                 m.next = "IDLE"
             with m.Elif(self._is_space):
-                m.d.comb += self.advance.eq(1)
-                m.next = "READ SPACE"
+                m.d.sync += self.advance.eq(1)
+                m.next = "MOVE SPACE"
             with m.Elif(self.command >= SETTINGS):
                 m.d.sync += self.command.eq(UNKNOWN)
                 m.next = "IDLE"
@@ -154,11 +158,14 @@ class CommandReader(wiring.Component):
         flag = partial(delayed, m, cycles=1)
         fixed_point = flag(self.command == Number.TEMPERATURE, name="fixed_point")
         none, full = flag(decimals == 0, name="none"), flag(decimals == DECIMALS, name="full")
+        too_large = flag(self.too_large, name="too_large")
         with m.State("CLEAR"):
             m.d.comb += self.request.clear.eq(1)
             cleared = (digits, point, decimals, self._scaling)
             m.d.sync += [signal.eq(0) for signal in cleared]
             m.next = "DECODE CHARACTER"
+        with m.State("MOVE CHARACTER"):
+            m.next = "READ CHARACTER"
         with m.State("READ CHARACTER"):
             m.next = "FETCH CHARACTER"
         with m.State("FETCH CHARACTER"):
@@ -171,24 +178,27 @@ class CommandReader(wiring.Component):
                     self._refuse(m)
                 with m.Elif(fixed_point & ~full):
                     m.d.sync += [self._scaling.eq(1), decimals.eq(decimals + 1)]
-                    m.d.comb += self._append.eq(1)
                     m.next = "APPEND"
                 with m.Else():
                     m.next = "IDLE"
             with m.Elif(self._is_digit & ~full):
                 m.d.sync += [digits.eq(1), decimals.eq(decimals + point)]
-                m.d.comb += self._append.eq(1)
                 m.next = "APPEND"
             with m.Elif(self._is_point & fixed_point & digits & ~point):
                 m.d.sync += point.eq(1)
-                m.d.comb += self.advance.eq(1)
-                m.next = "READ CHARACTER"
+                m.d.sync += self.advance.eq(1)
+                m.next = "MOVE CHARACTER"
             with m.Else():
                 self._refuse(m)
-        with m.State("APPEND"), m.If(~self.number_busy):
-            m.d.comb += self.advance.eq(~self._scaling)
-            m.next = "READ CHARACTER"
-            with m.If(self.too_large):
+        with m.State("APPEND"):
+            m.d.comb += [self.request.start.eq(1), self.request.operation.eq(Operation.APPEND)]
+            m.next = "APPENDING"
+        with m.State("APPENDING"), m.If(~self.number_busy):
+            m.next = "CHECK"
+        with m.State("CHECK"):
+            m.d.sync += self.advance.eq(~self._scaling)
+            m.next = "MOVE CHARACTER"
+            with m.If(too_large):
                 self._refuse(m)
 
     def _refuse(self, m: Module):

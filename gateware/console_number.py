@@ -74,7 +74,9 @@ class NumberUnit(wiring.Component):
         value = Signal(COUNTER_BITS, reset_less=True)
         operation = Signal(Operation, reset_less=True)
         started, clear = Signal(), Signal()
-        self._addend = Signal.like(request.addend, reset_less=True)
+        addend = Signal.like(request.addend, reset_less=True)
+        self._addend = Signal(reset_less=True)  # its bit ``phase``
+        ahead = Signal.like(self.phase)
         busy = Signal()  # from the cycle after ``started``
         self._running, self._divide = Signal(), operation == Operation.DIVIDE
         self._begin = Signal()
@@ -83,12 +85,13 @@ class NumberUnit(wiring.Component):
             self.value.eq(value[0]),
             self.loading.eq(self._running & self._load),
         ]
-        m.d.comb += self.busy.eq(started | busy)
+        m.d.comb += [self.busy.eq(started | busy), ahead.eq(self.phase + 1)]
         m.d.sync += [
             started.eq(request.start),
             clear.eq(request.clear),
-            self._addend.eq(request.addend),
-            self.phase.eq(self.phase + 1),
+            addend.eq(request.addend),
+            self._addend.eq(addend.bit_select(ahead[:2], 1) & ~ahead[2:].any()),
+            self.phase.eq(ahead),
         ]
         self._add(m)
         fits = self._divide_step(m, value[-1])
@@ -115,10 +118,9 @@ class NumberUnit(wiring.Component):
         before = Signal(3, reset_less=True)  # of the value: 1, 2 and 3 bits below the present one
         carry = Signal(2, reset_less=True)
         above = Signal(reset_less=True)
-        addend = self._addend.bit_select(self.phase[:2], 1) & ~self.phase[2:].any()
         # 10 * value is the value shifted by 1 plus the value shifted by 3
         tenfold = before[0] + before[2] + carry[0]
-        total = Mux(self._load, self.source, tenfold[0]) + addend + carry[1]
+        total = Mux(self._load, self.source, tenfold[0]) + self._addend + carry[1]
         m.d.comb += self.result.eq(total[0])
         with m.If(self._running):
             m.d.sync += [before.eq(Cat(self.value, before)), carry.eq(Cat(tenfold[1], total[1]))]

@@ -84,8 +84,8 @@ class ConsoleSettings(wiring.Component):
         number, store = Signal.like(self.number, reset_less=True), Signal(reset_less=True)
         m.d.sync += [number.eq(self.number), store.eq(self.store)]
         # of the phase that comes next; the outputs are registers
-        ahead, coming = Signal.like(self.phase), Signal(len(Number))
-        m.d.comb += ahead.eq(self.phase + 1)
+        ahead, coming = Signal.like(self.phase, init=1), Signal(len(Number))
+        m.d.sync += ahead.eq(self.phase + 2)
         for name, (ring, limit) in rings.items():
             inside = ahead < len(ring)
             selected = delayed(m, number == name, 1, name="selected")

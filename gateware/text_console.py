@@ -29,6 +29,7 @@ from .console_printer import Printer
 from .console_settings import ConsoleSettings
 from .console_vocabulary import ConsoleVocabulary, token_texts
 from .core import core_signature
+from .delay import delayed
 from .identification import Identification
 from .receive_queue import QUEUED_LAYOUT
 
@@ -134,8 +135,8 @@ class TextConsole(wiring.Component):
         self._connect_core(m)
         answered = self._connect_sent(m)
         self._interrupted, self._bench = Signal(), Signal()
-        # a register
-        m.d.sync += editor.enable.eq(0)
+        # registers
+        m.d.sync += [editor.enable.eq(0), editor.resume.eq(0), editor.clear.eq(0)]
         with m.If(answered):
             m.d.sync += self._interrupted.eq(0)
         with m.If(self.interrupt):
@@ -264,9 +265,12 @@ class TextConsole(wiring.Component):
             number.limit.eq(settings.limit),
         ]
 
-    def _store(self, m: Module):
+    def _store(self, m: Module, loading, storing):
         """States that store the number read, or the seed plus 1, in a setting."""
         number, settings = self._number, self._settings
+        with m.State("LOAD"):
+            m.d.comb += [number.request.start.eq(1), loading.eq(1)]
+            m.next = "STORE"
         with m.State("STORE"):
             m.d.comb += settings.store.eq(1)
             with m.If(self._advancing):
@@ -274,7 +278,7 @@ class TextConsole(wiring.Component):
             with m.Else():
                 m.d.comb += settings.number.eq(self._reader.command)
                 m.d.sync += self._keeping.eq(1)
-            with m.If(~number.busy):
+            with m.If(~storing):
                 with m.If(self._advancing):
                     m.next = "COUNT"
                 with m.Else():
@@ -314,6 +318,18 @@ class TextConsole(wiring.Component):
 
     def _control(self, m: Module):
         editor, generation, number = self._editor, self._generation, self._number
+        self._line_is_done = delayed(m, editor.waiting & ~editor.enable, 1, name="line_is_done")
+        loading = Signal()
+        printing, reading, generating, storing = (
+            delayed(m, unit.busy | start, 1, name="busy")
+            for unit, start in (
+                (self._printer, self._printer.start),
+                (self._reader, self._reader.start),
+                (generation, generation.start),
+                (number, loading),
+            )
+        )
+        sampling = delayed(m, generation.mult.any(), 1, name="sampling")
         self._reply = Signal(Reply, reset_less=True)
         self._page = Signal.like(self._printer.page, reset_less=True)
         self._then = Signal(Then, reset_less=True)
@@ -331,28 +347,29 @@ class TextConsole(wiring.Component):
             with m.State("SAY"):
                 m.d.comb += self._printer.start.eq(1)
                 m.next = "SAYING"
-            with m.State("SAYING"), m.If(~self._printer.busy):
+            with m.State("SAYING"), m.If(~printing):
                 self._proceed(m)
             with m.State("RESUME"):
-                m.d.comb += [editor.resume.eq(1), editor.clear.eq(self._then == Then.NEW_LINE)]
+                m.d.sync += [editor.resume.eq(1), editor.clear.eq(self._then == Then.NEW_LINE)]
+                m.next = "RESUMED"
+            with m.State("RESUMED"):  # the editor's event is there until now
                 m.next = "TYPE"
             with m.State("TYPE"):
                 self._type(m)
             with m.State("READ"):
                 m.d.comb += self._reader.start.eq(1)
                 m.next = "READING"
-            with m.State("READING"), m.If(~self._reader.busy):
+            with m.State("READING"), m.If(~reading):
                 self._obey(m)
             with m.State("GENERATE"):
                 m.d.comb += generation.start.eq(1)
                 m.next = "GENERATING"
-            with m.State("GENERATING"), m.If(~generation.busy):
+            with m.State("GENERATING"), m.If(~generating):
                 m.next = "COUNT"
                 m.d.sync += self._advancing.eq(1)
-                with m.If(generation.mult.any()):
-                    m.d.comb += number.request.start.eq(1)
-                    m.next = "STORE"
-            self._store(m)
+                with m.If(sampling):
+                    m.next = "LOAD"
+            self._store(m, loading, storing)
             with m.State("COUNT"):
                 self._say(m, Reply.COUNTS)
 
@@ -371,7 +388,7 @@ class TextConsole(wiring.Component):
         editor = self._editor
         m.d.sync += editor.enable.eq(~self._interrupted)
         with m.Switch(editor.event):
-            with m.Case(Event.NONE), m.If(self._interrupted & editor.waiting & ~editor.enable):
+            with m.Case(Event.NONE), m.If(self._interrupted & self._line_is_done):
                 self._say(m, Reply.EMPTY)
             with m.Case(Event.RUBOUT):
                 self._say(m, Reply.RUBOUT)
@@ -396,5 +413,4 @@ class TextConsole(wiring.Component):
             self._say(m, Reply.ANSWER)
             with m.If(reader.argument):
                 m.d.sync += self._advancing.eq(0)
-                m.d.comb += self._number.request.start.eq(1)
-                m.next = "STORE"
+                m.next = "LOAD"

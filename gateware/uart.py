@@ -130,6 +130,8 @@ class UartReceiver(wiring.Component):
         m.submodules.clock = clock = BitClock(self._divisor, ticks_per_bit=SAMPLES)
         quarter = Signal(range(SAMPLES))
         bits = Signal(range(FRAME_BITS))  # that are complete
+        # registers, settled long before the next sample that matters to the bit
+        is_first, is_last = Signal(), Signal()
         before = Signal(2)  # the latest two samples
         majority = Signal()
         content = Signal(DATA_BITS, reset_less=True)
@@ -139,22 +141,23 @@ class UartReceiver(wiring.Component):
             received.byte.eq(content),
             received.damaged.eq(~(level | before[0])),
         ]
+        m.d.sync += [is_first.eq(bits == 0), is_last.eq(bits == FRAME_BITS - 1)]
         with m.If(clock.tick):
             m.d.sync += [quarter.eq(quarter + 1), before.eq(Cat(level, before))]
         with m.FSM():
             with m.State("IDLE"), m.If(~level):
-                m.d.sync += [quarter.eq(0), bits.eq(0)]
+                m.d.sync += [quarter.eq(0), bits.eq(0), is_first.eq(1)]
                 m.next = "FRAME"
             with m.State("FRAME"):
                 m.d.comb += clock.run.eq(1)
-                with m.If((bits == 0) & (quarter == 0) & level):
+                with m.If(is_first & (quarter == 0) & level):
                     m.next = "IDLE"
                 with m.If(clock.tick & (quarter == 2)):
                     # the sample at 3/4 of the bit
                     m.d.sync += [bits.eq(bits + 1), content.eq(Cat(content[1:], majority))]
-                    with m.If((bits == 0) & majority):
+                    with m.If(is_first & majority):
                         m.next = "IDLE"
-                with m.If(clock.tick & (quarter == 1) & (bits == FRAME_BITS - 1)):
+                with m.If(clock.tick & (quarter == 1) & is_last):
                     m.d.comb += self.received.valid.eq(1)
                     # with few cycles per bit the next start bit may have begun already
                     with m.If(received.damaged):

@@ -3,7 +3,8 @@
 Yosys writes the whole design as one function, for which g++ needs minutes. Here its body becomes
 many member functions, spread over several files that compile side by side. Values that Yosys
 keeps in local variables become members; registers are advanced by plain copies, as the compiled
-simulation needs no news of which of them changed.
+simulation needs no news of which of them changed. The members are spread over a chain of base
+classes: compilers compare each new member of a class with all that it has so far.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import re
 
 from .cxxrtl_rewrite import rewrite
 
+MEMBERS = 1_000
+"""Of each class in the chain."""
 PIECE_SIZE = 6_000
 """Characters per function: more makes compiling slower, fewer makes calls noticeable."""
 
@@ -21,6 +24,7 @@ _LOCAL = re.compile(r"\tvalue<\d+> \w+;")
 _OUTLINE = re.compile(r"/\*outline\*/ (value<\d+> \w+;)")
 _COMMIT = re.compile(r"\t\tif \((\w+)\.commit\(observer\)\) changed = true;\n")
 _STRUCT = "struct p_top : public module {\n"
+_MEMBER = re.compile(r"\t(/\*\w+\*/ )?(value|wire|memory)<\d+> \w+( ?\{.*\})?;\n")
 
 
 def split(header: str, source: str, parts: int) -> tuple[str, list[str], bool]:
@@ -72,7 +76,22 @@ def split(header: str, source: str, parts: int) -> tuple[str, list[str], bool]:
         for i in range(parts - 1)
         if functions[i :: parts - 1]
     ]
-    return header, files, settles
+    return chain(header), files, settles
+
+
+def chain(header: str) -> str:
+    """The header with the members of the class in a chain of base classes."""
+    before, body = header.split(_STRUCT)
+    lines = body.splitlines(keepends=True)
+    members = [line for line in lines if _MEMBER.fullmatch(line)]
+    base, classes = "module", []
+    for start in range(0, len(members), MEMBERS):
+        name = f"members_{start}"
+        part = "".join(members[start : start + MEMBERS])
+        classes.append(f"struct {name} : public {base} {{\n{part}}};\n")
+        base = name
+    rest = "".join(line for line in lines if not _MEMBER.fullmatch(line))
+    return before + "".join(classes) + _STRUCT.replace("module", base) + rest
 
 
 def _parse_body(body: str) -> tuple[list[str], list[str], bool]:

@@ -41,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--json", metavar="FILE", help="write every candidate")
     p.add_argument("--no-picture", action="store_true", help="do not draw build/fit-….svg")
     p.add_argument(
-        "--verify", action="store_true", help="synthesize a small grid around the choice (long)"
+        "--verify", action="store_true", help="synthesize the choice and its rivals (long)"
     )
     p.add_argument(
         "--calibrate",

@@ -1,4 +1,4 @@
-"""Is the choice the best? Synthesizes a small grid of sizes around it and compares."""
+"""Is the choice the best? Synthesizes it with its rivals and compares."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from .synthesis import TOP, synthesize_rtlil
 
 WITHIN = 0.05
 """How much slower than the best of the grid the choice may be."""
-GRID = 8
+GRID = 6
+"""Tops to synthesize, at most."""
 SPREAD = 0.12
 """Candidates whose predicted LUTs are this much (of the limit) above it may still fit."""
 
@@ -60,24 +61,20 @@ class Verdict:
 def grid(candidates: Sequence[Candidate], chosen: Candidate, target: Board) -> list[Candidate]:
     """The choice, and the sizes most likely to prove it wrong.
 
-    Those that are faster and predicted to be just too large, fastest first, then the fastest of
-    the slower ones, which are the better choice if it does not really fit. Of candidates with the
-    same cycles only the one with the fewest LUTs counts.
+    Those that are faster and predicted to be just too large. Slower ones can't be better: cycles
+    are exact, and a choice that does not really fit has failed whatever else does. Of candidates
+    with the same cycles only the one with the fewest LUTs counts.
     """
-    most = limits(target.family, target.budget)
-    near, seen = [], {chosen.cycles}
+    most = (1 + SPREAD) * limits(target.family, target.budget)["lut"]
+    rivals, seen = [], set()
     for candidate in sorted(candidates, key=lambda c: (c.cycles, c.need.lut)):
-        if candidate.cycles in seen:
+        if candidate.cycles >= chosen.cycles or candidate.cycles in seen:
             continue
-        if candidate.need.lut > (1 + SPREAD) * most["lut"] or _more_than_lut(candidate):
-            continue
-        seen.add(candidate.cycles)
-        near.append(candidate)
-    faster = [c for c in near if c.cycles < chosen.cycles]
-    slower = [c for c in near if c.cycles > chosen.cycles and c.fits]
+        if candidate.need.lut <= most and not _more_than_lut(candidate):
+            seen.add(candidate.cycles)
+            rivals.append(candidate)
     # the ones that come closest to the limit from above are the likeliest to fit after all
-    faster = sorted(faster, key=lambda c: c.need.lut)[: GRID - 3]
-    return [chosen, *faster, *slower[: GRID - 1 - len(faster)]]
+    return [chosen, *sorted(rivals, key=lambda c: c.need.lut)[: GRID - 1]]
 
 
 def _more_than_lut(candidate: Candidate) -> bool:
