@@ -270,6 +270,10 @@ class LineEditor(wiring.Component):
                 # what was typed before it can no longer be removed
                 m.d.sync += [self._lost.eq(1), self._good.eq(self.length)]
                 m.next = "WAIT"
+            with m.Elif(self._is_rubout):
+                self._remove(m)
+            with m.Elif(self._is_erase):
+                self._raise(m, Event.ERASED)
             with m.Elif(self._is_lf & self._after_cr):
                 m.next = "WAIT"
             with m.Elif(self._is_cr | self._is_lf):
@@ -278,10 +282,6 @@ class LineEditor(wiring.Component):
                 with m.Elif(~self.failed & self._sequence.any()):
                     self._fail(m, LineError.NO_TOKEN, longer=False)
                 self._raise(m, Event.ENTERED)
-            with m.Elif(self._is_erase):
-                self._raise(m, Event.ERASED)
-            with m.Elif(self._is_rubout):
-                self._remove(m)
 
     def _remove(self, m: Module):
         """Take back the last character."""

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from .console_messages import DECIMALS, END, EOT, PAGE, ROM_LAYOUT, Number
 from .console_number import REQUEST, Operation
+from .delay import delayed
 
 DIGITS = 16
 """Room for the digits of a number and a decimal point."""
@@ -67,6 +68,9 @@ class Printer(wiring.Component):
         m = Module()
         entry, address = self.rom_entry, Signal.like(self.rom_address, reset_less=True)
         proceed = Signal()
+        # registers, a cycle after the entry
+        is_eot = delayed(m, entry.byte == EOT, 1, name="is_eot")
+        is_end = delayed(m, entry.byte == END, 1, name="is_end")
         # the entry stays at the memory's output while its number is printed
         m.d.comb += [self.number.eq(entry.byte), self.rom_address.eq(address)]
         with m.FSM() as fsm:
@@ -76,15 +80,17 @@ class Printer(wiring.Component):
             with m.State("READ"):
                 m.next = "FETCH"
             with m.State("FETCH"):
+                m.next = "DECODE"
+            with m.State("DECODE"):
                 m.next = "LOOK"
             with m.State("LOOK"):
                 with m.If(~entry.special):
                     m.d.comb += self.sent.valid.eq(1)
-                    m.d.comb += self.answered.eq(self.sent.ready & (entry.byte == EOT))
+                    m.d.comb += self.answered.eq(self.sent.ready & is_eot)
                     with m.If(self.sent.ready):
                         m.d.comb += proceed.eq(1)
                         m.next = "READ"
-                with m.Elif(entry.byte == END):
+                with m.Elif(is_end):
                     m.next = "IDLE"
                 with m.Else():
                     m.d.comb += self.request.start.eq(1)
@@ -111,7 +117,7 @@ class Printer(wiring.Component):
         )
         write, read = digits.write_port(), digits.read_port()
         top = Signal(range(DIGITS))  # of the stack; 0 outside of numbers
-        fixed_point = self.number == Number.TEMPERATURE
+        fixed_point = delayed(m, self.number == Number.TEMPERATURE, 1, name="fixed_point")
         m.d.comb += [write.addr.eq(top), write.data.eq(self.digit), read.addr.eq(top)]
         divide, digit_sent = Signal(), Signal()
         character = Cat(read.data, Mux(read.data == POINT, C(POINT_PREFIX, 4), DIGIT_PREFIX))

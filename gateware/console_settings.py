@@ -83,25 +83,30 @@ class ConsoleSettings(wiring.Component):
         }
         number, store = Signal.like(self.number, reset_less=True), Signal(reset_less=True)
         m.d.sync += [number.eq(self.number), store.eq(self.store)]
-        # of the phase that comes next; the outputs are registers
-        ahead, coming = Signal.like(self.phase, init=1), Signal(len(Number))
+        ahead = Signal.like(self.phase, init=1)  # the phase that comes next
         m.d.sync += ahead.eq(self.phase + 2)
+        length = Cat(self.length, C(0, COUNTER_BITS - len(self.length)))
+        # of every number: its bit in the next cycle, and the one if its ring turns now
+        first = {
+            Number.PROMPT: Mux(self.bench, ahead == 0, length.bit_select(ahead, 1)),
+            Number.TEXT: self.text,
+            Number.CYCLES: self.cycles,
+            Number.WAITING: self.waiting,
+        }
+        second = dict(first)
+        inside = Signal(len(Number))
+        m.d.comb += inside.eq(-1)
+        inside_now = delayed(m, inside.bit_select(number, 1), 1, name="inside")
         for name, (ring, limit) in rings.items():
-            inside = ahead < len(ring)
+            first[name], second[name] = ring[0], ring.rotate_right(1)[0]
+            m.d.comb += inside[name].eq(ahead < len(ring))
             selected = delayed(m, number == name, 1, name="selected")
-            turning = self.loading & selected & delayed(m, inside, 1, name="inside")
-            bit = Mux(turning, ring.rotate_right(1)[0], ring[0])
-            m.d.comb += coming[name].eq(bit & inside)
-            with m.If(turning):
+            with m.If(self.loading & selected & inside_now):
                 m.d.sync += ring.eq(Cat(ring[1:], Mux(store, self.result, ring[0])))
             with m.If(self.setting == name):
                 m.d.sync += self.limit.eq(C(limit, COUNTER_BITS).bit_select(ahead, 1))
-        length = Cat(self.length, C(0, COUNTER_BITS - len(self.length)))
-        m.d.comb += [
-            coming[Number.PROMPT].eq(Mux(self.bench, ahead == 0, length.bit_select(ahead, 1))),
-            coming[Number.TEXT].eq(self.text),
-            coming[Number.CYCLES].eq(self.cycles),
-            coming[Number.WAITING].eq(self.waiting),
-        ]
-        m.d.sync += self.bit.eq(coming.bit_select(number, 1))
+        bits = [Cat(of[name] for name in Number).bit_select(number, 1) for of in (first, second)]
+        m.d.sync += self.bit.eq(
+            Mux(self.loading & inside_now, bits[1], bits[0]) & inside.bit_select(number, 1)
+        )
         return m

@@ -1,0 +1,265 @@
+"""What the console does next: the state machine over its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import enum
+
+from .console_command import CommandReader
+from .console_generation import Generation
+from .console_line import Event, LineEditor
+from .console_messages import (
+    ANSWERS,
+    BENCH,
+    COUNTS,
+    ENDINGS,
+    LINE_REFUSALS,
+    REFUSALS,
+    Message,
+    Number,
+)
+from .console_number import NumberUnit
+from .console_printer import Printer
+from .console_settings import ConsoleSettings
+from .delay import delayed
+
+
+class Reply(enum.Enum, shape=4):
+    """What is to be said; what stands for several texts has its choice among them made later."""
+
+    WELCOME = 0
+    RUBOUT = 1
+    ERASED = 2
+    EMPTY = 3
+    PROMPT = 4
+    LINE_REFUSAL = 5
+    """by the editor's error"""
+    REFUSAL = 6
+    """by the command, as ANSWER"""
+    ANSWER = 7
+    COUNTS = 8
+    """after a text, or of /bench"""
+    ENDING = 9
+    """by the generation's"""
+
+
+class Then(enum.Enum, shape=2):
+    """What follows a text."""
+
+    TYPING = 0
+    NEW_LINE = 1
+    """typing, on an empty line"""
+    GENERATION = 2
+    ENDING = 3
+    """the text that says how the generation ended"""
+
+
+class ConsoleControl:
+    """Lets the parts of a console work, one after the other; part of the console's module.
+
+    What begins a part's work is a state of its own, and what is known of its end a register, so
+    that no condition goes from part to part in one cycle.
+
+    Parameters
+    ----------
+    pages : mapping of Message to int
+        Where each text begins (:meth:`.ConsoleTexts.rom`).
+    editor, reader, printer, generation, number, settings
+        The parts. Their ports that start work, and say what is to be said or stored, are driven
+        here.
+
+    Attributes
+    ----------
+    interrupted : Signal(1)
+        A Ctrl-C has not been answered yet; driven by the console.
+    bench : Signal(1)
+        What is generated is a /bench.
+    keeping : Signal(1)
+        What the number unit loads is its own value, not that of a setting or a count.
+    """
+
+    def __init__(
+        self,
+        pages: Mapping[Message, int],
+        *,
+        editor: LineEditor,
+        reader: CommandReader,
+        printer: Printer,
+        generation: Generation,
+        number: NumberUnit,
+        settings: ConsoleSettings,
+    ):
+        self._pages = pages
+        self._editor, self._reader, self._printer = editor, reader, printer
+        self._generation, self._number, self._settings = generation, number, settings
+        self.interrupted, self.bench, self.keeping = Signal(), Signal(), Signal()
+        self._reply = Signal(Reply, reset_less=True)
+        self._page = Signal.like(printer.page, reset_less=True)
+        self._then = Signal(Then, reset_less=True)
+        self._advancing = Signal(reset_less=True)  # the seed, after a generation
+        self._attention = Signal()  # while typing: something else has to be done
+
+    def add_to(self, m: Module) -> None:
+        """Add the registers and the state machine to the console's module."""
+        editor, generation, number = self._editor, self._generation, self._number
+        self._line_is_done = delayed(m, editor.waiting & ~editor.enable, 1, name="line_is_done")
+        loading = Signal()
+        printing, reading, generating, storing = (
+            delayed(m, unit.busy | start, 1, name="busy")
+            for unit, start in (
+                (self._printer, self._printer.start),
+                (self._reader, self._reader.start),
+                (generation, generation.start),
+                (number, loading),
+            )
+        )
+        sampling = delayed(m, generation.mult.any(), 1, name="sampling")
+        # registers that are set for a cycle
+        m.d.sync += [
+            *(editor.enable.eq(0), editor.resume.eq(0), editor.clear.eq(0)),
+            *(self._reply.eq(Reply.WELCOME), self.keeping.eq(0), self._attention.eq(0)),
+        ]
+        m.d.comb += self._printer.page.eq(self._page)
+        with m.FSM():
+            with m.State("RESET"):
+                self._say(m, Reply.WELCOME)
+            with m.State("CHOOSE"):
+                self._choose(m)
+                m.next = "SAY"
+            with m.State("SAY"):
+                m.d.comb += self._printer.start.eq(1)
+                m.next = "SAYING"
+            with m.State("SAYING"), m.If(~printing):
+                m.next = "SAID"
+            with m.State("SAID"):
+                self._proceed(m)
+            with m.State("RESUME"):
+                m.d.sync += [editor.resume.eq(1), editor.clear.eq(self._then == Then.NEW_LINE)]
+                m.next = "RESUMED"
+            with m.State("RESUMED"):  # the editor's event is there until now
+                m.next = "TYPE"
+            with m.State("TYPE"):
+                self._type(m)
+            with m.State("EVENT"):
+                self._handle(m)
+            with m.State("READ"):
+                m.d.comb += self._reader.start.eq(1)
+                m.next = "READING"
+            with m.State("READING"), m.If(~reading):
+                m.next = "OBEY"
+            with m.State("OBEY"):
+                self._obey(m)
+            with m.State("GENERATE"):
+                m.d.comb += generation.start.eq(1)
+                m.next = "GENERATING"
+            with m.State("GENERATING"), m.If(~generating):
+                m.next = "COUNT"
+                m.d.sync += self._advancing.eq(1)
+                with m.If(sampling):
+                    m.next = "LOAD"
+            self._store(m, loading, storing)
+            with m.State("COUNT"):
+                self._say(m, Reply.COUNTS)
+
+    def _store(self, m: Module, loading, storing):
+        """States that store the number read, or the seed plus 1, in a setting."""
+        number, settings = self._number, self._settings
+        with m.State("LOAD"):
+            m.d.comb += [number.request.start.eq(1), loading.eq(1)]
+            m.next = "STORE"
+        with m.State("STORE"):
+            m.d.comb += settings.store.eq(1)
+            with m.If(self._advancing):
+                m.d.comb += [settings.number.eq(Number.SEED), number.request.addend.eq(1)]
+            with m.Else():
+                m.d.comb += settings.number.eq(self._reader.command)
+                m.d.sync += self.keeping.eq(1)
+            with m.If(~storing):
+                with m.If(self._advancing):
+                    m.next = "COUNT"
+                with m.Else():
+                    self._say(m, Reply.ANSWER)
+
+    def _say(self, m: Module, reply: Reply):
+        m.d.sync += self._reply.eq(reply)
+        m.next = "CHOOSE"
+
+    def _choose(self, m: Module):
+        """The text of a reply, and what follows it."""
+        command = self._reader.command
+        with m.Switch(self._reply):
+            for reply, messages, selector, then in (
+                (Reply.WELCOME, (Message.WELCOME,), 0, Then.NEW_LINE),
+                (Reply.RUBOUT, (Message.RUBOUT,), 0, Then.TYPING),
+                (Reply.ERASED, (Message.ERASED,), 0, Then.NEW_LINE),
+                (Reply.EMPTY, (Message.EMPTY,), 0, Then.NEW_LINE),
+                (Reply.PROMPT, (Message.PROMPT,), 0, Then.GENERATION),
+                (Reply.LINE_REFUSAL, LINE_REFUSALS, self._editor.error, Then.NEW_LINE),
+                (Reply.REFUSAL, REFUSALS, command, Then.NEW_LINE),
+                (Reply.ANSWER, ANSWERS, command, Then.NEW_LINE),
+                (Reply.COUNTS, COUNTS, self.bench, Then.ENDING),
+                (Reply.ENDING, ENDINGS, self._generation.ending, Then.NEW_LINE),
+            ):
+                with m.Case(reply):
+                    m.d.sync += self._then.eq(then)
+                    with m.Switch(selector):
+                        for value, message in enumerate(messages):
+                            with m.Case(value):
+                                m.d.sync += self._page.eq(self._pages[message])
+                    if reply is Reply.PROMPT:
+                        m.d.sync += self.bench.eq(0)
+                    if reply is Reply.ANSWER:
+                        with m.If(command == BENCH):
+                            m.d.sync += [self.bench.eq(1), self._then.eq(Then.GENERATION)]
+
+    def _proceed(self, m: Module):
+        """After a text."""
+        with m.Switch(self._then):
+            with m.Case(Then.TYPING, Then.NEW_LINE):
+                m.next = "RESUME"
+            with m.Case(Then.GENERATION):
+                m.next = "GENERATE"
+            with m.Case(Then.ENDING):
+                self._say(m, Reply.ENDING)
+
+    def _type(self, m: Module):
+        """Let the editor work until it wants something said."""
+        editor = self._editor
+        m.d.sync += editor.enable.eq(~self.interrupted)
+        interrupted = self.interrupted & self._line_is_done
+        m.d.sync += self._attention.eq((editor.event != Event.NONE) | interrupted)
+        with m.If(self._attention):
+            m.next = "EVENT"
+
+    def _handle(self, m: Module):
+        """What the editor wants, or Ctrl-C."""
+        editor = self._editor
+        with m.Switch(editor.event):
+            with m.Case(Event.NONE):
+                self._say(m, Reply.EMPTY)
+            with m.Case(Event.RUBOUT):
+                self._say(m, Reply.RUBOUT)
+            with m.Case(Event.ERASED):
+                self._say(m, Reply.ERASED)
+            with m.Case(Event.ENTERED):
+                with m.If(editor.failed):
+                    self._say(m, Reply.LINE_REFUSAL)
+                with m.Elif(editor.command):
+                    m.next = "READ"
+                with m.Elif(editor.empty):
+                    self._say(m, Reply.EMPTY)
+                with m.Else():
+                    self._say(m, Reply.PROMPT)
+
+    def _obey(self, m: Module):
+        """Carry out the command that was read."""
+        reader = self._reader
+        with m.If(reader.refused):
+            self._say(m, Reply.REFUSAL)
+        with m.Else():
+            self._say(m, Reply.ANSWER)
+            with m.If(reader.argument):
+                m.d.sync += self._advancing.eq(0)
+                m.next = "LOAD"
