@@ -59,13 +59,7 @@ def identity(compiler: list[str]) -> str:
 
 
 def compile_library(
-    compiler: list[str],
-    sources: list[Path],
-    target: Path,
-    include: Path,
-    jobs: int,
-    *,
-    flags: tuple[str, ...] = FLAGS,
+    compiler: list[str], sources: list[Path], target: Path, include: Path, jobs: int
 ) -> None:
     """Compile C++ ``sources`` (all in one directory) to the shared library ``target``.
 
@@ -76,7 +70,7 @@ def compile_library(
     def compile_unit(source: Path) -> str:
         unit = f"{source.stem}.o"
         run_tool(
-            [*compiler, *flags, f"-I{include}", "-c", source.name, "-o", unit],
+            [*compiler, *FLAGS, f"-I{include}", "-c", source.name, "-o", unit],
             directory,
         )
         return unit

@@ -29,8 +29,12 @@ _YOSYS_MODELS = {
     "gowin": "+/gowin/cells_sim.v",
 }
 
-FLAGS = (*cpp_compiler.FLAGS, "-O0")
-"""A netlist runs for some thousand cycles: optimizing it takes longer than running it without."""
+UNOPTIMIZED = '#pragma GCC optimize "O0"\n'
+"""For what comes from the netlist, not for CXXRTL's templates: a netlist runs for some thousand
+cycles, and optimizing it takes longer than running it without. Only g++ heeds it."""
+
+_USING = "using namespace cxxrtl_yosys;\n"
+"""Of each file of C++, behind its includes."""
 
 _SCRIPT = """\
 read_json netlist.json
@@ -75,7 +79,7 @@ def compile_netlist(netlist: Module, component: Core, family: str) -> cxxrtl.Com
         family,
         yosys.version(),
         cpp_compiler.identity(compiler),
-        *FLAGS,
+        *cpp_compiler.FLAGS,
         *(path.read_text(encoding="utf-8") for path in sources),
     )
 
@@ -115,7 +119,9 @@ def _compile(work: Path, target: Path, ports: dict, compiler: list[str]) -> None
     shutil.copy(cxxrtl.HARNESS, sources[0])
     for i, text in enumerate(files):
         sources.append(work / f"part{i}.cc")
-        sources[-1].write_text(as_words(text, bits), encoding="utf-8")
+        sources[-1].write_text(
+            as_words(text, bits).replace(_USING, UNOPTIMIZED + _USING, 1), encoding="utf-8"
+        )
     lists = {True: "", False: ""}
     for port in ports.values():
         lists[port.is_input] += f" X({cxxrtl.mangle(port.name)})"
@@ -128,6 +134,4 @@ def _compile(work: Path, target: Path, ports: dict, compiler: list[str]) -> None
         encoding="utf-8",
     )
     sources.sort(key=lambda path: -path.stat().st_size)
-    cpp_compiler.compile_library(
-        compiler, sources, target, yosys.cxxrtl_headers(), jobs, flags=FLAGS
-    )
+    cpp_compiler.compile_library(compiler, sources, target, yosys.cxxrtl_headers(), jobs)
