@@ -44,14 +44,6 @@ def check_options(target: Board, arguments, clock_mhz: float) -> None:
         check_programmers(target.programmers, target.name)
 
 
-def top_options(target: Board, artifact: Artifact, arguments) -> dict:
-    """Options of the board's top level."""
-    if target.console != UART:
-        return {}
-    options = {"name": artifact.name}
-    return options if arguments.baud is None else {**options, "baud": arguments.baud}
-
-
 def build_board(
     artifact: Artifact,
     core_program: Program,
@@ -64,7 +56,7 @@ def build_board(
 ) -> None:
     """Everything for a board; ``print_text`` generates the text with the simulator it is given."""
     toolchain = choose_toolchain(target, arguments.toolchain, directory)
-    options = top_options(target, artifact, arguments)
+    options = target.top_options(artifact.name, arguments.baud)
     design = target.build_top(core_program, clock_mhz, **options)
     clock_mhz = float(design.clock_mhz)
     with concurrent.futures.ThreadPoolExecutor() as pool, working("synthesis"):

@@ -131,13 +131,19 @@ def _file_name(model: str) -> str:
 
 
 def _verify(arguments, targets: list[Board]) -> int:
-    from .fit_verify import print_verdict, verify
+    from .fit_verify import NoChoice, print_verdict, verify
 
     passed = True
     for target in targets:
-        verdict = verify(
-            arguments.model, target, jobs=arguments.jobs, scheduler=arguments.scheduler
-        )
+        try:
+            verdict = verify(
+                arguments.model, target, jobs=arguments.jobs, scheduler=arguments.scheduler
+            )
+        except NoChoice as error:
+            if len(targets) == 1:
+                raise
+            output_console().print(str(error), markup=False, soft_wrap=True)
+            continue
         print_verdict(verdict, arguments.model, target, output_console())
         passed &= verdict.passed
     return 0 if passed else 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from amaranth.hdl import Elaboratable
 from rich.console import Console
 from rich.table import Table
 
@@ -19,7 +18,7 @@ from .fit_families import limits
 from .fit_jobs import run_jobs
 from .fit_report import MARK, exact_text, tokens_per_second
 from .fit_search import Candidate, choose, search, sizes_text
-from .synthesis import TOP, synthesize_rtlil
+from .synthesis import synthesize_top
 
 WITHIN = 0.05
 """How much slower than the best of the grid the choice may be."""
@@ -27,6 +26,10 @@ GRID = 6
 """Tops to synthesize, at most."""
 SPREAD = 0.12
 """Candidates whose predicted LUTs are this much (of the limit) above it may still fit."""
+
+
+class NoChoice(UserError):
+    """No sizes of a model fit a board."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,11 +85,11 @@ def _more_than_lut(candidate: Candidate) -> bool:
 
 
 def verify(name: str, target: Board, *, jobs: int = 1, scheduler: str | None = None) -> Verdict:
-    """Synthesize the grid of a model on a board. Raises UserError if no sizes fit."""
+    """Synthesize the grid of a model on a board. Raises NoChoice if no sizes fit."""
     candidates = search(open_model(name).model, target)
     chosen = choose(candidates)
     if chosen is None or not chosen.fits:
-        raise UserError(f"no sizes of {name} fit {target.label}; there is no choice to verify")
+        raise NoChoice(f"no sizes of {name} fit {target.label}; there is no choice to verify")
     points = [
         GridPoint(name, target.name, target.variant, candidate)
         for candidate in grid(candidates, chosen, target)
@@ -108,12 +111,12 @@ def fits(resources: Resources, target: Board) -> bool:
 
 
 def synthesized(point: GridPoint) -> Resources:
-    """Resources of the board's whole top."""
-    target = board(point.board, point.variant)
-    program = Program(open_model(point.model).model, point.candidate.hw)
-    top: Elaboratable = target.build_top(program, target.default_clock_mhz)
-    plan = target.build_platform(target.toolchains[0]).prepare(top, TOP)
-    return target.family.count(synthesize_rtlil(plan.files[f"{TOP}.il"], target.family).cells)
+    """Resources of the board's whole top, as ``build.py`` makes it."""
+    target, artifact = board(point.board, point.variant), open_model(point.model)
+    program = Program(artifact.model, point.candidate.hw)
+    options = target.top_options(artifact.name)
+    top = target.build_top(program, target.default_clock_mhz, **options)
+    return target.family.count(synthesize_top(top, target).cells)
 
 
 def print_verdict(verdict: Verdict, name: str, target: Board, out: Console) -> None:

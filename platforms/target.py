@@ -71,6 +71,12 @@ class Board:
         """Multiplier family of :class:`gateware.core.Core`."""
         return "generic" if self.family is None else self.family.dsp
 
+    def top_options(self, model_name: str, baud: int | None = None) -> dict:
+        """Options of :attr:`build_top` for a model; no ``baud`` is the default rate."""
+        if self.console != UART:
+            return {}
+        return {"name": model_name} if baud is None else {"name": model_name, "baud": baud}
+
     @property
     def label(self) -> str:
         """Name with the variant, unless it is the default: also of the build directory."""

@@ -14,7 +14,7 @@ from gateware.layout import Layout
 from model.artifact import open_model
 from model.config import ModelConfig
 from model.errors import UserError
-from platforms import fit
+from platforms import fit, fit_verify
 from platforms.board import board
 from platforms.family import UNITS, Resources
 from platforms.fit_families import FAMILIES, LUT_LIMIT, limits
@@ -249,8 +249,11 @@ def _row(candidate: Candidate, lut: int) -> tuple[Candidate, Resources]:
     return candidate, Resources(lut, 10, 1, 1, {})
 
 
+CHOSEN = Candidate(HwConfig(8, 64, 64), 1000.0, Prediction(100, 1, 1, 1))
+
+
 def test_a_verdict_compares_with_the_fastest_that_really_fits():
-    chosen = Candidate(HwConfig(8, 64, 64), 1000.0, Prediction(100, 1, 1, 1))
+    chosen = CHOSEN
     better = dataclasses.replace(chosen, cycles=1000 / (1 + WITHIN) - 1)
     near = dataclasses.replace(chosen, cycles=990.0)
     rows = [_row(chosen, 100), _row(better, 100)]
@@ -264,6 +267,24 @@ def test_a_verdict_compares_with_the_fastest_that_really_fits():
     assert conclusion(Verdict(chosen, None, rows)) == (
         "failed: the choice 8 × 64, 64 lanes, 2bit does not fit"
     )
+
+
+def test_boards_that_nothing_fits_are_passed_over(monkeypatch, capsys):
+    fitting = Verdict(CHOSEN, CHOSEN, [_row(CHOSEN, 100)])
+
+    def verify(name, target, **_):
+        if target.name == "tang-nano-9k":
+            raise fit_verify.NoChoice("no sizes fit")
+        return fitting
+
+    monkeypatch.setattr(fit_verify, "verify", verify)
+    monkeypatch.setattr(sys, "argv", ["fit", SPEC, "--verify"])
+    assert fit.main() == 0
+    shown = capsys.readouterr().out
+    assert shown.count("no sizes fit") == 1 and shown.count("passed: the choice") > 5
+    monkeypatch.setattr(sys, "argv", ["fit", SPEC, "--verify", "--board", "tang-nano-9k"])
+    with pytest.raises(UserError, match="no sizes fit"):
+        fit.main()
 
 
 def _square(number: int) -> int:
