@@ -2,9 +2,9 @@
 
 Before it routes, nextpnr-himbaechel-gowin lays some nets of 8 to 50 sinks on the long lines that
 reach down a column, one search through the whole chip for each sink: for a design of 10,000 LUTs
-that is a minute for each of some hundred nets, before the router has begun. Nothing but that search
-uses those lines, so without them in the database the nets are left to the router, which takes two
-minutes for all of them.
+about a minute for each net, and up to 280 nets on a GW2A-18, before the router has begun. Nothing
+but that search uses those lines. Without them in the database the nets are left to the router,
+which takes two to four minutes for all nets of the shipped model.
 
 Source: nextpnr, himbaechel/uarch/gowin: globals.cc (``route_segmented``), gowin.h
 (``Extra_chip_data_POD``, ``Segment_POD``), gowin_arch_gen.py, which writes the segments in the
