@@ -148,7 +148,7 @@ def open_model(name: str) -> Artifact:
         return Artifact(name, random_model(name), {}, {"spec": name}, "")
     if name in shipped_models():
         return load(SHIPPED / (name + SUFFIX))
-    if not Path(name).exists():
+    if not Path(name).is_file():
         known = ", ".join(shipped_models()) or "none"
         raise UserError(
             f"no model {name!r}: there is no such file, and the shipped models are: {known}; "

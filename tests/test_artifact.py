@@ -220,10 +220,11 @@ def test_shipped_models(path, monkeypatch):
     monkeypatch.setattr(artifact, "SHIPPED", path.parent)
     assert artifact.shipped_models() == ["tiny"]
     assert artifact.open_model("tiny").info == {"steps": 3}
-    assert message(artifact.open_model, "huge") == (
-        "no model 'huge': there is no such file, and the shipped models are: tiny; "
-        "'random:…' makes a random one"
-    )
+    for name in ("huge", "", str(path.parent)):
+        assert message(artifact.open_model, name) == (
+            f"no model {name!r}: there is no such file, and the shipped models are: tiny; "
+            "'random:…' makes a random one"
+        )
 
 
 def test_no_shipped_models(tmp_path, monkeypatch):
