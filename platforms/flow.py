@@ -140,7 +140,7 @@ def _build_simulation(
     result["files"] = [str(directory / "report.json")]
     report.write_report(result, directory)
     status.print(
-        f"cycles per token: first {cycles['by_position'][0]}, mean {cycles['mean']:.1f}, "
+        f"cycles per greedy token: first {cycles['by_position'][0]}, mean {cycles['mean']:.1f}, "
         f"last {cycles['by_position'][-1]} (simulated); {result['files'][0]}"
     )
 

@@ -31,11 +31,14 @@ PLACED = Placed(
 )
 
 
+PROGRAM = Program(open_model(SPEC).model, HwConfig(2, 4, 4))
+
+
 def example():
     artifact = open_model(SPEC)
-    program = Program(artifact.model, HwConfig(2, 4, 4))
+    program = PROGRAM
     cycles = report.cycles_section([100, 102, 104, 106, 108, 110], report.SIMULATED)
-    result = report.build_report(artifact, program, board("zybo"), 125.0, cycles)
+    result = report.build_report(artifact, PROGRAM, board("zybo"), 125.0, cycles)
     result["resources"]["synthesized"] = report.resources_section(
         USED, board("zybo"), "yosys synth_xilinx"
     )
@@ -64,6 +67,14 @@ def test_every_field_is_documented():
         documented = f"`{name}`" in text or all(f"`{part}`" in text for part in parts[2:])
         assert name in inner or documented, name
     assert f"`schema_version` is {report.SCHEMA_VERSION}" in text
+
+
+def test_sampling_adds_the_same_everywhere():
+    last = PROGRAM.model.config.ctx_len - 1
+    added = report.sampling_cycles(PROGRAM)
+    sampled = PROGRAM.cycles(last, sampled=True), PROGRAM.cycles(last, sampled=True, top_k=True)
+    assert [count - PROGRAM.cycles(last) for count in sampled] == list(added.values())
+    assert 0 < added["temperature"] < added["top_k"]
 
 
 def test_speed_is_clock_by_mean_cycles():
@@ -155,12 +166,16 @@ def test_the_table_shows_the_report():
     text = shown(example())
     for expected in (
         "some text",
+        "cycles per greedy token (simulated)",
         "first 100, mean 105.0, last 110",
+        "{temperature} with a temperature, {top_k} with top-k, too".format(
+            **report.sampling_cycles(PROGRAM)
+        ),
         "LUT6 (yosys synth_xilinx)",
         "1,234 of 17,600 (7%)",
         "3.5 of 60",
         "12 of 80",
-        "tokens per second (simulated cycles x stated clock)",
+        "greedy tokens per second (simulated cycles x stated clock)",
         "1,190,476 at 125 MHz (timing not checked: not placed and routed)",
         "build/zybo/top.v",
     ):
