@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -13,6 +14,8 @@ TOOL_ERROR_STATUS = 1
 USER_ERROR_STATUS = 2
 INTERRUPTED_STATUS = 130
 """128 + SIGINT, as a shell reports it."""
+TERMINATED_STATUS = 143
+"""128 + SIGTERM."""
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -27,8 +30,9 @@ def run(main: Callable[[], int | None]) -> NoReturn:
 
     A UserError becomes one line ``error: …`` on stderr and status 2, a ToolError ``error: …`` with
     the end of the tool's output and status 1, Ctrl-C status 130; any other exception is a bug and
-    keeps its traceback.
+    keeps its traceback. SIGTERM ends it in the same orderly way as Ctrl-C, with status 143.
     """
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         status = main() or 0
     except UserError as error:
@@ -40,4 +44,11 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         status = INTERRUPTED_STATUS
+    except MemoryError as error:
+        print(f"error: not enough memory: {error or 'choose something smaller'}", file=sys.stderr)
+        status = USER_ERROR_STATUS
     sys.exit(status)
+
+
+def _terminate(*_) -> NoReturn:
+    sys.exit(TERMINATED_STATUS)

@@ -25,7 +25,7 @@ from .sizing import nearest_fitting, size_options
 from .synthesis import LOG_NAME, synthesize
 from .target import UART, Board
 from .toolchain import Project, advice, choose_toolchain, write_project
-from .yosys import ToolError
+from .yosys import ToolError, end_tools
 
 MIN_BAUD = 300
 """Slowest rate of a console; a line of its help takes seconds."""
@@ -69,6 +69,7 @@ def build_board(
             resources = synthesis.result()
         except BaseException:
             synthesis.cancel()
+            end_tools()
             raise
     cycles = report.cycles_section(counts, report.SIMULATED)
     result = report.build_report(artifact, core_program, target, clock_mhz, cycles)

@@ -69,7 +69,9 @@ def read_reports(directory: Path) -> list[dict]:
         if report["schema_version"] == SCHEMA_VERSION and report["resources"]["synthesized"]:
             found.append(report)
     if not found:
-        raise UserError(f"no board's report.json under {directory}; build one, or say --build")
+        raise UserError(
+            f"no board's report.json under {directory}; build one, or name some with --build"
+        )
     return found
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +15,9 @@ try:
     import fcntl
 except ImportError:  # Not a POSIX system: two processes may do the same work, both correctly.
     fcntl = None
+
+LEFT_OVER_DAYS = 2
+"""No run takes longer without writing anything."""
 
 
 def cache_directory() -> Path:
@@ -42,6 +47,7 @@ def cached_file(name: str, make: Callable[[Path, Path], None]) -> Path:
     path = cache_directory() / name
     if path.exists():
         return path
+    _remove_left_over(path.parent)
     with exclusive(path):
         if not path.exists():
             with tempfile.TemporaryDirectory(prefix="work-", dir=path.parent) as work:
@@ -49,6 +55,15 @@ def cached_file(name: str, make: Callable[[Path, Path], None]) -> Path:
                 make(Path(work), target)
                 os.replace(target, path)
     return path
+
+
+def _remove_left_over(directory: Path) -> None:
+    """Work directories of processes that were killed: those that nothing has touched for days."""
+    before = time.time() - LEFT_OVER_DAYS * 86_400
+    for work in directory.glob("work-*"):
+        with contextlib.suppress(OSError):
+            if max(path.stat().st_mtime for path in (work, *work.iterdir())) < before:
+                shutil.rmtree(work, ignore_errors=True)
 
 
 def write_atomically(path: Path, content: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 
 from model.artifact import open_model
@@ -116,9 +117,15 @@ def _every_board(arguments, targets: list[Board]) -> None:
 
 def _check_json(arguments) -> None:
     """Before anything long is done for nothing."""
-    if arguments.json is not None and not Path(arguments.json).parent.is_dir():
-        directory = Path(arguments.json).parent
+    if arguments.json is None:
+        return
+    directory = Path(arguments.json).parent
+    if not directory.is_dir():
         raise UserError(f"--json {arguments.json}: there is no directory {directory}")
+    if not os.access(directory, os.W_OK):
+        raise UserError(
+            f"--json {arguments.json}: {directory} cannot be written to; choose another"
+        )
 
 
 def _write_json(arguments, content) -> None:

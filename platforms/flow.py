@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -48,17 +51,42 @@ def build(arguments) -> None:
     artifact = open_model(arguments.model)
     program = Program(artifact.model, _sizes(artifact, target, arguments))
     directory = Path("build") / target.label
-    if arguments.export:
-        paths = export_board_ip(target, artifact, program, clock, directory / "ip")
-        output.print("\n".join(map(str, paths)), markup=False, highlight=False, soft_wrap=True)
-        return
+    with _made(directory):
+        _build_in(directory, artifact, program, target, clock, arguments, output)
+
+
+@contextlib.contextmanager
+def _made(directory: Path) -> Iterator[None]:
+    """With a directory; gone again after a UserError if nothing is in it."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(
             f"cannot make the directory {directory}: {error.strerror}; go where you may write"
         ) from None
-    if arguments.timeline:
+    if not os.access(directory, os.W_OK):
+        raise UserError(f"cannot write to the directory {directory}; go where you may write")
+    try:
+        yield
+    except UserError:
+        with contextlib.suppress(OSError):
+            directory.rmdir()
+        raise
+
+
+def _build_in(
+    directory: Path,
+    artifact: Artifact,
+    program: Program,
+    target: Board,
+    clock: float,
+    arguments,
+    output: Console,
+) -> None:
+    if arguments.export:
+        paths = export_board_ip(target, artifact, program, clock, directory / "ip")
+        output.print("\n".join(map(str, paths)), markup=False, highlight=False, soft_wrap=True)
+    elif arguments.timeline:
         _write_timeline(program, arguments, directory, output)
     elif target.budget is None:
         _build_simulation(artifact, program, target, clock, directory, arguments, output)

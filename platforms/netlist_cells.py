@@ -178,8 +178,8 @@ def _check_widths(cell: Cell) -> None:
 def simulation_netlist(content: dict, family: str) -> dict:
     """A module's JSON with a lookup (``$shiftx``) for each LUT, without names and attributes.
 
-    Thousands of different LUTs would otherwise be as many modules. Undefined bits of parameters
-    become 0, as they are in a bitstream.
+    Thousands of different LUTs would otherwise be as many modules. The carry chains of 7 series get
+    a pin for each bit. Undefined bits of parameters become 0, as they are in a bitstream.
     """
     cells = {}
     for number, cell in enumerate(content["cells"].values()):
@@ -192,8 +192,21 @@ def simulation_netlist(content: dict, family: str) -> dict:
         }
         if cell["type"] in LUTS[family]:
             cell = _lookup(cell, *LUTS[family][cell["type"]])
+        elif cell["type"] == "CARRY4":
+            cell = _by_bits(cell, "xc7_carry")
         cells[f"${number}"] = cell
     return {"attributes": {"top": "1"}, "ports": content["ports"], "cells": cells, "netnames": {}}
+
+
+def _by_bits(cell: dict, model: str) -> dict:
+    """The cell as a ``model`` whose pins of several bits are as many pins, with a number."""
+    connections, directions = {}, {}
+    for pin, nets in cell["connections"].items():
+        for i, net in enumerate(nets):
+            name = pin if len(nets) == 1 else f"{pin}{i}"
+            connections[name] = [net]
+            directions[name] = cell["port_directions"][pin]
+    return {**cell, "type": model, "connections": connections, "port_directions": directions}
 
 
 def _lookup(cell: dict, inputs: list[str], output: str) -> dict:

@@ -46,7 +46,6 @@ flatten -noscopeinfo
 setattr -unset src
 opt_expr
 opt_merge
-splitnets
 opt_clean -purge
 write_rtlil flat.il
 """

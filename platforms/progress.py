@@ -15,6 +15,8 @@ PLAIN_WIDTH = 110
 """Columns of tables that go to a file or a pipe."""
 PLAIN_INTERVAL = 30.0
 """Seconds between two looks at what there is to say where there is no terminal."""
+PLAIN_REPEAT = 120.0
+"""Seconds after which the same is said again."""
 
 console = Console(stderr=True, soft_wrap=True)
 
@@ -30,8 +32,8 @@ def output_console() -> Console:
 def working(what: str) -> Iterator[Callable[[str], None]]:
     """Show a spinner with elapsed time beside ``what``; nests, and works from several threads.
 
-    Without a terminal, what takes longer than ``PLAIN_INTERVAL`` is said in a line, and again
-    when it changes. The result shows another text from then on.
+    Without a terminal, what takes longer than ``PLAIN_INTERVAL`` is said in a line, again when it
+    changes, and after every ``PLAIN_REPEAT``. The result shows another text from then on.
     """
     if not _active:
         columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
@@ -59,15 +61,15 @@ def _shown(progress: Progress, what: str):
 
 @contextlib.contextmanager
 def _lines(progress: Progress) -> Iterator[None]:
-    """Print what runs whenever that has changed, at intervals."""
-    done, begun, said = threading.Event(), time.monotonic(), set()
+    """Print what runs whenever that has changed, and now and then, at intervals."""
+    done, begun, said = threading.Event(), time.monotonic(), {}
 
     def say():
         while not done.wait(PLAIN_INTERVAL):
             elapsed = time.monotonic() - begun
             for text in [task.description for task in progress.tasks]:
-                if text not in said:
-                    said.add(text)
+                if elapsed - said.get(text, -PLAIN_REPEAT) >= PLAIN_REPEAT:
+                    said[text] = elapsed
                     console.print(f"{elapsed:.0f} s: {text} ...", markup=False, highlight=False)
 
     thread = threading.Thread(target=say, daemon=True)

@@ -71,6 +71,9 @@ def run(script: str, directory: Path) -> str:
     return run_tool(command, directory)
 
 
+_running: set[subprocess.Popen] = set()
+
+
 def run_tool(
     command: list[str], directory: Path, *, environment: Mapping[str, str] | None = None
 ) -> str:
@@ -88,16 +91,25 @@ def run_tool(
         text=True,
         start_new_session=True,
     )
+    _running.add(process)
     try:
         output, _ = process.communicate()
     except BaseException:
         kill_with_children(process)
         raise
+    finally:
+        _running.discard(process)
     if process.returncode:
         tail = "\n".join(output.splitlines()[-20:])
         name = "yosys" if _RUN in command else command[0]
         raise ToolError(f"{name} failed with status {process.returncode}:\n{tail}")
     return output
+
+
+def end_tools() -> None:
+    """End what :func:`run_tool` runs in other threads; only the main one is interrupted."""
+    for process in tuple(_running):
+        kill_with_children(process)
 
 
 def kill_with_children(process: subprocess.Popen) -> None:

@@ -100,5 +100,5 @@ def test_no_report(tmp_path):
     with pytest.raises(UserError) as error:
         read_reports(tmp_path)
     assert str(error.value) == (
-        f"no board's report.json under {tmp_path}; build one, or say --build"
+        f"no board's report.json under {tmp_path}; build one, or name some with --build"
     )

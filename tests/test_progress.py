@@ -24,6 +24,16 @@ def test_long_work_says_lines_without_a_terminal(monkeypatch):
     ]
 
 
+def test_work_that_goes_on_is_said_again(monkeypatch):
+    output = io.StringIO()
+    monkeypatch.setattr(progress, "console", Console(file=output, soft_wrap=True))
+    monkeypatch.setattr(progress, "PLAIN_INTERVAL", 0.02)
+    monkeypatch.setattr(progress, "PLAIN_REPEAT", 0.1)
+    with progress.working("synthesis"):
+        time.sleep(0.5)
+    assert 2 <= output.getvalue().count("synthesis ...") <= 5
+
+
 def test_short_work_is_silent_without_a_terminal(monkeypatch):
     output = io.StringIO()
     monkeypatch.setattr(progress, "console", Console(file=output))

@@ -36,7 +36,6 @@ PROGRAM = Program(open_model(SPEC).model, HwConfig(2, 4, 4))
 
 def example():
     artifact = open_model(SPEC)
-    program = PROGRAM
     cycles = report.cycles_section([100, 102, 104, 106, 108, 110], report.SIMULATED)
     result = report.build_report(artifact, PROGRAM, board("zybo"), 125.0, cycles)
     result["resources"]["synthesized"] = report.resources_section(

@@ -1,20 +1,20 @@
-// Carry chain of Xilinx 7 series, bit by bit: as one word, as in Yosys' model, its sums and carries
-// would seem to depend on each other.
+// Carry chain of Xilinx 7 series with its pins one by one: as words, sums and carries would seem to
+// depend on each other, and each LUT before it on all others. netlist_cells.py puts it in the place
+// of CARRY4.
 //
 // Source: UG474, "7 Series FPGAs Configurable Logic Block", figure 2-24.
 
-module CARRY4 (
-    output [3:0] CO, O,
-    input CI, CYINIT,
-    input [3:0] DI, S
+module xc7_carry (
+    output CO0, CO1, CO2, CO3, O0, O1, O2, O3,
+    input CI, CYINIT, DI0, DI1, DI2, DI3, S0, S1, S2, S3
 );
     wire carry = CI | CYINIT;
-    assign CO[0] = S[0] ? carry : DI[0];
-    assign CO[1] = S[1] ? CO[0] : DI[1];
-    assign CO[2] = S[2] ? CO[1] : DI[2];
-    assign CO[3] = S[3] ? CO[2] : DI[3];
-    assign O[0] = S[0] ^ carry;
-    assign O[1] = S[1] ^ CO[0];
-    assign O[2] = S[2] ^ CO[1];
-    assign O[3] = S[3] ^ CO[2];
+    assign CO0 = S0 ? carry : DI0;
+    assign CO1 = S1 ? CO0 : DI1;
+    assign CO2 = S2 ? CO1 : DI2;
+    assign CO3 = S3 ? CO2 : DI3;
+    assign O0 = S0 ^ carry;
+    assign O1 = S1 ^ CO0;
+    assign O2 = S2 ^ CO1;
+    assign O3 = S3 ^ CO2;
 endmodule
