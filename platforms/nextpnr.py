@@ -109,9 +109,10 @@ class GowinByNextpnr(PlacedByNextpnr, GowinPlatform):
     variable ``GOWIN_CHIPDB`` names a chip database to use instead of nextpnr's; see
     :mod:`.gowin_chipdb`.
 
-    Timing that is missed does not stop it: for block memories, nextpnr counts hold times several
-    times over (https://github.com/YosysHQ/nextpnr/issues/1803). What it prints of them is right,
-    and :func:`.placed_nextpnr.read_nextpnr` judges that.
+    nextpnr itself goes on when it finds timing missed: of block memories it counts hold times
+    several times over (https://github.com/YosysHQ/nextpnr/issues/1803). The slack that it prints is
+    right, and that, or a missed clock, stops the script before there is a bitstream; the same
+    judgement as :func:`.placed_nextpnr.read_nextpnr`'s.
     """
 
     tools: ClassVar = {
@@ -146,4 +147,8 @@ class GowinByNextpnr(PlacedByNextpnr, GowinPlatform):
             --json {{{{name}}}}.json
             --write {{{{name}}}}.pnr.json
         """
-        return [place, super().command_templates[-1]]
+        missed = """
+            awk '/^Warning: Max frequency/ || ($2 == "hold" && $4 <= 0) { print; exit 1 }'
+            {{name}}.tim
+        """
+        return [place, missed, super().command_templates[-1]]

@@ -104,6 +104,36 @@ def test_tang_build_directories(program, no_synthesis, tmp_path, name, part, fam
     assert project.bitstream.name == "top.fs"
 
 
+@pytest.mark.parametrize(
+    ("log", "done"),
+    [
+        ("Info: Max frequency for clock 'clk': 60.00 MHz (PASS at 27.00 MHz)", True),
+        # after placement only
+        ("Info: Max frequency for clock 'clk': 20.00 MHz (FAIL at 27.00 MHz)", True),
+        ("Warning: Max frequency for clock 'clk': 20.00 MHz (FAIL at 27.00 MHz)", False),
+        ("Info:       hold -0.12  0.63 Source core.weights.0.10.ADB6", True),
+        ("Info:       hold -0.12 -0.03 Source core.weights.0.10.ADB6", False),
+        ("Info:       hold -0.12  0.00 Source core.weights.0.10.ADB6", False),
+    ],
+)
+def test_a_gowin_script_stops_at_timing_that_is_missed(
+    program, no_synthesis, tmp_path, monkeypatch, log, done
+):
+    target = board("tang-primer-20k")
+    project = toolchain.write_project(target.build_top(program, 27.0), target, tmp_path / "build")
+    for variable, text in {
+        "NEXTPNR_HIMBAECHEL_GOWIN": f'echo "{log}" > top.tim',
+        "GOWIN_PACK": "echo bits > top.fs",
+    }.items():
+        tool = tmp_path / variable
+        tool.write_text(f"#!/bin/sh\n{text}\n")
+        tool.chmod(0o755)
+        monkeypatch.setenv(variable, str(tool))
+    result = subprocess.run(["sh", "build_top.sh"], cwd=project.directory, capture_output=True)
+    assert (result.returncode, project.bitstream.exists()) == ((0, True) if done else (1, False))
+    assert done or result.stdout.decode().strip() == log
+
+
 @pytest.mark.parametrize("made", [True, False])
 def test_a_chip_database_of_its_own_for_a_gowin_board(tmp_path, monkeypatch, made):
     asked = []
