@@ -1,16 +1,11 @@
 """The console's client against a device on a pseudo-terminal: docs/console.md from both ends."""
 
-import errno
 import random
 
 import pytest
-import serial
-from hypothesis import given
-from hypothesis import strategies as st
 
 from model.errors import UserError
-from platforms import console_link
-from platforms.console_answer import AnswerReader, Kind, Piece, TextDecoder
+from platforms.console_answer import Kind, Piece
 from platforms.console_client import ConsoleClient, NoisyLine, UnsendableLine
 from platforms.console_link import SerialLink
 from tests.fake_console import INFO, NO_TOKEN, WELCOME, FakeConsole
@@ -214,121 +209,3 @@ def test_control_characters_are_not_sent():
     assert str(error.value) == "control character 03 (character 2) cannot be sent; line ignored"
     assert device.stops == 1
     assert device.lines == []
-
-
-def test_a_port_belongs_to_one_program():
-    with FakeConsole() as device:
-        first = SerialLink(device.port)
-        with pytest.raises(UserError) as error:
-            SerialLink(device.port)
-        first.close()
-        SerialLink(device.port).close()
-    assert str(error.value) == f"{device.port} is in use by another program; close that one first"
-
-
-def test_no_such_port(monkeypatch):
-    found = []
-    monkeypatch.setattr(console_link, "serial_ports", lambda: found)
-    with pytest.raises(UserError) as error:
-        SerialLink("/dev/ttyNone")
-    assert str(error.value) == (
-        "there is no serial port /dev/ttyNone; found: none; is the board plugged in?"
-    )
-    found += [serial.tools.list_ports_common.ListPortInfo(f"/dev/ttyUSB{i}") for i in range(2)]
-    with pytest.raises(UserError) as error:
-        SerialLink("/dev/ttyNone")
-    assert str(error.value) == (
-        "there is no serial port /dev/ttyNone; found: /dev/ttyUSB0, /dev/ttyUSB1"
-    )
-
-
-@pytest.mark.parametrize(
-    ("number", "message"),
-    [
-        (
-            errno.EACCES,
-            "no permission to open /dev/ttyNone; join the group that has it (sudo usermod -a -G "
-            "dialout $USER), then log in again",
-        ),
-        (errno.EBUSY, "/dev/ttyNone is in use by another program; close that one first"),
-        (errno.EIO, "cannot open /dev/ttyNone: Input/output error"),
-    ],
-)
-def test_a_port_that_does_not_open(monkeypatch, number, message):
-    def refuse(*arguments, **options):
-        raise serial.SerialException(number, "in pyserial's words")
-
-    monkeypatch.setattr(serial, "Serial", refuse)
-    with pytest.raises(UserError) as error:
-        SerialLink("/dev/ttyNone")
-    assert str(error.value) == message
-
-
-def test_a_file_is_no_port(tmp_path):
-    path = tmp_path / "file"
-    path.touch()
-    with pytest.raises(UserError) as error:
-        SerialLink(str(path))
-    assert str(error.value) == f"{path} is no serial port, or it cannot do 115200 baud"
-
-
-def read_answer(chunks):
-    """(pieces, with neighbouring text joined; whether the answer is complete)"""
-    reader, pieces = AnswerReader(), []
-    for chunk in chunks:
-        for piece in reader.feed(chunk):
-            if pieces and piece.kind is Kind.TEXT is pieces[-1].kind:
-                piece = Piece(Kind.TEXT, pieces.pop().text + piece.text)
-            pieces.append(piece)
-    return pieces, reader.complete
-
-
-cut_bytes = st.lists(
-    st.binary(max_size=6) | st.sampled_from([b"\r", b"\n", b"\x02", b"\x03", b"# "])
-)
-
-
-@given(cut_bytes)
-def test_an_answer_does_not_depend_on_how_it_is_cut(chunks):
-    assert read_answer(chunks) == read_answer([b"".join(chunks)])
-
-
-@given(cut_bytes)
-def test_no_answer_controls_the_terminal(chunks):
-    for piece in read_answer(chunks)[0]:
-        assert not {chr(code) for code in [*range(32), *range(127, 160)]} & set(
-            piece.text.replace("\n", "").replace("\t", "")
-        )
-
-
-def test_a_text_that_ends_with_the_answer_has_lost_its_end():
-    pieces, complete = read_answer([b"\x02to be\x04> "])
-    assert complete
-    assert pieces == [
-        Piece(Kind.TEXT, "to be"),
-        Piece(Kind.TEXT_END),
-        Piece(Kind.NOTE, "the end of the text was lost; the serial line is noisy"),
-    ]
-
-
-def test_an_answer_in_pieces():
-    answer = b"\x02h\xc3\xa9\r\n\x1b[1m\t\r\x03\r\n# a\r\n! b\x9b\r\nc\r\n\x04> more"
-    assert read_answer([answer]) == (
-        [
-            Piece(Kind.TEXT, "hé\n?[1m\t?"),
-            Piece(Kind.TEXT_END),
-            Piece(Kind.INFORMATION, "a"),
-            Piece(Kind.REFUSAL, "b\N{REPLACEMENT CHARACTER}"),
-            Piece(Kind.OTHER, "c"),
-        ],
-        True,
-    )
-
-
-@given(st.text(), st.integers(1, 7))
-def test_text_is_decoded_as_it_comes(text, size):
-    decoder, content = TextDecoder(), text.encode()
-    shown = "".join(decoder.decode(content[i : i + size]) for i in range(0, len(content), size))
-    whole = TextDecoder().decode(content, final=True)
-    assert shown + decoder.decode(b"", final=True) == whole
-    assert len(whole) == len(text.replace("\r\n", "\n"))

@@ -14,11 +14,10 @@ from gateware.layout import Layout
 from model.artifact import open_model
 from model.config import ModelConfig
 from model.errors import UserError
-from platforms import fit, fit_verify
+from platforms import fit
 from platforms.board import board
-from platforms.family import UNITS, Resources
+from platforms.family import UNITS
 from platforms.fit_families import FAMILIES, LUT_LIMIT, limits
-from platforms.fit_jobs import run_jobs
 from platforms.fit_picture import picture
 from platforms.fit_report import document, tokens_per_second
 from platforms.fit_search import (
@@ -29,7 +28,6 @@ from platforms.fit_search import (
     search,
     sizes,
 )
-from platforms.fit_verify import GRID, WITHIN, Verdict, conclusion, grid
 from platforms.resource_model import Prediction
 
 SPEC = "random:vocab_size=20,d_model=16,n_heads=2,n_layers=1,d_ff=32,ctx_len=12,seed=3"
@@ -235,76 +233,6 @@ def test_without_matplotlib_there_is_the_table_alone(monkeypatch, capsys, tmp_pa
         "no picture: the picture needs matplotlib: pip install 'gateformer[fit]', or add "
         "--no-picture" in shown.err.replace("\n", " ")
     )
-
-
-def test_the_grid_holds_the_choice_and_its_rivals(searched):
-    chosen = choose(searched)
-    points = grid(searched, chosen, ZYBO)
-    assert points[0] is chosen and len(points) <= GRID
-    assert len({c.cycles for c in points}) == len(points)
-    assert all(not set(c.exceeded) - {"lut"} for c in points)
-
-
-def _row(candidate: Candidate, lut: int) -> tuple[Candidate, Resources]:
-    return candidate, Resources(lut, 10, 1, 1, {})
-
-
-CHOSEN = Candidate(HwConfig(8, 64, 64), 1000.0, Prediction(100, 1, 1, 1))
-
-
-def test_a_verdict_compares_with_the_fastest_that_really_fits():
-    chosen = CHOSEN
-    better = dataclasses.replace(chosen, cycles=1000 / (1 + WITHIN) - 1)
-    near = dataclasses.replace(chosen, cycles=990.0)
-    rows = [_row(chosen, 100), _row(better, 100)]
-    assert not Verdict(chosen, better, rows).passed
-    assert conclusion(Verdict(chosen, better, rows)) == (
-        "failed: the choice 8 × 64, 64 lanes, 2bit takes 5.1% more cycles than "
-        "8 × 64, 64 lanes, 2bit, the fastest of the grid that fits"
-    )
-    assert Verdict(chosen, near, rows).passed
-    assert Verdict(chosen, chosen, rows).passed
-    assert conclusion(Verdict(chosen, None, rows)) == (
-        "failed: the choice 8 × 64, 64 lanes, 2bit does not fit"
-    )
-
-
-def test_boards_that_nothing_fits_are_passed_over(monkeypatch, capsys):
-    fitting = Verdict(CHOSEN, CHOSEN, [_row(CHOSEN, 100)])
-
-    def verify(name, target, **_):
-        if target.name == "tang-nano-9k":
-            raise fit_verify.NoChoice("no sizes fit")
-        return fitting
-
-    monkeypatch.setattr(fit_verify, "verify", verify)
-    monkeypatch.setattr(sys, "argv", ["fit", SPEC, "--verify"])
-    assert fit.main() == 0
-    shown = capsys.readouterr().out
-    assert shown.count("no sizes fit") == 1 and shown.count("passed: the choice") > 5
-    monkeypatch.setattr(sys, "argv", ["fit", SPEC, "--verify", "--board", "tang-nano-9k"])
-    with pytest.raises(UserError, match="no sizes fit"):
-        fit.main()
-
-
-def _square(number: int) -> int:
-    return number * number
-
-
-def test_jobs_give_every_result_with_its_item():
-    items = [3, 1, 2]
-    one = list(run_jobs(_square, items, what="squares"))
-    assert one == [(3, 9), (1, 1), (2, 4)]
-    pytest.importorskip("joblib")
-    assert sorted(run_jobs(_square, items, what="squares", jobs=2)) == sorted(one)
-
-
-def test_jobs_run_on_a_dask_scheduler():
-    distributed = pytest.importorskip("distributed")
-    options = {"processes": False, "n_workers": 1, "threads_per_worker": 1}
-    with distributed.LocalCluster(dashboard_address=None, **options) as cluster:
-        results = run_jobs(_square, [3, 1, 2], what="squares", scheduler=cluster.scheduler_address)
-        assert sorted(results) == [(1, 1), (2, 4), (3, 9)]
 
 
 def test_tokens_per_second_are_clock_over_cycles():
