@@ -1,5 +1,6 @@
 """A console with a stand-in core, compiled."""
 
+import re
 from pathlib import Path
 
 from amaranth.hdl import Module
@@ -16,7 +17,7 @@ from model.config import ModelConfig
 from platforms.cache import digest
 from platforms.compiled_simulation import CompiledSimulation
 from tests import stand_in_core
-from tests.console_model import MARK
+from tests.console_model import INFO, MARK
 from tests.stand_in_core import (
     BUILD_ID,
     CONFIG,
@@ -27,6 +28,12 @@ from tests.stand_in_core import (
     VOCABULARY,
     StandInCore,
 )
+
+END = b"\x04> "
+COUNTS = re.compile(
+    rb"# prompt (\d+) tokens, text (\d+) tokens, (\d+) cycles, (\d+) waiting, end: (\w+)\r\n\x04> $"
+)
+CTRL_C = 0x03
 
 
 class ConsoleBench(wiring.Component):
@@ -112,3 +119,10 @@ class Device:
     def ask(self, items) -> bytes:
         self.feed(items)
         return self.settle()
+
+
+def settled_device() -> Device:
+    """A device that has sent its welcome."""
+    device = Device()
+    assert device.settle() == f"\r\n{INFO[0]}\r\n".encode() + END
+    return device
