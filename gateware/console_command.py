@@ -10,6 +10,7 @@ from .console_line import COMMAND_BITS
 from .console_messages import COMMANDS, DECIMALS, ROM_LAYOUT, SETTINGS, Number
 from .console_number import REQUEST, Operation
 from .delay import delayed
+from .one_hot import OneHot
 
 UNKNOWN = len(COMMANDS)
 """Code of what is no command."""
@@ -80,14 +81,19 @@ class CommandReader(wiring.Component):
             self._is_digit.eq(self.value[:COMMAND_BITS].matches(*DIGITS)),
             self._is_same.eq(self.value == self.name.byte),
         ]
+        # what the command is, likewise
+        self._is_last = delayed(m, self.command == UNKNOWN - 1, 1, name="is_last")
+        self._is_setting = delayed(m, self.command < SETTINGS, 1, name="is_setting")
         self._scaling = Signal(reset_less=True)  # zeros take the place of decimals
-        with m.FSM() as fsm:
-            m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
-            with m.State("IDLE"), m.If(self.start):
+        with OneHot(m, "IDLE") as self._fsm:
+            m.d.comb += self.busy.eq(~self._fsm.ongoing("IDLE"))
+            with self._fsm.state("IDLE"), m.If(self.start):
+                self._fsm.next = "BEGIN"
+            with self._fsm.state("BEGIN"):
                 m.d.sync += [self.command.eq(0), self.argument.eq(0), self.refused.eq(0)]
                 m.d.comb += self.rewind_name.eq(1)
                 m.d.sync += self.rewind.eq(1)
-                m.next = "SLASH"
+                self._fsm.next = "SLASH"
             self._match(m)
             self._skip_spaces(m)
             self._read_number(m)
@@ -98,56 +104,58 @@ class CommandReader(wiring.Component):
     def _match(self, m: Module):
         """Compare with one name after the other."""
         differs = Signal(reset_less=True)
-        with m.State("SLASH"):
+        with self._fsm.state("SLASH"):
             m.d.sync += self.advance.eq(1)
             m.d.sync += differs.eq(0)
-            m.next = "MOVE NAME"
-        with m.State("MOVE NAME"):
-            m.next = "READ NAME"
-        with m.State("READ NAME"):
-            m.next = "FETCH NAME"
-        with m.State("FETCH NAME"):
-            m.next = "DECODE NAME"
-        with m.State("DECODE NAME"):
-            m.next = "COMPARE"
-        with m.State("COMPARE"):
+            self._fsm.next = "MOVE NAME"
+        with self._fsm.state("MOVE NAME"):
+            self._fsm.next = "READ NAME"
+        with self._fsm.state("READ NAME"):
+            self._fsm.next = "FETCH NAME"
+        with self._fsm.state("FETCH NAME"):
+            self._fsm.next = "DECODE NAME"
+        with self._fsm.state("DECODE NAME"):
+            self._fsm.next = "COMPARE"
+        with self._fsm.state("COMPARE"):
             m.d.comb += self.advance_name.eq(1)
-            m.next = "MOVE NAME"
+            self._fsm.next = "MOVE NAME"
             with m.If(self.name.special):
                 with m.If(~differs & (self.at_end | self._is_space)):
-                    m.next = "ARGUMENT"
+                    self._fsm.next = "ARGUMENT"
                 with m.Else():
                     m.d.sync += self.rewind.eq(1)
                     m.d.sync += self.command.eq(self.command + 1)
-                    m.next = "SLASH"
-                    with m.If(self.command == UNKNOWN - 1):
-                        m.next = "IDLE"
+                    self._fsm.next = "SLASH"
+                    with m.If(self._is_last):
+                        self._fsm.next = "IDLE"
             with m.Elif(self.at_end | ~self._is_same):
                 m.d.sync += differs.eq(1)
             with m.Else():
                 m.d.sync += self.advance.eq(1)
 
     def _skip_spaces(self, m: Module):
-        with m.State("MOVE SPACE"):
-            m.next = "READ SPACE"
-        with m.State("READ SPACE"):
-            m.next = "FETCH SPACE"
-        with m.State("FETCH SPACE"):
-            m.next = "DECODE SPACE"
-        with m.State("DECODE SPACE"):
-            m.next = "ARGUMENT"
-        with m.State("ARGUMENT"):
+        with self._fsm.state("MOVE SPACE"):
+            self._fsm.next = "READ SPACE"
+        with self._fsm.state("READ SPACE"):
+            self._fsm.next = "FETCH SPACE"
+        with self._fsm.state("FETCH SPACE"):
+            self._fsm.next = "DECODE SPACE"
+        with self._fsm.state("DECODE SPACE"):
+            self._fsm.next = "ARGUMENT"
+        with self._fsm.state("ARGUMENT"):
             with m.If(self.at_end):
-                m.next = "IDLE"
+                self._fsm.next = "IDLE"
             with m.Elif(self._is_space):
                 m.d.sync += self.advance.eq(1)
-                m.next = "MOVE SPACE"
-            with m.Elif(self.command >= SETTINGS):
-                m.d.sync += self.command.eq(UNKNOWN)
-                m.next = "IDLE"
+                self._fsm.next = "MOVE SPACE"
+            with m.Elif(~self._is_setting):
+                self._fsm.next = "UNKNOWN"
             with m.Else():
                 m.d.sync += self.argument.eq(1)
-                m.next = "CLEAR"
+                self._fsm.next = "CLEAR"
+        with self._fsm.state("UNKNOWN"):
+            m.d.sync += self.command.eq(UNKNOWN)
+            self._fsm.next = "IDLE"
 
     def _read_number(self, m: Module):
         """States that read the argument."""
@@ -159,48 +167,48 @@ class CommandReader(wiring.Component):
         fixed_point = flag(self.command == Number.TEMPERATURE, name="fixed_point")
         none, full = flag(decimals == 0, name="none"), flag(decimals == DECIMALS, name="full")
         too_large = flag(self.too_large, name="too_large")
-        with m.State("CLEAR"):
+        with self._fsm.state("CLEAR"):
             m.d.comb += self.request.clear.eq(1)
             cleared = (digits, point, decimals, self._scaling)
             m.d.sync += [signal.eq(0) for signal in cleared]
-            m.next = "DECODE CHARACTER"
-        with m.State("MOVE CHARACTER"):
-            m.next = "READ CHARACTER"
-        with m.State("READ CHARACTER"):
-            m.next = "FETCH CHARACTER"
-        with m.State("FETCH CHARACTER"):
-            m.next = "DECODE CHARACTER"
-        with m.State("DECODE CHARACTER"):
-            m.next = "CHARACTER"
-        with m.State("CHARACTER"):
+            self._fsm.next = "DECODE CHARACTER"
+        with self._fsm.state("MOVE CHARACTER"):
+            self._fsm.next = "READ CHARACTER"
+        with self._fsm.state("READ CHARACTER"):
+            self._fsm.next = "FETCH CHARACTER"
+        with self._fsm.state("FETCH CHARACTER"):
+            self._fsm.next = "DECODE CHARACTER"
+        with self._fsm.state("DECODE CHARACTER"):
+            self._fsm.next = "CHARACTER"
+        with self._fsm.state("CHARACTER"):
             with m.If(self.at_end):
                 with m.If(point & none):
                     self._refuse(m)
                 with m.Elif(fixed_point & ~full):
                     m.d.sync += [self._scaling.eq(1), decimals.eq(decimals + 1)]
-                    m.next = "APPEND"
+                    self._fsm.next = "APPEND"
                 with m.Else():
-                    m.next = "IDLE"
+                    self._fsm.next = "IDLE"
             with m.Elif(self._is_digit & ~full):
                 m.d.sync += [digits.eq(1), decimals.eq(decimals + point)]
-                m.next = "APPEND"
+                self._fsm.next = "APPEND"
             with m.Elif(self._is_point & fixed_point & digits & ~point):
                 m.d.sync += point.eq(1)
                 m.d.sync += self.advance.eq(1)
-                m.next = "MOVE CHARACTER"
+                self._fsm.next = "MOVE CHARACTER"
             with m.Else():
                 self._refuse(m)
-        with m.State("APPEND"):
+        with self._fsm.state("APPEND"):
             m.d.comb += [self.request.start.eq(1), self.request.operation.eq(Operation.APPEND)]
-            m.next = "APPENDING"
-        with m.State("APPENDING"), m.If(~self.number_busy):
-            m.next = "CHECK"
-        with m.State("CHECK"):
+            self._fsm.next = "APPENDING"
+        with self._fsm.state("APPENDING"), m.If(~self.number_busy):
+            self._fsm.next = "CHECK"
+        with self._fsm.state("CHECK"):
             m.d.sync += self.advance.eq(~self._scaling)
-            m.next = "MOVE CHARACTER"
+            self._fsm.next = "MOVE CHARACTER"
             with m.If(too_large):
                 self._refuse(m)
 
     def _refuse(self, m: Module):
         m.d.sync += self.refused.eq(1)
-        m.next = "IDLE"
+        self._fsm.next = "IDLE"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from amaranth.hdl import Module, Signal
-from amaranth.lib import enum
+from amaranth.lib import data, enum
 
 from .console_command import CommandReader
 from .console_generation import Generation
@@ -24,6 +24,7 @@ from .console_number import NumberUnit
 from .console_printer import Printer
 from .console_settings import ConsoleSettings
 from .delay import delayed
+from .one_hot import OneHot
 
 
 class Reply(enum.Enum, shape=4):
@@ -115,6 +116,7 @@ class ConsoleControl:
                 (number, loading),
             )
         )
+        event = self._wanted(m)
         sampling = delayed(m, generation.mult.any(), 1, name="sampling")
         # registers that are set for a cycle
         m.d.sync += [
@@ -122,54 +124,56 @@ class ConsoleControl:
             *(self._reply.eq(Reply.WELCOME), self.keeping.eq(0), self._attention.eq(0)),
         ]
         m.d.comb += self._printer.page.eq(self._page)
-        with m.FSM():
-            with m.State("RESET"):
+        with OneHot(m, "RESET") as self._fsm:
+            with self._fsm.state("RESET"):
                 self._say(m, Reply.WELCOME)
-            with m.State("CHOOSE"):
+            with self._fsm.state("CHOOSE"):
                 self._choose(m)
-                m.next = "SAY"
-            with m.State("SAY"):
+                self._fsm.next = "SAY"
+            with self._fsm.state("SAY"):
                 m.d.comb += self._printer.start.eq(1)
-                m.next = "SAYING"
-            with m.State("SAYING"), m.If(~printing):
-                m.next = "SAID"
-            with m.State("SAID"):
+                self._fsm.next = "SAYING"
+            with self._fsm.state("SAYING"), m.If(~printing):
+                self._fsm.next = "SAID"
+            with self._fsm.state("SAID"):
                 self._proceed(m)
-            with m.State("RESUME"):
+            with self._fsm.state("RESUME"):
                 m.d.sync += [editor.resume.eq(1), editor.clear.eq(self._then == Then.NEW_LINE)]
-                m.next = "RESUMED"
-            with m.State("RESUMED"):  # the editor's event is there until now
-                m.next = "TYPE"
-            with m.State("TYPE"):
+                self._fsm.next = "RESUMED"
+            with self._fsm.state("RESUMED"):  # the editor's event is there until now
+                self._fsm.next = "TYPE"
+            with self._fsm.state("TYPE"):
                 self._type(m)
-            with m.State("EVENT"):
-                self._handle(m)
-            with m.State("READ"):
+            with self._fsm.state("EVENT"):
+                self._say(m, event.reply)
+                with m.If(event.command):
+                    self._fsm.next = "READ"
+            with self._fsm.state("READ"):
                 m.d.comb += self._reader.start.eq(1)
-                m.next = "READING"
-            with m.State("READING"), m.If(~reading):
-                m.next = "OBEY"
-            with m.State("OBEY"):
+                self._fsm.next = "READING"
+            with self._fsm.state("READING"), m.If(~reading):
+                self._fsm.next = "OBEY"
+            with self._fsm.state("OBEY"):
                 self._obey(m)
-            with m.State("GENERATE"):
+            with self._fsm.state("GENERATE"):
                 m.d.comb += generation.start.eq(1)
-                m.next = "GENERATING"
-            with m.State("GENERATING"), m.If(~generating):
-                m.next = "COUNT"
+                self._fsm.next = "GENERATING"
+            with self._fsm.state("GENERATING"), m.If(~generating):
+                self._fsm.next = "COUNT"
                 m.d.sync += self._advancing.eq(1)
                 with m.If(sampling):
-                    m.next = "LOAD"
+                    self._fsm.next = "LOAD"
             self._store(m, loading, storing)
-            with m.State("COUNT"):
+            with self._fsm.state("COUNT"):
                 self._say(m, Reply.COUNTS)
 
     def _store(self, m: Module, loading, storing):
         """States that store the number read, or the seed plus 1, in a setting."""
         number, settings = self._number, self._settings
-        with m.State("LOAD"):
+        with self._fsm.state("LOAD"):
             m.d.comb += [number.request.start.eq(1), loading.eq(1)]
-            m.next = "STORE"
-        with m.State("STORE"):
+            self._fsm.next = "STORE"
+        with self._fsm.state("STORE"):
             m.d.comb += settings.store.eq(1)
             with m.If(self._advancing):
                 m.d.comb += [settings.number.eq(Number.SEED), number.request.addend.eq(1)]
@@ -178,13 +182,13 @@ class ConsoleControl:
                 m.d.sync += self.keeping.eq(1)
             with m.If(~storing):
                 with m.If(self._advancing):
-                    m.next = "COUNT"
+                    self._fsm.next = "COUNT"
                 with m.Else():
                     self._say(m, Reply.ANSWER)
 
     def _say(self, m: Module, reply: Reply):
         m.d.sync += self._reply.eq(reply)
-        m.next = "CHOOSE"
+        self._fsm.next = "CHOOSE"
 
     def _choose(self, m: Module):
         """The text of a reply, and what follows it."""
@@ -218,9 +222,9 @@ class ConsoleControl:
         """After a text."""
         with m.Switch(self._then):
             with m.Case(Then.TYPING, Then.NEW_LINE):
-                m.next = "RESUME"
+                self._fsm.next = "RESUME"
             with m.Case(Then.GENERATION):
-                m.next = "GENERATE"
+                self._fsm.next = "GENERATE"
             with m.Case(Then.ENDING):
                 self._say(m, Reply.ENDING)
 
@@ -231,27 +235,26 @@ class ConsoleControl:
         interrupted = self.interrupted & self._line_is_done
         m.d.sync += self._attention.eq((editor.event != Event.NONE) | interrupted)
         with m.If(self._attention):
-            m.next = "EVENT"
+            self._fsm.next = "EVENT"
 
-    def _handle(self, m: Module):
-        """What the editor wants, or Ctrl-C."""
+    def _wanted(self, m: Module):
+        """What the editor's event asks for, or without one Ctrl-C, in a register: settled when
+        the event has the state machine's attention."""
         editor = self._editor
+        wanted = Signal(data.StructLayout({"reply": Reply, "command": 1}), reset_less=True)
+        m.d.sync += [wanted.reply.eq(Reply.EMPTY), wanted.command.eq(0)]
         with m.Switch(editor.event):
-            with m.Case(Event.NONE):
-                self._say(m, Reply.EMPTY)
             with m.Case(Event.RUBOUT):
-                self._say(m, Reply.RUBOUT)
+                m.d.sync += wanted.reply.eq(Reply.RUBOUT)
             with m.Case(Event.ERASED):
-                self._say(m, Reply.ERASED)
+                m.d.sync += wanted.reply.eq(Reply.ERASED)
             with m.Case(Event.ENTERED):
+                m.d.sync += wanted.command.eq(editor.command & ~editor.failed)
                 with m.If(editor.failed):
-                    self._say(m, Reply.LINE_REFUSAL)
-                with m.Elif(editor.command):
-                    m.next = "READ"
-                with m.Elif(editor.empty):
-                    self._say(m, Reply.EMPTY)
-                with m.Else():
-                    self._say(m, Reply.PROMPT)
+                    m.d.sync += wanted.reply.eq(Reply.LINE_REFUSAL)
+                with m.Elif(~editor.empty):
+                    m.d.sync += wanted.reply.eq(Reply.PROMPT)
+        return wanted
 
     def _obey(self, m: Module):
         """Carry out the command that was read."""
@@ -262,4 +265,4 @@ class ConsoleControl:
             self._say(m, Reply.ANSWER)
             with m.If(reader.argument):
                 m.d.sync += self._advancing.eq(0)
-                m.next = "LOAD"
+                self._fsm.next = "LOAD"

@@ -3,20 +3,19 @@
 from functools import partial
 
 from amaranth.hdl import C, Cat, Module, Mux, Signal
-from amaranth.lib import data, enum, stream, wiring
-from amaranth.lib.memory import Memory
+from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from model.config import ModelConfig
 
+from .console_byte import ByteDecoder
+from .console_line_memory import LineMemory
 from .console_messages import MAX_COMMAND, LineError
 from .console_vocabulary import NEWLINE, TEXT_BYTES
 from .delay import delayed
+from .one_hot import OneHot
 from .receive_queue import QUEUED_LAYOUT
-from .registered_read import COLLISION_FREE, registered_read
 
-CR, LF, BS, DEL, CTRL_U = 0x0D, 0x0A, 0x08, 0x7F, 0x15
-SLASH, BACKSLASH, LETTER_N = ord("/"), ord("\\"), ord("n")
 COMMAND_BITS = 7
 """Commands are printable ASCII."""
 
@@ -133,31 +132,44 @@ class LineEditor(wiring.Component):
         self._character = Signal.like(self.character, reset_less=True)
         m.d.comb += self.character.eq(self._character)
         m.d.comb += self.sent.payload.eq(item.byte)
-        self._decode(m)
+        m.submodules.decoder = decoder = ByteDecoder()
+        m.d.comb += decoder.byte.eq(item.byte)
+        self._is = decoder.is_
+        self._after_cr = Signal()
         self._compare(m)
         self._choose_addition(m)
-        self._write = self._memory(m)
-        with m.FSM():
-            with m.State("WAIT"):
+        m.submodules.memory = self._memory = memory = LineMemory(
+            value_bits=self._value_bits, depth=self._depth
+        )
+        m.d.comb += [
+            memory.length.eq(self.length),
+            memory.reading.eq(self.reading),
+            memory.rewind.eq(self.rewind),
+            memory.advance.eq(self.advance),
+            self.value.eq(memory.entry.value),
+            self.at_end.eq(memory.at_end),
+        ]
+        with OneHot(m, "WAIT") as self._fsm:
+            with self._fsm.state("WAIT"):
                 m.d.comb += [self.waiting.eq(1), self.queued.ready.eq(self.enable)]
                 m.d.sync += item.eq(self.queued.payload)
                 with m.If(self.queued.valid & self.enable):
-                    m.next = "DECODE"
-            with m.State("DECODE"):
-                m.next = "CLASSIFY"
+                    self._fsm.next = "DECODE"
+            with self._fsm.state("DECODE"):
+                self._fsm.next = "CLASSIFY"
             self._classify(m)
-            with m.State("ECHO"):
+            with self._fsm.state("ECHO"):
                 m.d.comb += self.sent.valid.eq(1)
                 with m.If(self.sent.ready):
-                    m.next = "ADD"
+                    self._fsm.next = "ADD"
             self._add(m)
             self._found(m)
             self._restore(m)
-            with m.State("EVENT"):
+            with self._fsm.state("EVENT"):
                 m.d.sync += self.event.eq(self._raised)
                 with m.If(self.resume):
                     m.d.sync += self.event.eq(Event.NONE)
-                    m.next = "WAIT"
+                    self._fsm.next = "WAIT"
         with m.If(self._failing):
             m.d.sync += [
                 self.failed.eq(1),
@@ -178,28 +190,6 @@ class LineEditor(wiring.Component):
             m.d.sync += [signal.eq(0) for signal in cleared]
         return m
 
-    def _decode(self, m: Module):
-        """What kind of byte it is: registers, a cycle after the item."""
-        byte = self._item.byte
-        flag = partial(delayed, m, cycles=1)
-        self._is_cr = flag(byte == CR, name="is_cr")
-        self._is_lf = flag(byte == LF, name="is_lf")
-        self._is_erase = flag(byte == CTRL_U, name="is_erase")
-        self._is_rubout = flag((byte == BS) | (byte == DEL), name="is_rubout")
-        self._is_n = flag(byte == LETTER_N, name="is_n")
-        self._is_slash = flag(byte == SLASH, name="is_slash")
-        self._is_backslash = flag(byte == BACKSLASH, name="is_backslash")
-        self._printable = flag(~byte[7] & byte[5:7].any(), name="printable")
-        self._continues = flag(byte[6:8] == 0b10, name="continues")
-        self._is_ascii = flag(~byte[7], name="is_ascii")
-        self._following = Signal.like(self._sequence, reset_less=True)  # bytes of the character
-        m.d.sync += self._following.eq(0)
-        with m.Switch(byte):
-            for length, pattern in ((2, "110-----"), (3, "1110----"), (4, "11110---")):
-                with m.Case(pattern):
-                    m.d.sync += self._following.eq(length - 1)
-        self._after_cr = Signal()
-
     def _compare(self, m: Module):
         """What the length is: registers, a cycle after it."""
         length, flag = self.length, partial(delayed, m, cycles=1)
@@ -218,70 +208,56 @@ class LineEditor(wiring.Component):
             (self.command, Addition.OF_COMMAND),
             (self._sequence.any(), Addition.OF_CHARACTER),
             (self._pending, Addition.ESCAPED),
-            (self._is_backslash, Addition.BACKSLASH),
-            (self._is_slash & self._is_empty, Addition.SLASH),
+            (self._is.backslash, Addition.BACKSLASH),
+            (self._is.slash & self._is_empty, Addition.SLASH),
         )
         m.d.sync += addition.eq(Addition.CHARACTER)
         for condition, kind in reversed(kinds):
             with m.If(condition):
                 m.d.sync += addition.eq(kind)
 
-    def _memory(self, m: Module):
-        """The line; its write port, which always points behind the line's end."""
-        m.submodules.memory = memory = Memory(
-            shape=data.StructLayout({"value": self._value_bits, "escaped": 1}),
-            depth=self._depth,
-            init=[],
-            attrs={"ram_style": "block", **COLLISION_FREE},
-        )
-        write = memory.write_port()
-        cursor = Signal.like(self.length, reset_less=True)
-        address = Mux(self.reading, cursor, self.length)
-        entry = Signal(memory.shape, reset_less=True)
-        at_end = Signal(reset_less=True)
-        m.d.comb += [write.addr.eq(self.length), self.value.eq(entry.value)]
-        m.d.sync += [
-            entry.eq(registered_read(m, memory, address[: len(write.addr)])),
-            at_end.eq(cursor == self.length),
-            self.at_end.eq(at_end),
-        ]
-        with m.If(self.advance):
-            m.d.sync += cursor.eq(cursor + 1)
-        with m.If(self.rewind):
-            m.d.sync += cursor.eq(0)
-        self._last = entry
-        return write
+    def _fail(self, m: Module, error: LineError, *, when=1, longer: bool = True):
+        """The first error, in the present state; ``longer``: it is a character.
 
-    def _fail(self, m: Module, error: LineError, *, longer: bool = True):
-        """The first error; ``longer``: it is a character."""
-        m.d.sync += [self._failing.eq(1), self._reason.eq(error), self._longer.eq(longer)]
+        What it is does not depend on ``when``, which has enough to do.
+        """
+        m.d.sync += self._reason.eq(error)
+        with m.If(when):
+            m.d.sync += [self._failing.eq(1), self._longer.eq(longer)]
 
     def _raise(self, m: Module, event: Event):
         m.d.sync += self._raised.eq(event)
-        m.next = "EVENT"
+        self._fsm.next = "EVENT"
 
     def _classify(self, m: Module):
-        with m.State("CLASSIFY"):
-            m.d.sync += self._after_cr.eq(~self._item.mark & self._is_cr)
-            m.next = "ECHO"
+        """What a byte asks for: a state for each way."""
+        with self._fsm.state("CLASSIFY"):
+            m.d.sync += self._after_cr.eq(~self._item.mark & self._is.cr)
+            self._fsm.next = "ECHO"
             with m.If(self._item.mark):
-                with m.If(~self.failed):
-                    self._fail(m, LineError.LOST, longer=False)
-                # what was typed before it can no longer be removed
-                m.d.sync += [self._lost.eq(1), self._good.eq(self.length)]
-                m.next = "WAIT"
-            with m.Elif(self._is_rubout):
-                self._remove(m)
-            with m.Elif(self._is_erase):
-                self._raise(m, Event.ERASED)
-            with m.Elif(self._is_lf & self._after_cr):
-                m.next = "WAIT"
-            with m.Elif(self._is_cr | self._is_lf):
-                with m.If(~self.failed & self._pending):
-                    self._fail(m, LineError.ESCAPE, longer=False)
-                with m.Elif(~self.failed & self._sequence.any()):
-                    self._fail(m, LineError.NO_TOKEN, longer=False)
-                self._raise(m, Event.ENTERED)
+                self._fsm.next = "MARK"
+            with m.Elif(self._is.rubout):
+                self._fsm.next = "REMOVE"
+            with m.Elif(self._is.erase):
+                self._fsm.next = "ERASE"
+            with m.Elif(self._is.lf & self._after_cr):
+                self._fsm.next = "WAIT"
+            with m.Elif(self._is.cr | self._is.lf):
+                self._fsm.next = "ENTER"
+        with self._fsm.state("MARK"):
+            # what was typed before it can no longer be removed
+            m.d.sync += [self._lost.eq(1), self._good.eq(self.length)]
+            self._fail(m, LineError.LOST, when=~self.failed, longer=False)
+            self._fsm.next = "WAIT"
+        with self._fsm.state("REMOVE"):
+            self._remove(m)
+        with self._fsm.state("ERASE"):
+            self._raise(m, Event.ERASED)
+        with self._fsm.state("ENTER"):
+            error = Mux(self._pending, LineError.ESCAPE, LineError.NO_TOKEN)
+            unfinished = ~self.failed & (self._pending | self._sequence.any())
+            self._fail(m, error, when=unfinished, longer=False)
+            self._raise(m, Event.ENTERED)
 
     def _remove(self, m: Module):
         """Take back the last character."""
@@ -292,22 +268,22 @@ class LineEditor(wiring.Component):
             m.d.sync += self._pending.eq(0)
             self._raise(m, Event.RUBOUT)
         with m.Elif(self._is_good | self._has_outgrown):
-            m.next = "WAIT"
+            self._fsm.next = "WAIT"
         with m.Else():
             m.d.sync += self._shorter.eq(1)
-            m.next = "SHORTEN"
+            self._fsm.next = "SHORTEN"
 
     def _restore(self, m: Module):
         """After a removal: what is gone with the character, or comes back."""
-        with m.State("SHORTEN"):
-            m.next = "READ"
-        with m.State("READ"):
-            m.next = "FETCH"
-        with m.State("FETCH"):
-            m.next = "RESTORE"
-        with m.State("RESTORE"):
+        with self._fsm.state("SHORTEN"):
+            self._fsm.next = "READ"
+        with self._fsm.state("READ"):
+            self._fsm.next = "FETCH"
+        with self._fsm.state("FETCH"):
+            self._fsm.next = "RESTORE"
+        with self._fsm.state("RESTORE"):
             with m.If(~self.failed):
-                m.d.sync += self._pending.eq(~self.command & self._last.escaped)
+                m.d.sync += self._pending.eq(~self.command & self._memory.entry.escaped)
             with m.Elif(self._is_good & ~self._lost):
                 m.d.sync += [self.failed.eq(0), self._good.eq(0)]
             with m.If(self._is_empty):
@@ -315,68 +291,77 @@ class LineEditor(wiring.Component):
             self._raise(m, Event.RUBOUT)
 
     def _add(self, m: Module):
-        """An echoed byte becomes a part of the line."""
-        with m.State("ADD"):
-            m.next = "WAIT"
-            with m.Switch(self._addition):
-                with m.Case(Addition.COUNTED):
-                    m.d.sync += self._longer.eq(~self._continues & ~self._has_outgrown)
-                with m.Case(Addition.OF_COMMAND):
-                    self._add_to_command(m)
-                with m.Case(Addition.OF_CHARACTER):
-                    self._continue_character(m)
-                with m.Case(Addition.ESCAPED):
-                    m.d.sync += self._character.eq(Mux(self._is_n, NEWLINE, self._item.byte))
-                    m.next = "SEARCH"
-                    with m.If(~(self._is_n | self._is_backslash | self._is_slash)):
-                        self._fail(m, LineError.ESCAPE)
-                        m.next = "WAIT"
-                with m.Case(Addition.BACKSLASH):
-                    m.d.sync += self._pending.eq(1)
-                with m.Case(Addition.SLASH):
-                    m.d.sync += self.command.eq(1)
-                    self._add_to_command(m)
-                with m.Case(Addition.CHARACTER):
-                    self._begin_character(m)
+        """An echoed byte becomes a part of the line: a state for each way."""
+        with self._fsm.state("ADD"), m.Switch(self._addition):
+            for addition in Addition:
+                with m.Case(addition):
+                    self._fsm.next = addition.name
+        with self._fsm.state(Addition.COUNTED.name):
+            m.d.sync += self._longer.eq(~self._is.continues & ~self._has_outgrown)
+            self._fsm.next = "WAIT"
+        with self._fsm.state(Addition.SLASH.name):
+            m.d.sync += self.command.eq(1)
+            self._fsm.next = Addition.OF_COMMAND.name
+        with self._fsm.state(Addition.OF_COMMAND.name):
+            fits = self._is.printable & ~self._fills_command
+            m.d.comb += self._memory.write.eq(fits)
+            m.d.comb += self._memory.written.value.eq(self._item.byte)
+            m.d.sync += self._longer.eq(1)
+            self._fail(m, LineError.UNKNOWN_COMMAND, when=~fits)
+            self._fsm.next = "WAIT"
+        with self._fsm.state(Addition.OF_CHARACTER.name):
+            self._continue_character(m)
+        with self._fsm.state(Addition.ESCAPED.name):
+            m.d.sync += self._character.eq(Mux(self._is.n, NEWLINE, self._item.byte))
+            known = self._is.n | self._is.backslash | self._is.slash
+            self._fail(m, LineError.ESCAPE, when=~known)
+            with m.If(known):
+                self._fsm.next = "SEARCH"
+            with m.Else():
+                self._fsm.next = "WAIT"
+        with self._fsm.state(Addition.BACKSLASH.name):
+            m.d.sync += self._pending.eq(1)
+            self._fsm.next = "WAIT"
+        with self._fsm.state(Addition.CHARACTER.name):
+            self._begin_character(m)
 
     def _continue_character(self, m: Module):
         m.d.sync += self._character.eq(Cat(self._item.byte, self._character))
-        with m.If(~self._continues):
-            # with what it cuts off, it counts as one character
-            self._fail(m, LineError.NO_TOKEN)
-        with m.Else():
-            m.d.sync += self._sequence.eq(self._sequence - 1)
-            with m.If(self._sequence == 1):
-                m.next = "SEARCH"
+        m.d.sync += self._sequence.eq(self._sequence - 1)
+        # with what it cuts off, it counts as one character
+        self._fail(m, LineError.NO_TOKEN, when=~self._is.continues)
+        self._fsm.next = "WAIT"
+        with m.If(self._is.continues & (self._sequence == 1)):
+            self._fsm.next = "SEARCH"
 
     def _begin_character(self, m: Module):
         m.d.sync += self._character.eq(self._item.byte)
-        with m.If(self._is_ascii):
-            m.next = "SEARCH"
-        with m.Elif(self._following.any()):
-            m.d.sync += self._sequence.eq(self._following)
-        with m.Else():
-            self._fail(m, LineError.NO_TOKEN)
-
-    def _add_to_command(self, m: Module):
-        with m.If(self._printable & ~self._fills_command):
-            m.d.comb += [self._write.en.eq(1), self._write.data.value.eq(self._item.byte)]
-            m.d.sync += self._longer.eq(1)
-        with m.Else():
-            self._fail(m, LineError.UNKNOWN_COMMAND)
+        m.d.sync += self._sequence.eq(self._is.following)
+        self._fail(m, LineError.NO_TOKEN, when=~(self._is.ascii | self._is.following.any()))
+        self._fsm.next = "WAIT"
+        with m.If(self._is.ascii):
+            self._fsm.next = "SEARCH"
 
     def _found(self, m: Module):
-        with m.State("SEARCH"):
+        with self._fsm.state("SEARCH"):
             m.d.comb += self.search.eq(1)
-            m.next = "SEARCHING"
-        with m.State("SEARCHING"), m.If(~self.searching):
-            m.next = "WAIT"
+            self._fsm.next = "SEARCHING"
+        with self._fsm.state("SEARCHING"), m.If(~self.searching):
+            self._fsm.next = "SEARCHED"
             with m.If(~self.found):
-                self._fail(m, LineError.NO_TOKEN)
-            with m.Elif(self._fills_context):
-                self._fail(m, LineError.TOO_LONG)
-            with m.Else():
-                m.d.comb += self._write.en.eq(1)
-                m.d.comb += self._write.data.value.eq(self.token)
-                m.d.comb += self._write.data.escaped.eq(self._pending)
-                m.d.sync += [self._longer.eq(1), self._pending.eq(0)]
+                self._fsm.next = "NO TOKEN"
+        with self._fsm.state("NO TOKEN"):
+            self._fail(m, LineError.NO_TOKEN)
+            self._fsm.next = "WAIT"
+        with self._fsm.state("SEARCHED"):
+            fits = ~self._fills_context
+            m.d.comb += [
+                self._memory.write.eq(fits),
+                self._memory.written.value.eq(self.token),
+                self._memory.written.escaped.eq(self._pending),
+            ]
+            m.d.sync += self._longer.eq(1)
+            with m.If(fits):
+                m.d.sync += self._pending.eq(0)
+            self._fail(m, LineError.TOO_LONG, when=~fits)
+            self._fsm.next = "WAIT"

@@ -85,10 +85,13 @@ class ConsoleSettings(wiring.Component):
         m.d.sync += [number.eq(self.number), store.eq(self.store)]
         ahead = Signal.like(self.phase, init=1)  # the phase that comes next
         m.d.sync += ahead.eq(self.phase + 2)
+        further = Signal.like(self.phase, init=2)  # and the one after it
+        m.d.sync += further.eq(self.phase + 3)
         length = Cat(self.length, C(0, COUNTER_BITS - len(self.length)))
+        prompt = Mux(self.bench, further == 0, length.bit_select(further, 1))
         # of every number: its bit in the next cycle, and the one if its ring turns now
         first = {
-            Number.PROMPT: Mux(self.bench, ahead == 0, length.bit_select(ahead, 1)),
+            Number.PROMPT: delayed(m, prompt, 1, name="prompt"),
             Number.TEXT: self.text,
             Number.CYCLES: self.cycles,
             Number.WAITING: self.waiting,

@@ -13,6 +13,7 @@ from model.artifact import Artifact
 from model.errors import UserError
 
 from . import generation, report
+from .console_link import DEFAULT_BAUD
 from .family import Resources
 from .place_and_route import make_bitstream, read_reports, refuse_if_too_slow
 from .placed import Placed
@@ -38,7 +39,10 @@ def check_options(target: Board, arguments, clock_mhz: float) -> None:
         raise UserError(f"{target.name} has no text console on a serial port; leave --baud out")
     if arguments.baud is not None:
         if arguments.baud < MIN_BAUD:
-            raise UserError(f"baud must be at least {MIN_BAUD}, not {arguments.baud}")
+            raise UserError(
+                f"baud must be at least {MIN_BAUD}, not {arguments.baud}; "
+                f"without --baud it is {DEFAULT_BAUD}"
+            )
         uart_divisor(round(clock_mhz * 1e6), arguments.baud)
     if arguments.program:
         check_programmers(target.programmers, target.name)

@@ -8,6 +8,7 @@ import functools
 import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from amaranth.back import rtlil
@@ -93,7 +94,7 @@ def compile_component(
     """
     compiler = cpp_compiler.find_compiler()
     elaborate = functools.cache(lambda: rtlil.convert(component, name="top", emit_src=False))
-    ports = _ports(component)
+    ports = flat_ports(component)
     may_stay_unused(component)
     settings = (
         yosys.version(),
@@ -111,7 +112,8 @@ def compile_component(
     return CompiledDesign(cached_file(name, make), ports)
 
 
-def _ports(component: wiring.Component) -> dict[str, Port]:
+def flat_ports(component: wiring.Component) -> dict[str, Port]:
+    """The component's ports by flattened name."""
     found = []
     for path, member, _ in component.signature.flatten(component):
         shape = Shape.cast(member.shape)
@@ -126,23 +128,42 @@ def _ports(component: wiring.Component) -> dict[str, Port]:
 
 
 def _compile(work, target, design, ports, compiler, waveform) -> None:
-    (work / "design.il").write_text(design)
+    (work / "design.il").write_text(design, encoding="utf-8")
     yosys.run(_PREPARE.format(purge="" if waveform else "-purge"), work)
+    compile_flat(work, target, ports, compiler, waveform=waveform)
+
+
+def compile_flat(
+    work: Path,
+    target: Path,
+    ports: dict[str, Port],
+    compiler: list[str],
+    *,
+    waveform: bool = False,
+    rewrite: Callable[[str, str], str] | None = None,
+) -> None:
+    """Compile the flat design ``flat.il`` in the directory ``work`` to the library ``target``.
+
+    ``rewrite`` makes the final text of each C++ file of the text and its header. Raises ToolError
+    if Yosys or the compiler fails.
+    """
+    flat = work / "flat.il"
     if not waveform:
-        flat = (work / "flat.il").read_text()
-        (work / "flat.il").write_text(publish_wires(flat))
+        flat.write_text(publish_wires(flat.read_text(encoding="utf-8")), encoding="utf-8")
     # -O6 would also inline public wires, see publish_wires.
     options = "-g4 -O6" if waveform else "-g0 -O5"
     yosys.run(f"read_rtlil flat.il\nwrite_cxxrtl {options} -header design.cc\n", work)
     jobs = min(os.cpu_count() or 1, MAX_PARTS)
     header, files, settles = cxxrtl_split.split(
-        (work / "design.h").read_text(), (work / "design.cc").read_text(), jobs + 1
+        (work / "design.h").read_text(encoding="utf-8"),
+        (work / "design.cc").read_text(encoding="utf-8"),
+        jobs + 1,
     )
-    (work / "design.h").write_text(header)
+    (work / "design.h").write_text(header, encoding="utf-8")
     sources = []
     for i, text in enumerate(files):
         sources.append(work / f"part{i}.cc")
-        sources[-1].write_text(text)
+        sources[-1].write_text(rewrite(text, header) if rewrite else text, encoding="utf-8")
     members = {
         kind: " ".join(f"X({mangle(p.name)})" for p in ports.values() if p.is_input is is_input)
         for kind, is_input in (("INPUTS", True), ("OUTPUTS", False))
@@ -152,7 +173,8 @@ def _compile(work, target, design, ports, compiler, waveform) -> None:
         f"#define DESIGN_OUTPUTS(X) {members['OUTPUTS']}\n"
         f"#define DESIGN_HAS_CLOCK {int('prev_p_clk' in header)}\n"
         f"#define DESIGN_SETTLES {int(settles)}\n"
-        f"#define DESIGN_WAVEFORM {int(waveform)}\n"
+        f"#define DESIGN_WAVEFORM {int(waveform)}\n",
+        encoding="utf-8",
     )
     shutil.copy(HARNESS, work / "harness.cc")
     shutil.copy(FAST_HEADER, work / FAST_HEADER.name)

@@ -30,11 +30,12 @@ def _with_variants(boards: Mapping[str, Board]) -> Iterator[tuple[str, Board]]:
         if not board.variants:
             yield name, board
         for variant, other in board.variants.items():
-            yield f"{name} --variant {variant}", other
+            is_default = variant == other.default_variant
+            yield (f"{name} ({variant})" if is_default else f"{name} --variant {variant}"), other
 
 
 def _boards_table(targets) -> Table:
-    table = Table(title="boards")
+    table = Table(title="boards", caption="in parentheses: the variant if --variant is not given")
     for heading in ("name", "device", "MHz", "LUT", "BRAM", "DSP", "console", "toolchains"):
         table.add_column(heading, overflow="fold", no_wrap=heading != "device")
     for name, board in targets:

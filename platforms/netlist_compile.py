@@ -8,13 +8,12 @@ gateware/multiplier.py is not the one that checks its netlist. LUTs are lookups 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 
 from gateware.core import Core
 
-from . import cpp_compiler, cxxrtl, cxxrtl_split, yosys
+from . import cpp_compiler, cxxrtl, yosys
 from .cache import cached_file, digest
 from .netlist import Module
 from .netlist_cells import check_supported, simulation_netlist
@@ -30,8 +29,11 @@ _YOSYS_MODELS = {
 }
 
 UNOPTIMIZED = '#pragma GCC optimize "O0"\n'
-"""For what comes from the netlist, not for CXXRTL's templates: a netlist runs for some thousand
-cycles, and optimizing it takes longer than running it without. Only g++ heeds it."""
+"""For what comes from the netlist: it runs for some thousand cycles, and optimizing it takes longer
+than running it without. Only g++ heeds it."""
+
+SMALL = 20_000
+"""Cells of a netlist for which not even CXXRTL's templates are worth optimizing."""
 
 _USING = "using namespace cxxrtl_yosys;\n"
 """Of each file of C++, behind its includes."""
@@ -70,7 +72,7 @@ def compile_netlist(netlist: Module, component: Core, family: str) -> cxxrtl.Com
     """
     check_supported(netlist, family)
     compiler = cpp_compiler.find_compiler()
-    ports = cxxrtl._ports(component)
+    ports = cxxrtl.flat_ports(component)
     here = Path(__file__)
     ours = [here.with_name(f"netlist_{name}.py") for name in ("cells", "words")]
     sources = [*cxxrtl.GENERATORS, *model_files(family), here, *ours]
@@ -83,10 +85,17 @@ def compile_netlist(netlist: Module, component: Core, family: str) -> cxxrtl.Com
         *(path.read_text(encoding="utf-8") for path in sources),
     )
 
+    optimized = len(netlist.cells) > SMALL
+
+    def rewrite(text: str, header: str) -> str:
+        text = as_words(text, widths(header))
+        where = _USING if optimized else ""
+        return text.replace(where, UNOPTIMIZED + where, 1)
+
     def make(work: Path, target: Path) -> None:
         with working(f"compiling the {family} netlist"):
             _flatten(netlist, family, work)
-            _compile(work, target, ports, compiler)
+            cxxrtl.compile_flat(work, target, ports, compiler, rewrite=rewrite)
 
     return cxxrtl.CompiledDesign(cached_file(f"netlist-{key[:32]}.so", make), ports)
 
@@ -99,39 +108,3 @@ def _flatten(netlist: Module, family: str, work: Path) -> None:
         shutil.copy(path, work / path.name)
     ours = " ".join(path.name for path in model_files(family))
     yosys.run(_SCRIPT.format(theirs=_YOSYS_MODELS[family], ours=ours), work)
-
-
-def _compile(work: Path, target: Path, ports: dict, compiler: list[str]) -> None:
-    flat = (work / "flat.il").read_text(encoding="utf-8")
-    (work / "flat.il").write_text(cxxrtl.publish_wires(flat), encoding="utf-8")
-    yosys.run("read_rtlil flat.il\nwrite_cxxrtl -g0 -O5 -header design.cc\n", work)
-    jobs = min(os.cpu_count() or 1, cxxrtl.MAX_PARTS)
-    header, files, settles = cxxrtl_split.split(
-        (work / "design.h").read_text(encoding="utf-8"),
-        (work / "design.cc").read_text(encoding="utf-8"),
-        jobs + 1,
-    )
-    (work / "design.h").write_text(header, encoding="utf-8")
-    bits = widths(header)
-    # as cxxrtl._compile does, but for its own flattening and the words
-    shutil.copy(cxxrtl.FAST_HEADER, work / cxxrtl.FAST_HEADER.name)
-    sources = [work / "harness.cc"]
-    shutil.copy(cxxrtl.HARNESS, sources[0])
-    for i, text in enumerate(files):
-        sources.append(work / f"part{i}.cc")
-        sources[-1].write_text(
-            as_words(text, bits).replace(_USING, UNOPTIMIZED + _USING, 1), encoding="utf-8"
-        )
-    lists = {True: "", False: ""}
-    for port in ports.values():
-        lists[port.is_input] += f" X({cxxrtl.mangle(port.name)})"
-    (work / "ports.h").write_text(
-        f"#define DESIGN_INPUTS(X){lists[True]}\n"
-        f"#define DESIGN_OUTPUTS(X){lists[False]}\n"
-        f"#define DESIGN_HAS_CLOCK {int('prev_p_clk' in header)}\n"
-        f"#define DESIGN_SETTLES {int(settles)}\n"
-        "#define DESIGN_WAVEFORM 0\n",
-        encoding="utf-8",
-    )
-    sources.sort(key=lambda path: -path.stat().st_size)
-    cpp_compiler.compile_library(compiler, sources, target, yosys.cxxrtl_headers(), jobs)

@@ -42,3 +42,5 @@ def _refuse_beside(mode: str, others: set[str], simulated: bool) -> None:
             if option in _INSTEAD_OF_A_BUILD:
                 run = "a run of its own"
             raise UserError(f"--{option} is for {run}, not for --{mode}; leave one of them out")
+    if mode == "timeline" and "clock" in others:
+        raise UserError("--timeline counts cycles, whatever the clock; leave --clock out")

@@ -184,6 +184,12 @@ def main(argv: list[str] | None = None, console: Console | None = None) -> int:
     arguments = parser.parse_args(argv)
     console = console or Console()
     netlist = _read_netlist(arguments.netlist)
+    modules = netlist.get("modules", {})
+    if arguments.top not in modules:
+        raise UserError(
+            f"{arguments.netlist} has no module {arguments.top}; "
+            f"name one with --top: {', '.join(modules) or 'there is none'}"
+        )
     try:
         report = analyze(netlist, arguments.top)
     except ValueError as error:

@@ -91,7 +91,7 @@ def build(tmp_path, *arguments):
             ["ulx3s", "--model", TINY, *SIZES, "--baud", "99999999"],
             "a clock of 90000000 Hz cannot make 99999999 baud; the nearest rate is 22500000 baud",
         ),
-        (["ulx3s", "--baud", "0"], "baud must be at least 300, not 0"),
+        (["ulx3s", "--baud", "0"], "baud must be at least 300, not 0; without --baud it is 115200"),
         (
             ["sim", "--waveform", "none/w.vcd"],
             "--waveform none/w.vcd: there is no directory none",
@@ -113,6 +113,10 @@ def build(tmp_path, *arguments):
         (
             ["zybo", "--program", "--timeline"],
             "--program is for a board's build, not for --timeline; leave one of them out",
+        ),
+        (
+            ["zybo", "--timeline", "--clock", "500"],
+            "--timeline counts cycles, whatever the clock; leave --clock out",
         ),
         (
             ["zybo", "--export", "ip", "--timeline"],

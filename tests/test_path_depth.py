@@ -32,7 +32,11 @@ def test_the_command_fails_on_a_violation(tmp_path):
     [
         (None, r"cannot read .*top\.json: No such file or directory; give yosys' JSON"),
         ("{", r"top\.json is no JSON; write it with yosys' write_json"),
-        ("{}", r"top\.json: no module top in the netlist"),
+        (
+            '{"modules": {"core": {}}}',
+            r"top\.json has no module top; name one with --top: core",
+        ),
+        ("{}", r"top\.json has no module top; name one with --top: there is none"),
     ],
 )
 def test_a_bad_file_is_one_line(tmp_path, text, message):
