@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 from pathlib import Path
 
 from rich.console import Console
@@ -10,7 +9,7 @@ from rich.console import Console
 from gateware.program import Program
 from gateware.uart import uart_divisor
 from model.artifact import Artifact
-from model.errors import UserError
+from model.errors import ToolError, UserError
 
 from . import generation, report
 from .console_link import DEFAULT_BAUD
@@ -26,7 +25,7 @@ from .sizing import nearest_fitting, size_options
 from .synthesis import LOG_NAME, synthesize
 from .target import UART, Board
 from .toolchain import Project, advice, choose_toolchain, write_project
-from .yosys import ToolError, end_tools
+from .tools import ToolPool
 
 MIN_BAUD = 300
 """Slowest rate of a console; a line of its help takes seconds."""
@@ -63,18 +62,13 @@ def build_board(
     options = target.top_options(artifact.name, arguments.baud)
     design = target.build_top(core_program, clock_mhz, **options)
     clock_mhz = float(design.clock_mhz)
-    with concurrent.futures.ThreadPoolExecutor() as pool, working("synthesis"):
+    with ToolPool() as pool, working("synthesis"):
         synthesis = pool.submit(synthesize, design, target, directory)
-        try:
-            simulator = CoreSimulator(core_program)
-            text = print_text(simulator)
-            with working("counting cycles at every position"):
-                counts = generation.measure_cycles(core_program, simulator)
-            resources = synthesis.result()
-        except BaseException:
-            synthesis.cancel()
-            end_tools()
-            raise
+        simulator = CoreSimulator(core_program)
+        text = print_text(simulator)
+        with working("counting cycles at every position"):
+            counts = generation.measure_cycles(core_program, simulator)
+        resources = synthesis.result()
     cycles = report.cycles_section(counts, report.SIMULATED)
     result = report.build_report(artifact, core_program, target, clock_mhz, cycles)
     result["build_id"] = f"{design.build_id:08x}"

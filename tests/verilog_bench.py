@@ -10,6 +10,7 @@ import types
 from platforms import cpp_compiler, yosys
 from platforms.cache import cached_file, digest
 from platforms.cxxrtl import mangle, publish_wires
+from platforms.tools import run_tool
 
 _SHIM = """\
 #include "design.cc"
@@ -138,7 +139,7 @@ def _compile(work, target, verilog, top, shim):
     yosys.run(_SCRIPTS[1], work)
     (work / "shim.cc").write_text(shim)
     command = [*cpp_compiler.find_compiler(), *_FLAGS, f"-I{yosys.cxxrtl_headers()}", "-shared"]
-    yosys.run_tool([*command, "shim.cc", "-o", target.name], work)
+    run_tool([*command, "shim.cc", "-o", target.name], work)
 
 
 class _Ticks:
