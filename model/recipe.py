@@ -77,6 +77,19 @@ class Recipe:
             raise UserError(f"seed must be at least 0, not {self.seed}")
 
 
+PRESET_STEPS = {
+    "shakespeare-115k-2t": {"steps": 6000},
+    "shakespeare-zybo": {"float_steps": 3000},
+}
+"""Where the recipe of a shipped preset differs from the defaults."""
+
+
+def preset_recipe(preset: str, config: ModelConfig, **given) -> Recipe:
+    """The recipe of a preset; what is ``given``, and not None, replaces its settings."""
+    settings = PRESET_STEPS.get(preset, {}) | {k: v for k, v in given.items() if v is not None}
+    return Recipe(config=config, **settings)
+
+
 def train(recipe: Recipe, corpus: Corpus, out: Path, runs: Path, threads: int = 1) -> dict:
     """Train by ``recipe``, write the artifact ``out`` and the loss curve beside it.
 

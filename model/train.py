@@ -36,10 +36,12 @@ def parse_digits(text: str) -> dict[str, int] | int:
         ) from None
 
 
-def preset_config(name: str, digits: str) -> ModelConfig:
-    """A preset's shape with the given digits; UserError if there is no such preset."""
+def preset_config(name: str, digits: str | None) -> ModelConfig:
+    """A preset's shape, with its digits or the given ones; UserError if there is no such preset."""
     if name not in PRESETS:
         raise UserError(f"no preset {name!r}; the presets are: {', '.join(sorted(PRESETS))}")
+    if digits is None:
+        return PRESETS[name]
     return dataclasses.replace(PRESETS[name], digits=parse_digits(digits))
 
 
@@ -55,12 +57,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--corpus", metavar="PATH", help="UTF-8 text file; None downloads Tiny Shakespeare")
-    add("--preset", default="shakespeare-115k", metavar="NAME", help="shape of the model")
-    add("--digits", default="1", help="ternary digits per weight: N, or 'down_proj=2,…'")
+    add("--preset", default="shakespeare-115k", metavar="NAME", help=f"one of {', '.join(PRESETS)}")
+    add("--digits", help="ternary digits per weight: N, or 'down_proj=2,…'; None: the preset's")
     add("--out", required=True, metavar="FILE", type=Path, help="artifact to write")
-    add("--steps", type=int, default=default.steps, help="steps of quantized training")
+    steps = f"None: the preset's; most have {default.steps}"
+    add("--steps", type=int, help=f"steps of quantized training; {steps}")
     add("--lr", type=float, default=default.lr, help="peak learning rate of quantized training")
-    add("--float-steps", type=int, default=default.float_steps, help="steps of float training")
+    add("--float-steps", type=int, help="steps of float training, likewise")
     add("--float-lr", type=float, default=default.float_lr, help="peak rate of float training")
     add("--batch", type=int, default=default.batch, help="windows per step")
     add("--seed", type=int, default=default.seed, help="of the first weights and the batches")
@@ -82,17 +85,15 @@ def _require_packages():
 def main(argv: list[str] | None = None) -> int | None:
     """Entry point; raises UserError. The exit status is that of an interrupt after Ctrl-C."""
     _require_packages()
-    from .recipe import Recipe, train
+    from .recipe import preset_recipe, train
     from .training import Interrupted
 
     args = _parser().parse_args(argv)
     if args.threads < 1:
         raise UserError(f"threads must be at least 1, not {args.threads}")
     names = ("steps", "lr", "float_steps", "float_lr", "batch", "seed", "init")
-    recipe = Recipe(
-        config=preset_config(args.preset, args.digits),
-        **{name: getattr(args, name) for name in names},
-    )
+    config = preset_config(args.preset, args.digits)
+    recipe = preset_recipe(args.preset, config, **{name: getattr(args, name) for name in names})
     if not args.out.absolute().parent.is_dir():
         raise UserError(f"directory {args.out.parent} of --out does not exist; create it first")
     try:

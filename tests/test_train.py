@@ -159,7 +159,11 @@ def test_learning_rate_warms_up_and_decays():
             "corpus no.txt does not exist; give a UTF-8 text file, or leave --corpus out to "
             "download Tiny Shakespeare",
         ),
-        ({"preset": "huge"}, "no preset 'huge'; the presets are: shakespeare-115k, tiny"),
+        (
+            {"preset": "huge"},
+            "no preset 'huge'; the presets are: "
+            "shakespeare-115k, shakespeare-115k-2t, shakespeare-zybo, tiny",
+        ),
         (
             {"digits": "down_proj=two"},
             "digits must be a number or 'matrix=number,…', not 'down_proj=two'; "
