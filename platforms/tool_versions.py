@@ -8,8 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from model.errors import ToolError
+
 from .cache import cache_directory, exclusive
-from .yosys import ToolError
 
 
 def nextpnr_version(nextpnr: str) -> str:

@@ -11,12 +11,11 @@ from rich.console import Console
 from gateware.hw_config import HwConfig
 from gateware.program import Program
 from model.artifact import open_model
-from model.errors import UserError
+from model.errors import ToolError, UserError
 from platforms import board_flow, programming, toolchain
 from platforms.board import board
 from platforms.family import Resources
 from platforms.synthesis import Synthesis
-from platforms.yosys import ToolError
 
 from .fake_nextpnr import install
 from .test_placed import ECP5_REPORT

@@ -8,13 +8,12 @@ import types
 import pytest
 from rich.console import Console
 
-from model.errors import UserError
+from model.errors import ToolError, UserError
 from platforms import board_flow, place_and_route, programming, toolchain
 from platforms.board import board
 from platforms.placed import Placed
 from platforms.placed_reports import read_reports
 from platforms.synthesis import Synthesis
-from platforms.yosys import ToolError
 
 from .test_placed import ECP5_LOG, ECP5_REPORT, TIMING_RPT, UTILIZATION_RPT, XILINX_LOG
 

@@ -8,12 +8,11 @@ import pytest
 
 from gateware.hw_config import HwConfig
 from gateware.program import Program
-from model.errors import UserError
+from model.errors import ToolError, UserError
 from model.random_model import random_model
 from platforms import nextpnr, place_and_route, toolchain
 from platforms.board import board
 from platforms.synthesis import Synthesis
-from platforms.yosys import ToolError
 
 from .fake_nextpnr import NEXTPNR, PACKER, install
 from .test_placed import ECP5_LOG, ECP5_REPORT

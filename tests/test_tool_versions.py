@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from model.errors import ToolError
 from platforms import tool_versions
-from platforms.yosys import ToolError
 
 
 @pytest.fixture

@@ -9,11 +9,10 @@ from rich.console import Console
 
 from gateware.hw_config import HwConfig
 from gateware.program import Program
-from model.errors import UserError
+from model.errors import ToolError, UserError
 from model.random_model import random_model
 from platforms import place_and_route, synthesis, toolchain, yosys
 from platforms.board import board
-from platforms.yosys import ToolError
 from platforms.zynq_ps7 import unused_inputs
 
 from .test_placed import TIMING_RPT, XILINX_LOG
