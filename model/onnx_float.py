@@ -117,9 +117,7 @@ def static_kv_graph(
     position = graph.input("position", np.int64, [])
     keys, values = (graph.input(name, np.float32, cache_shape) for name in ("keys", "values"))
     rows = graph.op("Gather", writer.token_embedding, tokens)
-    residual = graph.op(
-        "Add", rows, graph.op("Gather", writer.position_embedding, position)
-    )
+    residual = graph.op("Add", rows, graph.op("Gather", writer.position_embedding, position))
     slots = graph.constant(np.arange(cfg.ctx_len).reshape(-1, 1), np.int64)
     later = graph.op("Greater", slots, position)
     mask = graph.op("Where", later, graph.constant(-np.inf), graph.constant(0))
@@ -133,9 +131,7 @@ def static_kv_graph(
     values_of = graph.ops("Split", values, outs=outs, num_outputs=len(outs))
     for i, layer in enumerate(model.layers):
         hidden = writer.norm(f"layers.{i}.attn_norm", layer.attn_norm, residual)
-        qkv = writer.reshape(
-            writer.qkv(i, layer, hidden), [batch, 3, cfg.n_heads, cfg.head_dim]
-        )
+        qkv = writer.reshape(writer.qkv(i, layer, hidden), [batch, 3, cfg.n_heads, cfg.head_dim])
         q, k, v = graph.ops("Split", qkv, outs=[None] * 3, axis=1, num_outputs=3)
         all_k = graph.op("ScatterND", keys_of[i], here, k)
         all_v = graph.op("ScatterND", values_of[i], here, v)
