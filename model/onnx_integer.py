@@ -41,11 +41,11 @@ class IntegerGraph:
         """Input ``tokens`` int64 [batch, length]; outputs ``integer_logits`` int32, exact, and
         ``logits`` float32, the same in nats, both [batch, length, vocab_size].
 
-        A string is a dynamic dimension.
+        A string is a dynamic dimension; a length that is none must be the context's.
         """
         graph, cfg = self.graph, self.model.config
         tokens = graph.input("tokens", np.int64, [batch, length])
-        size = graph.op("Shape", tokens, start=1, end=2)
+        size = graph.op("Shape", tokens, start=1, end=2) if isinstance(length, str) else None
         residual = self._embed(tokens, size)
         mask = self._causal_mask(size)
         for i in range(cfg.n_layers):
@@ -63,7 +63,7 @@ class IntegerGraph:
         graph.output("integer_logits", np.int32, shape)
         graph.output("logits", np.float32, shape)
 
-    def _embed(self, tokens: str, size: str) -> str:
+    def _embed(self, tokens: str, size: str | None) -> str:
         graph, model = self.graph, self.model
         rows = graph.op("Gather", self.token_embedding, tokens)
         positions = self._up_to(size, self.position_embedding)
@@ -186,20 +186,25 @@ class IntegerGraph:
         limit = arith.RESIDUAL_MAX
         return self.quantizers.floor_and_clamp(total, -limit, limit, out)
 
-    def _causal_mask(self, size: str) -> str:
+    def _causal_mask(self, size: str | None) -> str:
         """float32 [length, length]: -inf where the key is later than the query.
 
         The distance to such a score is infinite, counts as the largest index of the base-2
         exponential, and its probability there is 0.
         """
-        graph = self.graph
-        positions = np.arange(self.model.config.ctx_len)
+        graph, ctx_len = self.graph, self.model.config.ctx_len
+        if size is None:
+            return graph.constant(np.triu(np.full((ctx_len, ctx_len), -np.inf), 1))
+        positions = np.arange(ctx_len)
         keys = self._up_to(size, graph.constant(positions, np.int64))
         queries = graph.op("Unsqueeze", keys, graph.constant([1], np.int64))
         later = graph.op("Greater", keys, queries)
         return graph.op("Where", later, graph.constant(-np.inf), graph.constant(0))
 
-    def _up_to(self, size: str, table: str) -> str:
+    def _up_to(self, size: str | None, table: str) -> str:
+        """The first rows of a table with one per position of the context; all if it is static."""
+        if size is None:
+            return table
         return self.graph.op("Slice", table, self.graph.constant([0], np.int64), size)
 
     def _product(self, a: str, b: str, dtype) -> str:

@@ -29,15 +29,23 @@ def qonnx_graph(
     All shapes are static and written down, as QONNX's tools want them. A shorter text is filled
     up behind: a position looks at none after it. Raises UserError if the opset is too old.
     """
-    from qonnx.core.modelwrapper import ModelWrapper
-    from qonnx.transformation.infer_shapes import InferShapes
-
     graph = OnnxGraph(opset, {QONNX_DOMAIN: QONNX_VERSION})
     IntegerGraph(model, graph, QONNX(graph)).build(batch, model.config.ctx_len)
-    plain = graph.to_model("integer_model", metadata or {})
-    shaped = ModelWrapper(plain).transform(InferShapes()).model
-    onnx.checker.check_model(shaped)
-    return shaped
+    return _with_shapes(graph.to_model("integer_model", metadata or {}))
+
+
+def _with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with the shape of every tensor, which onnx infers of standard operators only."""
+    plain = onnx.ModelProto()
+    plain.CopyFrom(model)
+    for node in plain.graph.node:
+        if node.domain == QONNX_DOMAIN:
+            node.op_type, node.domain = "Identity", ""
+            del node.input[1:], node.attribute[:]
+    inferred = onnx.shape_inference.infer_shapes(plain, strict_mode=True, data_prop=True)
+    model.graph.value_info.extend(inferred.graph.value_info)
+    onnx.checker.check_model(model)
+    return model
 
 
 def export_qonnx(
@@ -56,6 +64,13 @@ def export_qonnx(
     """
     graph = qonnx_graph(model, batch=batch, opset=opset, metadata=metadata)
     return write_onnx(graph, path, (lambda file: check_qonnx(file, model)) if check else None)
+
+
+def score_bytes(model: IntegerModel, batch: int) -> int:
+    """Bytes of the float32 scores and probabilities, which QONNX's executor keeps at once."""
+    cfg = model.config
+    pairs = cfg.n_layers * batch * cfg.n_heads * cfg.ctx_len**2
+    return 2 * np.dtype(np.float32).itemsize * pairs
 
 
 def quantized_weights(path: str | os.PathLike) -> dict[str, np.ndarray]:
