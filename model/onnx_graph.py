@@ -80,7 +80,7 @@ class OnnxGraph:
                 f"the model's weights exceed the {MAX_BYTES:,} bytes that an ONNX file holds; "
                 "export it with --to torch"
             )
-        self._initializers[name] = numpy_helper.from_array(np.ascontiguousarray(array), name)
+        self._initializers[name] = numpy_helper.from_array(np.asarray(array, order="C"), name)
         return name
 
     def constant(self, value, dtype=np.float32) -> str:
