@@ -108,7 +108,7 @@ def static_kv_graph(
     tokens; ``keys`` and ``values`` float32 [n_layers, batch, n_heads, ctx_len, head_dim], finite
     (zeros at first). Outputs: ``logits`` float32 [batch, vocab_size], ``new_keys`` and
     ``new_values``, the caches with this position written. Later positions are not looked at.
-    Output buffers may be the input buffers.
+    The outputs' buffers may be the inputs': the caches are then updated in place.
     """
     cfg = model.config
     writer = _Writer(model, OnnxGraph(opset))
@@ -122,11 +122,8 @@ def static_kv_graph(
     slots = graph.constant(np.arange(cfg.ctx_len).reshape(-1, 1), np.int64)
     later = graph.op("Greater", slots, position)
     mask = graph.op("Where", later, graph.constant(-np.inf), graph.constant(0))
-    # [batch, 1, n_heads, 4]: layer (of one), sequence, head and position of every new row.
-    rows_of = np.moveaxis(np.indices((1, batch, cfg.n_heads)), 0, -1).swapaxes(0, 1)
-    here = graph.op("Expand", position, graph.constant([*rows_of.shape[:3], 1], np.int64))
-    here = graph.op("Concat", graph.constant(rows_of, np.int64), here, axis=-1)
-    new_keys, new_values = [], []
+    here = _row_indices(graph, position, 1, cache_shape)
+    key_rows, value_rows = [], []
     outs = [None] * cfg.n_layers
     keys_of = graph.ops("Split", keys, outs=outs, num_outputs=len(outs))
     values_of = graph.ops("Split", values, outs=outs, num_outputs=len(outs))
@@ -136,8 +133,8 @@ def static_kv_graph(
         q, k, v = graph.ops("Split", qkv, outs=[None] * 3, axis=1, num_outputs=3)
         all_k = graph.op("ScatterND", keys_of[i], here, k)
         all_v = graph.op("ScatterND", values_of[i], here, v)
-        new_keys.append(all_k)
-        new_values.append(all_v)
+        key_rows.append(k)
+        value_rows.append(v)
         # Keys times a column of queries: no transposed copy of the cache.
         column = writer.reshape(q, [batch, cfg.n_heads, cfg.head_dim, 1])
         scores = graph.op("Add", graph.op("MatMul", all_k, column), mask)
@@ -146,12 +143,22 @@ def static_kv_graph(
         attn = writer.reshape(graph.op("MatMul", p, all_v), [batch, cfg.d_model])
         residual = writer.after_attention(i, layer, attn, residual)
     writer.head(residual)
-    graph.op("Concat", *new_keys, out="new_keys", axis=0)
-    graph.op("Concat", *new_values, out="new_values", axis=0)
+    # One update of all layers at the end: in place if the buffers are shared.
+    here = _row_indices(graph, position, cfg.n_layers, cache_shape)
+    for cache, rows in ((keys, key_rows), (values, value_rows)):
+        graph.op("ScatterND", cache, here, graph.op("Concat", *rows, axis=1), out=f"new_{cache}")
     graph.output("logits", np.float32, [batch, cfg.vocab_size])
     for name in ("new_keys", "new_values"):
         graph.output(name, np.float32, cache_shape)
     return graph.to_model("static_kv_step", metadata or {})
+
+
+def _row_indices(graph: OnnxGraph, position: str, n_layers: int, cache_shape: list[int]) -> str:
+    """int64 [batch, n_layers, n_heads, 4]: layer, sequence, head and position of every new row."""
+    _, batch, n_heads, *_ = cache_shape
+    rows = np.moveaxis(np.indices((n_layers, batch, n_heads)), 0, -1).swapaxes(0, 1)
+    positions = graph.op("Expand", position, graph.constant([*rows.shape[:3], 1], np.int64))
+    return graph.op("Concat", graph.constant(rows, np.int64), positions, axis=-1)
 
 
 def cache_shape_of(model: nn.Module, batch: int) -> list[int]:
