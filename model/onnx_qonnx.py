@@ -98,13 +98,16 @@ def check_qonnx(path: str | os.PathLike, model: IntegerModel) -> str:
     from qonnx.core.modelwrapper import ModelWrapper
     from qonnx.core.onnx_exec import execute_onnx
 
+    from .onnx_session import refusals_named
+
     weights = check_weights(model, quantized_weights(path))
     wrapper = ModelWrapper(os.fspath(path))
-    positions = check_logits(
-        model,
-        lambda tokens: execute_onnx(wrapper, {"tokens": tokens})["integer_logits"],
-        [tuple(wrapper.get_tensor_shape("tokens"))],
-    )
+    with refusals_named():
+        positions = check_logits(
+            model,
+            lambda tokens: execute_onnx(wrapper, {"tokens": tokens})["integer_logits"],
+            [tuple(wrapper.get_tensor_shape("tokens"))],
+        )
     return (
         f"qonnx {importlib.metadata.version('qonnx')} equals the integer reference: every logit of "
         f"{positions} positions, {weights} quantized weights"

@@ -41,6 +41,8 @@ class QDQ:
 
     QuantizeLinear rounds half to even and saturates at -128, the contract rounds half up and
     saturates at -127: so Floor and Clip come before, and QuantizeLinear changes nothing.
+    Activations are uint8, signed ones with a zero point: onnxruntime would make int8 ones so on
+    x86 processors, and version 1.32 fails at that in opset 24.
     """
 
     def __init__(self, graph: OnnxGraph):
@@ -59,7 +61,7 @@ class QDQ:
         if high - low > np.iinfo(np.uint8).max:  # the residual stream: not quantized to 8 bits
             return graph.op("Clip", graph.op("Floor", x), *limits, out=out)
         clipped = graph.op("Clip", graph.op("Floor", x), *limits)
-        zero = graph.constant(0, np.int8 if low < 0 or high <= np.iinfo(np.int8).max else np.uint8)
+        zero = graph.constant(UINT8_ZERO if low < 0 else 0, np.uint8)
         quantized = graph.op("QuantizeLinear", clipped, self.scale, zero)
         return graph.op("DequantizeLinear", quantized, self.scale, zero, out=out)
 

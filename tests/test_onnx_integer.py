@@ -113,6 +113,27 @@ def test_int8_of_any_batch_and_length(name, tmp_path):
         assert np.array_equal(nats.argmax(-1), expected.argmax(-1))
 
 
+@pytest.mark.parametrize("opset", [21, 23, 24])
+def test_opsets_in_onnxruntime(tmp_path, opset):
+    export_int8(random_model(SPECS[-1]), tmp_path / "model.onnx", opset=opset)
+
+
+def test_opset_that_onnxruntime_lacks(tmp_path, monkeypatch):
+    from model import onnx_session
+
+    def refuse(*_, **__):
+        raise onnx_session.runtime.NotImplemented("no implementation of Gather(99)\nmore")
+
+    monkeypatch.setattr(onnx_session.onnxruntime, "InferenceSession", refuse)
+    with pytest.raises(ToolError) as error:
+        export_int8(random_model(SPECS[-1]), tmp_path / "model.onnx")
+    assert str(error.value) == (
+        f"onnxruntime {onnxruntime.__version__} cannot load the exported file, nothing was "
+        "written; choose an older --opset, or --no-check: no implementation of Gather(99)"
+    )
+    assert not list(tmp_path.iterdir())
+
+
 def test_accumulators_of_the_heavy_model_need_float64():
     """Else the test above would not test it."""
     assert heavy().matrices["layers.0.down_proj"].acc_bound > 2**24
