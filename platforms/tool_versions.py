@@ -8,7 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .cache import cache_directory, exclusive
+from model.cache import cache_directory, exclusive
+
 from .yosys import ToolError
 
 

