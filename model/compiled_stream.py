@@ -30,6 +30,7 @@ FLAGS = (
     "-std=gnu11",
     "-O3",
     "-march=native",
+    "-mprefer-vector-width=512",
     "-fwrapv",
     "-fno-sanitize=all",  # Zig's compiler traps on undefined behaviour unless told not to.
     "-fPIC",

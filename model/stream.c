@@ -21,8 +21,10 @@ enum {
   FF_PAD = PAD(D_FF, BLOCK),
   VOCAB_PAD = PAD(VOCAB_SIZE, BLOCK),
   CTX_PAD = PAD(CTX_LEN, 2 * LANES),
-  TABLE = 256,       // entries of the tables of RMSNorm and of the reciprocal
-  EXP2_TABLE = 512,  // entries of arith.EXP2
+  TABLE = 256,  // entries of the tables of RMSNorm and of the reciprocal
+  EXP2_TABLE = 32,
+  EXP2_LAST = 511,  // larger distances count as this one
+  MASKED = -(1 << 30),  // score of a position that is not there: its p is 0
   ACT_MAX = 127,
   RESIDUAL_MAX = 32767,
   RECORD = 64,  // alignment in the buffer
@@ -71,7 +73,7 @@ struct stream {
   int32_t residual[MODEL_PAD], acc[MODEL_PAD + ATTN_PAD + FF_PAD], logits[VOCAB_PAD];
   int8_t hidden[MODEL_PAD], attn[ATTN_PAD], ffn[FF_PAD];
   int8_t q[ATTN_PAD], k[ATTN_PAD], v[ATTN_PAD];
-  int32_t scores[CTX_PAD], sample_keys[VOCAB_SIZE], sample_p[VOCAB_SIZE];
+  int32_t scores[CTX_PAD], keys_of_logits[VOCAB_PAD], p_of_logits[VOCAB_PAD];
   uint8_t p[CTX_PAD];
   struct layer layers[N_LAYERS];
   struct norm final_norm;
@@ -118,51 +120,64 @@ static inline __attribute__((always_inline)) void rows(
             }
         }
       }
-    for (int j = 0; j < 4; j++) {
-      int32_t *to = acc + block + j * LANES, chain[CHAINS][LANES];
-      for (int i = 0; i < CHAINS; i++) store(chain[i], sum[i][j]);
-      for (int lane = 0; lane < LANES; lane++)
-        to[lane] = ((chain[0][lane] + chain[1][lane]) >> (bits * j) % 8) - correction;
-    }
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; j++)
+      store(acc + block + j * LANES, ((sum[0][j] + sum[1][j]) >> (bits * j) % 8) - correction);
   }
 }
 
-static void multiply(int32_t *acc, const struct matrix *m, const int8_t *x, int in, int out) {
-  int32_t sum = 0;
-  for (int i = 0; i < in; i++) sum += x[i];
+static void multiply(int32_t *acc, const struct matrix *m, const int8_t *x, int32_t sum, int in,
+                     int out) {
   sum *= m->offset;
   if (m->bits == 2) rows(acc, m->weights, x, in, out, 2, sum);
   else if (m->bits == 4) rows(acc, m->weights, x, in, out, 4, sum);
   else rows(acc, m->weights, x, in, out, 8, sum);
 }
 
-static void to_int8(int8_t *y, const int32_t *acc, const struct matrix *m, int size, int low) {
-  const project_t half = half_of(m->shift);
-  for (int i = 0; i < size; i++) {
-    const project_t value = ((project_t)acc[i] * m->mult[i] + half) >> m->shift;
-    y[i] = value < low ? low : value > ACT_MAX ? ACT_MAX : value;
-  }
+static inline int32_t sum_of(const int8_t *x, int size) {
+  vec sum = repeat(0);
+  for (int i = 0; i < size; i += LANE_BYTES) sum = dot(sum, repeat(0x01010101), load(x + i));
+  return sum_of_lanes(sum);
 }
 
-static void to_residual(int32_t *residual, const int32_t *acc, const struct matrix *m) {
-  const project_t half = half_of(m->shift);
+// clamp((acc * mult + half) >> shift, low, high)
+static inline int32_t requantize(int32_t acc, uint8_t mult, project_t half, int shift, int low,
+                                 int high) {
+  const project_t value = ((project_t)acc * mult + half) >> shift;
+  return value < low ? low : value > high ? high : value;
+}
+
+static inline void to_int8(int8_t *restrict y, const int32_t *restrict acc,
+                           const struct matrix *m, int size, int low) {
+  const uint8_t *restrict mult = m->mult;
+  const int shift = m->shift;
+  const project_t half = half_of(shift);
+  for (int i = 0; i < size; i++) y[i] = requantize(acc[i], mult[i], half, shift, low, ACT_MAX);
+}
+
+static inline void to_residual(int32_t *restrict residual, const int32_t *restrict acc,
+                               const struct matrix *m) {
+  const uint8_t *restrict mult = m->mult;
+  const int shift = m->shift;
+  const project_t half = half_of(shift);
   for (int i = 0; i < MODEL_PAD; i++) {
-    project_t value = ((project_t)acc[i] * m->mult[i] + half) >> m->shift;
-    value = value < -RESIDUAL_MAX ? -RESIDUAL_MAX : value > RESIDUAL_MAX ? RESIDUAL_MAX : value;
-    residual[i] = low_high(residual[i] + (int32_t)value, -RESIDUAL_MAX, RESIDUAL_MAX);
+    const int32_t more = requantize(acc[i], mult[i], half, shift, -RESIDUAL_MAX, RESIDUAL_MAX);
+    residual[i] = low_high(residual[i] + more, -RESIDUAL_MAX, RESIDUAL_MAX);
   }
 }
 
-static void normalize(int8_t *y, const struct stream *s, const struct norm *norm) {
+static inline void normalize(int8_t *restrict y, const int32_t *restrict x,
+                             const struct norm *norm, const int32_t *table) {
   uint64_t squares = 0;
-  for (int i = 0; i < MODEL_PAD; i++) squares += (uint32_t)(s->residual[i] * s->residual[i]);
+  for (int i = 0; i < MODEL_PAD; i++) squares += (uint32_t)(x[i] * x[i]);
   if (!squares) squares = 1;
-  const int e = floor_log2(squares) / 2;
+  const int e = floor_log2(squares) / 2, shift = norm->shift;
   const uint64_t index = e < 3 ? squares << 2 * (3 - e) : squares >> 2 * (e - 3);
-  const norm_t r = s->rms_table[index], half = half_of(e), gain_half = half_of(norm->shift);
+  const norm_t r = table[index], half = half_of(e), gain_half = half_of(shift);
+  const int8_t *restrict gain = norm->gain;
   for (int i = 0; i < MODEL_PAD; i++) {
-    const norm_t u = (s->residual[i] * r + half) >> e;
-    const norm_t value = (u * norm->gain[i] + gain_half) >> norm->shift;
+    const norm_t u = (x[i] * r + half) >> e;
+    const norm_t value = (u * gain[i] + gain_half) >> shift;
     y[i] = value < -ACT_MAX ? -ACT_MAX : value > ACT_MAX ? ACT_MAX : value;
   }
 }
@@ -183,84 +198,93 @@ static void remember(struct stream *s, int layer) {
   }
 }
 
-static void attend(struct stream *s, int layer) {
-  const int shift = s->layers[layer].score_shift, length = s->position + 1;
-  const int blocks = PAD(length, LANES) / LANES;
-  const int32_t half = half_of(shift);
-  for (int head = 0; head < N_HEADS; head++) {
-    const int8_t *q = s->q + head * HEAD;
-    int32_t sum = 0, most = INT32_MIN, total = 0;
-    for (int i = 0; i < HEAD; i++) sum += q[i];
-    for (int block = 0; block < blocks; block++) {
-      vec acc = repeat(-128 * sum);
+// arith.EXP2 of 0..511: 32nds of an octave out of the table of 16 more bits, octaves by shifting.
+static inline vec exp2_of(const int32_t *table, vec distance) {
+  const vec octave = distance >> 5;
+  return (lookup32(table, distance & 31) + ((vec)repeat(1 << 15) << octave)) >> (octave + 16);
+}
+
+static inline int8_t divided(int32_t acc, divide_t r, int shift) {
+  const divide_t value = ((divide_t)acc * r + half_of(shift)) >> shift;
+  return value < -ACT_MAX ? -ACT_MAX : value > ACT_MAX ? ACT_MAX : value;
+}
+
+static inline void attend(struct stream *s, int layer, int head) {
+  enum { CHUNKS = HEAD / LANES };
+  const int8_t *q = s->q + head * HEAD, *v = &s->values[layer][head][0][0][0];
+  const uint8_t *k = &s->keys[layer][head][0][0][0][0];
+  const int length = s->position + 1, shift = s->layers[layer].score_shift;
+  vec most = repeat(MASKED), total = repeat(0), lane;
+  int32_t sum = 0;
+  for (int i = 0; i < LANES; i++) lane[i] = i;
+  for (int i = 0; i < HEAD; i++) sum += q[i];
+  for (int at = 0; at < length; at += LANES) {
+    vec acc = repeat(-128 * sum);
 #pragma GCC unroll 16
-      for (int i = 0; i < HEAD / 4; i++)
-        acc = dot(acc, load(s->keys[layer][head][block][i]), four_bytes(q + 4 * i));
-      store(s->scores + block * LANES, acc);
+    for (int i = 0; i < HEAD; i += 4, k += LANE_BYTES) acc = dot(acc, load(k), four_bytes(q + i));
+    const vec there = lane < length - at;
+    acc = (((acc + (int32_t)half_of(shift)) >> shift) & there) | (MASKED & ~there);
+    most = larger(most, acc);
+    store(s->scores + at, acc);
+  }
+  most = repeat(largest_lane(most));
+  for (int at = 0; at < length; at += LANES) {
+    const vec distance = smaller(most - load(s->scores + at), repeat(EXP2_LAST));
+    const vec p = exp2_of(s->exp2_table, distance);
+    total += p;
+    store_bytes(s->p + at, p);
+  }
+  vec acc[2][CHUNKS];
+  for (int i = 0; i < CHUNKS; i++) acc[0][i] = acc[1][i] = repeat(0);
+  for (int at = 0; at < length; at += 8)
+#pragma GCC unroll 2
+    for (int i = 0; i < 2; i++) {
+      const vec p = four_bytes(s->p + at + 4 * i);
+#pragma GCC unroll 16
+      for (int j = 0; j < CHUNKS; j++, v += LANE_BYTES) acc[i][j] = dot(acc[i][j], p, load(v));
     }
-    for (int i = 0; i < length; i++) {
-      s->scores[i] = (s->scores[i] + half) >> shift;
-      if (s->scores[i] > most) most = s->scores[i];
-    }
-    for (int i = 0; i < length; i++) {
-      const int32_t distance = most - s->scores[i];
-      const int32_t p = s->exp2_table[distance < EXP2_TABLE ? distance : EXP2_TABLE - 1];
-      s->p[i] = p;
-      total += p;
-    }
-    for (int i = length; i < PAD(length, 8); i++) s->p[i] = 0;
-    const int e = floor_log2(total);
-    const int index = (e < 8 ? total << (8 - e) : total >> (e - 8)) - TABLE;
-    const divide_t r = s->reciprocal_table[index], divide_half = half_of(9 + e);
-    for (int i = 0; i < HEAD; i += LANES) {
-      vec even = repeat(0), odd = even;
-      for (int at = 0; at < length; at += 8) {
-        const void *values = s->values[layer][head][at / 4][i];
-        even = dot(even, four_bytes(s->p + at), load(values));
-        values = s->values[layer][head][at / 4 + 1][i];
-        odd = dot(odd, four_bytes(s->p + at + 4), load(values));
-      }
-      int32_t acc[2][LANES];
-      store(acc[0], even);
-      store(acc[1], odd);
-      for (int lane = 0; lane < LANES; lane++) {
-        const divide_t value = ((divide_t)(acc[0][lane] + acc[1][lane]) * r + divide_half) >> (9 + e);
-        s->attn[head * HEAD + i + lane] =
-            value < -ACT_MAX ? -ACT_MAX : value > ACT_MAX ? ACT_MAX : value;
-      }
-    }
+  const int32_t all = sum_of_lanes(total);
+  const int e = floor_log2(all), index = (e < 8 ? all << (8 - e) : all >> (e - 8)) - TABLE;
+  const divide_t r = s->reciprocal_table[index];
+  for (int j = 0; j < CHUNKS; j++) {
+    int32_t sums[LANES];
+    int8_t *to = s->attn + head * HEAD + j * LANES;
+    store(sums, acc[0][j] + acc[1][j]);
+    for (int i = 0; i < LANES; i++) to[i] = divided(sums[i], r, 9 + e);
   }
 }
 
 static void step(struct stream *s, int token, int with_logits) {
   const int8_t *row = s->token_embedding + (size_t)token * MODEL_PAD;
   const int8_t *place = s->position_embedding + (size_t)s->position * MODEL_PAD;
+  const int32_t token_mult = s->token_mult, position_mult = s->position_mult;
   for (int i = 0; i < MODEL_PAD; i++)
-    s->residual[i] = low_high(row[i] * s->token_mult + place[i] * s->position_mult,
-                              -RESIDUAL_MAX, RESIDUAL_MAX);
+    s->residual[i] = low_high(row[i] * token_mult + place[i] * position_mult, -RESIDUAL_MAX,
+                              RESIDUAL_MAX);
   for (int i = 0; i < N_LAYERS; i++) {
     const struct layer *layer = &s->layers[i];
-    normalize(s->hidden, s, &layer->attn_norm);
-    multiply(s->acc, &layer->q_proj, s->hidden, PAD(D_MODEL, 8), ATTN);
+    normalize(s->hidden, s->residual, &layer->attn_norm, s->rms_table);
+    int32_t sum = sum_of(s->hidden, D_MODEL);
+    multiply(s->acc, &layer->q_proj, s->hidden, sum, PAD(D_MODEL, 8), ATTN);
     to_int8(s->q, s->acc, &layer->q_proj, ATTN_PAD, -ACT_MAX);
-    multiply(s->acc, &layer->k_proj, s->hidden, PAD(D_MODEL, 8), ATTN);
+    multiply(s->acc, &layer->k_proj, s->hidden, sum, PAD(D_MODEL, 8), ATTN);
     to_int8(s->k, s->acc, &layer->k_proj, ATTN_PAD, -ACT_MAX);
-    multiply(s->acc, &layer->v_proj, s->hidden, PAD(D_MODEL, 8), ATTN);
+    multiply(s->acc, &layer->v_proj, s->hidden, sum, PAD(D_MODEL, 8), ATTN);
     to_int8(s->v, s->acc, &layer->v_proj, ATTN_PAD, -ACT_MAX);
     remember(s, i);
-    attend(s, i);
-    multiply(s->acc, &layer->o_proj, s->attn, ATTN, D_MODEL);
+    for (int head = 0; head < N_HEADS; head++) attend(s, i, head);
+    multiply(s->acc, &layer->o_proj, s->attn, sum_of(s->attn, ATTN), ATTN, D_MODEL);
     to_residual(s->residual, s->acc, &layer->o_proj);
-    normalize(s->hidden, s, &layer->ffn_norm);
-    multiply(s->acc, &layer->up_proj, s->hidden, PAD(D_MODEL, 8), D_FF);
+    normalize(s->hidden, s->residual, &layer->ffn_norm, s->rms_table);
+    multiply(s->acc, &layer->up_proj, s->hidden, sum_of(s->hidden, D_MODEL), PAD(D_MODEL, 8), D_FF);
     to_int8(s->ffn, s->acc, &layer->up_proj, FF_PAD, 0);
-    multiply(s->acc, &layer->down_proj, s->ffn, PAD(D_FF, 8), D_MODEL);
+    multiply(s->acc, &layer->down_proj, s->ffn, sum_of(s->ffn, D_FF), PAD(D_FF, 8), D_MODEL);
     to_residual(s->residual, s->acc, &layer->down_proj);
   }
   s->position++;
   if (!with_logits) return;
-  normalize(s->hidden, s, &s->final_norm);
-  multiply(s->logits, &s->head, s->hidden, PAD(D_MODEL, 8), VOCAB_SIZE);
+  normalize(s->hidden, s->residual, &s->final_norm, s->rms_table);
+  multiply(s->logits, &s->head, s->hidden, sum_of(s->hidden, D_MODEL), PAD(D_MODEL, 8), VOCAB_SIZE);
 }
 
 static int largest(const int32_t *values) {
@@ -273,27 +297,26 @@ static int largest(const int32_t *values) {
 static int sample(struct stream *s, int mult, int shift, int top_k) {
   const int32_t most = s->logits[largest(s->logits)];
   const logit_t half = half_of(shift);
-  int32_t *keys = s->sample_keys, *p = s->sample_p, counts[EXP2_TABLE] = {0};
+  int32_t *keys = s->keys_of_logits, *p = s->p_of_logits, counts[EXP2_LAST + 1] = {0};
   for (int i = 0; i < VOCAB_SIZE; i++) {
     const logit_t key = ((logit_t)(most - s->logits[i]) * mult + half) >> shift;
-    keys[i] = key < EXP2_TABLE ? key : EXP2_TABLE - 1;
+    keys[i] = key < EXP2_LAST ? key : EXP2_LAST;
   }
-  int last = EXP2_TABLE, left = 0;  // smaller keys stay, and the first ones that equal last
-  if (top_k && top_k < VOCAB_SIZE) {
+  for (int i = 0; i < VOCAB_SIZE; i += LANES)
+    store(p + i, exp2_of(s->exp2_table, load(keys + i)));
+  if (top_k && top_k < VOCAB_SIZE) {  // smaller keys than last stay, and the first that equal it
+    int last = 0, left = top_k;
     for (int i = 0; i < VOCAB_SIZE; i++) counts[keys[i]]++;
-    for (last = 0, left = top_k; counts[last] < left; last++) left -= counts[last];
+    for (; counts[last] < left; last++) left -= counts[last];
+    for (int i = 0; i < VOCAB_SIZE; i++)
+      if (keys[i] > last || (keys[i] == last && left-- <= 0)) p[i] = 0;
   }
-  uint64_t total = 0;
-  for (int i = 0; i < VOCAB_SIZE; i++) {
-    const int stays = keys[i] < last || (keys[i] == last && left-- > 0);
-    p[i] = stays ? s->exp2_table[keys[i]] : 0;
-    total += p[i];
-  }
+  uint64_t total = 0, sum = 0;
+  for (int i = 0; i < VOCAB_SIZE; i++) total += p[i];
   s->random ^= s->random << 13;
   s->random ^= s->random >> 17;
   s->random ^= s->random << 5;
   const uint64_t threshold = ((uint64_t)(s->random >> 8) * total) >> 24;
-  uint64_t sum = 0;
   for (int i = 0;; i++)
     if ((sum += p[i]) > threshold) return i;
 }

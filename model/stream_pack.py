@@ -67,7 +67,7 @@ def pack(model: IntegerModel, lanes: int) -> bytearray:
         out.add(_columns(embedding, wide), np.int8)
     out.add(arith.RMSNorm(cfg.d_model, 0).table, np.int32)
     out.add(arith.Softmax(0).table, np.int32)
-    out.add(arith.EXP2.table, np.int32)
+    out.add(exp2_mantissas(), np.int32)
 
     def add_norm(norm: Norm) -> None:
         out.add([norm.shift], np.int32)
@@ -105,6 +105,16 @@ def pack(model: IntegerModel, lanes: int) -> bytearray:
     ones = np.ones(cfg.vocab_size, np.int64)
     add_matrix(model.token_embedding, ones, 0, 8, arith.ACT_MAX)
     return out.content
+
+
+def exp2_mantissas() -> np.ndarray:
+    """One octave of ``arith.EXP2`` with 16 more bits.
+
+    ``(mantissa[t % 32] + (1 << 15 << t // 32)) >> (16 + t // 32)`` is ``EXP2(t)`` for every t.
+    """
+    size = 2**arith.EXP2.FRAC_BITS
+    largest = int(arith.EXP2.table[0]) << 16
+    return np.rint(largest * np.exp2(-np.arange(size) / size)).astype(np.int64)
 
 
 class _Buffer:
