@@ -13,8 +13,9 @@
 
 enum {
   BLOCK = 4 * LANES,  // outputs that a matrix product computes at once
+  INPUTS = 8,         // inputs to multiples of which it is padded
   HEAD_DIM = D_MODEL / N_HEADS,
-  HEAD = PAD(HEAD_DIM, LANES),
+  HEAD = PAD(HEAD_DIM, LANES < INPUTS ? INPUTS : LANES),
   ATTN = N_HEADS * HEAD,
   MODEL_PAD = PAD(D_MODEL, BLOCK),
   ATTN_PAD = PAD(ATTN, BLOCK),
@@ -213,12 +214,13 @@ static inline void attend(struct stream *s, int layer, int head) {
   enum { CHUNKS = HEAD / LANES };
   const int8_t *q = s->q + head * HEAD, *v = &s->values[layer][head][0][0][0];
   const uint8_t *k = &s->keys[layer][head][0][0][0][0];
-  const int length = s->position + 1, shift = s->layers[layer].score_shift;
+  const int length = s->position + 1, end = PAD(length, 8);
+  const int shift = s->layers[layer].score_shift;
   vec most = repeat(MASKED), total = repeat(0), lane;
   int32_t sum = 0;
   for (int i = 0; i < LANES; i++) lane[i] = i;
   for (int i = 0; i < HEAD; i++) sum += q[i];
-  for (int at = 0; at < length; at += LANES) {
+  for (int at = 0; at < end; at += LANES) {
     vec acc = repeat(-128 * sum);
 #pragma GCC unroll 16
     for (int i = 0; i < HEAD; i += 4, k += LANE_BYTES) acc = dot(acc, load(k), four_bytes(q + i));
@@ -228,7 +230,7 @@ static inline void attend(struct stream *s, int layer, int head) {
     store(s->scores + at, acc);
   }
   most = repeat(largest_lane(most));
-  for (int at = 0; at < length; at += LANES) {
+  for (int at = 0; at < end; at += LANES) {
     const vec distance = smaller(most - load(s->scores + at), repeat(EXP2_LAST));
     const vec p = exp2_of(s->exp2_table, distance);
     total += p;
@@ -236,7 +238,7 @@ static inline void attend(struct stream *s, int layer, int head) {
   }
   vec acc[2][CHUNKS];
   for (int i = 0; i < CHUNKS; i++) acc[0][i] = acc[1][i] = repeat(0);
-  for (int at = 0; at < length; at += 8)
+  for (int at = 0; at < end; at += 8)
 #pragma GCC unroll 2
     for (int i = 0; i < 2; i++) {
       const vec p = four_bytes(s->p + at + 4 * i);
@@ -265,26 +267,26 @@ static void step(struct stream *s, int token, int with_logits) {
     const struct layer *layer = &s->layers[i];
     normalize(s->hidden, s->residual, &layer->attn_norm, s->rms_table);
     int32_t sum = sum_of(s->hidden, D_MODEL);
-    multiply(s->acc, &layer->q_proj, s->hidden, sum, PAD(D_MODEL, 8), ATTN);
+    multiply(s->acc, &layer->q_proj, s->hidden, sum, PAD(D_MODEL, INPUTS), ATTN);
     to_int8(s->q, s->acc, &layer->q_proj, ATTN_PAD, -ACT_MAX);
-    multiply(s->acc, &layer->k_proj, s->hidden, sum, PAD(D_MODEL, 8), ATTN);
+    multiply(s->acc, &layer->k_proj, s->hidden, sum, PAD(D_MODEL, INPUTS), ATTN);
     to_int8(s->k, s->acc, &layer->k_proj, ATTN_PAD, -ACT_MAX);
-    multiply(s->acc, &layer->v_proj, s->hidden, sum, PAD(D_MODEL, 8), ATTN);
+    multiply(s->acc, &layer->v_proj, s->hidden, sum, PAD(D_MODEL, INPUTS), ATTN);
     to_int8(s->v, s->acc, &layer->v_proj, ATTN_PAD, -ACT_MAX);
     remember(s, i);
     for (int head = 0; head < N_HEADS; head++) attend(s, i, head);
     multiply(s->acc, &layer->o_proj, s->attn, sum_of(s->attn, ATTN), ATTN, D_MODEL);
     to_residual(s->residual, s->acc, &layer->o_proj);
     normalize(s->hidden, s->residual, &layer->ffn_norm, s->rms_table);
-    multiply(s->acc, &layer->up_proj, s->hidden, sum_of(s->hidden, D_MODEL), PAD(D_MODEL, 8), D_FF);
+    multiply(s->acc, &layer->up_proj, s->hidden, sum_of(s->hidden, D_MODEL), PAD(D_MODEL, INPUTS), D_FF);
     to_int8(s->ffn, s->acc, &layer->up_proj, FF_PAD, 0);
-    multiply(s->acc, &layer->down_proj, s->ffn, sum_of(s->ffn, D_FF), PAD(D_FF, 8), D_MODEL);
+    multiply(s->acc, &layer->down_proj, s->ffn, sum_of(s->ffn, D_FF), PAD(D_FF, INPUTS), D_MODEL);
     to_residual(s->residual, s->acc, &layer->down_proj);
   }
   s->position++;
   if (!with_logits) return;
   normalize(s->hidden, s->residual, &s->final_norm, s->rms_table);
-  multiply(s->logits, &s->head, s->hidden, sum_of(s->hidden, D_MODEL), PAD(D_MODEL, 8), VOCAB_SIZE);
+  multiply(s->logits, &s->head, s->hidden, sum_of(s->hidden, D_MODEL), PAD(D_MODEL, INPUTS), VOCAB_SIZE);
 }
 
 static int largest(const int32_t *values) {
@@ -337,7 +339,7 @@ static struct matrix take_matrix(const uint8_t **from, size_t in, size_t out) {
   const int32_t *facts = (const int32_t *)take(from, 12);
   struct matrix m = {.bits = facts[0], .offset = facts[1], .shift = facts[2]};
   m.mult = take(from, PAD(out, BLOCK));
-  m.weights = take(from, PAD(in, 8) * PAD(out, BLOCK) * m.bits / 8);
+  m.weights = take(from, PAD(in, INPUTS) * PAD(out, BLOCK) * m.bits / 8);
   return m;
 }
 

@@ -11,8 +11,10 @@
 
 #if defined(__AVX512BW__)
 #define LANES 16
-#else
+#elif defined(__AVX2__)
 #define LANES 8
+#else
+#define LANES 4
 #endif
 typedef int32_t vec __attribute__((vector_size(4 * LANES)));
 
@@ -59,9 +61,11 @@ static inline vec dot(vec acc, vec u, vec s) {
 
 #else
 #define DOT "plain C"
-static inline vec dot(vec acc, vec u, vec s) {
-  for (int j = 0; j < 4; j++) acc += ((u >> 8 * j) & 255) * ((s << 8 * (3 - j)) >> 24);
-  return acc;
+static inline vec dot(vec acc, vec u, vec s) {  // 16 bits hold one product: 255 * 127 = 32,385
+  typedef int16_t pairs __attribute__((vector_size(4 * LANES)));
+  const vec even = (vec)((pairs)(u & 0x00FF00FF) * (((pairs)s << 8) >> 8));
+  const vec odd = (vec)((pairs)((u >> 8) & 0x00FF00FF) * ((pairs)s >> 8));
+  return acc + (((even << 16) >> 16) + (even >> 16)) + (((odd << 16) >> 16) + (odd >> 16));
 }
 #define dot_small dot
 #endif

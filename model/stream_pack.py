@@ -57,7 +57,7 @@ def macros(model: IntegerModel) -> dict[str, int]:
 def pack(model: IntegerModel, lanes: int) -> bytearray:
     """The buffer for vectors of ``lanes`` 32-bit lanes; ``stream_new`` of stream.c reads it."""
     cfg, block = model.config, 4 * lanes
-    head = _padded(cfg.head_dim, lanes)
+    head = _padded(cfg.head_dim, max(lanes, INPUT_GROUP))
     heads = (np.arange(cfg.d_model) // cfg.head_dim) * head + np.arange(cfg.d_model) % cfg.head_dim
     attn = cfg.n_heads * head
     out = _Buffer()
