@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import platform
 import subprocess
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -39,6 +40,11 @@ FLAGS = (
     "-shared",
 )
 GREEDY = SamplingSettings()
+TIMES = 4
+"""Sequences of which the last is timed: caches and branch prediction are warm then, as in long
+use."""
+TIMES_TOGETHER = 16
+"""The same for several streams, so that all of them run when the last one starts its last."""
 
 _INT32 = np.ctypeslib.ndpointer(np.int32, flags="C")
 
@@ -113,18 +119,21 @@ class CompiledStream:
         return self._generate(prompt, count, settings, 1, None).tolist()
 
     def timed(
-        self, prompt: list[int], count: int, settings: SamplingSettings = GREEDY
+        self,
+        prompt: list[int],
+        count: int,
+        settings: SamplingSettings = GREEDY,
+        *,
+        times: int = TIMES,
     ) -> tuple[list[int], np.ndarray]:
-        """As :meth:`generate`, and the seconds of each token from feeding the one before it."""
-        nanoseconds = np.zeros(self._limit(prompt, count), np.int64)
-        tokens = self._generate(prompt, count, settings, 1, nanoseconds)
-        return tokens.tolist(), nanoseconds / 1e9
+        """As :meth:`generate`, and the seconds of each token from feeding the one before it.
 
-    def repeat(
-        self, prompt: list[int], count: int, times: int, settings: SamplingSettings = GREEDY
-    ) -> None:
-        """:meth:`generate` that many times in one call, without the interpreter's lock."""
-        self._generate(prompt, count, settings, times, None)
+        The sequence is generated ``times`` times, without the interpreter's lock; the last time
+        counts.
+        """
+        nanoseconds = np.zeros(self._limit(prompt, count), np.int64)
+        tokens = self._generate(prompt, count, settings, times, nanoseconds)
+        return tokens.tolist(), nanoseconds / 1e9
 
     def _limit(self, prompt: list[int], count: int) -> int:
         check_request(self.model.config, prompt, count)
@@ -155,10 +164,24 @@ class StreamPool:
     def __init__(self, stream: CompiledStream, threads: int):
         self.streams = [stream, *(stream.another() for _ in range(threads - 1))]
         self._pool = ThreadPoolExecutor(threads)
+        self._together = threading.Barrier(threads)
 
-    def repeat(self, prompt: list[int], count: int, times: int) -> None:
-        """:meth:`CompiledStream.repeat` in every thread at the same time."""
-        list(self._pool.map(lambda stream: stream.repeat(prompt, count, times), self.streams))
+    def timed(self, prompt: list[int], count: int) -> tuple[list[int], np.ndarray]:
+        """:meth:`CompiledStream.timed` in every thread at the same time.
+
+        The seconds are those per token of all streams: the inverse of the sum of their rates.
+        Raises ToolError if the streams do not choose the same tokens.
+        """
+
+        def run(stream):
+            self._together.wait()
+            return stream.timed(prompt, count, times=TIMES_TOGETHER)
+
+        results = list(self._pool.map(run, self.streams))
+        tokens = results[0][0]
+        if any(other != tokens for other, _ in results):
+            raise ToolError("streams of the same prompt chose different tokens")
+        return tokens, 1 / sum(1 / seconds for _, seconds in results)
 
 
 def _compiled(model: IntegerModel, flags: tuple[str, ...]) -> Path:
