@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime
 
 from .artifact import Artifact
-from .bench_rows import Generate, stepwise
+from .bench_rows import Generate, processor_clock, stepwise
 from .onnx_session import session
 
 
@@ -62,7 +62,7 @@ def static_kv(artifact: Artifact) -> Generate:
         at[0] += 1
         return int(logits.numpy().argmax())
 
-    return stepwise(start, step)
+    return stepwise(start, step, processor_clock)
 
 
 def _session(write: Callable[[Path], object]) -> onnxruntime.InferenceSession:
@@ -80,4 +80,4 @@ def _whole(run: onnxruntime.InferenceSession, output: str) -> Generate:
         (logits,) = run.run([output], {"tokens": np.array([tokens])})
         return int(logits[0, -1].argmax())
 
-    return stepwise(tokens.clear, step)
+    return stepwise(tokens.clear, step, processor_clock)

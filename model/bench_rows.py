@@ -23,6 +23,10 @@ Generate = Callable[[list[int], int], tuple[list[int], np.ndarray]]
 FLOAT, INTEGER = "float32", "integer function"
 """Functions that rows compute: the artifact's float twin, or the deployed one."""
 MEASURED = "measured"
+PROCESSOR_TIME = "measured, processor time"
+"""Of the thread: what other processes take from it does not count. For steps of a thread that
+never waits, which an idle machine would run in the same time."""
+processor_clock = getattr(time, "thread_time", time.perf_counter)
 ALL_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
@@ -37,7 +41,7 @@ class Row:
     generate : Generate
     streams : int, sequences at the same time; the seconds are then those per token of all
     threads : int, 0 where there are none
-    how : str, MEASURED or what else the seconds are
+    how : str, MEASURED (by the wall clock), PROCESSOR_TIME, or what else the seconds are
     """
 
     key: str
@@ -49,8 +53,10 @@ class Row:
     how: str = MEASURED
 
 
-def stepwise(start: Callable[[], None], step: Callable[[int], int]) -> Generate:
-    """Generate out of a function that takes a token and returns the next, timed from here."""
+def stepwise(
+    start: Callable[[], None], step: Callable[[int], int], clock: Callable[[], float]
+) -> Generate:
+    """Generate out of a function that takes a token and returns the next, timed by ``clock``."""
 
     def generate(prompt, count):
         start()
@@ -58,9 +64,9 @@ def stepwise(start: Callable[[], None], step: Callable[[int], int]) -> Generate:
             step(token)
         token, tokens, seconds = prompt[-1], [], []
         for _ in range(count):
-            begun = time.perf_counter()
+            begun = clock()
             token = step(token)
-            seconds.append(time.perf_counter() - begun)
+            seconds.append(clock() - begun)
             tokens.append(token)
         return tokens, np.array(seconds)
 
@@ -73,7 +79,8 @@ def _numpy(artifact: Artifact) -> Row:
     def step(token):
         return int(np.argmax(reference.step(token)))
 
-    return Row("numpy", "numpy reference", INTEGER, stepwise(reference.reset, step))
+    generate = stepwise(reference.reset, step, processor_clock)
+    return Row("numpy", "numpy reference", INTEGER, generate, how=PROCESSOR_TIME)
 
 
 def _c(artifact: Artifact) -> Row:
@@ -93,22 +100,23 @@ def _c_all(artifact: Artifact) -> Row:
 
 
 def _torch(artifact: Artifact, key: str, label: str, build: str, threads: int) -> Row:
-    require({"torch": label}, "train")
+    require({"torch": label}, "bench")
     _require_float(artifact)
     from . import bench_torch
 
     generate = getattr(bench_torch, build)(artifact, threads)
-    return Row(key, label, FLOAT, generate, threads=threads)
+    how = PROCESSOR_TIME if threads == 1 else MEASURED
+    return Row(key, label, FLOAT, generate, threads=threads, how=how)
 
 
 def _onnx(artifact: Artifact, key: str, label: str, build: str, function: str) -> Row:
-    require({"onnx": label, "onnxruntime": label}, "export")
+    require({"onnx": label, "onnxruntime": label}, "bench")
     if function == FLOAT:
-        require({"torch": label}, "export")
+        require({"torch": label}, "bench")
         _require_float(artifact)
     from . import bench_onnx
 
-    return Row(key, label, function, getattr(bench_onnx, build)(artifact))
+    return Row(key, label, function, getattr(bench_onnx, build)(artifact), how=PROCESSOR_TIME)
 
 
 def _require_float(artifact: Artifact) -> None:

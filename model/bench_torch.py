@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .artifact import Artifact
-from .bench_rows import Generate, stepwise
+from .bench_rows import Generate, processor_clock, stepwise
 from .errors import UserError
 from .export_source import float_twin
 
@@ -21,12 +24,13 @@ def full_sequence(artifact: Artifact, threads: int) -> Generate:
         tokens.append(token)
         return int(model(torch.tensor([tokens]))[0, -1].argmax())
 
-    return _on_threads(threads, stepwise(tokens.clear, step))
+    return _on_threads(threads, tokens.clear, step)
 
 
 def kv_cache(artifact: Artifact, threads: int) -> Generate:
     """One token per step, keys and values in preallocated tensors."""
-    return _on_threads(threads, KVCache(float_twin(artifact)).generate)
+    stream = KVCache(float_twin(artifact))
+    return _on_threads(threads, stream.reset, stream.step)
 
 
 def compiled(artifact: Artifact, threads: int) -> Generate:
@@ -35,7 +39,7 @@ def compiled(artifact: Artifact, threads: int) -> Generate:
     Raises UserError where it does not work.
     """
     stream = StaticKVCache(float_twin(artifact))
-    generate = _on_threads(threads, stream.generate)
+    generate = _on_threads(threads, stream.reset, stream.step)
     try:
         generate([0], 1)
     except Exception as error:  # Whatever Inductor and the compiler behind it may raise.
@@ -44,7 +48,10 @@ def compiled(artifact: Artifact, threads: int) -> Generate:
     return generate
 
 
-def _on_threads(threads: int, generate: Generate) -> Generate:
+def _on_threads(threads: int, start: Callable, step: Callable) -> Generate:
+    """Processor time is that of one thread: several are timed by the wall clock."""
+    generate = stepwise(start, step, processor_clock if threads == 1 else time.perf_counter)
+
     def run(prompt, count):
         torch.set_num_threads(threads)
         with torch.inference_mode():
@@ -70,7 +77,6 @@ class KVCache:
         shape = (cfg.n_layers, cfg.n_heads, cfg.ctx_len, cfg.head_dim)
         self.keys, self.values = torch.zeros(shape), torch.zeros(shape)
         self.position = 0
-        self.generate = stepwise(self.reset, self.step)
 
     def reset(self) -> None:
         self.position = 0

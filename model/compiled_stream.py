@@ -7,7 +7,6 @@ ziglang's; the library is kept in the cache.
 from __future__ import annotations
 
 import ctypes
-import dataclasses
 import functools
 import platform
 import subprocess
