@@ -15,7 +15,7 @@ _STYLE = {"svg.hashsalt": "bench", "svg.fonttype": "none"}
 
 
 def by_platform(name: str, results: Sequence[Measurement]) -> str:
-    """Bars of tokens per second with quartiles, on a logarithmic axis; rows not measured hatched."""
+    """Bars of tokens per second with quartiles, logarithmic; rows not measured hatched."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 1.2 + 0.4 * len(results)), layout="constrained")
