@@ -112,7 +112,7 @@ def test_accelerator_is_cycles_over_the_clock():
 
 def test_command_writes_table_json_and_pictures(tmp_path, capsys):
     pytest.importorskip("matplotlib")
-    options = ["--only", "numpy", "c", "--repeats", "2", "--tokens", "4", "--prompt", "ab"]
+    options = ["--only", "numpy", "c", "--repeats", "2", "--tokens", "4", "--prompt", "AB"]
     bench.main([MODEL, *options, "--json", str(tmp_path / "b.json"), "--svg", str(tmp_path)])
     assert "numpy reference" in capsys.readouterr().out
     content = json.loads((tmp_path / "b.json").read_text())
@@ -147,7 +147,7 @@ def test_document_says_what_was_left_out():
         (["--tokens", "0"], "--tokens must be 1 to 6 (the context's end after the prompt), not 0"),
         (["--prompt", ""], "--prompt must have at least 1 character, but is empty"),
         (
-            ["--prompt", "aaaaaaa"],
+            ["--prompt", "AAAAAAA"],
             "the prompt has 7 tokens, but the context holds 6; shorten --prompt",
         ),
         (["--json", "/nowhere/b.json"], "--json /nowhere/b.json: there is no directory /nowhere"),
