@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gateware.program import Program
+from model.cache import digest
 
-from .cache import digest
 from .design_digest import design_digest
 
 

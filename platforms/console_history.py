@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from .cache import cache_directory, exclusive, write_atomically
+from model.cache import cache_directory, exclusive, write_atomically
 
 try:
     import readline

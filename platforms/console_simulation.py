@@ -9,9 +9,9 @@ from amaranth.lib import wiring
 from gateware.console_system import ConsoleCore
 from gateware.program import Program
 from model.artifact import open_model
+from model.cache import digest
 
 from .board import SIMULATED_CLOCK_MHZ, board
-from .cache import digest
 from .compiled_simulation import SLICE, CompiledSimulation
 from .console_link import SIMULATION, Link
 from .design_digest import design_digest

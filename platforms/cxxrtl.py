@@ -16,9 +16,10 @@ from amaranth.hdl import Shape
 from amaranth.lib import wiring
 
 from gateware.elaboration import may_stay_unused
+from model.cache import cached_file, digest
+from model.compiler import identity
 
 from . import cpp_compiler, cxx_tokens, cxxrtl_rewrite, cxxrtl_split, yosys
-from .cache import cached_file, digest
 from .progress import working
 
 HARNESS = Path(__file__).with_name("cxxrtl_harness.cc")
@@ -98,7 +99,7 @@ def compile_component(
     may_stay_unused(component)
     settings = (
         yosys.version(),
-        cpp_compiler.identity(compiler),
+        identity(compiler),
         " ".join(cpp_compiler.FLAGS),
         *(path.read_text() for path in GENERATORS),
         f"waveform={waveform}",

@@ -9,9 +9,9 @@ import amaranth
 import gateware
 from gateware.program import Program
 from model import arith, sampling
+from model.cache import digest
 
 from . import yosys
-from .cache import digest
 
 
 def design_digest(program: Program) -> str:

@@ -13,12 +13,12 @@ from gateware.program import Program
 from gateware.register_documents import document, header
 from gateware.registers import REGISTERS
 from model.artifact import Artifact
+from model.cache import write_atomically
 from model.errors import UserError
 
 from . import ip_verilog
 from .board import Board
 from .build_id import build_id as identify
-from .cache import write_atomically
 from .clock import as_mhz
 from .family import Resources
 from .ip_fusesoc import CORE_NAME, MARK, fusesoc_core

@@ -12,11 +12,11 @@ import os
 from pathlib import Path
 
 from model.artifact import open_model
+from model.cache import write_atomically
 from model.cli import ArgumentParser, run
 from model.errors import UserError
 
 from .board import Board, board, boards
-from .cache import write_atomically
 from .fit_families import FAMILIES
 from .progress import console as status
 from .progress import output_console

@@ -10,10 +10,10 @@ import numpy as np
 
 from gateware.bounds import prove_bounds
 from model.artifact import open_model
+from model.cache import write_atomically
 
 from . import yosys
 from .board import board
-from .cache import write_atomically
 from .family import UNITS, Family
 from .fit_families import FAMILIES
 from .fit_jobs import run_jobs

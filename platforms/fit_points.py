@@ -15,10 +15,10 @@ from gateware.hw_config import HwConfig
 from gateware.program import Program
 from gateware.sequencer import Sequencer
 from model.artifact import open_model
+from model.cache import cached_file, digest
 
 from . import yosys
 from .board import board
-from .cache import cached_file, digest
 from .family import Family
 from .fit_families import FAMILIES
 from .synthesis import HIDE_ELEMENTS, TOP

@@ -14,9 +14,8 @@ from gateware.layout import Layout
 from gateware.memory_images import MatrixPlacement, MemoryImages, matrix_maps
 from gateware.program import Program
 from gateware.schedule import Scheduler, with_waits
+from model.cache import digest
 from model.integer_model import IntegerModel
-
-from .cache import digest
 
 
 class SizedProgram(Program):

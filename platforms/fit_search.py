@@ -12,11 +12,11 @@ from pathlib import Path
 from gateware.bounds import prove_bounds
 from gateware.hw_config import PACKINGS, HwConfig
 from gateware.layout import Layout
+from model.cache import cached_file, digest
 from model.config import ModelConfig
 from model.integer_model import IntegerModel
 
 from .board import Board
-from .cache import cached_file, digest
 from .family import UNITS
 from .fit_families import FAMILIES, limits
 from .fit_program import SizedProgram, gateware_digest

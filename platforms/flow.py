@@ -12,6 +12,7 @@ from rich.console import Console
 
 from gateware.program import Program
 from model.artifact import Artifact, open_model, shipped_models
+from model.cache import write_atomically
 from model.errors import UserError
 from model.reference import check_request
 from model.sampling import SamplingSettings
@@ -20,7 +21,6 @@ from model.tokenizer import CharTokenizer
 from . import generation, report
 from .board import Board, board, boards
 from .board_flow import build_board, check_options
-from .cache import write_atomically
 from .export_ip import export_board_ip
 from .listing import print_boards
 from .options import refuse_unheeded

@@ -12,9 +12,10 @@ import shutil
 from pathlib import Path
 
 from gateware.core import Core
+from model.cache import cached_file, digest
+from model.compiler import identity
 
 from . import cpp_compiler, cxxrtl, yosys
-from .cache import cached_file, digest
 from .netlist import Module
 from .netlist_cells import check_supported, simulation_netlist
 from .netlist_words import as_words, widths
@@ -80,7 +81,7 @@ def compile_netlist(netlist: Module, component: Core, family: str) -> cxxrtl.Com
         netlist.as_json(TOP),
         family,
         yosys.version(),
-        cpp_compiler.identity(compiler),
+        identity(compiler),
         *cpp_compiler.FLAGS,
         *(path.read_text(encoding="utf-8") for path in sources),
     )

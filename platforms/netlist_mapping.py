@@ -10,8 +10,9 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from model.cache import cached_file, digest
+
 from . import yosys
-from .cache import cached_file, digest
 from .family import Family
 from .netlist import read_module
 from .progress import working

@@ -10,9 +10,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from model.cache import cached_file, digest
 from model.errors import ToolError, UserError
 
-from .cache import cached_file, digest
 from .nextpnr import SEED_VARIABLE, environment_variable
 from .placed import NotAReport, Placed
 from .placed_nextpnr import NEXTPNR_LOG, NEXTPNR_REPORT, read_nextpnr

@@ -15,10 +15,11 @@ from rich.table import Table
 
 from gateware.program import Program
 from model.artifact import Artifact
+from model.cache import write_atomically
+from model.compiler import identity
 
 from .board import Board
-from .cache import write_atomically
-from .cpp_compiler import find_compiler, identity
+from .cpp_compiler import find_compiler
 from .family import UNITS
 from .placed import Placed
 

@@ -11,10 +11,10 @@ from gateware.core import Core
 from gateware.program import Program
 from gateware.sequencer import COUNT_BITS
 from gateware.taps import tap_ports
+from model.cache import digest
 from model.reference import check_request
 from model.sampling import SamplingSettings
 
-from .cache import digest
 from .compiled_simulation import CompiledSimulation
 from .design_digest import design_digest
 

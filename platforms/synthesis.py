@@ -11,9 +11,10 @@ from pathlib import Path
 from amaranth.build.run import BuildPlan
 from amaranth.hdl import Elaboratable
 
+from model.cache import cached_file, digest, write_atomically
+
 from . import yosys
 from .board import Board
-from .cache import cached_file, digest, write_atomically
 from .family import Family, Resources
 
 TOP = "top"

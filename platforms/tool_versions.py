@@ -8,9 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from model.cache import cache_directory, exclusive
 from model.errors import ToolError
-
-from .cache import cache_directory, exclusive
 
 
 def nextpnr_version(nextpnr: str) -> str:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from amaranth.hdl import Elaboratable
 
+from model.cache import digest, write_atomically
 from model.errors import ToolError, UserError
 
 from .board import Board
-from .cache import digest, write_atomically
 from .nextpnr import Ecp5ByNextpnr, GowinByNextpnr, environment_variable
 from .progress import working
 from .synthesis import NETLIST_NAME, TOP, build_plan, synthesize_top

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from model.cache import cached_file, digest
+
 from . import yosys
-from .cache import cached_file, digest
 
 _SCRIPT = """\
 read_rtlil design.il

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import platformdirs
 
-from .cache import cache_directory, exclusive, write_atomically
+from model.cache import cache_directory, exclusive, write_atomically
+
 from .progress import working
 from .tools import run_tool
 

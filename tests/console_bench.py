@@ -13,8 +13,8 @@ from gateware.identification import Identification
 from gateware.receive_queue import ReceiveQueue
 from gateware.text_console import TextConsole
 from gateware.uart import RECEIVED_LAYOUT
+from model.cache import digest
 from model.config import ModelConfig
-from platforms.cache import digest
 from platforms.compiled_simulation import CompiledSimulation
 from tests import stand_in_core
 from tests.console_model import INFO, MARK

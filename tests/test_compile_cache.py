@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
+from model import cache, compiler
 from model.errors import UserError
-from platforms import cache, cpp_compiler, cxxrtl
+from platforms import cpp_compiler, cxxrtl
 from platforms.compiled_simulation import CompiledSimulation
 from tests.simulated_counter import Counter, drive_counter
 
@@ -59,7 +60,7 @@ def test_two_at_once_compile_once(empty_cache, monkeypatch):
 
 def test_pip_compiler_works(empty_cache, monkeypatch):
     monkeypatch.delenv("CXX", raising=False)
-    monkeypatch.setattr(cpp_compiler.shutil, "which", lambda name: None)
+    monkeypatch.setattr(compiler.shutil, "which", lambda name: None)
     assert cpp_compiler.find_compiler() == [sys.executable, "-m", "ziglang", "c++"]
     simulation = CompiledSimulation(Counter(8))
     simulation.step(100)
@@ -68,8 +69,8 @@ def test_pip_compiler_works(empty_cache, monkeypatch):
 
 def test_no_compiler(monkeypatch):
     monkeypatch.delenv("CXX", raising=False)
-    monkeypatch.setattr(cpp_compiler.shutil, "which", lambda name: None)
-    monkeypatch.setattr(cpp_compiler.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(compiler.shutil, "which", lambda name: None)
+    monkeypatch.setattr(compiler.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError) as caught:
         cpp_compiler.find_compiler()
     assert str(caught.value) == (

@@ -108,7 +108,7 @@ def test_without_a_home_the_console_goes_on(session, monkeypatch):
         raise RuntimeError("Could not determine home directory.")
 
     monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setattr("platforms.cache.Path.home", homeless)
+    monkeypatch.setattr("model.cache.Path.home", homeless)
     assert session("a") == session() == []
 
 

@@ -7,8 +7,8 @@ import ctypes
 import dataclasses
 import types
 
+from model.cache import cached_file, digest
 from platforms import cpp_compiler, yosys
-from platforms.cache import cached_file, digest
 from platforms.cxxrtl import mangle, publish_wires
 from platforms.tools import run_tool
 
