@@ -66,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=default.seed, help="of the first weights and the batches")
     add("--threads", type=int, default=1, help="processor threads")
     add("--init", metavar="FILE", help="take the float model of this artifact: no float training")
+    add("--teacher", metavar="FILE", help="learn from this float model, too (distillation)")
+    add("--temperature", type=float, default=default.temperature, help="of the distillation")
+    add("--teacher-weight", type=float, default=default.teacher_weight, help="share of the loss")
     add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where checkpoints go")
     return parser
 
@@ -88,7 +91,7 @@ def main(argv: list[str] | None = None) -> int | None:
     args = _parser().parse_args(argv)
     if args.threads < 1:
         raise UserError(f"threads must be at least 1, not {args.threads}")
-    names = ("steps", "lr", "float_steps", "float_lr", "batch", "seed", "init")
+    names = [field.name for field in dataclasses.fields(Recipe) if field.name != "config"]
     recipe = Recipe(
         config=preset_config(args.preset, args.digits),
         **{name: getattr(args, name) for name in names},

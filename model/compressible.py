@@ -1,0 +1,117 @@
+"""What compression needs to know of a model: its matrices, activations, heads and FFN units."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from .config import ModelConfig
+from .errors import UserError
+from .float_shape import FloatShape
+from .torch_model import FloatModel, RMSNorm
+
+LEAVES: tuple[type[nn.Module], ...] = (nn.Linear, RMSNorm)
+"""Modules without children that a compressible model may have."""
+
+
+class Compressible:
+    """Places in a :class:`.torch_model.FloatModel`; names are those of its modules and parameters.
+
+    Parameters
+    ----------
+    shape : ModelConfig or FloatShape
+    """
+
+    architecture = "relu"
+    shape_class = FloatShape
+
+    def __init__(self, shape: ModelConfig | FloatShape):
+        self.shape = FloatShape.of(shape) if isinstance(shape, ModelConfig) else shape
+
+    @property
+    def matrices(self) -> list[str]:
+        """Names of all weight matrices that are not embeddings."""
+        return self.shape.matrix_names()
+
+    @property
+    def embeddings(self) -> list[str]:
+        """Parameters that are looked up by token (the tied output head, too) and by position."""
+        return ["token_embedding", "position_embedding"]
+
+    def weights(self, matrix_bits: int, embedding_bits: int) -> dict[str, int]:
+        """Bits of every parameter that is quantized."""
+        bits = {f"{name}.weight": matrix_bits for name in self.matrices}
+        return bits | dict.fromkeys(self.embeddings, embedding_bits)
+
+    def activations(self) -> dict[str, tuple[str, str]]:
+        """What is quantized between matrices: name to (module, "input" or "output")."""
+        places = {name: (name, "output") for name in self.shape.norm_names()}
+        for i in range(self.shape.n_layers):
+            layer = f"layers.{i}."
+            for kind in "qkv":
+                places[f"{layer}{kind}"] = (f"{layer}{kind}_proj", "output")
+            places[f"{layer}attn"] = (f"{layer}o_proj", "input")
+            places[f"{layer}ffn_hidden"] = (f"{layer}down_proj", "input")
+        return places
+
+    def head_readers(self) -> list[str]:
+        """Of each layer the matrix whose input is the outputs of all heads, one after the other."""
+        return [f"layers.{i}.o_proj" for i in range(self.shape.n_layers)]
+
+    def unit_readers(self) -> list[str]:
+        """Of each layer the matrix whose input is the hidden units of the FFN."""
+        return [f"layers.{i}.down_proj" for i in range(self.shape.n_layers)]
+
+    def build(self, shape: FloatShape) -> nn.Module:
+        """A model of that shape, its parameters to be loaded."""
+        return FloatModel(shape)
+
+    def shrink(
+        self, weights: dict[str, Tensor], heads: Sequence[Tensor], units: Sequence[Tensor]
+    ) -> dict[str, Tensor]:
+        """The state dict ``weights`` with only the heads and units (indices by layer) kept."""
+        kept = dict(weights)
+        for i, (head, unit) in enumerate(zip(heads, units, strict=True)):
+            layer = f"layers.{i}."
+            channels = head_channels(head, self.shape.head_dim)
+            for kind in "qkv":
+                kept[f"{layer}{kind}_proj.weight"] = weights[f"{layer}{kind}_proj.weight"][channels]
+            kept[f"{layer}o_proj.weight"] = weights[f"{layer}o_proj.weight"][:, channels]
+            kept[f"{layer}up_proj.weight"] = weights[f"{layer}up_proj.weight"][unit]
+            kept[f"{layer}down_proj.weight"] = weights[f"{layer}down_proj.weight"][:, unit]
+        return kept
+
+    def smaller(self, n_heads: int, d_ff: int) -> FloatShape:
+        """The shape with that many heads and units in every layer."""
+        return dataclasses.replace(self.shape, n_heads=n_heads, d_ff=d_ff)
+
+
+LAYOUTS: dict[str, type[Compressible]] = {Compressible.architecture: Compressible}
+"""Layouts by the name of the architecture in a file."""
+
+
+def head_channels(heads: Tensor, head_dim: int) -> Tensor:
+    """Channels of the given heads, in order."""
+    return (heads[:, None] * head_dim + torch.arange(head_dim)).flatten()
+
+
+def check_modules(model: nn.Module, leaves: Iterable[type[nn.Module]] = LEAVES):
+    """Raise UserError naming the first module that compression does not know."""
+    leaves = tuple(leaves)
+    for name, module in model.named_modules():
+        if not any(module.children()) and not isinstance(module, leaves):
+            raise UserError(
+                f"module {name or 'at the top'} is a {type(module).__name__}, which cannot be "
+                f"compressed; expected {', '.join(leaf.__name__ for leaf in leaves)}"
+            )
+
+
+def layout_of(model: nn.Module) -> Compressible:
+    """The layout of a model; UserError naming the first module that it does not know."""
+    check_modules(model)
+    if not isinstance(model, FloatModel):
+        raise UserError(f"model {type(model).__name__} has no layout; expected FloatModel")
+    return Compressible(model.config)

@@ -1,0 +1,148 @@
+"""Float models in files: the twin inside an artifact, or a float checkpoint that compression wrote.
+
+A float checkpoint is a safetensors file of the model's state dict; a quantized weight is stored as
+int8 ``NAME`` and float32 ``NAME.step`` and multiplied out when it is read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from . import artifact
+from .compressible import LAYOUTS, Compressible
+from .errors import UserError
+from .fake_quant import attach_activations
+
+FORMAT = "gateformer-float"
+"""Key of the metadata entry, a JSON object, that makes a safetensors file a float checkpoint."""
+STEP_SUFFIX = ".step"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FloatSource:
+    """A float model and what belongs to it.
+
+    ``vocabulary`` is that of :class:`.tokenizer.CharTokenizer`; ``path`` the file, ``sha256`` its
+    hex digest.
+    """
+
+    name: str
+    model: nn.Module
+    layout: Compressible
+    vocabulary: tuple[str, ...]
+    path: Path
+    sha256: str
+
+
+def save_float(
+    path: Path,
+    layout: Compressible,
+    state: dict[str, Tensor],
+    vocabulary,
+    integers: dict[str, tuple[Tensor, Tensor]] | None = None,
+    activation_steps: dict[str, float] | None = None,
+    info: dict | None = None,
+):
+    """Write a float checkpoint; the file appears under its name only when it is complete.
+
+    Parameters
+    ----------
+    state : float32 state dict of ``layout``'s model
+    integers : (int8, step) of the weights in ``state`` that are quantized, by name
+    activation_steps : steps of the quantized activations, by the layout's names
+    info : JSON-ready facts
+
+    Raises UserError if the file cannot be written.
+    """
+    tensors = {name: tensor.detach().contiguous() for name, tensor in state.items()}
+    for name, (values, step) in (integers or {}).items():
+        tensors[name], tensors[name + STEP_SUFFIX] = values.contiguous(), step.contiguous()
+    facts = {
+        "architecture": layout.architecture,
+        "shape": dataclasses.asdict(layout.shape),
+        "vocabulary": list(vocabulary),
+        "activation_steps": activation_steps,
+        "info": info or {},
+    }
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        metadata = {FORMAT: json.dumps(facts, sort_keys=True)}
+        temporary.write_bytes(safetensors.torch.save(tensors, metadata))
+        os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def open_float(name: str | os.PathLike) -> FloatSource:
+    """The float model of a shipped model's name, an artifact or a float checkpoint.
+
+    Raises UserError if there is none, a weight is missing or has another shape than the model, or
+    the file is damaged.
+    """
+    name = os.fspath(name)
+    shipped = name in artifact.shipped_models()
+    path = artifact.SHIPPED / (name + artifact.SUFFIX) if shipped else Path(name)
+    facts = _read_facts(path)
+    if facts is not None:
+        return _open_checkpoint(path, facts)
+    loaded = artifact.load(path)
+    if not loaded.float_weights:
+        raise UserError(f"{name} has no float weights to compress; give one that has a float twin")
+    layout = Compressible(loaded.model.config)
+    state = {key: torch.tensor(array) for key, array in loaded.float_weights.items()}
+    model = layout.build(layout.shape)
+    _load(name, model, state)
+    return FloatSource(loaded.name, model, layout, loaded.model.vocabulary, path, loaded.sha256)
+
+
+def _open_checkpoint(path: Path, facts: dict) -> FloatSource:
+    try:
+        layout_class = LAYOUTS[facts["architecture"]]
+        layout = layout_class(layout_class.shape_class.from_dict(facts["shape"]))
+        vocabulary, steps = tuple(facts["vocabulary"]), facts["activation_steps"]
+    except KeyError as error:
+        raise UserError(f"{path} is damaged: {error} is missing or unknown") from None
+    content = path.read_bytes()
+    state = safetensors.torch.load(content)
+    for name in [name for name in state if name.endswith(STEP_SUFFIX)]:
+        weight = name.removesuffix(STEP_SUFFIX)
+        state[weight] = state[weight].float() * state.pop(name)
+    model = layout.build(layout.shape)
+    _load(str(path), model, state)
+    if steps is not None:
+        attach_activations(model, layout, steps)
+    digest = hashlib.sha256(content).hexdigest()
+    name = path.name.removesuffix(artifact.SUFFIX)
+    return FloatSource(name, model, layout, vocabulary, path, digest)
+
+
+def _load(name: str, model: nn.Module, state: dict[str, Tensor]):
+    for key, tensor in model.state_dict().items():
+        if key not in state:
+            raise UserError(f"{name}: float weight {key} is missing")
+        if state[key].shape != tensor.shape:
+            raise UserError(
+                f"{name}: float weight {key} must have shape {tuple(tensor.shape)}, "
+                f"not {tuple(state[key].shape)}"
+            )
+    model.load_state_dict({key: state[key] for key in model.state_dict()})
+
+
+def _read_facts(path: Path) -> dict | None:
+    """The metadata of a float checkpoint; None if the file is something else."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return json.loads((file.metadata() or {})[FORMAT])
+    except (SafetensorError, KeyError, OSError, ValueError):
+        return None
