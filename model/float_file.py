@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from . import artifact
-from .compressible import LAYOUTS, Compressible
+from .compressible import Compressible, layout_from_facts
 from .errors import UserError
 from .fake_quant import attach_activations
 
@@ -67,8 +67,7 @@ def save_float(
     for name, (values, step) in (integers or {}).items():
         tensors[name], tensors[name + STEP_SUFFIX] = values.contiguous(), step.contiguous()
     facts = {
-        "architecture": layout.architecture,
-        "shape": dataclasses.asdict(layout.shape),
+        **layout.facts(),
         "vocabulary": list(vocabulary),
         "activation_steps": activation_steps,
         "info": info or {},
@@ -101,15 +100,14 @@ def open_float(name: str | os.PathLike) -> FloatSource:
         raise UserError(f"{name} has no float weights to compress; give one that has a float twin")
     layout = Compressible(loaded.model.config)
     state = {key: torch.tensor(array) for key, array in loaded.float_weights.items()}
-    model = layout.build(layout.shape)
+    model = layout.build()
     _load(name, model, state)
     return FloatSource(loaded.name, model, layout, loaded.model.vocabulary, path, loaded.sha256)
 
 
 def _open_checkpoint(path: Path, facts: dict) -> FloatSource:
     try:
-        layout_class = LAYOUTS[facts["architecture"]]
-        layout = layout_class(layout_class.shape_class.from_dict(facts["shape"]))
+        layout = layout_from_facts(facts)
         vocabulary, steps = tuple(facts["vocabulary"]), facts["activation_steps"]
     except KeyError as error:
         raise UserError(f"{path} is damaged: {error} is missing or unknown") from None
@@ -118,7 +116,7 @@ def _open_checkpoint(path: Path, facts: dict) -> FloatSource:
     for name in [name for name in state if name.endswith(STEP_SUFFIX)]:
         weight = name.removesuffix(STEP_SUFFIX)
         state[weight] = state[weight].float() * state.pop(name)
-    model = layout.build(layout.shape)
+    model = layout.build()
     _load(str(path), model, state)
     if steps is not None:
         attach_activations(model, layout, steps)

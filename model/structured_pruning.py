@@ -64,21 +64,21 @@ def importance(model: nn.Module, layout: Compressible, windows: Windows) -> tupl
 
 
 def remove(model: nn.Module, layout: Compressible, windows: Windows, heads: int, units: int):
-    """(smaller model, its shape): without the least important ``heads`` and ``units`` per layer.
+    """(smaller model, its layout): without the least important ``heads`` and ``units`` per layer.
 
     ``windows`` are what importance is measured on. Raises UserError as :func:`check_settings`.
     """
     check_settings(layout, heads, units)
     by_head, by_unit = importance(model, layout, windows)
-    shape = layout.smaller(layout.shape.n_heads - heads, layout.shape.d_ff - units)
+    smaller = layout.smaller(layout.shape.n_heads - heads, layout.shape.d_ff - units)
     kept = layout.shrink(
         model.state_dict(),
-        [_most_important(values, shape.n_heads) for values in by_head],
-        [_most_important(values, shape.d_ff) for values in by_unit],
+        [_most_important(values, smaller.shape.n_heads) for values in by_head],
+        [_most_important(values, smaller.shape.d_ff) for values in by_unit],
     )
-    smaller = layout.build(shape)
-    smaller.load_state_dict(kept)
-    return smaller, shape
+    pruned = smaller.build()
+    pruned.load_state_dict(kept)
+    return pruned, smaller
 
 
 def _most_important(values: Tensor, count: int) -> Tensor:

@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _require_packages():
+def require_packages():
     for package, purpose in REQUIRED_PACKAGES.items():
         if importlib.util.find_spec(package) is None:
             raise UserError(
@@ -84,7 +84,7 @@ def _require_packages():
 
 def main(argv: list[str] | None = None) -> int | None:
     """Entry point; raises UserError. The exit status is that of an interrupt after Ctrl-C."""
-    _require_packages()
+    require_packages()
     from .recipe import Recipe, train
     from .training import Interrupted
 
