@@ -1,8 +1,9 @@
 """Compression of float models: ``python -m model.compress METHOD MODEL …``.
 
 A method starts from the float model inside an artifact or in a float checkpoint, measures the
-result against it and writes the figures as ``NAME.json``, which
-``python -m platforms.compression_report`` draws. A run that was interrupted continues when it is started again with the same settings.
+result against it and writes the figures as ``NAME.json``, which the command
+``python -m platforms.compression_report`` draws. A run that was interrupted continues when it is
+started again with the same settings.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from . import cli
 from .compression_result import GATES, Result
 from .corpus import load_corpus
 from .errors import UserError
-from .train import parse_digits, require_packages
+from .train import make_directory, parse_digits, require_directory_of, require_packages
 
 METHODS = {
     "ptq": "INT8 after training: weights per tensor or per row, static activations",
@@ -25,9 +26,10 @@ METHODS = {
     "integer": "the gateware's integers, 1 (ternary) to 5 digits; trained unless --steps 0",
     "prune": "zero the smallest weights, in one round or several with training",
     "remove": "remove whole heads and FFN units, with training after it",
+    "measure": "only measure an artifact's integers against its float twin",
     "finetune": "train the float model, for example with a larger --teacher",
 }
-DEFAULT_STEPS = {"ptq": 0}
+UNTRAINED = ("ptq", "measure")
 STEPS = 500
 
 
@@ -45,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     }
     for name, method in parsers.items():
         _add_common(method, name)
-        if name != "ptq":
+        if name not in UNTRAINED:
             _add_tuning(method)
     for name, bits in (("ptq", 8), ("qat", 4)):
         add = parsers[name].add_argument
@@ -124,6 +126,8 @@ def _compress(session, args: argparse.Namespace, settings: dict):
         return methods.prune(session, args.fraction, args.scope, args.rounds, settings)
     if args.method == "remove":
         return methods.remove(session, args.heads, args.units, settings)
+    if args.method == "measure":
+        return methods.measure(args.model)
     return methods.finetune(session, settings)
 
 
@@ -150,20 +154,17 @@ def run(argv: list[str]) -> Result:
         raise UserError(f"windows must be at least 0, not {args.windows}")
     if args.method == "integer" and args.out is None:
         raise UserError("integer writes an artifact; give its name with --out FILE")
-    if args.out is not None and not args.out.absolute().parent.is_dir():
-        raise UserError(f"directory {args.out.parent} of --out does not exist; create it first")
+    if args.out is not None:
+        require_directory_of(args.out)
     torch.set_num_threads(args.threads)
     reuse_freed_memory()
     names = {field.name for field in dataclasses.fields(Tuning)}
     given = {key: value for key, value in vars(args).items() if key in names}
-    tuning = Tuning(**{"steps": DEFAULT_STEPS.get(args.method, STEPS), **given})
+    tuning = Tuning(**{"steps": 0, **given})
     source = open_float(args.model)
     calibration = load_corpus(args.calibration) if args.calibration else None
     for directory in (args.runs, args.results):
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"cannot write to directory {directory}: {error.strerror}") from None
+        make_directory(directory)
     session = Session(
         source, load_corpus(args.corpus), args.runs, tuning, calibration, args.windows
     )

@@ -122,19 +122,29 @@ def integers(session: Session, digits, out: Path, settings: dict, threads: int) 
         values = {name: getattr(tuning, name) for name in names}
         recipe = Recipe(config=config, init=str(source.path), **values)
         train(recipe, session.corpus, out, session.runs, threads)
-        model = artifact.load(out).model
-    else:
-        twin = FloatModel.from_weights(config, source.model.weights())
-        calibrated = QATModel(config, twin, session.calibration_windows()[0])
-        model = calibrated.to_integer_model(source.vocabulary)
-        artifact.save(out, model, twin.weights(), settings)
-    ternary = {count for _, count in config.digits} == {1}
+        return measure(str(out))
+    twin = FloatModel.from_weights(config, source.model.weights())
+    calibrated = QATModel(config, twin, session.calibration_windows()[0])
+    model = calibrated.to_integer_model(source.vocabulary)
+    artifact.save(out, model, twin.weights(), settings)
+    return _integer_result(model, gate=None)
+
+
+def measure(path: str) -> Compressed:
+    """The integers of an artifact as they are; their gate if they are ternary and trained."""
+    loaded = artifact.open_model(path)
+    ternary = {digits for _, digits in loaded.model.config.digits} == {1}
+    trained = ternary and "recipe" in loaded.info
+    return _integer_result(loaded.model, "ternary-qat" if trained else None)
+
+
+def _integer_result(model: IntegerModel, gate: str | None) -> Compressed:
     return Compressed(
         model=IntegerLogits(model),
         n_bytes=integer_bytes(model),
         save=lambda path: None,
-        gate="ternary-qat" if ternary and tuning.steps else None,
-        config=config,
+        gate=gate,
+        config=model.config,
         gateware="yes: this artifact, bit for bit",
     )
 

@@ -73,7 +73,22 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def require_directory_of(out: Path):
+    """Raise UserError unless the directory that ``out`` is to be written to exists."""
+    if not out.absolute().parent.is_dir():
+        raise UserError(f"directory {out.parent} of --out does not exist; create it first")
+
+
+def make_directory(path: Path):
+    """Make it and its parents unless it is there; UserError if that fails."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write to directory {path}: {error.strerror}") from None
+
+
 def require_packages():
+    """Raise UserError naming the first package of the train extra that is not installed."""
     for package, purpose in REQUIRED_PACKAGES.items():
         if importlib.util.find_spec(package) is None:
             raise UserError(
@@ -96,12 +111,8 @@ def main(argv: list[str] | None = None) -> int | None:
         config=preset_config(args.preset, args.digits),
         **{name: getattr(args, name) for name in names},
     )
-    if not args.out.absolute().parent.is_dir():
-        raise UserError(f"directory {args.out.parent} of --out does not exist; create it first")
-    try:
-        args.runs.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot write to directory {args.runs}: {error.strerror}") from None
+    require_directory_of(args.out)
+    make_directory(args.runs)
     try:
         train(recipe, load_corpus(args.corpus), args.out, args.runs, threads=args.threads)
     except Interrupted as stop:
