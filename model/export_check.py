@@ -11,22 +11,13 @@ import torch
 from torch import nn
 
 from .errors import ToolError
+from .onnx_session import session
 
 TOLERANCE = 1e-4
 """Largest difference of float logits, relative to the largest logit where that is above 1."""
 
 KV_STEPS = 256
 """Most positions that a KV cache is checked on."""
-
-
-def session(path: str | os.PathLike) -> onnxruntime.InferenceSession:
-    """The file in onnxruntime, on one thread."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(
-        os.fspath(path), options, providers=["CPUExecutionProvider"]
-    )
 
 
 def random_windows(config) -> list[np.ndarray]:

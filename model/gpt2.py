@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -27,6 +28,9 @@ FUNCTIONS = {
     "gelu": F.gelu,
     "relu": F.relu,
 }
+
+INITIAL_STD = 0.02
+"""Standard deviation of freshly initialized embeddings."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,8 +79,12 @@ class GPT2(nn.Module):
         super().__init__()
         sizes = config.sizes
         self.gpt2_config, self.config = config, sizes
-        self.token_embedding = nn.Parameter(nn.init.normal_(_empty(sizes.vocab_size, sizes)))
-        self.position_embedding = nn.Parameter(nn.init.normal_(_empty(sizes.ctx_len, sizes)))
+        self.token_embedding = nn.Parameter(
+            INITIAL_STD * torch.randn(sizes.vocab_size, sizes.d_model)
+        )
+        self.position_embedding = nn.Parameter(
+            INITIAL_STD * torch.randn(sizes.ctx_len, sizes.d_model)
+        )
         self.layers = nn.ModuleList(GPT2Layer(config) for _ in range(sizes.n_layers))
         self.final_norm = nn.LayerNorm(sizes.d_model, config.norm_eps)
 
@@ -86,9 +94,3 @@ class GPT2(nn.Module):
         for layer in self.layers:
             residual = layer(residual)
         return self.final_norm(residual) @ self.token_embedding.T
-
-
-def _empty(rows: int, sizes: ModelConfig) -> Tensor:
-    import torch
-
-    return torch.empty(rows, sizes.d_model)

@@ -7,6 +7,7 @@ the query's weights.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 
@@ -157,6 +158,11 @@ def cache_shape_of(model: nn.Module, batch: int) -> list[int]:
     """[n_layers, batch, n_heads, ctx_len, head_dim] of the keys, and of the values."""
     cfg = model.config
     return [cfg.n_layers, batch, cfg.n_heads, cfg.ctx_len, cfg.head_dim]
+
+
+def cache_bytes(model: nn.Module, batch: int) -> int:
+    """Bytes of keys and values, as inputs and as outputs of a call."""
+    return 2 * 2 * np.dtype(np.float32).itemsize * math.prod(cache_shape_of(model, batch))
 
 
 def causal_mask(graph: OnnxGraph, positions: str) -> str:

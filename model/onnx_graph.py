@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -139,15 +138,6 @@ def initializers(model: onnx.ModelProto) -> dict[str, np.ndarray]:
 def metadata(model: onnx.ModelProto) -> dict[str, str]:
     """The metadata properties of a model."""
     return {entry.key: entry.value for entry in model.metadata_props}
-
-
-def digest(weights: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 (hex) over names, shapes and values of weights."""
-    hasher = hashlib.sha256()
-    for name, array in sorted(weights.items()):
-        hasher.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        hasher.update(np.ascontiguousarray(array).tobytes())
-    return hasher.hexdigest()
 
 
 def _value_info(name: str, dtype, shape: Sequence[int | str]) -> onnx.ValueInfoProto:

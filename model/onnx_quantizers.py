@@ -1,0 +1,101 @@
+"""The two ways in which ONNX files say what is quantized: QDQ pairs, and QONNX's Quant.
+
+Every scale is 1 and every zero point 0: the numbers are the integer model's own units.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import numpy as np
+
+from .onnx_graph import OnnxGraph
+
+QONNX_DOMAIN = "qonnx.custom_op.general"
+QONNX_VERSION = 1
+
+STORED_INT8 = ".int8"
+"""Ends the names of stored INT8 tensors; without it, it is the name of their float32 form."""
+
+
+class Quantizers(Protocol):
+    """How a graph of the integer model marks weights and rounds activations."""
+
+    def weight(self, name: str, integers: np.ndarray, bound: int) -> str:
+        """float32 tensor of the stored ``integers`` within ±``bound``."""
+
+    def floor_and_clamp(self, x: str, low: int, high: int, out: str | None = None) -> str:
+        """``clamp(floor(x), low, high)`` of float32 ``x``."""
+
+
+class QDQ:
+    """INT8 weights with DequantizeLinear; QuantizeLinear and DequantizeLinear for activations.
+
+    QuantizeLinear rounds half to even and saturates at -128, the contract rounds half up and
+    saturates at -127: so Floor and Clip come before, and QuantizeLinear changes nothing.
+    """
+
+    def __init__(self, graph: OnnxGraph):
+        self.graph, self.scale = graph, graph.constant(1)
+
+    def weight(self, name: str, integers: np.ndarray, bound: int) -> str:
+        stored = self.graph.initializer(name + STORED_INT8, integers.astype(np.int8))
+        zero = self.graph.constant(0, np.int8)
+        return self.graph.op("DequantizeLinear", stored, self.scale, zero, out=name)
+
+    def floor_and_clamp(self, x: str, low: int, high: int, out: str | None = None) -> str:
+        graph = self.graph
+        limits = graph.constant(low), graph.constant(high)
+        if high - low > np.iinfo(np.uint8).max:  # the residual stream: not quantized to 8 bits
+            return graph.op("Clip", graph.op("Floor", x), *limits, out=out)
+        clipped = graph.op("Clip", graph.op("Floor", x), *limits)
+        zero = graph.constant(0, np.int8 if low < 0 or high <= np.iinfo(np.int8).max else np.uint8)
+        quantized = graph.op("QuantizeLinear", clipped, self.scale, zero)
+        return graph.op("DequantizeLinear", quantized, self.scale, zero, out=out)
+
+
+class QONNX:
+    """QONNX's Quant: its bits, sign and narrow range are exactly the contract's ranges.
+
+    Weights of n balanced-ternary digits have the narrow signed bits that hold them: 2 for ternary
+    ones (-1, 0, 1), 4, 5, 7 and 8 for n = 2 to 5.
+    """
+
+    def __init__(self, graph: OnnxGraph):
+        self.graph, self.scale, self.zero = graph, graph.constant(1), graph.constant(0)
+
+    def weight(self, name: str, integers: np.ndarray, bound: int) -> str:
+        stored = self.graph.initializer(f"{name}.integers", integers.astype(np.float32))
+        return self._quant(stored, -bound, bound, "ROUND", name)
+
+    def floor_and_clamp(self, x: str, low: int, high: int, out: str | None = None) -> str:
+        bits = self.bits(low, high)
+        held = range_of(bits, low < 0)
+        if held != (low, high):
+            raise ValueError(f"{bits} bits hold {held}, not {low}..{high}")
+        return self._quant(x, low, high, "FLOOR", out)
+
+    @staticmethod
+    def bits(low: int, high: int) -> int:
+        """Fewest bits that hold low..high, narrow if signed."""
+        return math.ceil(math.log2(high + 1)) + (low < 0)
+
+    def _quant(self, x: str, low: int, high: int, rounding: str, out: str | None) -> str:
+        signed = int(low < 0)
+        bits = self.graph.constant(self.bits(low, high))
+        return self.graph.op(
+            "Quant",
+            *(x, self.scale, self.zero, bits),
+            out=out,
+            domain=QONNX_DOMAIN,
+            signed=signed,
+            narrow=signed,
+            rounding_mode=rounding,
+        )
+
+
+def range_of(bits: int, signed: bool) -> tuple[int, int]:
+    """Lowest and highest integer of ``bits``, narrow if signed."""
+    high = 2 ** (bits - 1) - 1 if signed else 2**bits - 1
+    return (-high if signed else 0), high
