@@ -22,8 +22,6 @@ from .compressible import Compressible, layout_from_facts
 from .errors import UserError
 from .fake_quant import attach_activations
 
-FORMAT = "gateformer-float"
-"""Key of the metadata entry, a JSON object, that makes a safetensors file a float checkpoint."""
 STEP_SUFFIX = ".step"
 
 
@@ -74,7 +72,7 @@ def save_float(
     }
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        metadata = {FORMAT: json.dumps(facts, sort_keys=True)}
+        metadata = {artifact.FLOAT_FORMAT: json.dumps(facts, sort_keys=True)}
         temporary.write_bytes(safetensors.torch.save(tensors, metadata))
         os.replace(temporary, path)
     except OSError as error:
@@ -83,8 +81,10 @@ def save_float(
         temporary.unlink(missing_ok=True)
 
 
-def open_float(name: str | os.PathLike) -> FloatSource:
+def open_float(name: str | os.PathLike, activations: bool = True) -> FloatSource:
     """The float model of a shipped model's name, an artifact or a float checkpoint.
+
+    Without ``activations`` those that a checkpoint quantizes are left float.
 
     Raises UserError if there is none, a weight is missing or has another shape than the model, or
     the file is damaged.
@@ -94,10 +94,10 @@ def open_float(name: str | os.PathLike) -> FloatSource:
     path = artifact.SHIPPED / (name + artifact.SUFFIX) if shipped else Path(name)
     facts = _read_facts(path)
     if facts is not None:
-        return _open_checkpoint(path, facts)
+        return _open_checkpoint(path, facts, activations)
     loaded = artifact.load(path)
     if not loaded.float_weights:
-        raise UserError(f"{name} has no float weights to compress; give one that has a float twin")
+        raise UserError(f"{name} has no float weights; give an artifact with a float twin")
     layout = Compressible(loaded.model.config)
     state = {key: torch.tensor(array) for key, array in loaded.float_weights.items()}
     model = layout.build()
@@ -105,7 +105,7 @@ def open_float(name: str | os.PathLike) -> FloatSource:
     return FloatSource(loaded.name, model, layout, loaded.model.vocabulary, path, loaded.sha256)
 
 
-def _open_checkpoint(path: Path, facts: dict) -> FloatSource:
+def _open_checkpoint(path: Path, facts: dict, activations: bool) -> FloatSource:
     try:
         layout = layout_from_facts(facts)
         vocabulary, steps = tuple(facts["vocabulary"]), facts["activation_steps"]
@@ -118,7 +118,7 @@ def _open_checkpoint(path: Path, facts: dict) -> FloatSource:
         state[weight] = state[weight].float() * state.pop(name)
     model = layout.build()
     _load(str(path), model, state)
-    if steps is not None:
+    if activations and steps is not None:
         attach_activations(model, layout, steps)
     digest = hashlib.sha256(content).hexdigest()
     name = path.name.removesuffix(artifact.SUFFIX)
@@ -141,6 +141,6 @@ def _read_facts(path: Path) -> dict | None:
     """The metadata of a float checkpoint; None if the file is something else."""
     try:
         with safe_open(path, framework="pt") as file:
-            return json.loads((file.metadata() or {})[FORMAT])
+            return json.loads((file.metadata() or {})[artifact.FLOAT_FORMAT])
     except (SafetensorError, KeyError, OSError, ValueError):
         return None

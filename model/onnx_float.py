@@ -88,7 +88,7 @@ def full_graph(
         p = graph.op("Softmax", graph.op("Add", scores, mask), axis=-1)
         attn = graph.op("Transpose", graph.op("MatMul", p, v), perm=[0, 2, 1, 3])
         residual = writer.after_attention(
-            i, layer, writer.reshape(attn, [0, 0, cfg.d_model]), residual
+            i, layer, writer.reshape(attn, [0, 0, cfg.n_heads * cfg.head_dim]), residual
         )
     writer.head(residual)
     graph.output("logits", np.float32, ["batch", "length", cfg.vocab_size])
@@ -143,7 +143,7 @@ def static_kv_graph(
         scores = graph.op("Add", graph.op("MatMul", all_k, column), mask)
         scores = writer.reshape(scores, [1, batch, cfg.n_heads, 1, cfg.ctx_len])
         p = graph.op("Softmax", scores, axis=-1)
-        attn = writer.reshape(graph.op("MatMul", p, all_v), [batch, cfg.d_model])
+        attn = writer.reshape(graph.op("MatMul", p, all_v), [batch, cfg.n_heads * cfg.head_dim])
         residual = writer.after_attention(i, layer, attn, residual)
     writer.head(residual)
     graph.op("Concat", *new_keys, out="new_keys", axis=0)
