@@ -1,7 +1,7 @@
 """Report of compressed models: ``python -m platforms.compression_report``.
 
-Draws what ``python -m model.compress`` measured (``docs/compression/*.json``): a table, and plots as
-SVG beside it. Cycles are the compiled program's.
+Draws what ``python -m model.compress`` measured (``docs/compression/*.json``): a table, and plots
+as SVG beside the results. Cycles are the compiled program's.
 """
 
 from __future__ import annotations
@@ -33,24 +33,17 @@ HEADINGS = (
     "cycles",
     "gate",
 )
-INTRODUCTION = """# Compression
+INTRODUCTION = """# Compression: results
 
 ```sh
 {command}
 ```
 
-writes this file, its table and its plots from the results in `{directory}/`, which the commands below
-wrote. What the methods do: [compression_methods.md](compression_methods.md).
-
-- **nats**: loss per character on the validation text, of the compressed model and of the float model
-  that it was made from; **perplexity** is relative to the latter.
-- **bytes** of the weights: quantized ones in their bits with 4 bytes per step, pruned ones as one
-  bit each and 4 bytes per nonzero, all else as float32; integers as in an artifact.
-- **same greedy**: fraction of equal characters, by position, when both models continue 16 prompts
-  from the validation text. A continuation that has once differed rarely comes back.
-- **cycles** per greedy token, mean over the context, exact, from the program of an integer model of
-  that shape at {sizes}; in brackets where the result itself is float and would have to be quantized
-  with `model.compress integer` first.
+writes this file and its plots from the results in `{directory}/`, which the commands at the end
+wrote. What the methods do and how it is measured: [compression_methods.md](compression_methods.md).
+Cycles are the mean per greedy token over the context, exact, from the program of an integer model
+of that shape at {sizes}; in brackets where
+the result is float and `model.compress integer` has to make integers of it first.
 """
 
 

@@ -59,17 +59,17 @@ class Bench:
     def source(self, name: str) -> Path:
         return self.directory / f"{name.replace(' ', '-')}.safetensors"
 
-    def arguments(self, method: str, name: str = "relu", **options) -> list[str]:
+    def arguments(self, method: str, architecture: str = "relu", **options) -> list[str]:
         """Command line of a tiny run; an option's underscores become hyphens."""
         defaults = {
             "corpus": self.corpus,
             "results": self.directory / "results",
             "runs": self.directory / "runs",
         }
-        parts = [method, str(self.source(name))]
+        parts = [method, str(self.source(architecture))]
         for option, value in {**defaults, **options}.items():
             parts += [f"--{option.replace('_', '-')}", str(value)]
         return parts
 
-    def run(self, method: str, name: str = "relu", **options) -> Result:
-        return compress.run(self.arguments(method, name, **options))
+    def run(self, method: str, architecture: str = "relu", **options) -> Result:
+        return compress.run(self.arguments(method, architecture, **options))
