@@ -77,10 +77,10 @@ class OnnxGraph:
         self._bytes += array.nbytes
         if self._bytes >= MAX_BYTES:
             raise UserError(
-                f"the model has more than {self._bytes / 2**30:.1f} GiB of weights, but an ONNX "
-                "file holds less than 2 GiB; export it with --to torch"
+                f"the model's weights exceed the {MAX_BYTES:,} bytes that an ONNX file holds; "
+                "export it with --to torch"
             )
-        self._initializers[name] = numpy_helper.from_array(np.ascontiguousarray(array), name)
+        self._initializers[name] = numpy_helper.from_array(np.asarray(array, order="C"), name)
         return name
 
     def constant(self, value, dtype=np.float32) -> str:
