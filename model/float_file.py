@@ -18,9 +18,11 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from . import artifact
-from .compressible import Compressible, layout_from_facts
+from .compressible import Compressible, layout_from_facts, layout_of
 from .errors import UserError
 from .fake_quant import attach_activations
+from .gpt2_checkpoint import VOCABULARY_FILE, find_checkpoint, load_gpt2, read_vocabulary
+from .tokenizer import CharTokenizer
 
 STEP_SUFFIX = ".step"
 
@@ -82,7 +84,8 @@ def save_float(
 
 
 def open_float(name: str | os.PathLike, activations: bool = True) -> FloatSource:
-    """The float model of a shipped model's name, an artifact or a float checkpoint.
+    """The float model of a shipped model's name, an artifact, a float checkpoint or a directory
+    with a GPT-2 checkpoint (:mod:`.gpt2_checkpoint`) whose tokens are characters.
 
     Without ``activations`` those that a checkpoint quantizes are left float.
 
@@ -92,6 +95,8 @@ def open_float(name: str | os.PathLike, activations: bool = True) -> FloatSource
     name = os.fspath(name)
     shipped = name in artifact.shipped_models()
     path = artifact.SHIPPED / (name + artifact.SUFFIX) if shipped else Path(name)
+    if path.is_dir():
+        return _open_gpt2(path)
     facts = _read_facts(path)
     if facts is not None:
         return _open_checkpoint(path, facts, activations)
@@ -103,6 +108,24 @@ def open_float(name: str | os.PathLike, activations: bool = True) -> FloatSource
     model = layout.build()
     _load(name, model, state)
     return FloatSource(loaded.name, model, layout, loaded.model.vocabulary, path, loaded.sha256)
+
+
+def _open_gpt2(directory: Path) -> FloatSource:
+    files = find_checkpoint(directory)
+    vocabulary = read_vocabulary(directory)
+    if vocabulary is None:
+        raise UserError(f"{directory} has no {VOCABULARY_FILE}; compression needs the characters")
+    CharTokenizer(vocabulary)
+    model = load_gpt2(*files)
+    layout = layout_of(model)
+    if len(vocabulary) != layout.shape.vocab_size:
+        raise UserError(
+            f"{directory / VOCABULARY_FILE} has {len(vocabulary)} tokens, "
+            f"but the model has {layout.shape.vocab_size}"
+        )
+    digest = hashlib.sha256(files[1].read_bytes()).hexdigest()
+    name = directory.absolute().name
+    return FloatSource(name, model, layout, tuple(vocabulary), directory, digest)
 
 
 def _open_checkpoint(path: Path, facts: dict, activations: bool) -> FloatSource:

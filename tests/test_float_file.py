@@ -13,8 +13,10 @@ from model.export_source import open_source
 from model.fake_quant import Scheme, integer_weights, learned_activation_steps, quantize_model
 from model.float_file import open_float, save_float
 from model.float_shape import FloatShape
+from model.gpt2_checkpoint import load_gpt2
 
 from .float_bench import LAYOUTS, VOCABULARY, model_of, windows
+from .gpt2_files import write_gpt2
 
 
 @pytest.fixture
@@ -70,6 +72,31 @@ def test_checkpoint_is_exported(name, target, path, capsys):
     out = path.with_name("out.onnx")
     export.main([str(path), "--to", target, "--out", str(out)])
     assert out.exists()
+
+
+def test_gpt2_checkpoint_of_characters(tmp_path):
+    directory = write_gpt2(tmp_path / "gpt2")
+    expected = load_gpt2(directory / "config.json", directory / "model.safetensors")
+    size = expected.config.vocab_size
+    vocabulary = directory / "vocab.json"
+    vocabulary.write_text(json.dumps({chr(97 + number): number for number in range(size)}))
+    source = open_float(directory)
+    inputs = torch.arange(10)[None] % size
+    assert torch.equal(source.model(inputs), expected(inputs))
+    assert source.vocabulary[:3] == ("a", "b", "c")
+    assert source.layout.architecture == "gpt2"
+    for content, message in (
+        ({"a": 0}, f"{vocabulary} has 1 tokens, but the model has {size}"),
+        ({"ab": 0}, "vocabulary entry 0 must be one character, not 'ab'"),
+    ):
+        vocabulary.write_text(json.dumps(content))
+        with pytest.raises(UserError) as error:
+            open_float(directory)
+        assert str(error.value) == message
+    vocabulary.unlink()
+    with pytest.raises(UserError) as error:
+        open_float(directory)
+    assert str(error.value) == f"{directory} has no vocab.json; compression needs the characters"
 
 
 def rewritten(path, change, facts_change=lambda facts: facts):
