@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 
 PROMPTS = 16
-"""Excerpts of a text that are continued, at equal distances."""
+"""Excerpts of a text that are continued."""
 
 
-def fixed_prompts(tokens: Tensor, length: int) -> Tensor:
-    """PROMPTS excerpts [prompts, length] of ``tokens`` int64 [n]; the same for the same text."""
-    starts = torch.linspace(0, len(tokens) - length, PROMPTS).long()
+def fixed_prompts(tokens: Tensor, length: int, count: int = PROMPTS) -> Tensor:
+    """Excerpts [count, length] of ``tokens`` int64 [n] at equal distances."""
+    starts = torch.linspace(0, len(tokens) - length, count).long()
     return tokens[starts[:, None] + torch.arange(length)]
 
 

@@ -74,7 +74,12 @@ def _add_common(parser: argparse.ArgumentParser, method: str):
     add("--corpus", metavar="PATH", help="UTF-8 text file; None downloads Tiny Shakespeare")
     add("--calibration", metavar="PATH", help="text to calibrate on; None: the training text")
     add("--also", metavar="PATH", action="append", default=[], help="measure on this text, too")
-    add("--windows", type=int, default=0, help="most windows of a text to measure; 0: all")
+    add(
+        "--windows",
+        type=int,
+        default=0,
+        help="most windows of a text, and prompts, to measure; 0: all",
+    )
     add("--name", help="of the result; None makes one of model and method")
     add("--out", type=Path, metavar="FILE", help="write the compressed model")
     add(

@@ -41,6 +41,9 @@ CALIBRATION_WINDOWS = 64
 EVALUATION_WINDOWS = 8
 """Windows that are computed at once."""
 
+CONTINUATION = ((4, 32), (2, 64))
+"""Part of the context, and most characters, that a prompt has and that follow it."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Tuning:
@@ -193,8 +196,9 @@ class Session:
 
     def agreement(self, model: nn.Module) -> dict:
         """Equal choices of ``model`` and the source, see :class:`.compression_result.Result`."""
-        prompts = agreement.fixed_prompts(self.validation_tokens, max(1, self.ctx_len // 4))
-        count = max(1, self.ctx_len // 2)
+        length, count = (min(max(1, self.ctx_len // part), most) for part, most in CONTINUATION)
+        number = min(agreement.PROMPTS, self.most_windows or agreement.PROMPTS)
+        prompts = agreement.fixed_prompts(self.validation_tokens, length, number)
         by_position = agreement.agreement(model, self.source.model, prompts, count)
 
         @torch.no_grad()
