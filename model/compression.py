@@ -20,7 +20,7 @@ from .compression_result import Losses
 from .corpus import Corpus
 from .distillation import TEACHER_WEIGHT, TEMPERATURE, distillation_loss, open_teacher
 from .errors import UserError
-from .float_file import FloatSource
+from .float_file import FloatSource, open_float
 from .tokenizer import CharTokenizer
 from .training import (
     LossFunction,
@@ -102,7 +102,7 @@ class Session:
         windows: int = 0,
     ):
         self.source, self.corpus, self.runs, self.tuning = source, corpus, runs, tuning
-        self.most_windows = windows
+        self.calibration, self.most_windows = calibration, windows
         self.ctx_len = source.layout.shape.ctx_len
         self.tokenizer = CharTokenizer(source.vocabulary)
         corpus.require_windows(self.ctx_len)
@@ -171,7 +171,12 @@ class Session:
         return distillation_loss(model, teacher, tuning.temperature, tuning.teacher_weight)
 
     def _key(self, settings: dict) -> str:
-        facts = [settings, dataclasses.asdict(self.tuning), self.source.sha256, self.corpus.sha256]
+        tuning = dataclasses.asdict(self.tuning)
+        if self.tuning.teacher is not None:
+            tuning["teacher"] = open_float(self.tuning.teacher).sha256
+        facts = [settings, tuning, self.source.sha256, self.corpus.sha256]
+        if self.calibration is not None:
+            facts.append(self.calibration.sha256)
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
 
     def losses(self, model: nn.Module, other_texts: list[Corpus]) -> list[Losses]:

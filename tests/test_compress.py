@@ -155,6 +155,21 @@ def test_interrupted_run_continues_to_the_same_result(bench, monkeypatch, capsys
     assert bench.run(method, **options).losses == whole.losses
 
 
+@pytest.mark.parametrize("option", ["teacher", "calibration"])
+def test_what_another_file_holds_decides_the_run(bench, option):
+    """Not its name: a run must not go on from a checkpoint that another teacher made."""
+    path = bench.directory / "other"
+    contents = [bench.source(name).read_bytes() for name in ("relu", "gpt2")]
+    if option == "calibration":
+        contents = [b"0123" * 9, b"sheep" * 9]
+    losses = []
+    for content in contents:
+        path.write_bytes(content)
+        losses.append(bench.run("qat", steps=2, batch=4, **{option: path}).losses[0].loss)
+    assert losses[0] != losses[1]
+    assert len(list((bench.directory / "runs").iterdir())) == 2
+
+
 def test_printed_figures(bench, capsys):
     assert compress.main(bench.arguments("ptq", name="mine")) is None
     lines = capsys.readouterr().out.splitlines()
