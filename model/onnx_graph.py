@@ -130,6 +130,13 @@ class OnnxGraph:
         return f"{stem}_{self._counts[stem]}"
 
 
+def causal_mask(graph: OnnxGraph, positions: str) -> str:
+    """float32 [length, length] of int64 ``positions`` [length]: -inf where a key is later."""
+    queries = graph.op("Unsqueeze", positions, graph.constant([1], np.int64))
+    later = graph.op("Greater", positions, queries)
+    return graph.op("Where", later, graph.constant(-np.inf), graph.constant(0))
+
+
 def initializers(model: onnx.ModelProto) -> dict[str, np.ndarray]:
     """All stored tensors of a model by name."""
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}

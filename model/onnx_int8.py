@@ -13,7 +13,7 @@ from .integer_check import check_logits, check_weights
 from .integer_model import IntegerModel
 from .onnx_graph import DEFAULT_OPSET, OnnxGraph, initializers
 from .onnx_integer import IntegerGraph
-from .onnx_quantizers import QDQ, STORED_INT8
+from .onnx_quantizers import QDQ, STORED, zero_point
 
 
 def int8_graph(
@@ -51,11 +51,14 @@ def export_int8(
 
 
 def stored_weights(model: onnx.ModelProto) -> dict[str, np.ndarray]:
-    """The INT8 tensors of a file by the names of IntegerModel.tensors(); matrices [in, out]."""
+    """The integers of a file's 8-bit tensors by the names of IntegerModel.tensors().
+
+    Matrices are [in, out].
+    """
     return {
-        name.removesuffix(STORED_INT8): array
+        name.removesuffix(STORED): array.astype(np.int64) - zero_point(array.dtype)
         for name, array in initializers(model).items()
-        if name.endswith(STORED_INT8)
+        if name.endswith(STORED)
     }
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from . import arith
 from .integer_model import IntegerModel, Matrix
-from .onnx_graph import ELEMENT_TYPES, OnnxGraph
+from .onnx_graph import ELEMENT_TYPES, OnnxGraph, causal_mask
 from .onnx_quantizers import Quantizers
 
 FLOAT32_EXACT = 2**24
@@ -195,11 +195,8 @@ class IntegerGraph:
         graph, ctx_len = self.graph, self.model.config.ctx_len
         if size is None:
             return graph.constant(np.triu(np.full((ctx_len, ctx_len), -np.inf), 1))
-        positions = np.arange(ctx_len)
-        keys = self._up_to(size, graph.constant(positions, np.int64))
-        queries = graph.op("Unsqueeze", keys, graph.constant([1], np.int64))
-        later = graph.op("Greater", keys, queries)
-        return graph.op("Where", later, graph.constant(-np.inf), graph.constant(0))
+        positions = graph.constant(np.arange(ctx_len), np.int64)
+        return causal_mask(graph, self._up_to(size, positions))
 
     def _up_to(self, size: str | None, table: str) -> str:
         """The first rows of a table with one per position of the context; all if it is static."""

@@ -1,6 +1,6 @@
 """The two ways in which ONNX files say what is quantized: QDQ pairs, and QONNX's Quant.
 
-Every scale is 1 and every zero point 0: the numbers are the integer model's own units.
+Every scale is 1: the numbers are the integer model's own units.
 """
 
 from __future__ import annotations
@@ -15,8 +15,15 @@ from .onnx_graph import OnnxGraph
 QONNX_DOMAIN = "qonnx.custom_op.general"
 QONNX_VERSION = 1
 
-STORED_INT8 = ".int8"
-"""Ends the names of stored INT8 tensors; without it, it is the name of their float32 form."""
+STORED = ".quantized"
+"""Ends the names of stored 8-bit tensors; without it, it is the name of their float32 form."""
+
+LARGEST_INT8 = 64
+"""Weights beyond this are stored as uint8: on x86 processors without VNNI onnxruntime adds pairs
+of uint8 * int8 products in saturating 16 bits, which hold 2 * 255 * 64."""
+
+UINT8_ZERO = 128
+"""Zero point of signed numbers stored as uint8."""
 
 
 class Quantizers(Protocol):
@@ -30,7 +37,7 @@ class Quantizers(Protocol):
 
 
 class QDQ:
-    """INT8 weights with DequantizeLinear; QuantizeLinear and DequantizeLinear for activations.
+    """8-bit weights with DequantizeLinear; QuantizeLinear and DequantizeLinear for activations.
 
     QuantizeLinear rounds half to even and saturates at -128, the contract rounds half up and
     saturates at -127: so Floor and Clip come before, and QuantizeLinear changes nothing.
@@ -40,8 +47,10 @@ class QDQ:
         self.graph, self.scale = graph, graph.constant(1)
 
     def weight(self, name: str, integers: np.ndarray, bound: int) -> str:
-        stored = self.graph.initializer(name + STORED_INT8, integers.astype(np.int8))
-        zero = self.graph.constant(0, np.int8)
+        dtype = np.int8 if bound <= LARGEST_INT8 else np.uint8
+        shifted = integers + zero_point(dtype)
+        stored = self.graph.initializer(name + STORED, shifted.astype(dtype))
+        zero = self.graph.constant(zero_point(dtype), dtype)
         return self.graph.op("DequantizeLinear", stored, self.scale, zero, out=name)
 
     def floor_and_clamp(self, x: str, low: int, high: int, out: str | None = None) -> str:
@@ -93,6 +102,11 @@ class QONNX:
             narrow=signed,
             rounding_mode=rounding,
         )
+
+
+def zero_point(dtype) -> int:
+    """What QDQ stores instead of 0 in weights of ``dtype``."""
+    return UINT8_ZERO if dtype == np.uint8 else 0
 
 
 def range_of(bits: int, signed: bool) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import itertools
 import json
 import os
 from pathlib import Path
@@ -125,17 +126,17 @@ def markdown(results: list[Result], command: str, directory: Path) -> str:
 
 
 def _perplexity_over_size(axes, results: list[Result]):
+    markers = itertools.cycle("osD^v")
     for result in results:
         size = result.n_bytes / result.float_bytes
         change = 100 * (result.losses[0].perplexity_ratio - 1)
-        axes.plot(size, change, "o")
-        axes.annotate(
-            result.name, (size, change), fontsize=6, xytext=(3, 3), textcoords="offset points"
-        )
+        axes.plot(size, change, next(markers), label=result.name)
     for key, (limit, _) in GATES.items():
         axes.axhline(100 * (limit - 1), color="grey", lw=0.5, ls=":")
-        axes.annotate(key, (1.0, 100 * (limit - 1)), fontsize=5, color="grey", ha="right")
+        axes.annotate(key, (1.0, 100 * (limit - 1)), color="grey", fontsize=6, ha="right")
     axes.set(xlabel="bytes relative to float", ylabel="perplexity relative to float, per cent more")
+    axes.set_xlim(0, 1.02)
+    axes.legend(fontsize=6, loc="upper center")
     axes.grid(alpha=0.3)
 
 
