@@ -283,7 +283,7 @@ def test_shipped_model_in_int8_is_within_its_gate(tmp_path, observer):
     result = compress.run(
         [
             *("ptq", "shakespeare-115k", "--corpus", str(corpus), "--observer", observer),
-            *("--results", str(tmp_path), "--runs", str(tmp_path), "--windows", "200"),
+            *("--results", str(tmp_path), "--runs", str(tmp_path), "--windows", "100"),
         ]
     )
     assert result.gate == "int8-ptq" and result.passed
