@@ -27,6 +27,9 @@ from .random_model import RANDOM_PREFIX, random_model
 FORMAT = "gateformer"
 """Key of the metadata entry, a JSON object, that makes a safetensors file an artifact."""
 
+FLOAT_FORMAT = "gateformer-float"
+"""The same of a float checkpoint (:mod:`model.float_file`)."""
+
 FLOAT_PREFIX = "float."
 SHIPPED = Path(__file__).parent / "artifacts"
 SUFFIX = ".safetensors"

@@ -87,9 +87,11 @@ def output_scale(name: str) -> str:
     return f"{layer}.{'ffn_hidden' if kind == 'up_proj' else kind[0]}"
 
 
-def best_step(weight: Tensor, digits: int) -> Tensor:
-    """Per-row step [out] with the least squared error of rounding ``weight`` [out, in]."""
-    limit = arith.max_weight(digits)
+def best_step(weight: Tensor, limit: int) -> Tensor:
+    """Per-row step [out] with the least squared error of rounding ``weight`` [out, in].
+
+    ``limit`` is the largest integer weight, the smallest is its negative.
+    """
     largest = weight.abs().amax(1).clamp(min=1e-6) / limit
     fractions = torch.linspace(0.2, 1.0, STEP_CANDIDATES)
     candidates = (largest * fractions[:, None])[..., None]

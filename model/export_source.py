@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import safetensors
 
-from .artifact import FORMAT, Artifact, open_model
+from .artifact import FLOAT_FORMAT, FORMAT, Artifact, open_model
 from .errors import UserError
 from .float_model import FloatModel as NumpyFloatModel
 from .integer_model import IntegerModel
@@ -42,13 +42,16 @@ class Source:
 
 
 def open_source(name: str) -> Source:
-    """The source called ``name``: an artifact as in :func:`model.artifact.open_model`, or the path
-    of a GPT-2 checkpoint: a directory, or a weights file with config.json beside it.
+    """The source called ``name``: an artifact as in :func:`model.artifact.open_model`, a float
+    checkpoint (:mod:`model.float_file`; activations that it quantizes are exported as floats), or
+    the path of a GPT-2 checkpoint: a directory, or a weights file with config.json beside it.
 
     Raises UserError if there is none.
     """
     path = Path(name)
-    if path.is_dir() or (path.is_file() and not _is_artifact(path)):
+    if path.is_file() and _has_facts(path, FLOAT_FORMAT):
+        return _float_checkpoint(path)
+    if path.is_dir() or (path.is_file() and not _has_facts(path, FORMAT)):
         from .gpt2_checkpoint import find_checkpoint
 
         files = find_checkpoint(path)
@@ -116,9 +119,22 @@ def _checkpoint(path: Path, config_path: Path, weights_path: Path) -> Source:
     return Source(facts["name"], None, lambda: load_gpt2(config_path, weights_path), facts)
 
 
-def _is_artifact(path: str | os.PathLike) -> bool:
+def _float_checkpoint(path: Path) -> Source:
+    from .float_file import open_float
+
+    source = open_float(path, activations=False)
+    facts = {
+        "name": source.name,
+        "source": "gateformer float checkpoint",
+        "config": json.dumps(source.layout.facts(), sort_keys=True),
+        "vocabulary": json.dumps(source.vocabulary),
+    }
+    return Source(source.name, None, lambda: source.model.eval(), facts)
+
+
+def _has_facts(path: str | os.PathLike, entry: str) -> bool:
     try:
         with safetensors.safe_open(path, "numpy") as file:
-            return FORMAT in (file.metadata() or {})
+            return entry in (file.metadata() or {})
     except (safetensors.SafetensorError, OSError):
         return False

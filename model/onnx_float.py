@@ -89,7 +89,7 @@ def full_graph(
         p = graph.op("Softmax", graph.op("Add", scores, mask), axis=-1)
         attn = graph.op("Transpose", graph.op("MatMul", p, v), perm=[0, 2, 1, 3])
         residual = layers.after_attention(
-            i, layer, layers.reshape(attn, [0, 0, cfg.d_model]), residual
+            i, layer, layers.reshape(attn, [0, 0, cfg.n_heads * cfg.head_dim]), residual
         )
     layers.head(residual)
     graph.output("logits", np.float32, ["batch", "length", cfg.vocab_size])
@@ -141,7 +141,7 @@ def static_kv_graph(
         scores = graph.op("Add", graph.op("MatMul", all_k, column), mask)
         scores = layers.reshape(scores, [1, batch, cfg.n_heads, 1, cfg.ctx_len])
         p = graph.op("Softmax", scores, axis=-1)
-        attn = layers.reshape(graph.op("MatMul", p, all_v), [batch, cfg.d_model])
+        attn = layers.reshape(graph.op("MatMul", p, all_v), [batch, cfg.n_heads * cfg.head_dim])
         residual = layers.after_attention(i, layer, attn, residual)
     layers.head(residual)
     # One update of all layers at the end: in place if the buffers are shared.

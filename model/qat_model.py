@@ -34,7 +34,8 @@ class QuantizedMatrix(nn.Module):
         super().__init__()
         self.digits = digits
         self.weight = nn.Parameter(weight.detach().clone())
-        self.log_step = nn.Parameter(best_step(self.weight.detach(), digits).log2())
+        start = best_step(self.weight.detach(), arith.max_weight(digits))
+        self.log_step = nn.Parameter(start.log2())
 
     def forward(self, mult_per_step: Tensor) -> tuple[Tensor, Tensor]:
         """(weight, mult) as integers; ``mult_per_step`` is ``s_in / s_out * 2**shift``."""

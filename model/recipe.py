@@ -15,12 +15,22 @@ from torch import Tensor, nn
 from . import artifact
 from .config import ModelConfig
 from .corpus import Corpus
+from .distillation import (
+    TEACHER_WEIGHT,
+    TEMPERATURE,
+    check_settings,
+    distillation_loss,
+    open_teacher,
+)
 from .errors import UserError
+from .float_file import open_float
+from .float_shape import FloatShape
 from .losses import History, draw_losses
 from .qat_model import QATModel
 from .tokenizer import CharTokenizer
 from .torch_model import FloatModel
 from .training import (
+    LossFunction,
     Phase,
     Windows,
     cross_entropy,
@@ -51,7 +61,9 @@ class Recipe:
     lr, float_lr : float, their peak learning rates
     batch : int, windows per step
     seed : int
-    init : str, optional: artifact whose float weights replace the float phase
+    init : str, optional: artifact or float checkpoint whose weights replace the float phase
+    teacher : str, optional: artifact or float checkpoint that both phases learn from, too
+    temperature, teacher_weight : float, see :func:`.distillation.distillation_loss`
 
     Raises UserError for a number out of range.
     """
@@ -64,6 +76,9 @@ class Recipe:
     batch: int = 64
     seed: int = 1337
     init: str | None = None
+    teacher: str | None = None
+    temperature: float = TEMPERATURE
+    teacher_weight: float = TEACHER_WEIGHT
 
     def __post_init__(self):
         for name in ("steps", "float_steps", "batch"):
@@ -75,6 +90,7 @@ class Recipe:
                 raise UserError(f"{name} must be a positive number, not {value:g}")
         if self.seed < 0:
             raise UserError(f"seed must be at least 0, not {self.seed}")
+        check_settings(self.temperature, self.teacher_weight)
 
 
 PRESET_STEPS = {
@@ -176,10 +192,17 @@ class _Run:
         return {
             "name": name,
             "model": model,
-            "loss": cross_entropy(model),
+            "loss": self._loss(model),
             "batch": self.recipe.batch,
             "checkpoint": self.runs / f"{name}-{self._key(name)}.pt",
         }
+
+    def _loss(self, model: nn.Module) -> LossFunction:
+        recipe = self.recipe
+        if recipe.teacher is None:
+            return cross_entropy(model)
+        teacher = open_teacher(recipe.teacher, self.tokenizer.vocabulary, recipe.config.ctx_len)
+        return distillation_loss(model, teacher, recipe.temperature, recipe.teacher_weight)
 
     def _subset(self) -> Windows:
         inputs, targets = self.validation
@@ -192,8 +215,12 @@ class _Run:
         settings = dataclasses.asdict(self.recipe) | {"config": self.recipe.config.to_dict()}
         if phase == "float":
             del settings["config"]["digits"], settings["steps"], settings["lr"]
-        if self.recipe.init is not None:
-            settings["init"] = hashlib.sha256(Path(self.recipe.init).read_bytes()).hexdigest()
+        for name in ("init", "teacher"):
+            if settings[name] is not None:
+                settings[name] = open_float(settings[name]).sha256
+        if settings["teacher"] is None:  # names of runs that began without this setting
+            for name in ("teacher", "temperature", "teacher_weight"):
+                del settings[name]
         settings["corpus"] = self.corpus.sha256
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
 
@@ -208,11 +235,12 @@ def _split(model: nn.Module, belongs) -> tuple[list[Tensor], list[Tensor]]:
 
 
 def _float_model_of(path: str, config: ModelConfig) -> FloatModel:
-    loaded = artifact.load(path)
-    given, wanted = (c.to_dict() | {"digits": None} for c in (loaded.model.config, config))
-    for name, value in wanted.items():
-        if given[name] != value:
-            raise UserError(f"{path} has {name} {given[name]}, but the preset has {value}")
-    if not loaded.float_weights:
-        raise UserError(f"{path} has no float weights to start from; leave --init out")
-    return FloatModel.from_weights(config, loaded.float_weights)
+    source = open_float(path)
+    wanted = FloatShape.of(config)
+    if not isinstance(source.model, FloatModel):
+        raise UserError(f"{path} has architecture {source.layout.architecture}, expected relu")
+    for name, value in dataclasses.asdict(wanted).items():
+        given = getattr(source.layout.shape, name)
+        if given != value:
+            raise UserError(f"{path} has {name} {given}, but the preset has {value}")
+    return FloatModel.from_weights(config, source.model.weights())

@@ -69,11 +69,29 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=default.seed, help="of the first weights and the batches")
     add("--threads", type=int, default=1, help="processor threads")
     add("--init", metavar="FILE", help="take the float model of this artifact: no float training")
+    add("--teacher", metavar="FILE", help="learn from this float model, too (distillation)")
+    add("--temperature", type=float, default=default.temperature, help="of the distillation")
+    add("--teacher-weight", type=float, default=default.teacher_weight, help="share of the loss")
     add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where checkpoints go")
     return parser
 
 
-def _require_packages():
+def require_directory_of(out: Path):
+    """Raise UserError unless the directory that ``out`` is to be written to exists."""
+    if not out.absolute().parent.is_dir():
+        raise UserError(f"directory {out.parent} of --out does not exist; create it first")
+
+
+def make_directory(path: Path):
+    """Make it and its parents unless it is there; UserError if that fails."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write to directory {path}: {error.strerror}") from None
+
+
+def require_packages():
+    """Raise UserError naming the first package of the train extra that is not installed."""
     for package, purpose in REQUIRED_PACKAGES.items():
         if importlib.util.find_spec(package) is None:
             raise UserError(
@@ -84,22 +102,18 @@ def _require_packages():
 
 def main(argv: list[str] | None = None) -> int | None:
     """Entry point; raises UserError. The exit status is that of an interrupt after Ctrl-C."""
-    _require_packages()
-    from .recipe import preset_recipe, train
+    require_packages()
+    from .recipe import Recipe, preset_recipe, train
     from .training import Interrupted
 
     args = _parser().parse_args(argv)
     if args.threads < 1:
         raise UserError(f"threads must be at least 1, not {args.threads}")
-    names = ("steps", "lr", "float_steps", "float_lr", "batch", "seed", "init")
+    names = [field.name for field in dataclasses.fields(Recipe) if field.name != "config"]
     config = preset_config(args.preset, args.digits)
     recipe = preset_recipe(args.preset, config, **{name: getattr(args, name) for name in names})
-    if not args.out.absolute().parent.is_dir():
-        raise UserError(f"directory {args.out.parent} of --out does not exist; create it first")
-    try:
-        args.runs.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot write to directory {args.runs}: {error.strerror}") from None
+    require_directory_of(args.out)
+    make_directory(args.runs)
     try:
         train(recipe, load_corpus(args.corpus), args.out, args.runs, threads=args.threads)
     except Interrupted as stop:

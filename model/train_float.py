@@ -1,0 +1,82 @@
+"""Training of float models for compression: ``python -m model.train_float --preset NAME …``.
+
+Writes a float checkpoint (:mod:`model.float_file`): a model of another architecture than the
+gateware's, or a larger one as a teacher. A run that was interrupted continues when it is started
+again with the same settings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+from . import cli
+from .corpus import load_corpus
+from .train import make_directory, require_directory_of, require_packages
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = cli.ArgumentParser(
+        prog="python -m model.train_float",
+        description="Train a float model and write it as a float checkpoint.",
+        epilog="Ctrl-C saves a checkpoint; the same command continues from it.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--preset", default="tinystories-gpt", metavar="NAME", help="architecture and sizes")
+    add("--corpus", metavar="PATH", help="UTF-8 text file; None downloads Tiny Shakespeare")
+    add("--out", required=True, metavar="FILE", type=Path, help="float checkpoint to write")
+    add("--steps", type=int, default=2000, help="of training")
+    add("--lr", type=float, default=1e-3, help="peak learning rate")
+    add("--batch", type=int, default=32, help="windows per step")
+    add("--seed", type=int, default=1337, help="of the first weights and the batches")
+    add("--threads", type=int, default=1, help="processor threads")
+    add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where checkpoints go")
+    return parser
+
+
+def _train(args: argparse.Namespace):
+    import torch
+
+    from .compression import Session, Tuning
+    from .float_file import FloatSource, save_float
+    from .float_presets import fresh_model, preset
+    from .tokenizer import CharTokenizer
+    from .training import reuse_freed_memory
+
+    torch.set_num_threads(args.threads)
+    reuse_freed_memory()
+    layout = preset(args.preset)
+    tuning = Tuning(steps=args.steps, lr=args.lr, batch=args.batch, seed=args.seed)
+    corpus = load_corpus(args.corpus)
+    vocabulary = CharTokenizer.from_text(corpus.text, layout.shape.vocab_size).vocabulary
+    model = fresh_model(layout, args.seed)
+    start = hashlib.sha256(json.dumps(layout.facts(), sort_keys=True).encode()).hexdigest()
+    source = FloatSource(args.preset, model, layout, vocabulary, args.out, start)
+    session = Session(source, corpus, args.runs, tuning)
+    session.tune(model, args.preset, {"method": "train_float"})
+    info = {"corpus": {"name": corpus.name, "sha256": corpus.sha256}, "steps": args.steps}
+    save_float(args.out, layout, model.state_dict(), vocabulary, info=info)
+
+
+def main(argv: list[str] | None = None) -> int | None:
+    """Entry point; raises UserError. The exit status is that of an interrupt after Ctrl-C."""
+    require_packages()
+    from .training import Interrupted
+
+    args = _parser().parse_args(argv)
+    require_directory_of(args.out)
+    make_directory(args.runs)
+    try:
+        _train(args)
+    except Interrupted as stop:
+        print(f"{stop}; the same command continues from there", file=sys.stderr)
+        return cli.INTERRUPTED_STATUS
+    return None
+
+
+if __name__ == "__main__":
+    cli.run(main)
