@@ -20,6 +20,8 @@ TEMPERATURE = 2.0
 """Default divisor of both models' logits."""
 TEACHER_WEIGHT = 0.5
 """Default share of the teacher in the loss."""
+ABSENT_LOGIT = -1e4
+"""Of what a teacher cannot say."""
 
 
 def check_settings(temperature: float, teacher_weight: float):
@@ -55,20 +57,48 @@ def distillation_loss(
     return loss
 
 
+class Translated(nn.Module):
+    """A teacher with another vocabulary than its student's, made to look like the student's.
+
+    Parameters
+    ----------
+    model : nn.Module; int64 [batch, length] ids to logits [batch, length, its vocab_size]
+    vocabulary : sequence of str, the teacher's
+    wanted : sequence of str, the student's; empty strings are ids that never occur
+
+    The logits of ids that never occur are far below all others. Raises UserError naming the first
+    of the student's characters that the teacher lacks.
+    """
+
+    def __init__(self, model: nn.Module, vocabulary: Sequence[str], wanted: Sequence[str]):
+        super().__init__()
+        ids = {text: i for i, text in enumerate(vocabulary) if text}
+        for text in wanted:
+            if text and text not in ids:
+                raise UserError(
+                    f"the teacher lacks the student's character {text!r}; train it on the same text"
+                )
+        self.model = model
+        absent = len(vocabulary)
+        self.register_buffer("ids", torch.tensor([ids.get(text, absent) for text in wanted]))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Logits [batch, length, the student's vocab_size]."""
+        logits = F.pad(self.model(self.ids[tokens]), (0, 1), value=ABSENT_LOGIT)
+        return logits[..., self.ids]
+
+
 def open_teacher(path: str, vocabulary: Sequence[str], ctx_len: int) -> nn.Module:
     """The float model of a file as the teacher of a student of that vocabulary and context.
 
-    Raises UserError if it has another vocabulary or a shorter context.
+    Raises UserError if it lacks a character of the vocabulary or has a shorter context.
     """
     source = open_float(path)
-    if source.vocabulary != tuple(vocabulary):
-        raise UserError(
-            f"teacher {path} has another vocabulary than the student; train it on the same text "
-            f"with vocab_size {len(vocabulary)}"
-        )
     if source.layout.shape.ctx_len < ctx_len:
         raise UserError(
             f"teacher {path} has a context of {source.layout.shape.ctx_len}, but the student has "
             f"{ctx_len}; train it with at least that"
         )
-    return source.model
+    if source.vocabulary == tuple(vocabulary):
+        return source.model
+    return Translated(source.model, source.vocabulary, vocabulary)
