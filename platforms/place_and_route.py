@@ -25,8 +25,6 @@ from .tools import kill_with_children
 
 _VERSION_NAME = "version.txt"
 """Tools and versions, as in "ecppack 1.4", nextpnr's first."""
-SEEDS = (1, 2, 3)
-"""Of nextpnr's placements: the next one is tried when one misses the clock."""
 _PHASES = {
     r"^Info: Packing ": "packing",
     r"^Info: Creating initial analytic placement": "placing",
@@ -85,17 +83,17 @@ def _by_script(project: Project, clock_mhz: float) -> Placed | None:
 
 
 def _by_nextpnr(project: Project, clock_mhz: float) -> Placed | None:
-    """nextpnr and the packer, with one of :data:`SEEDS` after the other until the clock is met.
+    """nextpnr and the packer, with one seed after the other until the clock is met.
 
     Of placements that all miss it, the fastest counts.
     """
     runs = _NextpnrRuns(project, clock_mhz)
     best = None
-    for attempt, seed in enumerate(SEEDS, 1):
+    for attempt, seed in enumerate(runs.seeds, 1):
         title = "place and route"
         if best is not None:
             fastest = f"{best[1].fmax_mhz:.1f} MHz so far"
-            title += f", placement {attempt} of {len(SEEDS)} ({fastest})"
+            title += f", placement {attempt} of {len(runs.seeds)} ({fastest})"
         directory = runs.run(seed, title)
         placed = runs.read(directory)
         if placed is None:
@@ -121,6 +119,7 @@ class _NextpnrRuns:
         self._environment = {environment_variable(tool): path for tool, path in found.items()}
         (_, placer), (packing_tool, packer) = found.items()
         self._placer, self._platform = Path(placer), project.board.build_platform("nextpnr")
+        self.seeds = self._platform.seeds
         self._version = nextpnr_version(placer)
         self._packing = f"{packing_tool} {tool_version(packer) or ''}"
         self._inputs = [path for path in project.files if path.suffix not in (".il", ".v")]

@@ -218,16 +218,16 @@ def test_a_clock_that_is_missed_leaves_no_bitstream(project, tools):
     )
     # this result is kept
     assert place_and_route.make_bitstream(project, 85.0) == placed
-    assert runs(tools) == len(place_and_route.SEEDS)
+    assert runs(tools) == 3
 
 
 def test_another_placement_is_tried_when_one_misses_the_clock(project, tools):
-    miss_the_clock(tools / "1")
+    miss_the_clock(tools / "2")
     placed = place_and_route.make_bitstream(project, 85.0)
     assert placed.meets(85.0) and project.has_bitstream()
     assert (project.directory / "top.tim").read_text() == ECP5_LOG
     seeds = [line.split()[1] for line in (tools / "runs").read_text().splitlines()]
-    assert seeds == ["1", "2"]
+    assert seeds == ["2", "1"]
 
 
 def test_of_placements_that_miss_the_clock_the_fastest_counts(project, tools):
