@@ -186,7 +186,7 @@ def run(argv: list[str]) -> Result:
         n_bytes=made.n_bytes,
         float_bytes=source_bytes(session),
         agreement=session.agreement(made.model),
-        gate=made.gate,
+        gate=None if args.windows else made.gate,
         config=None if made.config is None else made.config.to_dict(),
         gateware=made.gateware,
         torch=torch.__version__,

@@ -56,7 +56,7 @@ class Result:
     agreement : dict: ``greedy``, fraction of equal characters of greedy continuations;
         ``by_position``, the same for each position; ``argmax``, equal first choices on the
         validation text
-    gate : str or None, key of :data:`GATES`
+    gate : str or None, key of :data:`GATES`; None if only some windows were measured
     config : dict or None, ModelConfig of the integer model that the gateware runs or would run
     gateware : str, what the gateware can do with the result
     """

@@ -86,7 +86,7 @@ def extreme(model):
 
 @pytest.mark.parametrize("flags", [NATIVE, NO_VNNI, PLAIN], ids=["native", "no VNNI", "plain"])
 def test_no_sum_of_products_saturates(flags):
-    model = extreme(random_model("random:d_model=64,d_ff=256,ctx_len=12,vocab_size=70,digits=5"))
+    model = extreme(random_model("random:d_model=64,d_ff=600,ctx_len=12,vocab_size=70,digits=5"))
     assert stream_pack.macros(model)["WIDE_PROJECT"] == 1
     stream = CompiledStream(model, x86_flags(flags))
     check_logits(stream, 0)
