@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from model import artifact, config, train
-from model.distillation import distillation_loss, open_teacher
+from model.distillation import Translated, distillation_loss, open_teacher
 from model.errors import UserError
 from model.float_file import open_float
 from model.random_model import random_model
@@ -82,11 +82,11 @@ def test_teacher_must_fit(tmp_path):
     path = str(Bench(tmp_path).source("gpt2"))
     teacher = open_teacher(path, VOCABULARY, 16)
     torch.testing.assert_close(teacher.state_dict(), open_float(path).model.state_dict())
+    assert isinstance(open_teacher(path, VOCABULARY[:-1], 16), Translated)
     with pytest.raises(UserError) as error:
-        open_teacher(path, VOCABULARY[:-1], 16)
+        open_teacher(path, [*VOCABULARY, "ü"], 16)
     assert str(error.value) == (
-        f"teacher {path} has another vocabulary than the student; train it on the same text with "
-        "vocab_size 127"
+        "the teacher lacks the student's character 'ü'; train it on the same text"
     )
     with pytest.raises(UserError) as error:
         open_teacher(path, VOCABULARY, 17)
@@ -101,3 +101,51 @@ def test_a_teacher_needs_float_weights(tmp_path):
     with pytest.raises(UserError) as error:
         open_teacher(str(path), VOCABULARY, 16)
     assert str(error.value) == (f"{path} has no float weights; give an artifact with a float twin")
+
+
+class Bigrams(torch.nn.Module):
+    """Logits by the present token alone."""
+
+    def __init__(self, size, seed):
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        self.table = torch.nn.Parameter(torch.randn(size, size, generator=generator))
+
+    def forward(self, tokens):
+        return self.table[tokens]
+
+
+def test_the_same_characters_with_other_ids():
+    teacher, text = Bigrams(3, 1), ["c", "a", "b"]
+    wanted = ["", "a", "b", "c"]
+    translated = Translated(teacher, text, wanted)
+    tokens = torch.tensor([[1, 3, 2]])
+    probabilities = F.softmax(translated(tokens), dim=-1)
+    expected = F.softmax(teacher(torch.tensor([[1, 0, 2]])), dim=-1)
+    assert torch.equal(probabilities[..., 0], torch.zeros(1, 3))
+    torch.testing.assert_close(probabilities[..., [3, 1, 2]], expected)
+
+
+def test_a_student_comes_to_say_what_its_teacher_says():
+    teacher, student = Bigrams(3, 1), Bigrams(4, 2)
+    translated = Translated(teacher, ["c", "a", "b"], ["", "a", "b", "c"])
+    loss = distillation_loss(student, translated, temperature=1.0, teacher_weight=1.0)
+    tokens = torch.tensor([[1, 2, 3]])
+    optimizer = torch.optim.Adam(student.parameters(), lr=0.1)
+    for _ in range(400):
+        value = loss(tokens, tokens)
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+    assert value.item() < 1e-3
+    torch.testing.assert_close(
+        F.softmax(student(tokens), -1), F.softmax(translated(tokens), -1), atol=2e-3, rtol=0
+    )
+
+
+def test_a_character_that_the_teacher_lacks():
+    with pytest.raises(UserError) as error:
+        Translated(Bigrams(2, 1), ["a", "b"], ["a", "", "z"])
+    assert str(error.value) == (
+        "the teacher lacks the student's character 'z'; train it on the same text"
+    )
