@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from . import cli
 from .config import PRESETS, ModelConfig
 from .corpus import load_corpus
 from .errors import UserError
+from .optional import require
 
 REQUIRED_PACKAGES = {"torch": "training", "matplotlib": "drawing the loss curve"}
 
@@ -92,12 +92,7 @@ def make_directory(path: Path):
 
 def require_packages():
     """Raise UserError naming the first package of the train extra that is not installed."""
-    for package, purpose in REQUIRED_PACKAGES.items():
-        if importlib.util.find_spec(package) is None:
-            raise UserError(
-                f"{purpose} needs {package}, which is not installed; "
-                "run: pip install 'gateformer[train]'"
-            )
+    require(REQUIRED_PACKAGES, "train")
 
 
 def main(argv: list[str] | None = None) -> int | None:
