@@ -151,6 +151,8 @@ def open_model(name: str) -> Artifact:
         return Artifact(name, random_model(name), {}, {"spec": name}, "")
     if name in shipped_models():
         return load(SHIPPED / (name + SUFFIX))
+    if name and Path(name).is_dir():
+        raise UserError(f"model {name!r} is a directory; name the artifact file in it")
     if not Path(name).is_file():
         known = ", ".join(shipped_models()) or "none"
         raise UserError(

@@ -13,6 +13,10 @@ MATRICES = ("q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj")
 MAX_DIGITS = 5
 """Most balanced-ternary digits a weight may have (5 digits: 243 levels, one byte)."""
 
+MAX_LAYERS = 1_000
+MAX_SIZE = 2**17
+"""Of all other sizes: beyond any model that is built here, below what exhausts a memory."""
+
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
@@ -30,8 +34,8 @@ class ModelConfig:
     Raises
     ------
     UserError
-        If a size is not an integer of at least 1, if ``n_heads`` does not divide ``d_model``,
-        or if ``digits`` names no matrix of the model or a number outside 1 to 5.
+        If a size is not an integer of at least 1 or too large, if ``n_heads`` does not divide
+        ``d_model``, or if ``digits`` names no matrix of the model or a number outside 1 to 5.
     """
 
     vocab_size: int
@@ -47,6 +51,9 @@ class ModelConfig:
             value = getattr(self, field.name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise UserError(f"{field.name} must be an integer of at least 1, not {value!r}")
+            most = MAX_LAYERS if field.name == "n_layers" else MAX_SIZE
+            if value > most:
+                raise UserError(f"{field.name} must be at most {most:,}, not {value:,}")
         if self.d_model % self.n_heads:
             raise UserError(
                 f"n_heads must divide d_model, but {self.n_heads} does not divide {self.d_model}; "

@@ -14,6 +14,7 @@ from model.errors import ToolError, UserError
 from . import generation, report
 from .console_link import DEFAULT_BAUD
 from .family import Resources
+from .fit_search import NO_FIT_ADVICE
 from .place_and_route import make_bitstream, read_reports, refuse_if_too_slow
 from .placed import Placed
 from .placed_reports import report_names
@@ -132,7 +133,7 @@ def refuse_if_too_large(core_program: Program, target: Board, resources: Resourc
     """UserError, naming resource, excess and sizes that fit, if the synthesized design does not."""
     for name, used, available in resources.exceeding(target.budget):
         smaller = nearest_fitting(core_program.model, target, core_program.hw)
-        advised = "train a smaller model or choose a larger board"
+        advised = NO_FIT_ADVICE
         if smaller is not None:
             advised = f"try {size_options(smaller)}"
         raise UserError(

@@ -12,7 +12,15 @@ from .board import Board
 from .family import UNITS
 from .fit_calibrate import lut_error, predict
 from .fit_families import FAMILIES, LUT_LIMIT
-from .fit_search import Candidate, choose, pareto_front, reason, sizes_text
+from .fit_search import (
+    NO_FIT_ADVICE,
+    Candidate,
+    choose,
+    pareto_front,
+    reason,
+    shortage,
+    sizes_text,
+)
 from .resource_model import resource_model
 
 MARK = "▶"
@@ -53,7 +61,10 @@ def share_text(candidate: Candidate, unit: str, board: Board) -> str:
 
 
 def print_search(name: str, candidates: Sequence[Candidate], board: Board, out: Console) -> None:
-    """Table and choice."""
+    """Table and choice; without a choice the reason alone."""
+    if choose(candidates) is None:
+        out.print(explanation(candidates, board), soft_wrap=True)
+        return
     out.print(front_table(name, candidates, board))
     family = board.family
     out.print(
@@ -68,7 +79,9 @@ def explanation(candidates: Sequence[Candidate], board: Board) -> str:
     """The choice and why, or that there is none."""
     chosen = choose(candidates)
     if chosen is None:
-        return f"none of {len(candidates)} sizes fits"
+        return (
+            f"none of {len(candidates)} sizes fits: {shortage(candidates, board)}; {NO_FIT_ADVICE}"
+        )
     return reason(candidates, chosen, board)
 
 

@@ -26,6 +26,7 @@ from .resource_model import DATA_FILE, Prediction, resource_model
 
 ROWS = (1, 2, 4, 8, 16)
 MAX_COLS = 128
+NO_FIT_ADVICE = "train a smaller model or choose a larger board"
 SEARCHED = ("rows", "cols", "lanes", "packing")
 """Fields of HwConfig that the search varies; the others are the board's."""
 
@@ -149,6 +150,17 @@ def choose(candidates: Sequence[Candidate]) -> Candidate | None:
         return min(fitting, key=_speed)
     held = [c for c in candidates if not c.missing]
     return min(held, key=lambda c: c.need.lut, default=None)
+
+
+def shortage(candidates: Sequence[Candidate], board: Board) -> str:
+    """What the candidate that comes nearest to fitting lacks, if :func:`choose` finds none."""
+    least = min(candidates, key=lambda c: (len(c.missing), c.need.lut))
+    resource = least.missing[0]
+    need, have = getattr(least.need, resource), getattr(board.budget, resource)
+    return (
+        f"it needs about {need:,.0f} {resource.upper()}, {need - have:,.0f} more than the "
+        f"{have:,} there are"
+    )
 
 
 def pareto_front(candidates: Sequence[Candidate]) -> list[Candidate]:

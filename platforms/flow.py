@@ -57,7 +57,7 @@ def build(arguments) -> None:
 
 @contextlib.contextmanager
 def _made(directory: Path) -> Iterator[None]:
-    """With a directory; gone again after a UserError if nothing is in it."""
+    """With a directory; gone again after an error or an interruption if nothing is in it."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -68,7 +68,7 @@ def _made(directory: Path) -> Iterator[None]:
         raise UserError(f"cannot write to the directory {directory}; go where you may write")
     try:
         yield
-    except UserError:
+    except BaseException:
         with contextlib.suppress(OSError):
             directory.rmdir()
         raise

@@ -15,7 +15,7 @@ from model.errors import UserError
 from model.integer_model import IntegerModel
 
 from .board import Board
-from .fit_search import SEARCHED, choose, search
+from .fit_search import NO_FIT_ADVICE, SEARCHED, choose, search, shortage
 
 CLEARLY_LESS = 0.95
 """Part of a design's LUTs below which a smaller one is worth a try."""
@@ -105,15 +105,11 @@ def _no_multiple(fixed: dict) -> UserError:
 def _no_fit(model: IntegerModel, board: Board, fixed: dict, candidates: list) -> UserError:
     if not candidates:
         return _no_multiple(fixed)
-    least = min(candidates, key=lambda c: (len(c.missing), c.need.lut))
-    resource = least.missing[0]
-    need, have = getattr(least.need, resource), getattr(board.budget, resource)
-    advice = "train a smaller model or choose a larger board"
+    advice = NO_FIT_ADVICE
     if fixed:
         with contextlib.suppress(UserError):
             advice = f"try {size_options(choose_sizes(model, board))}"
     return UserError(
-        f"the model does not fit {board.label}{' with ' + _options(fixed) if fixed else ''}: it "
-        f"needs about {need:,.0f} {resource.upper()}, {need - have:,.0f} more than the {have:,} "
-        f"there are; {advice}"
+        f"the model does not fit {board.label}{' with ' + _options(fixed) if fixed else ''}: "
+        f"{shortage(candidates, board)}; {advice}"
     )

@@ -220,11 +220,14 @@ def test_shipped_models(path, monkeypatch):
     monkeypatch.setattr(artifact, "SHIPPED", path.parent)
     assert artifact.shipped_models() == ["tiny"]
     assert artifact.open_model("tiny").info == {"steps": 3}
-    for name in ("huge", "", str(path.parent)):
+    for name in ("huge", ""):
         assert message(artifact.open_model, name) == (
             f"no model {name!r}: there is no such file, and the shipped models are: tiny; "
             "'random:…' makes a random one"
         )
+    assert message(artifact.open_model, str(path.parent)) == (
+        f"model {str(path.parent)!r} is a directory; name the artifact file in it"
+    )
 
 
 def test_no_shipped_models(tmp_path, monkeypatch):

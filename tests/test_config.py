@@ -21,6 +21,8 @@ SIZES = {
     "changes, message",
     [
         ({"d_model": 0}, "d_model must be an integer of at least 1, not 0"),
+        ({"n_layers": 999_999_999}, "n_layers must be at most 1,000, not 999,999,999"),
+        ({"d_ff": 2**17 + 1}, "d_ff must be at most 131,072, not 131,073"),
         ({"n_layers": -2}, "n_layers must be an integer of at least 1, not -2"),
         ({"vocab_size": 2.0}, "vocab_size must be an integer of at least 1, not 2.0"),
         ({"ctx_len": "7"}, "ctx_len must be an integer of at least 1, not '7'"),

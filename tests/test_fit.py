@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import random
+import re
 import sys
 
 import pytest
@@ -191,6 +192,16 @@ def test_the_command_prints_draws_and_writes(monkeypatch, capsys, tmp_path):
     (drawn,) = (tmp_path / "build").iterdir()
     assert drawn.name.startswith("fit-ulx3s-25f-random-") and drawn.suffix == ".svg"
     assert json.loads((tmp_path / "f").read_text())["board"] == "ulx3s-25f"
+
+
+def test_a_board_that_no_sizes_fit(monkeypatch, capsys):
+    arguments = ("shakespeare-115k", "--board", "tang-nano-9k", "--no-picture")
+    text = _main(monkeypatch, capsys, *arguments)
+    assert re.fullmatch(
+        r"none of \d+ sizes fits: it needs about \d+ BRAM, \d+ more than the 26 there are; train a "
+        r"smaller model or choose a larger board\n",
+        text,
+    )
 
 
 def test_without_a_board_there_is_one_line_for_each(monkeypatch, capsys, tmp_path):
