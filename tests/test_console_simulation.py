@@ -8,7 +8,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from gateware import console_line, console_messages, console_system, receive_queue
+from gateware import console_byte, console_messages, console_system, receive_queue
 from gateware.console_messages import ConsoleTexts, Message, Number
 from gateware.hw_config import HwConfig
 from gateware.identification import Identification
@@ -121,9 +121,9 @@ def test_both_ends_have_the_same_constants():
     assert console_link.DEFAULT_BAUD == console_system.DEFAULT_BAUD
     for name in ("STX", "ETX", "EOT"):
         assert getattr(console_answer, name) == getattr(console_messages, name)
-    assert bytes([console_line.CR]) == console_client.ENTER
+    assert bytes([console_byte.CR]) == console_client.ENTER
     assert bytes([receive_queue.CTRL_C]) == console_client.CTRL_C
-    assert bytes([console_line.CTRL_U]) == console_client.CTRL_U
+    assert bytes([console_byte.CTRL_U]) == console_client.CTRL_U
     names = tuple(command.removeprefix("/") for command in console_session.COMMANDS)
     assert names == (*console_messages.COMMANDS, console_session.QUIT.removeprefix("/"))
 
