@@ -15,7 +15,8 @@ from platforms.tools import ToolPool, run_tool
 
 SLEEP = ["sh", "-c", "echo $$ > started; exec sleep 60"]
 PROGRAM = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also if whoever runs pytest ignores it
 from pathlib import Path
 from model.cli import run
 from platforms.tools import run_tool
