@@ -18,7 +18,7 @@ from . import cli
 from .compression_result import GATES, Result
 from .corpus import load_corpus
 from .errors import UserError
-from .train import make_directory, parse_digits, require_directory_of, require_packages
+from .train import make_directory, parse_digits, require_directory_of, require_packages, resumable
 
 METHODS = {
     "ptq": "INT8 after training: weights per tensor or per row, static activations",
@@ -224,18 +224,15 @@ def describe(result: Result) -> list[str]:
 def main(argv: list[str] | None = None) -> int | None:
     """Entry point; raises UserError. The exit status is that of an interrupt after Ctrl-C."""
     require_packages()
-    from .training import Interrupted
-
     argv = sys.argv[1:] if argv is None else argv
-    try:
+
+    def run_and_print():
         result = run(argv)
-    except Interrupted as stop:
-        print(f"{stop}; the same command continues from there", file=sys.stderr)
-        return cli.INTERRUPTED_STATUS
-    print(f"{result.name}:")
-    for line in describe(result):
-        print(f"  {line}")
-    return None
+        print(f"{result.name}:")
+        for line in describe(result):
+            print(f"  {line}")
+
+    return resumable(run_and_print)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from . import cli
@@ -95,11 +96,22 @@ def require_packages():
     require(REQUIRED_PACKAGES, "train")
 
 
+def resumable(run: Callable[[], object]) -> int | None:
+    """Call ``run``; the exit status of an interrupt if Ctrl-C has stopped a phase in it."""
+    from .training import Interrupted
+
+    try:
+        run()
+    except Interrupted as stop:
+        print(f"{stop}; the same command continues from there", file=sys.stderr)
+        return cli.INTERRUPTED_STATUS
+    return None
+
+
 def main(argv: list[str] | None = None) -> int | None:
     """Entry point; raises UserError. The exit status is that of an interrupt after Ctrl-C."""
     require_packages()
     from .recipe import Recipe, preset_recipe, train
-    from .training import Interrupted
 
     args = _parser().parse_args(argv)
     if args.threads < 1:
@@ -109,12 +121,8 @@ def main(argv: list[str] | None = None) -> int | None:
     recipe = preset_recipe(args.preset, config, **{name: getattr(args, name) for name in names})
     require_directory_of(args.out)
     make_directory(args.runs)
-    try:
-        train(recipe, load_corpus(args.corpus), args.out, args.runs, threads=args.threads)
-    except Interrupted as stop:
-        print(f"{stop}; the same command continues from there", file=sys.stderr)
-        return cli.INTERRUPTED_STATUS
-    return None
+    corpus = load_corpus(args.corpus)
+    return resumable(lambda: train(recipe, corpus, args.out, args.runs, threads=args.threads))
 
 
 if __name__ == "__main__":

@@ -10,12 +10,11 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import sys
 from pathlib import Path
 
 from . import cli
 from .corpus import load_corpus
-from .train import make_directory, require_directory_of, require_packages
+from .train import make_directory, require_directory_of, require_packages, resumable
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,17 +64,10 @@ def _train(args: argparse.Namespace):
 def main(argv: list[str] | None = None) -> int | None:
     """Entry point; raises UserError. The exit status is that of an interrupt after Ctrl-C."""
     require_packages()
-    from .training import Interrupted
-
     args = _parser().parse_args(argv)
     require_directory_of(args.out)
     make_directory(args.runs)
-    try:
-        _train(args)
-    except Interrupted as stop:
-        print(f"{stop}; the same command continues from there", file=sys.stderr)
-        return cli.INTERRUPTED_STATUS
-    return None
+    return resumable(lambda: _train(args))
 
 
 if __name__ == "__main__":
