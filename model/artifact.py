@@ -78,10 +78,17 @@ def save(
     }
     # One entry only: safetensors writes several in random order.
     metadata = {FORMAT: json.dumps(facts, sort_keys=True)}
-    path = Path(path)
+    write_whole(Path(path), safetensors.numpy.save(tensors, metadata))
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that appears under its name only when it is complete.
+
+    Raises UserError if it cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(safetensors.numpy.save(tensors, metadata))
+        temporary.write_bytes(content)
         os.replace(temporary, path)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from None

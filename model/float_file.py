@@ -72,15 +72,8 @@ def save_float(
         "activation_steps": activation_steps,
         "info": info or {},
     }
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        metadata = {artifact.FLOAT_FORMAT: json.dumps(facts, sort_keys=True)}
-        temporary.write_bytes(safetensors.torch.save(tensors, metadata))
-        os.replace(temporary, path)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+    metadata = {artifact.FLOAT_FORMAT: json.dumps(facts, sort_keys=True)}
+    artifact.write_whole(path, safetensors.torch.save(tensors, metadata))
 
 
 def open_float(name: str | os.PathLike, activations: bool = True) -> FloatSource:
