@@ -9,6 +9,9 @@ from model.errors import UserError
 PACKINGS = ("2bit", "3in5")
 """How ternary weights lie in block memory: 2 bits per trit, or 3 trits in 5 bits."""
 
+MAX_SIZES = {"rows": 512, "cols": 8192, "lanes": 8192, "tree_levels": 16}
+"""Beyond all devices; a typing mistake is not worth hours of elaboration."""
+
 MAX_REGISTERS = {"array_registers": 1, "norm_registers": 3, "result_registers": 1}
 """Optional pipeline registers of :class:`HwConfig`."""
 
@@ -45,8 +48,9 @@ class HwConfig:
     Raises
     ------
     UserError
-        If a size is not an integer of at least 1, or not a multiple of ``rows`` (names the
-        nearest ones that are), if the packing is unknown, or a number of registers out of range.
+        If a size is not an integer up to its :data:`MAX_SIZES`, or not a multiple of ``rows``
+        (names the nearest ones that are), if the packing is unknown, or a number of registers out
+        of range.
     """
 
     rows: int = 8
@@ -59,10 +63,10 @@ class HwConfig:
     result_registers: int = 1
 
     def __post_init__(self):
-        for name in ("rows", "cols", "lanes", "tree_levels"):
+        for name, most in MAX_SIZES.items():
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise UserError(f"{name} must be an integer of at least 1, not {value!r}")
+            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+                raise UserError(f"{name} must be an integer from 1 to {most:,}, not {value!r}")
         for name, most in MAX_REGISTERS.items():
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:

@@ -197,8 +197,7 @@ class Int8Array(wiring.Component):
             ram_style="block",
         )
         m.d.comb += [block.address.eq(beat.address), block.write.eq(self.write)]
-        # the block memory's output register
-        return delayed(m, block.word, 1, name="word")
+        return block.word
 
     def _queries(self, m: Module, beat):
         """The beat's query word, 3 cycles after the beat."""

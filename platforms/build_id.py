@@ -9,7 +9,7 @@ from pathlib import Path
 from gateware.program import Program
 from model.cache import digest
 
-from .design_digest import design_digest
+from .design_digest import code, design_digest
 
 
 def build_id(program: Program, facts: Iterable[object], classes: Iterable[type]) -> int:
@@ -24,5 +24,5 @@ def build_id(program: Program, facts: Iterable[object], classes: Iterable[type])
         for base in cls.__mro__
         if base.__module__.split(".")[0] == __package__
     }
-    sources = [path.read_text(encoding="utf-8") for path in sorted(files)]
+    sources = [code(path) for path in sorted(files)]
     return int(digest(design_digest(program), *map(str, facts), *sources)[:8], 16)

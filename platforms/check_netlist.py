@@ -14,6 +14,7 @@ import numpy as np
 from amaranth.back import rtlil
 
 from gateware.core import Core
+from gateware.group_memory import bank_depths
 from gateware.hw_config import HwConfig
 from gateware.program import Program
 from gateware.taps import Mismatch
@@ -119,12 +120,14 @@ def check_images(program: Program, memories: dict[str, np.ndarray]) -> None:
     """
     layout, images = program.layout, program.images
     width = layout.rows * 8
-    array = {
-        rf"array\.memory\S*\.group{group}": [
-            word >> width * group & (1 << width) - 1 for word in images.array_words
-        ]
-        for group in range(layout.word_groups)
-    }
+    array, first = {}, 0
+    for bank, depth in enumerate(bank_depths(layout.array_depth)):
+        for group in range(layout.word_groups):
+            array[rf"array\.memory\S*\.group{group}_bank{bank}"] = [
+                word >> width * group & (1 << width) - 1
+                for word in images.array_words[first : first + depth]
+            ]
+        first += depth
     scales = _only(memories, r"vector\.scales\.memory")
     scale_bits = memories[scales].shape[1] // layout.rows
     expected = {

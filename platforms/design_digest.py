@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import amaranth
@@ -13,14 +14,26 @@ from model.cache import digest
 
 from . import yosys
 
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
 
 def design_digest(program: Program) -> str:
     """SHA-256 (hex) over the model's digest, the hardware sizes, sources and tool versions.
 
-    The sources are those of the gateware and of the contract that it implements.
+    The sources are those of the gateware and of the contract that it implements, as :func:`code`.
     """
     contract = [Path(module.__file__) for module in (arith, sampling)]
     sources = [*contract, *sorted(Path(gateware.__file__).parent.glob("*.py"))]
-    parts = [text for path in sources for text in (path.name, path.read_text(encoding="utf-8"))]
+    parts = [text for path in sources for text in (path.name, code(path))]
     versions = (amaranth.__version__, yosys.version())
     return digest(program.model.digest, repr(program.hw), *versions, *parts)
+
+
+def code(source: Path) -> str:
+    """What a Python file says to Python: without comments, docstrings and layout."""
+    tree = ast.parse(source.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        for statement in getattr(node, "body", []) if isinstance(node, _DOCUMENTED) else []:
+            if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+                statement.value = ast.Constant(None)
+    return ast.dump(tree)

@@ -17,6 +17,8 @@ from gateware.schedule import Scheduler, with_waits
 from model.cache import digest
 from model.integer_model import IntegerModel
 
+from .design_digest import code
+
 
 class SizedProgram(Program):
     """:class:`~gateware.program.Program` whose weights and embeddings are zeros.
@@ -85,4 +87,4 @@ def _blank_images(model: IntegerModel, layout: Layout) -> MemoryImages:
 def gateware_digest() -> str:
     """Digest of the gateware's sources."""
     sources = sorted(Path(gateware.__file__).parent.glob("*.py"))
-    return digest(*(path.read_text(encoding="utf-8") for path in sources))[:16]
+    return digest(*map(code, sources))[:16]

@@ -10,6 +10,7 @@ import dataclasses
 
 from amaranth.hdl import Shape
 
+from gateware.group_memory import bank_depths
 from gateware.instruction import instruction_layout
 from gateware.issue import BeatSignature
 from gateware.layout import ceil_div
@@ -104,7 +105,8 @@ def _array(program: SizedProgram) -> UnitFacts:
         layout.segments, segment_lanes, lane_width, bounds.dot_width, layout.hw.tree_levels
     )
     group_bits = ACT_BITS * layout.rows
-    memories = [MemoryShape(layout.array_depth, group_bits, Style.BLOCK)] * groups
+    banks = bank_depths(layout.array_depth)
+    memories = [MemoryShape(depth, group_bits, Style.BLOCK) for depth in banks] * groups
     if layout.query_words > 1:
         memories += [MemoryShape(layout.query_words, group_bits, Style.DISTRIBUTED)] * groups
     return UnitFacts(
@@ -115,6 +117,7 @@ def _array(program: SizedProgram) -> UnitFacts:
             "adders": tree.adders,
             "read bits": bounds.array_acc_width * layout.rows * (groups - 1),
             "groups": groups,
+            "multiplexed bits": (len(banks) - 1) * lanes * ACT_BITS,
             "unit": 1,
         },
         flip_flops={

@@ -83,7 +83,8 @@ def lut_terms(family: Family, facts: UnitFacts) -> tuple[float, dict[str, float]
     """LUTs that are known exactly (LUT memories), and the counts that the others follow."""
     mappings = _mappings(family, facts)
     terms = dict(facts.luts)
-    terms["multiplexed bits"] = sum(mapping.multiplexed for mapping, _ in mappings)
+    multiplexed = sum(mapping.multiplexed for mapping, _ in mappings)
+    terms["multiplexed bits"] = terms.get("multiplexed bits", 0) + multiplexed
     terms["table bits"] = sum(
         memory.depth * memory.width for mapping, memory in mappings if mapping == Mapping()
     )

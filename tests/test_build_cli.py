@@ -44,7 +44,7 @@ def build(tmp_path, *arguments):
             ["sim", "--model", "random:d_model=10,n_heads=3"],
             "n_heads must divide d_model, but 3 does not divide 10; choose one of 1, 2, 5, 10",
         ),
-        (["sim", "--model", TINY, "--rows", "0"], "rows must be an integer of at least 1, not 0"),
+        (["sim", "--model", TINY, "--rows", "0"], "rows must be an integer from 1 to 512, not 0"),
         (
             ["sim", "--model", TINY, "--rows", "4", "--lanes", "6"],
             "lanes must be a multiple of rows (4), not 6; choose 4 or 8",

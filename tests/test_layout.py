@@ -59,8 +59,9 @@ def test_no_more_lanes_than_asked_for_and_regions_do_not_overlap(layout):
 @pytest.mark.parametrize(
     "fields, message",
     [
-        ({"rows": 0}, "rows must be an integer of at least 1, not 0"),
-        ({"lanes": 2.5}, "lanes must be an integer of at least 1, not 2.5"),
+        ({"rows": 0}, "rows must be an integer from 1 to 512, not 0"),
+        ({"rows": 100000}, "rows must be an integer from 1 to 512, not 100000"),
+        ({"lanes": 2.5}, "lanes must be an integer from 1 to 8,192, not 2.5"),
         (
             {"rows": 8, "cols": 60},
             "cols must be a multiple of rows (8), not 60; choose 56 or 64",
