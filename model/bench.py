@@ -12,21 +12,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from . import cli
 from .artifact import Artifact, open_model
-from .bench_accelerator import accelerator
+from .bench_accelerator import ACCELERATOR, accelerator
 from .bench_machine import load, machine, versions
 from .bench_measure import measure
 from .bench_report import document, table
-from .bench_rows import BUILDERS, build_rows
+from .bench_rows import BUILDERS, FLOAT, INTEGER, build_rows
 from .cache import write_atomically
 from .errors import UserError
 from .optional import require
 from .tokenizer import CharTokenizer
 
-ACCELERATOR = "accelerator"
 KEYS = (*BUILDERS, ACCELERATOR)
 DEFAULT_REPEATS = 20
 PLAIN_WIDTH = 150
 """Columns of a table that goes to a file or a pipe."""
+LOSSES = {FLOAT: "val_loss_float", INTEGER: "val_loss_int"}
+"""Where an artifact's facts have the validation loss of each function."""
 PICTURES = ("bench-platforms.svg", "bench-positions.svg")
 
 
@@ -92,6 +93,7 @@ def main(argv: list[str] | None = None) -> None:
         "prompt": prompt,
         "count": count,
         "repeats": args.repeats,
+        "losses": {name: artifact.info.get(key) for name, key in LOSSES.items()},
         "machine": {**machine(), "load_before": before},
         "versions": versions(),
     }

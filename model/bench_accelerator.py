@@ -16,6 +16,8 @@ from .bench_measure import Measurement
 from .bench_rows import INTEGER
 from .errors import UserError
 
+ACCELERATOR = "accelerator"
+"""Key of the rows; of a single one a hyphen and its board follow."""
 COMMAND = "platforms.accelerator_cycles"
 
 
@@ -40,7 +42,7 @@ def of_cycles(facts: dict, position: int, count: int) -> Measurement:
     seconds = np.array(facts["cycles"]) / (clock * 1e6)
     sizes = f"{facts['rows']} × {facts['cols']}, {facts['lanes']} lanes"
     return Measurement(
-        f"accelerator-{facts['board']}",
+        f"{ACCELERATOR}-{facts['board']}",
         f"{facts['title']}, {sizes}",
         INTEGER,
         f"simulated cycles at {clock:g} MHz, not run on a board",

@@ -1,0 +1,155 @@
+"""Loss over speed of several benchmarks in one picture: ``python -m model.bench_models FILE …``.
+
+The files are what ``python -m model.bench MODEL --json FILE`` wrote, one per model.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import cli
+from .bench_accelerator import ACCELERATOR
+from .bench_report import SCHEMA_VERSION
+from .bench_rows import FLOAT
+from .cache import write_atomically
+from .errors import UserError
+from .optional import require
+
+ROWS = {
+    "torch-kv": ("PyTorch, KV cache", "s"),
+    "onnx-kv": ("onnxruntime, static KV", "D"),
+    "c": ("C, one core", "o"),
+    ACCELERATOR: ("accelerator (simulated cycles × stated clock)", "*"),
+}
+"""The rows that are drawn: label and marker."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """One row of one benchmark.
+
+    Parameters
+    ----------
+    model : str
+    row : str, key of :data:`ROWS`
+    function : str, float32 or the integer function
+    where : str, the row's label in its benchmark
+    tokens_per_second : float, median
+    loss : float, of that function on the validation text, nats per character
+    """
+
+    model: str
+    row: str
+    function: str
+    where: str
+    tokens_per_second: float
+    loss: float
+
+
+def read_points(path: Path) -> list[Point]:
+    """The points of a file. UserError if it is no benchmark, or has none of them."""
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        if facts["schema_version"] != SCHEMA_VERSION:
+            raise ValueError
+        points = [
+            Point(
+                facts["model"],
+                _kind(row["key"]),
+                row["function"],
+                row["label"],
+                float(row["tokens_per_second"]["median"]),
+                float(facts["losses"][row["function"]]),
+            )
+            for row in facts["rows"]
+            if _kind(row["key"]) in ROWS and facts["losses"].get(row["function"]) is not None
+        ]
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise UserError(
+            f"{path} is no benchmark of schema version {SCHEMA_VERSION}; "
+            "write one with python -m model.bench MODEL --json FILE"
+        ) from None
+    if not points:
+        raise UserError(
+            f"{path} has nothing to draw: its model states no validation loss, or none of the "
+            f"rows {', '.join(ROWS)} was measured"
+        )
+    return points
+
+
+def _kind(key: str) -> str:
+    return ACCELERATOR if key.startswith(ACCELERATOR) else key
+
+
+def draw(points: Sequence[Point]) -> str:
+    """SVG: one colour per model, one marker per row, hollow where floats compute."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    figure = Figure(figsize=(9, 5.5), layout="constrained")
+    axes = figure.add_subplot(
+        xlabel="greedy tokens per second (mean over the context)",
+        ylabel="validation loss, nats per character",
+        xscale="log",
+    )
+    models = list(dict.fromkeys(point.model for point in points))
+    colors = {model: f"C{number}" for number, model in enumerate(models)}
+    for point in points:
+        axes.plot(
+            point.tokens_per_second,
+            point.loss,
+            ROWS[point.row][1],
+            color=colors[point.model],
+            fillstyle="none" if point.function == FLOAT else "full",
+            ms=13 if point.row == ACCELERATOR else 8,
+        )
+        if point.row == ACCELERATOR:
+            place = (point.tokens_per_second, point.loss)
+            board = point.where.partition(",")[0]
+            offset = {"xytext": (0, 8), "textcoords": "offset points", "rotation": 40}
+            axes.annotate(board, place, **offset, fontsize=7, ha="left", va="bottom")
+    axes.margins(x=0.1, y=0.2)
+    axes.grid(alpha=0.25, which="both")
+    handles = [Line2D([], [], color=colors[model], lw=5, label=model) for model in models]
+    for key, (label, marker) in ROWS.items():
+        shown = [point for point in points if point.row == key]
+        if shown:
+            fill = "none" if shown[0].function == FLOAT else "full"
+            function = f"{shown[0].function}: {label}"
+            style = {"color": "black", "lw": 0, "fillstyle": fill}
+            handles.append(Line2D([], [], marker=marker, label=function, **style))
+    figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=8, frameon=False)
+    text = io.StringIO()
+    with rc_context({"svg.hashsalt": "bench", "svg.fonttype": "none"}):
+        figure.savefig(text, format="svg", metadata={"Date": None})
+    return text.getvalue()
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Entry point; raises UserError."""
+    parser = cli.ArgumentParser(
+        prog="python -m model.bench_models",
+        description="Loss over tokens per second of several benchmarks, in one picture.",
+    )
+    add = parser.add_argument
+    add("files", type=Path, nargs="+", metavar="FILE", help="of python -m model.bench --json")
+    add("--svg", type=Path, required=True, metavar="FILE", help="picture to write")
+    args = parser.parse_args(argv)
+    require({"matplotlib": "the picture"}, "bench")
+    points = [point for path in args.files for point in read_points(path)]
+    try:
+        write_atomically(args.svg, draw(points))
+    except OSError as error:
+        raise UserError(f"cannot write {args.svg}: {error.strerror}") from None
+    print(f"{args.svg}: {len(points)} points of {len(args.files)} benchmarks")
+
+
+if __name__ == "__main__":
+    cli.run(main)
