@@ -120,7 +120,7 @@ def train(recipe: Recipe, corpus: Corpus, out: Path, runs: Path, threads: int = 
     twin, float_history = run.float_phase()
     model, history = run.quantized_phase(twin)
     info = {
-        "recipe": dataclasses.asdict(recipe) | {"config": recipe.config.to_dict()},
+        "recipe": dataclasses.asdict(recipe) | {"config": recipe.config.to_dict()} | run.sources,
         "corpus": {"name": corpus.name, "sha256": corpus.sha256},
         "val_loss_int": evaluate(model, run.validation),
         "val_loss_float": evaluate(twin, run.validation),
@@ -203,6 +203,13 @@ class _Run:
             return cross_entropy(model)
         teacher = open_teacher(recipe.teacher, self.tokenizer.vocabulary, recipe.config.ctx_len)
         return distillation_loss(model, teacher, recipe.temperature, recipe.teacher_weight)
+
+    @property
+    def sources(self) -> dict[str, dict]:
+        """Names and digests of the models that the run starts from and learns from."""
+        given = {name: getattr(self.recipe, name) for name in ("init", "teacher")}
+        sources = {name: open_float(path) for name, path in given.items() if path is not None}
+        return {name: {"name": s.name, "sha256": s.sha256} for name, s in sources.items()}
 
     def _subset(self) -> Windows:
         inputs, targets = self.validation

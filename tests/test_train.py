@@ -1,6 +1,7 @@
 """Training end to end on a tiny model: deterministic, interruptible, and clear about bad input."""
 
 import importlib.util
+import json
 import os
 import signal
 import subprocess
@@ -131,6 +132,9 @@ def test_init_replaces_the_float_phase(arguments, tmp_path):
     for name, array in first.float_weights.items():
         assert np.array_equal(again.float_weights[name], array)
     assert again.model.config.digits_of("layers.0.down_proj") == 1
+    # a model's file says which one it came from, not where that one lay
+    assert again.info["recipe"]["init"] == {"name": "out", "sha256": first.sha256}
+    assert str(tmp_path) not in json.dumps(again.info)
 
 
 def test_training_reduces_the_integer_loss(arguments, tmp_path):
