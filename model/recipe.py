@@ -95,7 +95,7 @@ class Recipe:
 
 PRESET_STEPS = {
     "shakespeare-115k-2t": {"steps": 6000},
-    "shakespeare-zybo": {"float_steps": 3000},
+    "shakespeare-zybo": {"float_steps": 3000, "steps": 2500},
 }
 """Where the recipe of a shipped preset differs from the defaults."""
 

@@ -27,24 +27,31 @@ from platforms.netlist_simulation import NetlistSimulator
 from platforms.synthesis import synthesize_rtlil
 
 SPEC = "random:n_layers=1,d_model=8,n_heads=2,d_ff=8,ctx_len=12,vocab_size=12,seed=1"
+BANKED = SPEC.replace("vocab_size=12", "vocab_size=600")
+"""Its array memory has two banks."""
 PACKINGS = {"xc7": "3in5", "ecp5": "2bit"}
 TOKENS = 8
 MUTANTS = 32
 """As many as the seed's register has bits."""
 
 
-def small_program(packing):
-    return Program(random_model(SPEC), HwConfig(2, 4, 4, packing))
+def small_program(packing, spec=SPEC):
+    return Program(random_model(spec), HwConfig(2, 4, 4, packing))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", PACKINGS)
-def test_netlist_holds_the_images_and_generates_the_reference_s_tokens(family):
-    report = check_netlist(small_program(PACKINGS[family]), family, tokens=TOKENS)
+@pytest.mark.parametrize(("spec", "banks"), [(SPEC, 1), (BANKED, 2)])
+def test_netlist_holds_the_images_and_generates_the_reference_s_tokens(family, spec, banks):
+    report = check_netlist(small_program(PACKINGS[family], spec), family, tokens=TOKENS)
     assert (report.family, report.tokens) == (family, TOKENS)
-    names = " ".join(memory.name for memory in report.memories)
-    for name in ("engine.weights", "vector.scales.memory", "array.memory"):
+    names = [memory.name for memory in report.memories]
+    for name in ("engine.weights", "vector.scales.memory"):
         assert name in names
+    array = {name for name in names if name.startswith("array.memory")}
+    assert array == {
+        f"array.memory.group{group}_bank{bank}" for group in range(2) for bank in range(banks)
+    }
 
 
 @pytest.mark.full_size
