@@ -46,13 +46,19 @@ class Scales:
     score_shifts: list[int]
 
 
-def calibrate(model: FloatModel, steps: dict[str, Tensor], tokens: Tensor) -> Scales:
+def calibrate(
+    model: FloatModel,
+    steps: dict[str, Tensor],
+    tokens: Tensor,
+    quantile: float = ACTIVATION_QUANTILE,
+) -> Scales:
     """Scales for ``model`` with weight steps ``steps`` (by matrix name, each [out]).
 
-    ``tokens`` int64 [windows, positions] are what the activations are measured on.
+    ``tokens`` int64 [windows, positions] are what the activations are measured on; ``quantile`` of
+    an activation's magnitudes are not clipped.
     """
     cfg = model.config
-    measured = _Statistics(model, tokens)
+    measured = _Statistics(model, tokens, quantile)
     activations = dict(measured.units)
     score_shifts = [_fit_scores(cfg, activations, i) for i in range(cfg.n_layers)]
     activations["residual"] = max(
@@ -103,11 +109,12 @@ def best_step(weight: Tensor, limit: int) -> Tensor:
 class _Statistics:
     """What the float model's activations need.
 
-    ``units``: by name, 1/127 of the ACTIVATION_QUANTILE of its magnitudes; ``residual_rms``:
-    root mean square of the residual stream, over all norms' inputs.
+    ``units``: by name, 1/127 of the quantile of its magnitudes; ``residual_rms``: root mean square
+    of the residual stream, over all norms' inputs.
     """
 
-    def __init__(self, model: FloatModel, tokens: Tensor):
+    def __init__(self, model: FloatModel, tokens: Tensor, quantile: float):
+        self._quantile = quantile
         self.units: dict[str, float] = {}
         squares = []
         hooks = []
@@ -132,7 +139,7 @@ class _Statistics:
 
     def _measure(self, name: str, _module, _inputs, output: Tensor):
         magnitudes = output.relu() if name.endswith("ffn_hidden") else output.abs()
-        rank = max(1, round(ACTIVATION_QUANTILE * magnitudes.numel()))
+        rank = max(1, round(self._quantile * magnitudes.numel()))
         largest = magnitudes.flatten().kthvalue(rank).values.item()
         self.units[name] = max(largest, 1e-6) / arith.ACT_MAX
 

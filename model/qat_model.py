@@ -15,8 +15,16 @@ import torch
 from torch import Tensor, nn
 
 from . import arith
-from .calibration import Scales, best_step, calibrate, input_scale, output_scale
+from .calibration import (
+    ACTIVATION_QUANTILE,
+    Scales,
+    best_step,
+    calibrate,
+    input_scale,
+    output_scale,
+)
 from .config import ModelConfig
+from .errors import UserError
 from .integer_model import IntegerModel
 from .straight_through import quantize
 from .torch_integer import IntegerForward, TensorTap, no_tap
@@ -27,19 +35,48 @@ LEARNED_SCALES = ("v", "ffn_hidden")
 the product of q's and k's units is fixed by the softmax table."""
 
 
-class QuantizedMatrix(nn.Module):
-    """Latent weight [out, in] and log2 of the step [out], in the float model's units."""
+@dataclasses.dataclass(frozen=True)
+class QuantizationChoices:
+    """How the latent parameters are quantized; what each is worth: :mod:`.quantization_gap`.
 
-    def __init__(self, weight: Tensor, digits: int):
+    Parameters
+    ----------
+    step_per_row : bool: one weight step per row of a matrix, or one per matrix
+    learned_scales : bool: steps and activations' units are trained, or stay as calibrated
+    activation_quantile : float, share of an activation's magnitudes that is not clipped at first
+
+    Raises UserError if the quantile is not above 0 and at most 1.
+    """
+
+    step_per_row: bool = True
+    learned_scales: bool = True
+    activation_quantile: float = ACTIVATION_QUANTILE
+
+    def __post_init__(self):
+        if not 0 < self.activation_quantile <= 1:
+            raise UserError(
+                "activation quantile must be above 0 and at most 1, "
+                f"not {self.activation_quantile:g}"
+            )
+
+
+class QuantizedMatrix(nn.Module):
+    """Latent weight [out, in] and log2 of the step [out] or [1], in the float model's units."""
+
+    def __init__(self, weight: Tensor, digits: int, step_per_row: bool = True):
         super().__init__()
         self.digits = digits
         self.weight = nn.Parameter(weight.detach().clone())
-        start = best_step(self.weight.detach(), arith.max_weight(digits))
-        self.log_step = nn.Parameter(start.log2())
+        rows = self.weight.detach() if step_per_row else self.weight.detach().reshape(1, -1)
+        self.log_step = nn.Parameter(best_step(rows, arith.max_weight(digits)).log2())
+
+    def step(self) -> Tensor:
+        """[out]"""
+        return self.log_step.exp2().expand(len(self.weight))
 
     def forward(self, mult_per_step: Tensor) -> tuple[Tensor, Tensor]:
         """(weight, mult) as integers; ``mult_per_step`` is ``s_in / s_out * 2**shift``."""
-        step = self.log_step.exp2()
+        step = self.step()
         limit = arith.max_weight(self.digits)
         weight = quantize(self.weight / step[:, None], -limit, limit)
         return weight, quantize(step * mult_per_step, 0, arith.MULT_MAX)
@@ -53,30 +90,42 @@ class QATModel(nn.Module):
     config : ModelConfig, its digits decide the weights' levels
     twin : FloatModel of the same sizes, the start
     tokens : int64 [windows, positions], what the activations' units are calibrated on
+    choices : QuantizationChoices
     """
 
-    def __init__(self, config: ModelConfig, twin: FloatModel, tokens: Tensor):
+    def __init__(
+        self,
+        config: ModelConfig,
+        twin: FloatModel,
+        tokens: Tensor,
+        choices: QuantizationChoices = QuantizationChoices(),
+    ):
         super().__init__()
         self.config = config
         self.token_embedding = nn.Parameter(twin.token_embedding.detach().clone())
         self.position_embedding = nn.Parameter(twin.position_embedding.detach().clone())
         self.matrices = nn.ModuleDict(
             {
-                _key(name): QuantizedMatrix(twin.get_submodule(name).weight, config.digits_of(name))
+                _key(name): QuantizedMatrix(
+                    twin.get_submodule(name).weight, config.digits_of(name), choices.step_per_row
+                )
                 for name in config.matrix_names()
             }
         )
         self.gains = nn.ParameterDict(
             {_key(n): twin.get_submodule(n).gain.detach().clone() for n in config.norm_names()}
         )
-        steps = {n: self.matrices[_key(n)].log_step.exp2() for n in config.matrix_names()}
-        self.scales = calibrate(twin, steps, tokens)
+        steps = {n: self.matrices[_key(n)].step() for n in config.matrix_names()}
+        self.scales = calibrate(twin, steps, tokens, choices.activation_quantile)
         units = self.scales.activations
         for kind in LEARNED_SCALES:
             logs = [math.log2(units[f"layers.{i}.{kind}"]) for i in range(config.n_layers)]
             self.register_parameter(f"log_{kind}_scale", nn.Parameter(torch.tensor(logs)))
         logit_unit = units["residual"] * self.scales.token_mult * units["final_norm"]
         self.log_logit_scale = nn.Parameter(torch.tensor(math.log2(logit_unit)))
+        if not choices.learned_scales:
+            for name, parameter in self.named_parameters():
+                parameter.requires_grad_("log_" not in name)
 
     def get_extra_state(self) -> dict:
         return dataclasses.asdict(self.scales)

@@ -26,7 +26,7 @@ from .errors import UserError
 from .float_file import open_float
 from .float_shape import FloatShape
 from .losses import History, draw_losses
-from .qat_model import QATModel
+from .qat_model import QATModel, QuantizationChoices
 from .tokenizer import CharTokenizer
 from .torch_model import FloatModel
 from .training import (
@@ -64,6 +64,7 @@ class Recipe:
     init : str, optional: artifact or float checkpoint whose weights replace the float phase
     teacher : str, optional: artifact or float checkpoint that both phases learn from, too
     temperature, teacher_weight : float, see :func:`.distillation.distillation_loss`
+    choices : QuantizationChoices
 
     Raises UserError for a number out of range.
     """
@@ -79,6 +80,7 @@ class Recipe:
     teacher: str | None = None
     temperature: float = TEMPERATURE
     teacher_weight: float = TEACHER_WEIGHT
+    choices: QuantizationChoices = dataclasses.field(default_factory=QuantizationChoices)
 
     def __post_init__(self):
         for name in ("steps", "float_steps", "batch"):
@@ -172,7 +174,7 @@ class _Run:
         recipe, ctx_len = self.recipe, self.recipe.config.ctx_len
         seed = [recipe.seed, recipe.float_steps]  # windows that the float phase has not seen
         sample = sample_windows(self.train_tokens, ctx_len, CALIBRATION_WINDOWS, seed)
-        model = QATModel(recipe.config, twin, sample[:, :-1])
+        model = QATModel(recipe.config, twin, sample[:, :-1], recipe.choices)
         scales, rest = _split(model, lambda name: "log_" in name)
         groups = [
             {"params": scales, "lr_scale": SCALE_LR, "weight_decay": 0.0},
@@ -225,9 +227,12 @@ class _Run:
         for name in ("init", "teacher"):
             if settings[name] is not None:
                 settings[name] = open_float(settings[name]).sha256
-        if settings["teacher"] is None:  # names of runs that began without this setting
+        # names of runs that began without these settings
+        if settings["teacher"] is None:
             for name in ("teacher", "temperature", "teacher_weight"):
                 del settings[name]
+        if phase == "float" or self.recipe.choices == QuantizationChoices():
+            del settings["choices"]
         settings["corpus"] = self.corpus.sha256
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
 

@@ -73,6 +73,16 @@ def _parser() -> argparse.ArgumentParser:
     add("--teacher", metavar="FILE", help="learn from this float model, too (distillation)")
     add("--temperature", type=float, default=default.temperature, help="of the distillation")
     add("--teacher-weight", type=float, default=default.teacher_weight, help="share of the loss")
+    add("--step-per-matrix", action="store_true", help="one weight step per matrix, not per row")
+    add("--fixed-scales", action="store_true", help="steps and units stay as calibrated")
+    quantile = default.choices.activation_quantile
+    add(
+        "--activation-quantile",
+        type=float,
+        default=quantile,
+        metavar="SHARE",
+        help="of an activation's magnitudes that is not clipped at the start",
+    )
     add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where checkpoints go")
     return parser
 
@@ -111,14 +121,22 @@ def resumable(run: Callable[[], object]) -> int | None:
 def main(argv: list[str] | None = None) -> int | None:
     """Entry point; raises UserError. The exit status is that of an interrupt after Ctrl-C."""
     require_packages()
+    from .qat_model import QuantizationChoices
     from .recipe import Recipe, preset_recipe, train
 
     args = _parser().parse_args(argv)
     if args.threads < 1:
         raise UserError(f"threads must be at least 1, not {args.threads}")
-    names = [field.name for field in dataclasses.fields(Recipe) if field.name != "config"]
+    made = {"config", "choices"}
+    names = [field.name for field in dataclasses.fields(Recipe) if field.name not in made]
     config = preset_config(args.preset, args.digits)
-    recipe = preset_recipe(args.preset, config, **{name: getattr(args, name) for name in names})
+    choices = QuantizationChoices(
+        step_per_row=not args.step_per_matrix,
+        learned_scales=not args.fixed_scales,
+        activation_quantile=args.activation_quantile,
+    )
+    given = {name: getattr(args, name) for name in names}
+    recipe = preset_recipe(args.preset, config, choices=choices, **given)
     require_directory_of(args.out)
     make_directory(args.runs)
     corpus = load_corpus(args.corpus)

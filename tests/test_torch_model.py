@@ -9,8 +9,9 @@ from torch.nn import functional as F
 
 from model import arith, straight_through
 from model.config import ModelConfig
+from model.errors import UserError
 from model.float_model import FloatModel as NumpyFloatModel
-from model.qat_model import QATModel
+from model.qat_model import QATModel, QuantizationChoices
 from model.random_model import random_model
 from model.reference import Reference
 from model.torch_integer import IntegerForward
@@ -39,16 +40,46 @@ RANDOM_MODELS = [
 ]
 
 
-def qat_model(config: ModelConfig, seed: int = 0) -> tuple[QATModel, torch.Tensor]:
+def qat_model(config: ModelConfig, seed: int = 0, **options) -> tuple[QATModel, torch.Tensor]:
     """A quantized model whose parameters are off their start, and token windows."""
     generator = torch.Generator().manual_seed(seed)
     tokens = torch.randint(0, config.vocab_size, (3, config.ctx_len), generator=generator)
-    model = QATModel(config, FloatModel(config, generator), tokens)
+    model = QATModel(config, FloatModel(config, generator), tokens, **options)
     with torch.no_grad():
         for parameter in model.parameters():
             noise = torch.randn(parameter.shape, generator=generator)
             parameter.mul_(1 + 0.1 * noise)
     return model, tokens
+
+
+def test_choices_of_the_quantization():
+    config, generator = random_model(RANDOM_MODELS[0]).config, torch.Generator().manual_seed(3)
+    twin = FloatModel(config, generator)
+    tokens = torch.randint(0, config.vocab_size, (3, config.ctx_len), generator=generator)
+    usual = QATModel(config, twin, tokens)
+    assert all(parameter.requires_grad for parameter in usual.parameters())
+    coarse = QATModel(config, twin, tokens, QuantizationChoices(step_per_row=False))
+    for name, matrix in coarse.matrices.items():
+        assert matrix.log_step.shape == (1,)
+        assert usual.matrices[name].log_step.shape == (len(matrix.weight),)
+    fixed = QATModel(config, twin, tokens, QuantizationChoices(learned_scales=False))
+    trained = {name for name, parameter in fixed.named_parameters() if parameter.requires_grad}
+    assert trained == {name for name, _ in fixed.named_parameters() if "log_" not in name}
+    clipped = QATModel(config, twin, tokens, QuantizationChoices(activation_quantile=0.5))
+    for name, unit in clipped.scales.activations.items():
+        if name != "residual":
+            assert unit < usual.scales.activations[name]
+    with pytest.raises(UserError) as caught:
+        QuantizationChoices(activation_quantile=1.5)
+    assert str(caught.value) == "activation quantile must be above 0 and at most 1, not 1.5"
+
+
+@pytest.mark.parametrize("spec", RANDOM_MODELS)
+def test_one_step_per_matrix_gives_the_reference_s_integers_too(spec):
+    config = random_model(spec).config
+    model, tokens = qat_model(config, choices=QuantizationChoices(step_per_row=False))
+    integer_model = model.to_integer_model([""] * config.vocab_size)
+    assert_equals_reference(integer_model, model.integer_logits, tokens)
 
 
 def torch_taps(forward, tokens) -> dict[str, np.ndarray]:

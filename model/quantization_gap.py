@@ -1,0 +1,123 @@
+"""What each choice of the quantized training is worth: ``python -m model.quantization_gap``.
+
+Trains one model per row, each with one ``python -m model.train`` command, and writes the table
+``docs/quantization_gap.md``. A row whose artifact exists already is not trained again.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+from . import artifact, cli, train
+from .errors import UserError
+
+SOURCE = "shakespeare-115k"
+"""Its float twin is where all rows but one start."""
+ROWS: dict[str, tuple[str, list[str]]] = {
+    "base": ("ternary, as `model.train` does it", []),
+    "step-per-matrix": ("one weight step per matrix", ["--step-per-matrix"]),
+    "fixed-scales": ("steps and units not trained", ["--fixed-scales"]),
+    "no-clipping": ("no activation clipped at the start", ["--activation-quantile", "1"]),
+    "more-clipping": ("1 % of the magnitudes clipped", ["--activation-quantile", "0.99"]),
+    "cold-start": ("from random weights", ["--float-steps", "1"]),
+    "slower": ("a third of the learning rate", ["--lr", "2e-3"]),
+    "faster": ("twice the learning rate", ["--lr", "1.2e-2"]),
+    "longer": ("three times the steps", ["--steps", "{longer}"]),
+    "distilled": (
+        "half of the loss from the float twin of `shakespeare-zybo`",
+        ["--teacher", "shakespeare-zybo", "--temperature", "1"],
+    ),
+    "self-distilled": (
+        "half of the loss from its own float twin",
+        ["--teacher", SOURCE, "--temperature", "1"],
+    ),
+    "two-digits": ("two ternary digits per weight, 9 levels", ["--digits", "2"]),
+    "three-digits": ("three digits, 27 levels", ["--digits", "3"]),
+}
+"""What is different, and the options that make it so."""
+HEAD = """# The gap between float and integers
+
+```sh
+{command}
+```
+
+trains a model per row and writes this file. All have the shape of `{source}` and are trained for
+{steps} steps (but one) of 64 windows in integers, far fewer than the shipped model's. All (but one)
+start from its float twin, whose loss is {float_loss:.4f} nats on the same text; **gap** is what the
+integers lose against that, in nats per character of the whole validation text.
+
+| row | what is different | nats | gap | seconds |
+| --- | --- | --- | --- | --- |
+"""
+
+
+def command_of(name: str, steps: int) -> list[str]:
+    """Options of ``python -m model.train`` for a row, but corpus and output."""
+    options = [option.format(longer=3 * steps) for option in ROWS[name][1]]
+    start = [] if "--float-steps" in options else ["--init", SOURCE]
+    count = [] if "--steps" in options else ["--steps", str(steps)]
+    return ["--preset", SOURCE, *start, *count, *options]
+
+
+def document(facts: dict[str, dict], steps: int, float_loss: float, command: str) -> str:
+    """The table of ``facts`` (what artifacts say of their training, by row), best first."""
+    text = HEAD.format(command=command, source=SOURCE, steps=steps, float_loss=float_loss)
+    order = sorted(facts, key=lambda name: facts[name]["val_loss_int"])
+    for name in order:
+        loss, seconds = facts[name]["val_loss_int"], facts[name]["train_seconds"]
+        cells = (f"`{name}`", ROWS[name][0], f"{loss:.4f}", f"{loss - float_loss:+.4f}")
+        text += f"| {' | '.join(cells)} | {seconds:,} |\n"
+    text += "\nEach is one command, here without corpus and output:\n\n```sh\n"
+    for name in order:
+        text += f"python -m model.train {shlex.join(command_of(name, steps))}  # {name}\n"
+    return text + "```\n"
+
+
+def main(argv: list[str] | None = None) -> int | None:
+    """Entry point; raises UserError. The exit status is that of an interrupt after Ctrl-C."""
+    parser = cli.ArgumentParser(
+        prog="python -m model.quantization_gap",
+        description="Train with each choice of the quantization changed; write the table.",
+        epilog="Ctrl-C saves a checkpoint; the same command continues from it.",
+    )
+    add = parser.add_argument
+    add("--corpus", metavar="PATH", help="as of model.train")
+    add("--steps", type=int, default=600, help="of integer training (default: %(default)s)")
+    add("--only", nargs="+", metavar="ROW", help=f"some of {', '.join(ROWS)}")
+    add("--runs", type=Path, default=Path("runs/gap"), metavar="DIR", help="checkpoints, artifacts")
+    add("--out", type=Path, default=Path("docs/quantization_gap.md"), metavar="FILE")
+    args = parser.parse_args(argv)
+    train.require_packages()
+    for name in args.only or []:
+        if name not in ROWS:
+            raise UserError(f"unknown row {name!r}; expected some of {', '.join(ROWS)}")
+    if args.steps < 1:
+        raise UserError(f"--steps must be at least 1, not {args.steps}")
+    train.require_directory_of(args.out)
+    directory = args.runs / str(args.steps)
+    train.make_directory(directory)
+    facts = {}
+    for name in [name for name in ROWS if name in (args.only or ROWS)]:
+        out = directory / f"{name}.safetensors"
+        if not out.exists():
+            print(f"{name}: {ROWS[name][0]}", file=sys.stderr)
+            corpus = ["--corpus", args.corpus] if args.corpus else []
+            places = [*corpus, "--runs", str(directory), "--out", str(out)]
+            status = train.main([*command_of(name, args.steps), *places])
+            if status is not None:
+                return status
+        facts[name] = artifact.load(out).info
+    command = f"python -m model.quantization_gap --steps {args.steps}"
+    if args.only:
+        command += f" --only {' '.join(args.only)}"
+    float_loss = artifact.open_model(SOURCE).info["val_loss_float"]
+    text = document(facts, args.steps, float_loss, command)
+    artifact.write_whole(args.out, text.encode())
+    print(f"{args.out}: {len(facts)} rows")
+    return None
+
+
+if __name__ == "__main__":
+    cli.run(main)
