@@ -54,7 +54,7 @@ class Refuted(Exception):
     def __init__(self, kind: str, log: str):
         self.kind = kind
         self.log = log
-        failed = sorted(set(re.findall(r"Assert failed in top: *(\S+)", log)))
+        failed = sorted(set(re.findall(r"Assert failed in top: *rule:(\S+)", log)))
         super().__init__(f"{kind}: {', '.join(failed).replace('_', ' ') or log}")
 
 
@@ -70,8 +70,8 @@ def solver() -> str:
 def prove(design, ports, directory: Path, *, depth: int) -> None:
     """Prove all assertions of ``design``, for any number of cycles.
 
-    Base case: ``depth`` cycles from the initial state. Step: an assertion that held in ``depth - 1``
-    cycles holds in the next, whatever the state. Raises Refuted with the one that failed.
+    Base case: ``depth`` cycles from the initial state. Step: assertions that held in ``depth - 1``
+    cycles hold in the next, whatever the state. Raises Refuted with those that failed.
 
     ``ports`` are the signals that nothing drives.
     """
@@ -181,8 +181,8 @@ def _write(design, ports, directory, passes):
 
 def _named(check: re.Match) -> str:
     """A check, called by its message."""
-    cell, parameters, message = check.groups()
-    return f'cell $check \\{message.replace(" ", "_")}{parameters}{message}"'
+    _, parameters, message = check.groups()
+    return f'cell $check \\rule:{message.replace(" ", "_")}{parameters}{message}"'
 
 
 def _solve(kind, options, directory):
