@@ -4,6 +4,7 @@ A design asserts and assumes in the combinational domain. Signals that nothing d
 every cycle, the reset of ``sync`` among them: what is proved holds with resets at any time.
 """
 
+import collections
 import inspect
 import os
 import re
@@ -99,8 +100,8 @@ def combinational_inputs(design, inputs, outputs, directory: Path) -> set[str]:
     return set(re.findall(r"top/(\S+)", (directory / "cone.txt").read_text()))
 
 
-def elaborated(component) -> tuple[Module, dict[str, SimpleNamespace]]:
-    """What ``elaborate`` returns, and the local variables of each of the component's methods.
+def elaborated(component) -> tuple[Module, dict[str, list[SimpleNamespace]]]:
+    """What ``elaborate`` returns, and the local variables of its methods, call by call.
 
     Invariants need registers that have no name outside of the method that made them.
     """
@@ -109,12 +110,12 @@ def elaborated(component) -> tuple[Module, dict[str, SimpleNamespace]]:
         for name, function in vars(type(component)).items()
         if hasattr(function, "__code__")
     }
-    found = {}
+    found = collections.defaultdict(list)
     component._MustUse__used = True  # elaborated here, not by the module that has it
 
     def watch(frame, event, _):
         if event == "return" and frame.f_code in code:
-            found[code[frame.f_code]] = SimpleNamespace(**frame.f_locals)
+            found[code[frame.f_code]].append(SimpleNamespace(**frame.f_locals))
 
     sys.setprofile(watch)
     try:

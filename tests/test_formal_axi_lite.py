@@ -54,7 +54,7 @@ def slave_rules(slave, *, invariants=True):
     """(module, free signals); without ``invariants``, only what can be seen from outside."""
     m = Module()
     m.submodules.slave, names = elaborated(slave)
-    write, read = names["_write_channels"], names["_read_channels"]
+    (write,), (read,) = names["_write_channels"], names["_read_channels"]
     axi, bus = slave.axi, slave.bus
     rules = LiteRules(m, axi)
     transfer, ready = rules.channels.transfer, rules.channels.ready

@@ -44,7 +44,8 @@ def fifo_rules(depth, fifo, *, invariants=True):
     memory = inner.submodules.memory
     where = memory.read_port(domain="comb")  # the proof's own
     m.submodules.fifo = inner
-    waiting, is_waiting = names["elaborate"].waiting, names["elaborate"].is_waiting
+    (own,) = names["elaborate"]
+    waiting, is_waiting = own.waiting, own.is_waiting
     written, oldest, level = fifo.written, fifo.oldest, fifo.level
     write_addr, read_addr = memory.write_ports[0].addr, memory.read_ports[0].addr
     put, take = written.valid & written.ready, oldest.valid & oldest.ready

@@ -112,7 +112,7 @@ def test_every_access_is_as_declared(tmp_path):
         ("kept = port.as_value() & ~strobed", "kept = port.as_value() & 0", "is as written"),
         ("bus.write & selected & bus.write_strobe.any()", "bus.write & selected", "is written"),
         (".any() & ~partial)", ".any())", "PROMPT is written"),
-        (".eq(bus.read & selected)", ".eq(selected)", "is read"),
+        (".eq(self.bus.read & selected)", ".eq(selected)", "is read"),
         ("return selected & ~partial if register.whole else selected", "return selected", "error"),
         ("with m.If(accepted & self.locked):", "with m.If(0):", "locked write"),
         ("bus.write_data & strobed & register.mask", "bus.write_data & strobed", "has the word"),
