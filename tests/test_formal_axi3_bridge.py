@@ -285,9 +285,12 @@ def test_no_output_depends_on_an_input_within_the_cycle(tmp_path):
     ("old", "new", "rule"),
     [
         ("axi.wready.eq(~has_beat)", "axi.wready.eq(1)", "?"),
-        ("working & hit & ~address_sent", "working & hit & ~address_sent & lite.awready", "?"),
+        (
+            "lite.wvalid.eq(working & hit & ~data_sent)",
+            "lite.wvalid.eq(working & hit & ~data_sent & beat_done)",
+            "?",
+        ),
         ("working & hit & ~data_sent", "working & hit", "?"),
-        ("with m.If(answer > worst):", "with m.If(answer != 0):", "?"),
         ("responding.eq(last)]", "responding.eq(1)]", "?"),
         (
             "m.d.sync += [responding.eq(0), active.eq(~last)]",
@@ -309,4 +312,4 @@ def test_no_output_depends_on_an_input_within_the_cycle(tmp_path):
 def test_a_broken_bridge_is_refuted(old, new, rule, tmp_path):
     bridge = mutated(axi3_bridge, old, new).Axi3Bridge(BASE, WIDTH)
     with pytest.raises(Refuted, match=rule):
-        check_bounded(*bridge_rules(bridge, invariants=False), tmp_path, depth=12)
+        check_bounded(*bridge_rules(bridge), tmp_path, depth=7)
