@@ -284,29 +284,24 @@ def test_no_output_depends_on_an_input_within_the_cycle(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "rule"),
     [
-        ("axi.wready.eq(~has_beat)", "axi.wready.eq(1)", "?"),
+        ("axi.wready.eq(~has_beat)", "axi.wready.eq(1)", "a beat is taken, or one waits"),
         (
             "lite.wvalid.eq(working & hit & ~data_sent)",
             "lite.wvalid.eq(working & hit & ~data_sent & beat_done)",
-            "?",
+            "a beat never stops",
         ),
-        ("working & hit & ~data_sent", "working & hit", "?"),
-        ("responding.eq(last)]", "responding.eq(1)]", "?"),
+        ("working & hit & ~data_sent", "working & hit", "w is held until taken"),
+        ("responding.eq(last)]", "responding.eq(1)]", "b answers all beats"),
         (
             "m.d.sync += [responding.eq(0), active.eq(~last)]",
             "m.d.sync += [responding.eq(0), active.eq(0)]",
-            "?",
+            "a read burst is taken, or one is under way",
         ),
-        ("((address | bytes_mask) + 1)", "(address + bytes_mask + 1)", "?"),
-        ("(address & ~span) | (following & span)", "following", "?"),
-        ("axi.rlast.eq(last)", "axi.rlast.eq(1)", "?"),
-        ("axi.rdata.eq(Mux(hit, lite.rdata, 0))", "axi.rdata.eq(lite.rdata)", "?"),
-        (
-            "with m.If(working & (lite.rvalid | ~hit)):",
-            "with m.If(active & (lite.rvalid | ~hit)):",
-            "?",
-        ),
-        ('port("addr")[self._width :] == self._base >> self._width', "1", "?"),
+        ("((address | bytes_mask) + 1)", "(address + bytes_mask + 1)", "write address"),
+        ("(address & ~span) | (following & span)", "following", "write address"),
+        ("axi.rlast.eq(last)", "axi.rlast.eq(1)", "rlast marks the last beat"),
+        ("axi.rdata.eq(Mux(hit, lite.rdata, 0))", "axi.rdata.eq(lite.rdata)", "r is the answer"),
+        ('port("addr")[self._width :] == self._base >> self._width', "1", "hit"),
     ],
 )
 def test_a_broken_bridge_is_refuted(old, new, rule, tmp_path):
