@@ -71,7 +71,7 @@ def solver() -> str:
 def prove(design, ports, directory: Path, *, depth: int) -> None:
     """Prove all assertions of ``design``, for any number of cycles.
 
-    Base case: ``depth`` cycles from the initial state. Step: assertions that held in ``depth - 1``
+    Base case: ``depth`` cycles from the initial state. Step: assertions that held in ``depth``
     cycles hold in the next, whatever the state. Raises Refuted with those that failed.
 
     ``ports`` are the signals that nothing drives.
@@ -89,14 +89,9 @@ def check_bounded(design, ports, directory: Path, *, depth: int) -> None:
 
 def combinational_inputs(design, inputs, outputs, directory: Path) -> set[str]:
     """Names of ``inputs`` on which one of ``outputs`` depends within the cycle."""
-    cells = "t:$dff t:$sdff t:$dffe t:$sdffe t:$sdffce t:$mem_v2 %u"
-    _write(
-        design,
-        [*inputs, *outputs],
-        directory,
-        f"select -set registers {cells}\n"
-        "select -write cone.txt o:* %ci*:-$dff,$sdff,$dffe,$sdffe,$sdffce i:* %i\n",
-    )
+    # registers are all $dff by now
+    cone = "select -write cone.txt o:* %ci*:-$dff i:* %i\n"
+    _write(design, [*inputs, *outputs], directory, cone)
     return set(re.findall(r"top/(\S+)", (directory / "cone.txt").read_text()))
 
 
