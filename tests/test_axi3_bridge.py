@@ -7,6 +7,7 @@ import pytest
 from amaranth.sim import Simulator
 
 from platforms.axi3_bridge import ADDRESS_BITS, Axi3Bridge
+from tests.axi_rules import AXI3, AxiRules
 
 BASE = 0x43C0_0000
 WIDTH = 12
@@ -168,6 +169,8 @@ class Bench:
         simulator.add_clock(1e-8)
         for process in background:
             simulator.add_testbench(process, background=True)
+        for rules, bus in ((AxiRules(AXI3, "axi3"), self.dut.axi), (AxiRules(), self.dut.lite)):
+            simulator.add_testbench(rules.watch(bus), background=True)
         simulator.add_testbench(finish)
         simulator.run()
         return self

@@ -8,6 +8,7 @@ from amaranth.sim import Simulator
 
 from gateware.axi_lite import AxiLiteSlave
 from tests.axi_driver import OKAY, SLVERR, AxiDriver
+from tests.axi_rules import AxiRules
 
 WIDTH = 8
 BAD = 0x80
@@ -128,6 +129,7 @@ def test_write_channels_in_any_order(order):
         await ctx.tick()
         assert not ctx.get(axi.bvalid)
 
+    sim.add_testbench(AxiRules().watch(axi), background=True)
     sim.add_testbench(testbench)
     sim.run()
 

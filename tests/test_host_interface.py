@@ -1,10 +1,12 @@
 """The host interface over AXI4-Lite, with a core that is only a testbench."""
 
+import itertools
 import random
 
 import pytest
 from amaranth.sim import Simulator
 
+from gateware import cycle_counter, host_interface
 from gateware.cycle_counter import CycleCounter
 from gateware.host_interface import HostInterface
 from gateware.hw_config import HwConfig
@@ -12,6 +14,7 @@ from gateware.registers import REGISTERS, register
 from model.arith import SPEC_VERSION
 from model.config import ModelConfig
 from tests.axi_driver import OKAY, SLVERR, AxiDriver
+from tests.formal_prover import mutated
 from tests.host_bench import CONFIG, DIGEST, Host, run
 
 
@@ -131,6 +134,74 @@ def test_busy_locks_settings_and_keeps_the_next_prompt():
         assert await host.errors() == set()
 
     run(scenario)
+
+
+def test_a_full_output_stalls_the_core_and_loses_nothing():
+    async def scenario(host, core):
+        await host.configure(count=40)
+        await host.push([1, 2])
+        await host.control("start")
+        await host.ctx.tick().repeat(300)
+        for _ in range(2):
+            status = await host.read("STATUS")
+            assert (status["output_level"], status["busy"], status["done"]) == (16, 1, 0)
+            assert await host.value("TOKENS_GENERATED") == 16
+            await host.ctx.tick().repeat(50)
+        assert await host.drain() == core.tokens([1, 2], 40)
+        assert await host.value("TOKENS_GENERATED") == 40
+        assert await host.errors() == set()
+
+    run(scenario, seed=4, stall=0.2)
+
+
+def test_a_prompt_overflow_corrupts_neither_this_prompt_nor_the_next():
+    async def scenario(host, core):
+        core.stall = 1  # takes nothing
+        await host.configure(count=3)
+        await host.push([1, 2, 3])
+        await host.control("start")
+        await host.push([4, 5, 6, 7])
+        assert await host.errors() == set()
+        await host.push([8, 9])
+        assert await host.errors() == {"prompt_overflow"}
+        core.stall = 0.3
+        assert await host.drain() == core.tokens([1, 2, 3], 3)
+        await host.until_done()
+        await host.control("start")
+        assert await host.drain() == core.tokens([4, 5, 6, 7], 3)
+        assert [prompt for prompt, _ in core.runs] == [[1, 2, 3], [4, 5, 6, 7]]
+        assert await host.errors() == set()
+
+    run(scenario, seed=5)
+
+
+def test_cycles_roll_over_into_the_upper_half(monkeypatch):
+    """The counter starts 60 cycles below 2**32 instead of at 0."""
+    begin = 2**32 - 60
+    late = mutated(cycle_counter, "count.eq(0)", f"count.eq({begin})")
+    monkeypatch.setattr(host_interface, "CycleCounter", late.CycleCounter)
+    seen = []
+
+    async def scenario(host, core):
+        async def read():
+            low = await host.value("CYCLES_LOW")
+            await host.ctx.tick().repeat(7)  # the upper half stays of one moment with the lower
+            seen.append(await host.value("CYCLES_HIGH") << 32 | low)
+
+        await host.configure(count=20)
+        await host.push([1, 2])
+        await host.control("start")
+        for _ in range(12):
+            await read()
+        assert await host.drain() == core.tokens([1, 2], 20)
+        await host.until_done()
+        await read()
+        assert seen[-1] == begin + core.busy_cycles
+        assert seen == sorted(seen) and seen[0] < 2**32 < seen[-1]
+        steps = [later - earlier for earlier, later in itertools.pairwise(seen[:12])]
+        assert max(steps) < 100, steps
+
+    run(scenario, seed=6, stall=0.1)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 """Tokens through the registers of the core equal the reference's."""
 
+import random
+
+import pytest
 from amaranth.sim import Simulator
 
 from gateware.hosted_core import HostedCore
@@ -74,3 +77,34 @@ def test_tokens_equal_the_reference():
     simulator.add_testbench(bench)
     simulator.run()
     assert lights == {0, 1}
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_reset_during_generation_leaves_nothing(seed):
+    """Whenever it comes: the next run's tokens are the reference's."""
+    rng = random.Random(seed)
+    model = random_model(MODEL)
+    system = HostedCore(Program(model, HwConfig(2, 4, 4)), build_id=0, clock_khz=1)
+
+    async def bench(ctx):
+        host = Host(ctx, axi)
+        await host.configure(mult=5, shift=2, top_k=3, seed=9, count=3)
+        await host.push([1, 2, 3])
+        await host.control("start")
+        await ctx.tick().repeat(rng.choice((rng.randrange(40), rng.randrange(2500))))
+        ctx.set(system.reset, 1)
+        await ctx.tick().repeat(rng.randint(2, 4))
+        ctx.set(system.reset, 0)
+        assert not ctx.get(system.busy)
+        assert not any((await host.read("STATUS")).values())
+        assert await host.value("GENERATE_COUNT") == 1
+        assert not (await host.read("OUTPUT"))["valid"]
+        tokens = await generate(host, [4, 5], 2, SamplingSettings())
+        assert tokens == list(Reference(model).generate([4, 5], 2, SamplingSettings()))
+
+    simulator = Simulator(system)
+    simulator.add_clock(8e-9)
+    axi = AxiDriver(system.axi, seed=seed, stall=0.1)
+    axi.add_to(simulator)
+    simulator.add_testbench(bench)
+    simulator.run()

@@ -11,6 +11,7 @@ from model.reference import Reference
 from model.sampling import SamplingSettings
 from platforms.axi3_bridge import Burst
 from platforms.zynq_top import BASE_ADDRESS, ZynqSystem
+from tests.axi_rules import AXI3, AxiRules
 
 PROMPT = [3, 9]
 COUNT = 3
@@ -27,6 +28,7 @@ class Processor:
         ctx.set(axi.awburst, Burst.INCR.value)
         ctx.set(axi.arburst, Burst.INCR.value)
         ctx.set(axi.wstrb, 15)
+        ctx.set(axi.wlast, 1)
 
     async def store(self, name: str, value: int):
         ctx, axi = self.ctx, self.axi
@@ -93,5 +95,6 @@ def test_tokens_through_the_processor_port_equal_the_reference(temperature):
     simulator = Simulator(system)
     simulator.add_clock(8e-9)
     simulator.add_testbench(bench)
+    simulator.add_testbench(AxiRules(AXI3).watch(system.axi), background=True)
     simulator.run()
     assert tokens == list(Reference(model).generate(PROMPT, COUNT, settings))
