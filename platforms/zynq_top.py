@@ -16,10 +16,8 @@ from .axi3_bridge import Axi3Bridge, axi3_signature
 from .board_top import BoardTop
 from .xc7 import XC7
 from .xilinx_clock import XilinxClock
+from .zynq_address import BASE_ADDRESS
 from .zynq_ps7 import ProcessingSystem
-
-BASE_ADDRESS = 0x43C0_0000
-"""Byte address of the registers for the processor, in M_AXI_GP0's 0x4000_0000-0x7FFF_FFFF."""
 
 
 class ZynqSystem(wiring.Component):
@@ -82,7 +80,12 @@ class ZynqTop(BoardTop):
         self, program: Program, *, platform: type, clock_mhz: Fraction, input_mhz: Fraction
     ):
         super().__init__(
-            program, platform=platform, clock=XilinxClock, clock_mhz=clock_mhz, input_mhz=input_mhz
+            program,
+            platform=platform,
+            clock=XilinxClock,
+            clock_mhz=clock_mhz,
+            input_mhz=input_mhz,
+            facts=(BASE_ADDRESS,),
         )
 
     def elaborate_system(self, m: Module, platform) -> tuple:
