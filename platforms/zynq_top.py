@@ -39,7 +39,8 @@ class ZynqSystem(wiring.Component):
     """
 
     def __init__(self, program: Program, *, build_id: int, clock_khz: int, dsp: str):
-        self._hosted = HostedCore(program, build_id=build_id, clock_khz=clock_khz, dsp=dsp)
+        self._program = program
+        self._facts = {"build_id": build_id, "clock_khz": clock_khz, "dsp": dsp}
         super().__init__(
             {
                 "axi": In(axi3_signature()),
@@ -53,7 +54,7 @@ class ZynqSystem(wiring.Component):
         m = Module()
         bridge = Axi3Bridge(BASE_ADDRESS, ADDRESS_WIDTH)
         m.submodules.bridge = ResetInserter(self.reset)(bridge)
-        m.submodules.hosted = hosted = self._hosted
+        m.submodules.hosted = hosted = HostedCore(self._program, **self._facts)
         wiring.connect(m, wiring.flipped(self.axi), bridge.axi)
         wiring.connect(m, bridge.lite, hosted.axi)
         m.d.comb += [
