@@ -31,47 +31,33 @@ bool accelerator_reachable(void)
 	return true;
 }
 
+// Compare registers in a row; whether they are as expected.
+static bool check(struct complaint *found, const char *name, uint32_t offset,
+		  const uint32_t *expected, uint32_t words)
+{
+	bool equal = true;
+	for (uint32_t i = 0; i < words; i++) {
+		found->read[i] = accelerator_register(offset + 4 * i);
+		found->expected[i] = expected[i];
+		equal = equal && found->read[i] == expected[i];
+	}
+	found->words = words;
+	found->name = equal ? NULL : name;
+	return equal;
+}
+
 struct complaint accelerator_identify(void)
 {
-	static const struct {
-		const char *name;
-		uint32_t offset, expected;
-	} wanted[] = {
-		{"MAGIC", GATEFORMER_MAGIC, EXPECTED_MAGIC},
-		{"SPEC_VERSION", GATEFORMER_SPEC_VERSION, EXPECTED_SPEC_VERSION},
-		{"VOCAB_SIZE", GATEFORMER_VOCAB_SIZE, VOCAB_SIZE},
-		{"CTX_LEN", GATEFORMER_CTX_LEN, CTX_LEN},
-	};
-	struct complaint found = {NULL, 8, {0, 0}, {0, 0}};
-	// MAGIC first: if that is wrong, nothing else says anything
-	for (uint32_t i = 0; i < 2; i++) {
-		found.read[0] = accelerator_register(wanted[i].offset);
-		found.expected[0] = wanted[i].expected;
-		if (found.read[0] != found.expected[0]) {
-			found.name = wanted[i].name;
-			return found;
-		}
-	}
-	static const uint32_t digest[] = EXPECTED_DIGEST;
-	for (uint32_t i = 0; i < sizeof digest / sizeof *digest; i++) {
-		if (accelerator_register(GATEFORMER_ARTIFACT_HASH_0 + 4 * i) == digest[i])
-			continue;
-		found.name = "ARTIFACT_HASH";
-		found.digits = 16;
-		for (uint32_t j = 0; j < 2; j++) {
-			found.read[j] = accelerator_register(GATEFORMER_ARTIFACT_HASH_0 + 4 * j);
-			found.expected[j] = digest[j];
-		}
-		return found;
-	}
-	for (uint32_t i = 2; i < sizeof wanted / sizeof *wanted; i++) {
-		found.read[0] = accelerator_register(wanted[i].offset);
-		found.expected[0] = wanted[i].expected;
-		if (found.read[0] != found.expected[0]) {
-			found.name = wanted[i].name;
-			return found;
-		}
-	}
+	static const uint32_t magic = EXPECTED_MAGIC, version = EXPECTED_SPEC_VERSION;
+	static const uint32_t digest[DIGEST_WORDS] = EXPECTED_DIGEST;
+	static const uint32_t vocab_size = VOCAB_SIZE, ctx_len = CTX_LEN;
+	struct complaint found;
+	// in this order: if one is wrong, those after it say nothing
+	if (check(&found, "MAGIC", GATEFORMER_MAGIC, &magic, 1) &&
+	    check(&found, "SPEC_VERSION", GATEFORMER_SPEC_VERSION, &version, 1) &&
+	    check(&found, "ARTIFACT_HASH", GATEFORMER_ARTIFACT_HASH_0, digest, DIGEST_WORDS) &&
+	    check(&found, "VOCAB_SIZE", GATEFORMER_VOCAB_SIZE, &vocab_size, 1))
+		check(&found, "CTX_LEN", GATEFORMER_CTX_LEN, &ctx_len, 1);
 	return found;
 }
 

@@ -9,11 +9,14 @@ struct settings {
 	uint32_t mult, shift, top_k, seed, count;
 };
 
-// A register that is not what this firmware was made for; all are as they should be if name is
-// NULL. digits of the values are shown.
+#define DIGEST_WORDS 8
+
+// A register, or several in a row, that are not what this firmware was made for; name is NULL if
+// all are as they should be.
 struct complaint {
 	const char *name;
-	uint32_t digits, read[2], expected[2];
+	uint32_t words;
+	uint32_t read[DIGEST_WORDS], expected[DIGEST_WORDS];
 };
 
 // Whether there is a fabric to talk to; what is in it is restarted when it was not there before.

@@ -49,9 +49,8 @@ static bool ready(void)
 		for (int i = 0; i < 2; i++) {
 			const uint32_t *words = i ? complaint.expected : complaint.read;
 			print(i ? ", expected " : " reads ");
-			print_hexadecimal(words[0]);
-			if (complaint.digits > 8)
-				print_hexadecimal(words[1]);
+			for (uint32_t j = 0; j < complaint.words; j++)
+				print_hexadecimal(words[j]);
 		}
 		end_refusal("; load this firmware's bitstream, then type /info");
 		return false;
