@@ -8,6 +8,9 @@ while the processor does. Sources: UG585, "Zynq-7000 TRM", chapter 4 and appendi
 
 from __future__ import annotations
 
+import dataclasses
+
+from gateware.registers import register
 from model import optional
 
 from .elf_file import Program
@@ -32,10 +35,20 @@ IDLE_POLLS = 8
 ABORT_MODE, ABORT_VECTOR = 0x17, 0x10
 ABORT_MASKS = 0b11 << 7
 STOP = 0xFFFF_FFF0
+_CONTROL, _OUTPUT = register("CONTROL"), register("OUTPUT")
 
 
 class StuckBus(Exception):
     """An access that a real processor would wait for, for ever: the fabric cannot answer."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Moment:
+    """Emulated time, and how much had been executed and accessed by then."""
+
+    seconds: float
+    instructions: int
+    accesses: int
 
 
 class ZynqEmulator:
@@ -63,6 +76,8 @@ class ZynqEmulator:
         Emulated time.
     instructions, accesses : int
         Executed; accesses to the accelerator.
+    start, last_token : Moment or None
+        When a run was last started, and when its last token was read.
     access_ns : float
         Time that an access to a peripheral takes.
 
@@ -94,6 +109,8 @@ class ZynqEmulator:
             configured,
         )
         self.seconds, self.instructions, self.accesses = 0.0, 0, 0
+        self.start: Moment | None = None
+        self.last_token: Moment | None = None
         self.access_ns = ACCESS_NS
         self._clock_hz = clock_khz * 1000
         self._slcr = dict(SLCR_VALUES)
@@ -190,11 +207,19 @@ class ZynqEmulator:
     # -- the accelerator --------------------------------------------------------------------
 
     def _read_accelerator(self, offset: int) -> int:
-        return self._access(lambda: self.registers.read(offset), 0)
+        word = self._access(lambda: self.registers.read(offset), 0)
+        if offset == _OUTPUT.offset and word & _OUTPUT.field("last").mask:
+            self.last_token = self._moment()
+        return word
 
     def _write_accelerator(self, offset: int, value: int) -> None:
+        if offset == _CONTROL.offset and value & _CONTROL.field("start").mask:
+            self.start = self._moment()
         self._access(lambda: self.registers.write(offset, value), None)
         self._active = True
+
+    def _moment(self) -> Moment:
+        return Moment(self.seconds, self.instructions, self.accesses)
 
     def _access(self, function, otherwise):
         """The simulation catches up with the processor, then makes the access."""
@@ -211,14 +236,18 @@ class ZynqEmulator:
         if self._active:
             behind = round((self.seconds - self._core_seconds) * self._clock_hz)
             self.registers.run(behind)
+            self._core_seconds += behind / self._clock_hz
             self._active = self.registers.busy
+        else:
+            self._core_seconds = self.seconds
         begun = simulation.cycles
         try:
             result = function()
         except Exception as error:
             result = self._broken(error, otherwise)
-        self.seconds += (simulation.cycles - begun) / self._clock_hz
-        self._core_seconds = self.seconds
+        taken = (simulation.cycles - begun) / self._clock_hz
+        self.seconds += taken
+        self._core_seconds += taken
         return result
 
     def _broken(self, error: Exception, result):

@@ -10,12 +10,12 @@
 
 // Tokens are taken as they come, so that the core waits for nobody, and sent from here.
 static uint16_t tokens[CTX_LEN + 1];
-static uint64_t deadline;
+static uint64_t patience, deadline;
 static uint32_t seen; // STATUS, when there was progress last
 
 static void renew(void)
 {
-	deadline = now() + ticks_of_milliseconds(PATIENCE_MS);
+	deadline = now() + patience;
 }
 
 // Send what there is room for of a token's text, from byte *sent on; whether that was all.
@@ -71,8 +71,9 @@ enum result generate(const uint16_t *prompt, uint32_t length, const struct setti
 	uint32_t taken = 0, byte = 0;
 	enum result ending = STOPPED;
 	bool last = false;
-	uint64_t started = now();
 	*generation = (struct generation){0, 0, 0, 0};
+	patience = ticks_of_milliseconds(PATIENCE_MS); // once: a division is long
+	uint64_t started = now();
 	if (!accelerator_start(prompt, length, settings)) {
 		generation->errors = accelerator_errors();
 		return broken_off(REFUSED, generation);
