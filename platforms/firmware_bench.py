@@ -26,6 +26,7 @@ from .simulated_registers import SimulatedRegisters
 from .sizing import choose_sizes
 from .zynq_emulator import ZynqEmulator
 
+MAX_CYCLES = 1000
 _COUNTS = re.compile(r"text (\d+) tokens, (\d+) cycles")
 _WALL_CLOCK = re.compile(r"wall clock (\d+) us")
 
@@ -105,16 +106,31 @@ def parser() -> argparse.ArgumentParser:
         description="Measure what firmware and bus cost per token, on an emulated processor.",
     )
     p.add_argument("--model", default=DEFAULT_MODEL, help="(default: %(default)s)")
+    p.add_argument(
+        "--cycles-per-instruction",
+        type=float,
+        default=1.0,
+        metavar="N",
+        help="of the processor; 1 is as from its caches (default), 40 about as without",
+    )
     return p
 
 
 def main() -> None:
     arguments = parser().parse_args()
+    per_instruction = arguments.cycles_per_instruction
+    if not 0 < per_instruction <= MAX_CYCLES:
+        raise UserError(
+            f"cycles per instruction must be above 0 and at most {MAX_CYCLES}, not "
+            f"{per_instruction:g}"
+        )
     artifact = open_model(arguments.model)
     program = Program(artifact.model, choose_sizes(artifact.model, board("sim")))
     with working("compiling the simulation"):
         registers = SimulatedRegisters(program, clock_khz=CLOCK_KHZ)
-    emulator = firmware_emulator(artifact, program, registers, count_instructions=True)
+    emulator = firmware_emulator(
+        artifact, program, registers, cycles_per_instruction=per_instruction
+    )
     known = next(text for text in artifact.model.vocabulary if text.isalpha())
     with working("booting"):
         emulator.run()

@@ -1,7 +1,7 @@
 """A Zynq-7000's processor in an ARM emulator, with the accelerator's registers behind its bus.
 
-The emulator, Unicorn, knows instructions and no time: an instruction takes one cycle of the
-processor's clock here, as if from its caches, and an access to a peripheral outside the fabric
+The emulator, Unicorn, knows instructions and no time: an instruction takes a fixed number of cycles
+of the processor's clock here, and an access to a peripheral outside the fabric
 ``ACCESS_NS``. An access to the accelerator takes what it takes in the simulation, and that runs on
 while the processor does. Sources: UG585, "Zynq-7000 TRM", chapter 4 and appendix B.
 """
@@ -64,8 +64,9 @@ class ZynqEmulator:
         Of the accelerator.
     configured : bool
         Whether the fabric has a bitstream.
-    count_instructions : bool
-        Slower, but exact: each instruction takes time. Without it, time passes with accesses only.
+    cycles_per_instruction : float
+        Of the processor's clock; 0 is a faster emulation, which does not count instructions: time
+        passes with accesses only.
     line_speedup : float
         How many times faster the serial line is, so that less time is spent on waiting for it.
 
@@ -95,7 +96,7 @@ class ZynqEmulator:
         uart_base: int,
         clock_khz: int = 125_000,
         configured: bool = True,
-        count_instructions: bool = False,
+        cycles_per_instruction: float = 0.0,
         line_speedup: float = 1.0,
     ):
         optional.require({"unicorn": "the emulated processor"}, "firmware")
@@ -134,7 +135,8 @@ class ZynqEmulator:
             (TIMERS, self._read_timer, self._write_timer),
         ):
             uc.mmio_map(base, PAGE, self._reader(read), None, self._writer(write), None)
-        if count_instructions:
+        self._instruction_seconds = cycles_per_instruction / PROCESSOR_HZ
+        if cycles_per_instruction:
             uc.hook_add(unicorn.UC_HOOK_BLOCK, self._count)
         self._pc = program.entry
 
@@ -173,7 +175,7 @@ class ZynqEmulator:
 
     def _count(self, uc, address, size, _) -> None:
         self.instructions += size // 4
-        self.seconds += size // 4 / PROCESSOR_HZ
+        self.seconds += size // 4 * self._instruction_seconds
 
     def _stop(self) -> None:
         self._stopped = True
