@@ -32,12 +32,9 @@ _FLAGS = (
     *("-fno-unwind-tables", "-fno-asynchronous-unwind-tables", "-ffunction-sections"),
     # with the MMU off all memory is strongly ordered, where such an access is a fault
     "-mno-unaligned-access",
-    *(
-        "-Wl,--build-id=none",
-        "-Wl,--gc-sections",
-        "-Wl,-z,max-page-size=4096",
-        f"-Wl,-T,{LINKER_SCRIPT}",
-    ),
+    # no symbols: they would name the compiler's temporary files
+    *("-s", "-Wl,--build-id=none", "-Wl,--gc-sections", "-Wl,-z,max-page-size=4096"),
+    f"-Wl,-T,{LINKER_SCRIPT}",
 )
 
 

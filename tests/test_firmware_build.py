@@ -86,6 +86,7 @@ def test_the_other_compiler_builds_it_too(tmp_path, monkeypatch):
 
 
 def test_no_compiler(tmp_path, monkeypatch):
+    monkeypatch.delenv("ARM_CC", raising=False)
     monkeypatch.setattr(compiler.shutil, "which", lambda name: None)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError) as error:
