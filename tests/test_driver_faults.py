@@ -245,6 +245,22 @@ def test_one_at_a_time(page):
     MappedRegisters(page).close()
 
 
+def test_another_process_has_it(page):
+    code = "import sys; from platforms.mapped_registers import MappedRegisters as M; "
+    code += "m = M(sys.argv[1], check_fabric=False); print('mine', flush=True); input()"
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, page],
+        cwd=Path(__file__).parent.parent,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert other.stdout.readline() == "mine\n"
+    assert message(MappedRegisters, page).startswith(f"{page} is in use by another program, or ")
+    other.communicate("\n")
+    MappedRegisters(page).close()
+
+
 def test_a_refused_accelerator_gives_its_device_back(page):
     other = HostModel("other", "0" * 64, 0.001, MODEL.vocabulary)
     for _ in range(2):
