@@ -14,6 +14,7 @@ examples:
                                              bitstream with a text console on the USB port, loaded
   python build.py zybo --timeline            one token's schedule as a picture
   python build.py zybo --export ip           Verilog with AXI4-Lite ports, FuseSoC, Vivado script
+  python build.py zybo --firmware            the processor's text console, ELF and BIN
   python build.py sim --export ip            the same without a vendor's primitives
   python build.py sim --prompt "ROMEO:" --tokens 200 --temperature 0.8 --top-k 20 --seed 1
   python build.py sim --model random:n_layers=3,d_model=96,n_heads=3,d_ff=320,ctx_len=48 --check
@@ -54,6 +55,11 @@ def parser() -> argparse.ArgumentParser:
         "--export",
         choices=["ip"],
         help="instead of a build, write the core with AXI4-Lite ports for your own design",
+    )
+    hardware.add_argument(
+        "--firmware",
+        action="store_true",
+        help="instead of a build, make the text console for a Zynq board's processor (ELF, BIN)",
     )
     p.add_argument("--timeline", action="store_true", help="only draw one token's schedule (SVG)")
     p.add_argument(

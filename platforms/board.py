@@ -179,6 +179,7 @@ _BOARDS = (
         zybo.OSCILLATOR_MHZ,
         Budget(lut=17_600, ff=35_200, bram=60, dsp=80),
         programmers=(open_fpga_loader("zybo_z7_10"),),
+        processor=zybo.PROCESSOR,
     ),
     _zynq(
         "zybo-z7-20",
@@ -187,6 +188,7 @@ _BOARDS = (
         zybo.OSCILLATOR_MHZ,
         Budget(lut=53_200, ff=106_400, bram=140, dsp=220),
         programmers=(open_fpga_loader("zybo_z7_20"),),
+        processor=zybo.PROCESSOR,
     ),
     _zynq(
         "cora-z7",
@@ -194,6 +196,7 @@ _BOARDS = (
         cora.CoraZ707SPlatform,
         cora.OSCILLATOR_MHZ,
         Budget(lut=14_400, ff=28_800, bram=50, dsp=66),
+        processor=cora.PROCESSOR,
     ),
     _arty(
         "arty-a7-35",

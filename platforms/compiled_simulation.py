@@ -14,6 +14,8 @@ from model.errors import UserError
 
 from .cxxrtl import CompiledDesign, Port, compile_component
 
+_STREAM = ("payload", "valid", "ready")
+
 SLICE = 10_000
 """Cycles per call of the library, so that Ctrl-C is noticed soon."""
 
@@ -125,15 +127,33 @@ class CompiledSimulation:
 
     def source(self, stream: str, *, stall: float = 0.0, seed: int = 1) -> Source:
         """A driver of the stream input called ``stream``; see :class:`Source`."""
-        return Source(self, stream, stall, seed)
+        return self.driver(*(f"{stream}__{name}" for name in _STREAM), stall=stall, seed=seed)
+
+    def driver(
+        self, payload: str, valid: str, ready: str, *, stall: float = 0.0, seed: int = 1
+    ) -> Source:
+        """A driver of ports that keep a stream's rules under other names, as a channel of AXI."""
+        return Source(self, payload, valid, ready, stall, seed)
 
     def sink(self, stream: str, *, stall: float = 0.0, seed: int = 1) -> Recorder:
         """A taker of the stream output called ``stream``; records ``STREAM__payload``.
 
         In each cycle it is not ready with probability ``stall``, pseudo-random from ``seed``.
         """
-        names = [f"{stream}__payload"]
-        return self._record(f"{stream}__valid", f"{stream}__ready", names, stall, seed)
+        payload, valid, ready = (f"{stream}__{name}" for name in _STREAM)
+        return self.taker([payload], valid, ready, stall=stall, seed=seed)
+
+    def taker(
+        self,
+        payload: Iterable[str],
+        valid: str,
+        ready: str,
+        *,
+        stall: float = 0.0,
+        seed: int = 1,
+    ) -> Recorder:
+        """A taker of ports that keep a stream's rules under other names; records ``payload``."""
+        return self._record(valid, ready, list(payload), stall, seed)
 
     def probe(self, valid: str, ports: Iterable[str]) -> Recorder:
         """A recorder of ``ports`` in each cycle in which the port ``valid`` is high."""
@@ -150,13 +170,21 @@ class Source:
     Before each item it pauses in each cycle with probability ``stall``.
     """
 
-    def __init__(self, simulation: CompiledSimulation, stream: str, stall: float, seed: int):
+    def __init__(
+        self,
+        simulation: CompiledSimulation,
+        payload: str,
+        valid: str,
+        ready: str,
+        stall: float,
+        seed: int,
+    ):
         self._simulation = simulation
-        self._payload = simulation.port(f"{stream}__payload", is_input=True)
+        self._payload = simulation.port(payload, is_input=True)
         self._index = simulation.call(
             "add_source",
-            simulation.port(f"{stream}__valid", is_input=True).index,
-            simulation.port(f"{stream}__ready", is_input=False).index,
+            simulation.port(valid, is_input=True).index,
+            simulation.port(ready, is_input=False).index,
             self._payload.index,
             *_stalls(stall, seed),
         )

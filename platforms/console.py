@@ -1,4 +1,4 @@
-"""Talk to a board, or to its simulation: ``python -m platforms.console PORT|sim``."""
+"""Talk to a board, or its simulation: ``python -m platforms.console PORT|sim|firmware``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from model.cli import ArgumentParser, run
 from model.errors import UserError
 
 from .console_client import ConsoleClient
-from .console_link import DEFAULT_BAUD, SIMULATION, Link, SerialLink, serial_ports
+from .console_link import DEFAULT_BAUD, FIRMWARE, SIMULATION, Link, SerialLink, serial_ports
 from .console_session import Session
 
 PROGRAM = "python -m platforms.console"
@@ -25,11 +25,17 @@ answer did not arrive whole.
 def parser() -> argparse.ArgumentParser:
     """Command line of the console."""
     p = ArgumentParser(prog=PROGRAM, description=__doc__.replace("``", ""), epilog=EPILOG)
-    p.add_argument("port", nargs="?", help=f"serial port, or {SIMULATION}; without it, the ports")
+    p.add_argument(
+        "port",
+        nargs="?",
+        help=f"serial port, {SIMULATION}, or {FIRMWARE}: a Zynq board's, with an emulated "
+        "processor; without it, the ports",
+    )
     p.add_argument("--baud", type=int, help=f"of the serial port (default: {DEFAULT_BAUD})")
     p.add_argument(
         "--model",
-        help=f"of {SIMULATION}: shipped name, artifact file or random:… (default: build.py's)",
+        help=f"of {SIMULATION} or {FIRMWARE}: shipped name, artifact file or random:… (default: "
+        "build.py's)",
     )
     return p
 
@@ -53,15 +59,21 @@ def main() -> int | None:
 
 def open_link(arguments: argparse.Namespace) -> Link:
     """The link that the user asked for; UserError if there can't be one."""
-    if arguments.port == SIMULATION:
+    if arguments.port in (SIMULATION, FIRMWARE):
         if arguments.baud is not None:
-            raise UserError(f"--baud is of a serial port; {SIMULATION} has none")
-        # not above: it imports all of Amaranth, which a board needs not wait for
+            raise UserError(f"--baud is of a serial port; {arguments.port} has none")
+        # not above: they import all of Amaranth, which a board needs not wait for
+        if arguments.port == FIRMWARE:
+            from .emulated_console import emulate
+
+            return emulate(arguments.model)
         from .console_simulation import simulate
 
         return simulate(arguments.model)
     if arguments.model is not None:
-        raise UserError(f"--model goes with {SIMULATION}; a board has its model built in")
+        raise UserError(
+            f"--model goes with {SIMULATION} or {FIRMWARE}; a board has its model built in"
+        )
     return SerialLink(arguments.port, DEFAULT_BAUD if arguments.baud is None else arguments.baud)
 
 

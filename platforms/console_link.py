@@ -15,6 +15,8 @@ from model.errors import UserError
 
 SIMULATION = "sim"
 """Stands for the simulation in the place of a port."""
+FIRMWARE = "firmware"
+"""Stands for an emulated processor with a Zynq board's firmware."""
 DEFAULT_BAUD = 115_200
 LONGEST_ANSWER = 400
 """Bytes: no answer is longer but for its text and the model's name."""

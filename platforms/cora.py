@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from amaranth_boards.cora_z7 import CoraZ7_07SPlatform
 
+from .target import Processor
 from .xilinx_platform import Xc7Platform
 
 OSCILLATOR_MHZ = 125
+PROCESSOR = Processor(clock_hz=50_000_000, uart=0)
 
 
 class CoraZ707SPlatform(Xc7Platform, CoraZ7_07SPlatform):

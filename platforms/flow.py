@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from gateware.identification import Identification
 from gateware.program import Program
 from model.artifact import Artifact, open_model, shipped_models
 from model.cache import write_atomically
@@ -22,6 +23,7 @@ from . import generation, report
 from .board import Board, board, boards
 from .board_flow import build_board, check_options
 from .export_ip import export_board_ip
+from .firmware_build import build_firmware
 from .listing import print_boards
 from .options import refuse_unheeded
 from .progress import console as status
@@ -86,6 +88,8 @@ def _build_in(
     if arguments.export:
         paths = export_board_ip(target, artifact, program, clock, directory / "ip")
         output.print("\n".join(map(str, paths)), markup=False, highlight=False, soft_wrap=True)
+    elif arguments.firmware:
+        _build_firmware(artifact, program, target, clock, directory, output)
     elif arguments.timeline:
         _write_timeline(program, arguments, directory, output)
     elif target.budget is None:
@@ -97,6 +101,21 @@ def _build_in(
             return _print_text(artifact, simulator, settings, prompt, arguments, output)
 
         build_board(artifact, program, target, clock, directory, arguments, output, text)
+
+
+def _build_firmware(artifact, program, target, clock, directory, output: Console) -> None:
+    design = target.build_top(program, clock)
+    identification = Identification(
+        artifact.model.config,
+        program.hw,
+        artifact.model.digest,
+        design.build_id,
+        round(design.clock_mhz * 1000),
+    )
+    paths = build_firmware(
+        artifact.model, artifact.name, identification, target.processor, directory
+    )
+    output.print("\n".join(map(str, paths)), markup=False, highlight=False, soft_wrap=True)
 
 
 def _sizes(artifact: Artifact, target: Board, arguments):

@@ -14,6 +14,7 @@ from model.reference import Reference, check_request
 from model.sampling import SamplingSettings
 from model.tokenizer import CharTokenizer
 
+from .context_window import refed_window
 from .simulation import CoreSimulator
 
 FAVOURITE_PROMPT = "ROMEO:"
@@ -67,9 +68,7 @@ class TextGenerator:
             produced += fresh
             if len(produced) >= count or not refeed:
                 return tokenizer.decode(produced), len(produced) < count
-            kept = max(model.config.ctx_len // 2, 1)
-            tokens = (tokens + fresh)[-kept:]
-            settings = dataclasses.replace(settings, seed=(settings.seed + 1) % 2**32)
+            tokens, settings = refed_window(tokens + fresh, model.config.ctx_len, settings)
 
     def _window(self, prompt, count, settings, tokenizer) -> list[int]:
         model, tokens = self.artifact.model, []

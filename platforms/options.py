@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from model.errors import UserError
 
+from .board import boards
 from .target import Board
 
 _FOR_A_BOARD = ("toolchain", "baud", "program")
 _FOR_THE_SIMULATION = ("check", "waveform", "cycles")
-_INSTEAD_OF_A_BUILD = ("export", "timeline", "check")
+_INSTEAD_OF_A_BUILD = ("export", "firmware", "timeline", "check")
 """Each does one thing and ends the run; of two, the first one here counts."""
 
 
@@ -21,6 +22,11 @@ def refuse_unheeded(target: Board, arguments) -> None:
     given = {name for name, value in vars(arguments).items() if value is not None}
     given -= {name for name in given if getattr(arguments, name) is False}
     simulated = target.budget is None
+    if "firmware" in given and target.processor is None:
+        having = ", ".join(name for name, board in boards().items() if board.processor)
+        raise UserError(
+            f"--firmware is for a board with a processor ({having}), not for {target.name}"
+        )
     for option in _FOR_A_BOARD if simulated else _FOR_THE_SIMULATION:
         if option in given:
             wanted = "a board" if simulated else "sim"

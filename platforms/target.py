@@ -16,6 +16,15 @@ from .programming import Programmer
 UART, PROCESSOR = "uart", "processor"
 
 
+@dataclasses.dataclass(frozen=True)
+class Processor:
+    """What firmware must know of a Zynq-7000 board: its clock in Hz, and which of the processor's
+    UARTs, 0 or 1, is at the board's serial port."""
+
+    clock_hz: int
+    uart: int
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Board:
     """A build target.
@@ -43,6 +52,8 @@ class Board:
         UserError if that is more than 0.1 % off. Options of a board with a serial port: ``name``
         of the model, ``baud``.
     programmers : tuple of Programmer
+    processor : Processor or None
+        Of a board whose ``console`` is ``"processor"``.
     variant : str or None
         Which of the board's variants this is.
     variants : mapping of str to Board
@@ -62,6 +73,7 @@ class Board:
     build_platform: Callable[[str], Platform] | None = None
     build_top: Callable[..., Elaboratable] | None = None
     programmers: tuple[Programmer, ...] = ()
+    processor: Processor | None = None
     variant: str | None = None
     variants: Mapping[str, Board] = dataclasses.field(default_factory=dict)
     default_variant: str | None = None

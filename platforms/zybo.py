@@ -14,9 +14,11 @@ from amaranth_boards.resources import (
     SwitchResources,
 )
 
+from .target import Processor
 from .xilinx_platform import Xc7Platform
 
 OSCILLATOR_MHZ = 125
+PROCESSOR = Processor(clock_hz=33_333_333, uart=1)
 LVCMOS33 = Attrs(IOSTANDARD="LVCMOS33")
 
 _RESOURCES = [

@@ -16,10 +16,8 @@ from .axi3_bridge import Axi3Bridge, axi3_signature
 from .board_top import BoardTop
 from .xc7 import XC7
 from .xilinx_clock import XilinxClock
+from .zynq_address import BASE_ADDRESS
 from .zynq_ps7 import ProcessingSystem
-
-BASE_ADDRESS = 0x43C0_0000
-"""Byte address of the registers for the processor, in M_AXI_GP0's 0x4000_0000-0x7FFF_FFFF."""
 
 
 class ZynqSystem(wiring.Component):
@@ -41,7 +39,8 @@ class ZynqSystem(wiring.Component):
     """
 
     def __init__(self, program: Program, *, build_id: int, clock_khz: int, dsp: str):
-        self._hosted = HostedCore(program, build_id=build_id, clock_khz=clock_khz, dsp=dsp)
+        self._program = program
+        self._facts = {"build_id": build_id, "clock_khz": clock_khz, "dsp": dsp}
         super().__init__(
             {
                 "axi": In(axi3_signature()),
@@ -55,7 +54,7 @@ class ZynqSystem(wiring.Component):
         m = Module()
         bridge = Axi3Bridge(BASE_ADDRESS, ADDRESS_WIDTH)
         m.submodules.bridge = ResetInserter(self.reset)(bridge)
-        m.submodules.hosted = hosted = self._hosted
+        m.submodules.hosted = hosted = HostedCore(self._program, **self._facts)
         wiring.connect(m, wiring.flipped(self.axi), bridge.axi)
         wiring.connect(m, bridge.lite, hosted.axi)
         m.d.comb += [
@@ -82,7 +81,12 @@ class ZynqTop(BoardTop):
         self, program: Program, *, platform: type, clock_mhz: Fraction, input_mhz: Fraction
     ):
         super().__init__(
-            program, platform=platform, clock=XilinxClock, clock_mhz=clock_mhz, input_mhz=input_mhz
+            program,
+            platform=platform,
+            clock=XilinxClock,
+            clock_mhz=clock_mhz,
+            input_mhz=input_mhz,
+            facts=(BASE_ADDRESS,),
         )
 
     def elaborate_system(self, m: Module, platform) -> tuple:

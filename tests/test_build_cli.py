@@ -134,6 +134,22 @@ def build(tmp_path, *arguments):
             ["zybo", "--position", "0"],
             "--position is for --timeline; give both, or leave --position out",
         ),
+        *(
+            (
+                [board, "--firmware"],
+                "--firmware is for a board with a processor (zybo, zybo-z7-20, cora-z7), not for "
+                f"{board}",
+            )
+            for board in ("sim", "ulx3s", "arty-a7-35")
+        ),
+        (
+            ["zybo", "--firmware", "--program"],
+            "--program is for a board's build, not for --firmware; leave one of them out",
+        ),
+        (
+            ["zybo", "--firmware", "--timeline"],
+            "--timeline is for a run of its own, not for --firmware; leave one of them out",
+        ),
         (["zybo", "--clock", "0"], "clock must be 1 to 1000 MHz, not 0"),
         (
             ["sim", "--model", TINY, "--timeline", "--position", "6"],

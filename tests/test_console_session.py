@@ -242,8 +242,12 @@ def test_without_a_port_the_ports_are_listed(console_main, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["COM1", "--model", "x"], "--model goes with sim; a board has its model built in"),
+        (
+            ["COM1", "--model", "x"],
+            "--model goes with sim or firmware; a board has its model built in",
+        ),
         (["sim", "--baud", "9600"], "--baud is of a serial port; sim has none"),
+        (["firmware", "--baud", "9600"], "--baud is of a serial port; firmware has none"),
         (["COM1", "--baud", "0"], "baud must be at least 1, not 0; most boards have 115200"),
         (["COM1", "--baud", "x"], "argument --baud: invalid int value: 'x'; see --help"),
     ],

@@ -1,0 +1,121 @@
+"""What an accelerator says about itself, checked against what the host expects."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from gateware.registers import (
+    ACCELERATOR_MAGIC,
+    HASH_WORDS,
+    PROMPT_LEVEL_BITS,
+    TOKEN_BITS,
+)
+from model.arith import SPEC_VERSION
+from model.errors import UserError
+
+from .host_model import HostModel
+from .register_access import RegisterFile
+
+SHOWN_DIGITS = 16
+"""Of a digest, in messages."""
+_MOST = {"VOCAB_SIZE": 2**TOKEN_BITS, "CTX_LEN": 2**PROMPT_LEVEL_BITS - 2}
+"""Largest values that the gateware accepts; of all others, those of a register."""
+
+
+@dataclasses.dataclass(frozen=True)
+class AcceleratorInfo:
+    """The identification registers; shape and sizes as :class:`model.config.ModelConfig` and
+    :class:`gateware.hw_config.HwConfig` name them. ``name`` is the model's, if the host knows it.
+    """
+
+    name: str | None
+    digest: str
+    build_id: int
+    clock_khz: int
+    vocab_size: int
+    d_model: int
+    n_heads: int
+    n_layers: int
+    d_ff: int
+    ctx_len: int
+    rows: int
+    cols: int
+    lanes: int
+
+    def __str__(self) -> str:
+        return "\n".join(
+            (
+                f"model {self.name or 'unknown'}, digest {self.digest[:SHOWN_DIGITS]}, "
+                f"build {self.build_id:08x}",
+                f"n_layers {self.n_layers}, d_model {self.d_model}, n_heads {self.n_heads}, "
+                f"d_ff {self.d_ff}, ctx_len {self.ctx_len}, vocab_size {self.vocab_size}",
+                f"rows {self.rows}, cols {self.cols}, lanes {self.lanes}, "
+                f"clock {self.clock_khz / 1000:g} MHz",
+            )
+        )
+
+
+def identify(registers: RegisterFile, model: HostModel | None) -> AcceleratorInfo:
+    """Read the identification registers.
+
+    Raises
+    ------
+    UserError
+        Naming register, value, what was expected and what to do, if this is no accelerator, one of
+        another version of the integer contract, one with impossible sizes, or not one of ``model``.
+    """
+    magic = registers.word("MAGIC")
+    if magic != ACCELERATOR_MAGIC:
+        raise UserError(
+            f"{registers.name}: MAGIC reads 0x{magic:08X}, expected 0x{ACCELERATOR_MAGIC:08X}; "
+            "there is no accelerator: load its bitstream, and check the address"
+        )
+    version = registers.word("SPEC_VERSION")
+    if version != SPEC_VERSION:
+        raise UserError(
+            f"{registers.name}: SPEC_VERSION reads {version}, expected {SPEC_VERSION}; build the "
+            "bitstream with this version of the program"
+        )
+    words = [registers.word(f"ARTIFACT_HASH_{i}") for i in range(HASH_WORDS)]
+    info = AcceleratorInfo(
+        name=model.name if model else None,
+        digest="".join(f"{word:08x}" for word in words),
+        build_id=registers.word("BUILD_ID"),
+        clock_khz=_size(registers, "CLOCK_KHZ"),
+        vocab_size=_size(registers, "VOCAB_SIZE"),
+        d_model=_size(registers, "D_MODEL"),
+        n_heads=_size(registers, "N_HEADS"),
+        n_layers=_size(registers, "N_LAYERS"),
+        d_ff=_size(registers, "D_FF"),
+        ctx_len=_size(registers, "CTX_LEN"),
+        rows=_size(registers, "ENGINE_ROWS"),
+        cols=_size(registers, "ENGINE_COLS"),
+        lanes=_size(registers, "ARRAY_LANES"),
+    )
+    if model is not None:
+        _check_model(registers.name, info, model)
+    return info
+
+
+def _size(registers: RegisterFile, name: str) -> int:
+    value, most = registers.word(name), _MOST.get(name, 2**32 - 1)
+    if not 1 <= value <= most:
+        raise UserError(
+            f"{registers.name}: {name} reads {value}, expected 1 to {most}; load the bitstream "
+            "again"
+        )
+    return value
+
+
+def _check_model(where: str, info: AcceleratorInfo, model: HostModel) -> None:
+    if info.digest != model.digest.lower():
+        raise UserError(
+            f"{where}: ARTIFACT_HASH reads {info.digest[:SHOWN_DIGITS]}…, expected "
+            f"{model.digest[:SHOWN_DIGITS]}… of {model.name}; load that model's bitstream, or name "
+            "the model of this one"
+        )
+    if info.vocab_size != len(model.vocabulary):
+        raise UserError(
+            f"{where}: VOCAB_SIZE reads {info.vocab_size}, expected {len(model.vocabulary)} of "
+            f"{model.name}; load that model's bitstream"
+        )

@@ -1,0 +1,88 @@
+"""The firmware on an emulated processor with the simulated accelerator, as a link to a console."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from gateware.identification import Identification
+from gateware.program import Program
+from model.artifact import Artifact, open_model
+
+from .board import board
+from .console_link import FIRMWARE, Link
+from .elf_file import read_elf
+from .firmware_build import build_firmware
+from .firmware_model import UART_BASES
+from .flow import DEFAULT_MODEL
+from .progress import working
+from .register_access import RegisterAccess
+from .simulated_registers import BUILD_ID, SimulatedRegisters
+from .sizing import choose_sizes
+from .zynq_emulator import ZynqEmulator
+
+BOARD = "zybo"
+CLOCK_KHZ = 125_000
+LINE_SPEEDUP = 20.0
+"""So that a person does not wait for the emulated line."""
+
+
+class EmulatedLink(Link):
+    """The serial port of an emulated processor; it runs only while somebody reads.
+
+    Parameters
+    ----------
+    emulator : ZynqEmulator
+    """
+
+    name = FIRMWARE
+    hint = "the firmware hangs; please report it"
+    # an emulation loses nothing, but a large model may need minutes for a context
+    patience = 60.0
+    answer_patience = 600.0
+    bench_patience = 3600.0
+    real_time = False
+
+    def __init__(self, emulator: ZynqEmulator):
+        self.emulator = emulator
+
+    def write(self, content: bytes) -> None:
+        self.emulator.uart.arrive(content)
+
+    def read(self, timeout: float) -> bytes:
+        return self.emulator.run()
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+def firmware_emulator(
+    artifact: Artifact, program: Program, registers: RegisterAccess, **options
+) -> ZynqEmulator:
+    """An emulated Zybo with the firmware of a model; ``options`` as of :class:`ZynqEmulator`.
+
+    Raises UserError if Unicorn or a compiler is missing.
+    """
+    processor = board(BOARD).processor
+    identification = Identification(
+        artifact.model.config, program.hw, artifact.model.digest, BUILD_ID, CLOCK_KHZ
+    )
+    with tempfile.TemporaryDirectory() as directory:
+        elf, _ = build_firmware(
+            artifact.model, artifact.name, identification, processor, Path(directory)
+        )
+        loaded = read_elf(elf.read_bytes())
+    return ZynqEmulator(loaded, registers, uart_base=UART_BASES[processor.uart], **options)
+
+
+def emulate(model: str | None) -> EmulatedLink:
+    """The emulated console of a model, with the sizes that ``build.py sim`` takes.
+
+    ``model`` is a name as :func:`open_model` takes it; None: the default. Raises UserError if
+    there is no such model, no compiler, or no Unicorn.
+    """
+    artifact = open_model(DEFAULT_MODEL if model is None else model)
+    program = Program(artifact.model, choose_sizes(artifact.model, board("sim")))
+    with working("compiling the simulation"):
+        registers = SimulatedRegisters(program, clock_khz=CLOCK_KHZ)
+    return EmulatedLink(firmware_emulator(artifact, program, registers, line_speedup=LINE_SPEEDUP))

@@ -1,0 +1,104 @@
+#include "accelerator.h"
+
+#include <stddef.h>
+
+#include "memory_mapped.h"
+#include "model.h"
+#include "registers.h"
+#include "system.h"
+
+static bool released;
+
+uint32_t accelerator_register(uint32_t offset)
+{
+	return load(ACCELERATOR_BASE + offset);
+}
+
+static void set(uint32_t offset, uint32_t value)
+{
+	store(ACCELERATOR_BASE + offset, value);
+}
+
+bool accelerator_reachable(void)
+{
+	if (!fabric_is_configured()) {
+		released = false;
+		return false;
+	}
+	if (!released)
+		fabric_release();
+	released = true;
+	return true;
+}
+
+// Compare registers in a row; whether they are as expected.
+static bool check(struct complaint *found, const char *name, uint32_t offset,
+		  const uint32_t *expected, uint32_t words)
+{
+	bool equal = true;
+	for (uint32_t i = 0; i < words; i++) {
+		found->read[i] = accelerator_register(offset + 4 * i);
+		found->expected[i] = expected[i];
+		equal = equal && found->read[i] == expected[i];
+	}
+	found->words = words;
+	found->name = equal ? NULL : name;
+	return equal;
+}
+
+struct complaint accelerator_identify(void)
+{
+	static const uint32_t magic = EXPECTED_MAGIC, version = EXPECTED_SPEC_VERSION;
+	static const uint32_t digest[DIGEST_WORDS] = EXPECTED_DIGEST;
+	static const uint32_t vocab_size = VOCAB_SIZE, ctx_len = CTX_LEN;
+	struct complaint found;
+	// in this order: if one is wrong, those after it say nothing
+	if (check(&found, "MAGIC", GATEFORMER_MAGIC, &magic, 1) &&
+	    check(&found, "SPEC_VERSION", GATEFORMER_SPEC_VERSION, &version, 1) &&
+	    check(&found, "ARTIFACT_HASH", GATEFORMER_ARTIFACT_HASH_0, digest, DIGEST_WORDS) &&
+	    check(&found, "VOCAB_SIZE", GATEFORMER_VOCAB_SIZE, &vocab_size, 1))
+		check(&found, "CTX_LEN", GATEFORMER_CTX_LEN, &ctx_len, 1);
+	return found;
+}
+
+bool accelerator_start(const uint16_t *prompt, uint32_t length, const struct settings *settings)
+{
+	accelerator_abort();
+	set(GATEFORMER_TEMPERATURE, settings->mult << GATEFORMER_TEMPERATURE_MULT_SHIFT |
+					    settings->shift << GATEFORMER_TEMPERATURE_SHIFT_SHIFT);
+	set(GATEFORMER_TOP_K, settings->top_k);
+	set(GATEFORMER_SEED, settings->seed);
+	set(GATEFORMER_GENERATE_COUNT, settings->count);
+	for (uint32_t i = 0; i < length; i++)
+		set(GATEFORMER_PROMPT, prompt[i]);
+	set(GATEFORMER_CONTROL, GATEFORMER_CONTROL_START_MASK);
+	return !accelerator_errors();
+}
+
+void accelerator_abort(void)
+{
+	set(GATEFORMER_CONTROL,
+	    GATEFORMER_CONTROL_ABORT_MASK | GATEFORMER_CONTROL_CLEAR_ERRORS_MASK);
+}
+
+uint32_t accelerator_output(void)
+{
+	return accelerator_register(GATEFORMER_OUTPUT);
+}
+
+uint32_t accelerator_status(void)
+{
+	return accelerator_register(GATEFORMER_STATUS);
+}
+
+uint32_t accelerator_errors(void)
+{
+	return accelerator_register(GATEFORMER_ERROR);
+}
+
+uint32_t accelerator_cycles(void)
+{
+	uint32_t cycles = accelerator_register(GATEFORMER_CYCLES_LOW);
+	// of an aborted run that had not begun with its program
+	return cycles < START_CYCLES ? 0 : cycles - START_CYCLES;
+}

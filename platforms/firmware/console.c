@@ -1,0 +1,204 @@
+#include "console.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "accelerator.h"
+#include "command.h"
+#include "generation.h"
+#include "line.h"
+#include "print.h"
+#include "registers.h"
+#include "system.h"
+#include "uart.h"
+
+static const uint32_t limits[SETTINGS] = SETTING_LIMITS;
+static const enum message answers[] = ANSWERS;
+static const enum message refusals[] = REFUSALS;
+
+static void end_answer(void)
+{
+	print_message(MESSAGE_EMPTY);
+}
+
+// A line of refusal has been begun; its end, and that of the answer.
+static void end_refusal(const char *advice)
+{
+	print(advice);
+	end_answer();
+}
+
+// After the echo of Enter, or the end of a text.
+static void begin_refusal(void)
+{
+	print("\r\n! ");
+}
+
+// Whether this is the accelerator that the firmware was made for; if not, it has been said.
+static bool ready(void)
+{
+	if (!accelerator_reachable()) {
+		begin_refusal();
+		end_refusal("the fabric has no bitstream; load it, then type /info");
+		return false;
+	}
+	struct complaint complaint = accelerator_identify();
+	if (complaint.name) {
+		begin_refusal();
+		print(complaint.name);
+		for (int i = 0; i < 2; i++) {
+			const uint32_t *words = i ? complaint.expected : complaint.read;
+			print(i ? ", expected " : " reads ");
+			for (uint32_t j = 0; j < complaint.words; j++)
+				print_hexadecimal(words[j]);
+		}
+		end_refusal("; load this firmware's bitstream, then type /info");
+		return false;
+	}
+	numbers[NUMBER_BUILD] = accelerator_register(GATEFORMER_BUILD_ID);
+	numbers[NUMBER_ROWS] = accelerator_register(GATEFORMER_ENGINE_ROWS);
+	numbers[NUMBER_COLS] = accelerator_register(GATEFORMER_ENGINE_COLS);
+	numbers[NUMBER_LANES] = accelerator_register(GATEFORMER_ARRAY_LANES);
+	numbers[NUMBER_CLOCK] = accelerator_register(GATEFORMER_CLOCK_KHZ);
+	return true;
+}
+
+static void refuse_silence(bool bench, enum result result, uint32_t errors)
+{
+	if (bench) {
+		print("! ");
+	} else {
+		uart_send(ETX);
+		begin_refusal();
+	}
+	if (result == SILENT) {
+		end_refusal("the core does not answer; reset the board");
+		return;
+	}
+	print("the core refuses: ERROR reads ");
+	print_hexadecimal(errors);
+	end_refusal("; reset the board");
+}
+
+static void answer_with_generation(const uint16_t *prompt, uint32_t length, bool bench)
+{
+	static const enum message endings[] = ENDINGS;
+	const struct multiplier *multiplier = &multipliers[numbers[NUMBER_TEMPERATURE]];
+	uint32_t count = numbers[NUMBER_TOKENS];
+	struct settings settings = {
+		.mult = bench ? 0 : multiplier->mult,
+		.shift = bench ? 0 : multiplier->shift,
+		.top_k = numbers[NUMBER_TOP_K],
+		.seed = numbers[NUMBER_SEED],
+		.count = bench || !count ? COUNT_LIMIT : count,
+	};
+	struct generation done;
+	if (!ready())
+		return;
+	print_message(bench ? MESSAGE_BENCH : MESSAGE_PROMPT);
+	enum result result = generate(prompt, length, &settings, bench, &done);
+	if (settings.mult)
+		numbers[NUMBER_SEED]++;
+	if (result == SILENT || result == REFUSED) {
+		refuse_silence(bench, result, done.errors);
+		return;
+	}
+	if (bench && result != STOPPED) {
+		print("# wall clock ");
+		print_decimal(microseconds_of_ticks(done.ticks));
+		print(" us\r\n");
+	}
+	numbers[NUMBER_PROMPT] = length;
+	numbers[NUMBER_TEXT] = done.tokens;
+	numbers[NUMBER_CYCLES] = done.cycles;
+	numbers[NUMBER_WAITING] = 0; // the tokens are taken as they come
+	print_message(bench ? MESSAGE_COUNTS : MESSAGE_COUNTS_AFTER_TEXT);
+	print_message(endings[result]);
+}
+
+static void obey(void)
+{
+	static const uint16_t zero[] = {0};
+	struct command command = command_read(line.values, line.length, limits);
+	if (command.refused) {
+		print_message(refusals[command.code]);
+	} else if (command.code == COMMAND_BENCH) {
+		answer_with_generation(zero, 1, true);
+	} else if (command.code != COMMAND_INFO || ready()) {
+		if (command.has_argument)
+			numbers[command.code] = command.value;
+		print_message(answers[command.code]);
+	}
+}
+
+static void answer(void)
+{
+	if (line.failed)
+		print_message(line.refusal);
+	else if (!line.length)
+		end_answer();
+	else if (line.command)
+		obey();
+	else
+		answer_with_generation(line.values, line.length, false);
+}
+
+static void handle(int item)
+{
+	switch (line_look(item)) {
+	case LINE_NOTHING:
+		break;
+	case LINE_ECHO:
+		uart_send(item);
+		line_add(item);
+		break;
+	case LINE_RUBOUT:
+		print_message(MESSAGE_RUBOUT);
+		break;
+	case LINE_ERASED:
+		print_message(MESSAGE_ERASED);
+		line_clear();
+		break;
+	case LINE_ENTERED:
+		answer();
+		line_clear();
+	}
+}
+
+static _Noreturn void answer_lines(void)
+{
+	line_clear();
+	for (;;) {
+		int item = uart_take();
+		if (uart_interrupted) {
+			line_clear();
+			line_forget_cr();
+			end_answer();
+		} else if (item >= 0) {
+			handle(item);
+		}
+	}
+}
+
+_Noreturn void console_run(void)
+{
+	static const uint32_t values[SETTINGS] = SETTING_DEFAULTS;
+	for (uint32_t i = 0; i < SETTINGS; i++)
+		numbers[i] = values[i];
+	if (ready())
+		print_message(MESSAGE_WELCOME);
+	answer_lines();
+}
+
+_Noreturn void console_fault(uint32_t kind, uint32_t address)
+{
+	static const char *const kinds[] = {
+		"undefined instruction", "supervisor call", "prefetch abort", "data abort", "interrupt",
+	};
+	begin_refusal();
+	print(kinds[kind]);
+	print(" at ");
+	print_hexadecimal(address);
+	end_refusal("; load this firmware's bitstream, then type /info");
+	answer_lines();
+}

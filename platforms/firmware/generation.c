@@ -1,0 +1,112 @@
+#include "generation.h"
+
+#include "model.h"
+#include "registers.h"
+#include "system.h"
+#include "uart.h"
+
+#define PATIENCE_MS 2000 // without any progress, after which the core is given up
+#define BUSY GATEFORMER_STATUS_BUSY_MASK
+
+// Tokens are taken as they come, so that the core waits for nobody, and sent from here.
+static uint16_t tokens[CTX_LEN + 1];
+static uint64_t patience, deadline;
+static uint32_t seen; // STATUS, when there was progress last
+
+static void renew(void)
+{
+	deadline = now() + patience;
+}
+
+// Send what there is room for of a token's text, from byte *sent on; whether that was all.
+static bool send_text(uint32_t token, uint32_t *sent)
+{
+	const uint8_t *text = token_texts[token];
+	while (*sent < text[0]) {
+		if (!uart_has_room())
+			return false;
+		uart_send(text[1 + (*sent)++]);
+	}
+	*sent = 0;
+	return true;
+}
+
+// What the core is at, while it has no token: SILENT, REFUSED, or else go on.
+static enum result look(struct generation *generation)
+{
+	uint32_t status = accelerator_status();
+	if (status & GATEFORMER_STATUS_ERROR_MASK) {
+		generation->errors = accelerator_errors();
+		return REFUSED;
+	}
+	if (status != seen) {
+		seen = status;
+		renew();
+	}
+	return now() < deadline ? ENDED_BY_COUNT : SILENT;
+}
+
+// The last token has come: wait until the core is done.
+static enum result finish(struct generation *generation)
+{
+	uint32_t status;
+	renew();
+	while (!((status = accelerator_status()) & GATEFORMER_STATUS_DONE_MASK))
+		if (now() >= deadline)
+			return SILENT;
+	generation->cycles = accelerator_cycles();
+	return status & GATEFORMER_STATUS_CONTEXT_FULL_MASK ? ENDED_BY_CONTEXT : ENDED_BY_COUNT;
+}
+
+static enum result broken_off(enum result result, struct generation *generation)
+{
+	accelerator_abort();
+	generation->cycles = accelerator_cycles();
+	return result;
+}
+
+enum result generate(const uint16_t *prompt, uint32_t length, const struct settings *settings,
+		     bool silent, struct generation *generation)
+{
+	uint32_t taken = 0, byte = 0;
+	enum result ending = STOPPED;
+	bool last = false;
+	*generation = (struct generation){0, 0, 0, 0};
+	patience = ticks_of_milliseconds(PATIENCE_MS); // once: a division is long
+	uint64_t started = now();
+	if (!accelerator_start(prompt, length, settings)) {
+		generation->errors = accelerator_errors();
+		return broken_off(REFUSED, generation);
+	}
+	seen = 0;
+	renew();
+	while (!last || generation->tokens < taken) {
+		uint32_t output = last ? 0 : accelerator_output();
+		if (output & GATEFORMER_OUTPUT_VALID_MASK) {
+			uint32_t token = output & GATEFORMER_OUTPUT_TOKEN_MASK;
+			if (token >= VOCAB_SIZE || taken > CTX_LEN)
+				return broken_off(SILENT, generation);
+			tokens[taken++] = token;
+			renew();
+			last = output & GATEFORMER_OUTPUT_LAST_MASK;
+			if (last) {
+				generation->ticks = now() - started;
+				ending = finish(generation);
+				if (ending == SILENT)
+					return broken_off(SILENT, generation);
+			}
+		} else if (!last) {
+			enum result state = look(generation);
+			if (state != ENDED_BY_COUNT)
+				return broken_off(state, generation);
+		}
+		uart_poll();
+		if (uart_interrupted && !byte)
+			return broken_off(STOPPED, generation);
+		if (silent)
+			generation->tokens = taken;
+		else if (generation->tokens < taken && send_text(tokens[generation->tokens], &byte))
+			generation->tokens++;
+	}
+	return ending;
+}

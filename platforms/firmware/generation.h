@@ -1,0 +1,23 @@
+// One generation: prompt to the accelerator, tokens to text, counts.
+#ifndef GENERATION_H
+#define GENERATION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "accelerator.h"
+
+enum result { ENDED_BY_COUNT, ENDED_BY_CONTEXT, STOPPED, SILENT, REFUSED };
+
+struct generation {
+	uint32_t tokens;  // generated; with text, those of which the text was sent
+	uint32_t cycles;
+	uint64_t ticks;	  // from start to the last token
+	uint32_t errors;  // the register ERROR, if REFUSED
+};
+
+// Generate, and send the text unless silent; a Ctrl-C stops it.
+enum result generate(const uint16_t *prompt, uint32_t length, const struct settings *settings,
+		     bool silent, struct generation *generation);
+
+#endif

@@ -1,0 +1,29 @@
+// The line that is being typed: characters to tokens; docs/console.md has the rules.
+#ifndef LINE_H
+#define LINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "model.h"
+
+// What the console has to say next.
+enum line_event { LINE_NOTHING, LINE_ECHO, LINE_RUBOUT, LINE_ERASED, LINE_ENTERED };
+
+extern struct line {
+	uint16_t values[LINE_DEPTH]; // tokens or, of a command, bytes
+	uint32_t length;
+	bool command, failed;
+	enum message refusal; // for the first error, if failed
+} line;
+
+// What an item of the queue asks for. LINE_ECHO: send the byte, then call line_add() with it.
+enum line_event line_look(int item);
+void line_add(uint8_t byte);
+
+void line_clear(void);
+
+// An LF that comes next is an Enter whatever came before.
+void line_forget_cr(void);
+
+#endif

@@ -1,0 +1,315 @@
+"""The firmware, byte for byte as docs/console.md says, on an emulated processor."""
+
+import random
+
+import pytest
+
+from gateware.registers import register
+from platforms.console_bench import run_bench
+from platforms.console_client import ConsoleClient
+from platforms.emulated_console import EmulatedLink
+from platforms.emulated_uart import DAMAGED
+from platforms.simulated_registers import BusError
+from platforms.zynq_emulator import REFERENCE_HZ
+from tests.console_model import HELP, MARK
+from tests.fake_registers import MASKS, FakeRegisters
+from tests.firmware_bench import (
+    CTRL_C,
+    END,
+    Device,
+    emulator,
+    firmware_model,
+    identification,
+)
+from tests.small_accelerator import predicted_cycles, simulated_registers
+from tests.stand_in_core import NAME, VOCABULARY
+from tests.test_console_protocol import random_items
+
+CTX_LEN = 24
+CHARACTERS = [text for text in VOCABULARY if text and text not in "\n\x7f\\"]
+LOST = b"! bytes were lost or damaged; line ignored\r\n"
+SLOW_NS = 1e6
+"""Of an access, where seconds of the processor's time are to pass quickly."""
+
+
+@pytest.fixture
+def device():
+    return Device()
+
+
+@pytest.fixture
+def pair(device):
+    """A function that asks the device, checks its answer against the model's, and returns it."""
+    model = firmware_model()
+
+    def ask(items):
+        expected = b"".join(map(model.handle, items))
+        assert device.ask(items) == expected
+        return expected
+
+    return ask
+
+
+class TestStart:
+    def test_banner(self, device):
+        first = f"\r\n# model {NAME}, digest {identification().digest[:16]}, build 51a1a7ed\r\n"
+        assert device.welcome == first.encode() + END
+
+    def test_the_line_has_its_speed(self, device):
+        rate = REFERENCE_HZ / device.emulator.uart.baud_cycles
+        assert abs(rate / 115_200 - 1) < 0.001
+
+    def test_info_and_help(self, pair, device):
+        pair(b"/info\r")
+        expected = HELP.format(vocab_size=64).replace("\n", "\r\n").encode()
+        assert device.ask(b"/help\r") == b"/help\r\n" + expected + END
+
+    def test_another_build_of_the_same_model_is_shown_as_it_is(self):
+        device = Device(facts=identification(build_id=0xB1D, clock_khz=1))
+        assert device.welcome.endswith(b", build 51a1a7ed\r\n" + END)
+        answer = device.ask(b"/info\r").split(b"\r\n")
+        assert answer[3] == b"# rows 2, cols 4, lanes 4, packing unknown, clock 125 MHz"
+
+    @pytest.mark.parametrize(
+        "kilohertz, shown", [(125_000, "125"), (12_500, "12.5"), (33_333, "33.333"), (500, "0.5")]
+    )
+    def test_clock(self, kilohertz, shown):
+        constants = identification(clock_khz=kilohertz).constants
+        device = Device(FakeRegisters(**constants))
+        assert f", clock {shown} MHz\r\n".encode() in device.ask(b"/info\r")
+
+
+class TestText:
+    @pytest.mark.parametrize(
+        "settings", [(0, 0, 1), (0.8, 0, 2), (1.3, 5, 7), (2.55, 64, 2**32 - 1)]
+    )
+    def test_the_references_text(self, pair, settings):
+        temperature, top_k, seed = settings
+        pair(f"/temperature {temperature}\r/top-k {top_k}\r/seed {seed}\r/tokens 7\r".encode())
+        rng = random.Random(seed)
+        for length in (1, CTX_LEN, *(rng.randint(1, CTX_LEN) for _ in range(18))):
+            prompt = "".join(rng.choices(CHARACTERS, k=length))
+            pair(prompt.replace("/", "\\/").encode() + b"\r")
+        pair(b"/seed\r")
+
+    def test_until_the_context_is_full(self, pair):
+        answer = pair(b"/temperature 0\rabc\r")
+        cycles = predicted_cycles(3, CTX_LEN - 2)
+        assert b"text 22 tokens, %d cycles, 0 waiting, end: context" % cycles in answer
+        pair(b"/tokens 22\rabc\r/tokens 21\rabc\r/tokens 23\rabc\r")
+
+    def test_bench(self, device, pair):
+        answer = pair(b"/seed 9\r/temperature 1\r/tokens 3\r/bench\r/seed\r")
+        cycles = predicted_cycles(1, CTX_LEN)
+        assert b"# prompt 1 tokens, text 24 tokens, %d cycles, 0 wait" % cycles in answer
+        (wall_clock,) = device.wall_clocks
+        assert cycles / 125 <= wall_clock < 1.2 * cycles / 125
+
+    def test_a_text_that_waits_for_the_line_costs_no_cycles(self):
+        """At the real speed the line is the slowest by far; the core does not notice."""
+        slow, model = Device(speedup=2.0), firmware_model()
+        items = b"/tokens 9\rab\r"
+        assert slow.ask(items) == b"".join(map(model.handle, items))
+
+    def test_the_console_s_program(self):
+        client = ConsoleClient(EmulatedLink(emulator()))
+        client.synchronize()
+        client.ask("/temperature 0")
+        table, prompt = run_bench(client, lambda: False)
+        assert table.row_count > 4 and prompt == r"\n"
+        assert client.ask("/seed").information == ("seed 1",)
+
+
+class TestTyping:
+    def test_marks(self, device):
+        for where in range(4):
+            content = [*b"abc"]
+            content.insert(where, MARK)
+            assert device.ask([*content, 0x0D]) == b"abc\r\n" + LOST + END
+
+    def test_editing(self, pair):
+        pair(b"/sex\bed\x7f\x7fed\rabc\x15Z\x15\r/i\b\b/seed\r")
+        pair("abZä€".encode() + b"\b\b\b\bcd\ra\\x\b\bb\ra\\n\bn\\/\\\\\b\b\b\b\r")
+        pair("é€\\n😀".encode() + b"\b\b\b\b\b\b\\/a\r")
+        pair(b"a" * (CTX_LEN + 5) + 5 * b"\b" + b"\r")
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_fuzz(self, seed):
+        assert fuzzed_lines(seed, 60) >= 60
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("seed", range(4))
+    def test_ten_thousand_fuzzed_lines(self, seed):
+        assert fuzzed_lines(100 + seed, 2500) >= 2500
+
+
+def fuzzed_lines(seed: int, least: int) -> int:
+    """Lines that were entered: random ones, noise, breaks; now and then Ctrl-C at any moment."""
+    rng, device, model, entered = random.Random(seed), Device(), firmware_model(), 0
+    while entered < least:
+        items = random_items(rng)
+        entered += sum(item in (0x0D, 0x0A) for item in items)
+        assert device.ask(items) == b"".join(map(model.handle, items)), (seed, entered)
+        if rng.random() < 0.1:
+            interrupt_somewhere(rng, device)
+            model.interrupt()
+            lines = b"".join(
+                b"/%s %s\r" % (name.encode(), setting.shown().encode())
+                for name, setting in model.settings.items()
+            )
+            assert device.ask(lines) == b"".join(map(model.handle, lines))
+    return entered
+
+
+def interrupt_somewhere(rng, device) -> None:
+    """Lines, and a Ctrl-C that comes while some of them wait and one may be generating."""
+    lines = b"".join(rng.choice([b"ab\r", b"/bench\r", b"/info\r", b"ab\r\n"]) for _ in range(9))
+    device.emulator.uart.arrive([*lines[: rng.randrange(1, len(lines))], CTRL_C])
+    assert device.emulator.run().endswith(END)
+    assert not simulated_registers().busy
+
+
+class TestInterruption:
+    def test_ctrl_c_stops_and_the_next_text_is_right(self, device):
+        """It comes after more and more other bytes, so at all stages of a generation."""
+        stopped = 0
+        for before in range(0, 200, 12):
+            device.emulator.uart.arrive([*b"/tokens 0\r/seed 7\rab\r", *b"x" * before, CTRL_C])
+            answer = device.emulator.run()
+            assert answer.endswith(END)
+            assert not simulated_registers().busy
+            stopped += b"end: stopped\r\n" in answer
+        assert 3 < stopped < 17
+        model = firmware_model()
+        items = b"/seed 7\rab\r"
+        assert device.ask(items) == b"".join(map(model.handle, items))
+
+    def test_ctrl_c_without_an_answer_under_way(self, device):
+        assert device.ask([CTRL_C]) == b"\r\n" + END
+        assert device.ask([*b"abc", CTRL_C]) == b"abc\r\n" + END
+        # an LF after it is an Enter of its own, also if there was a CR before
+        for byte in (0x0D, CTRL_C, 0x0A):
+            assert device.ask([byte]) == b"\r\n" + END
+
+    def test_bytes_during_a_generation_wait(self, pair):
+        pair(b"ab\r/seed\rabc\r\n\nZ\r")
+
+    def test_a_break_during_a_generation_is_told(self):
+        device = Device(speedup=2.0)
+        device.emulator.uart.arrive([*b"ab\r/se", DAMAGED, *b"ed\r/seed 3\r"])
+        answer = device.emulator.run()
+        assert b"/seed\r\n" + LOST + END in answer
+        assert answer.endswith(b"/seed 3\r\n# seed 3\r\n" + END)
+
+    def test_queue_overflow_is_told(self):
+        device = Device(speedup=20.0)
+        lines = b"".join(b"/seed %d\r" % number for number in range(10, 60))
+        answer = device.ask(b"/help\r" * 4 + b"/bench\r" + lines + b"x" * 300)
+        answer += device.ask(b"\r/seed\r")
+        assert answer.count(LOST) >= 1
+        assert answer.endswith(END)
+
+
+class TestFaults:
+    @pytest.mark.parametrize(
+        "changes, said",
+        [
+            ({"MAGIC": 0xDEADBEEF}, "MAGIC reads deadbeef, expected 31465447"),
+            ({"SPEC_VERSION": 2}, "SPEC_VERSION reads 00000002, expected 00000001"),
+            ({"VOCAB_SIZE": 65}, "VOCAB_SIZE reads 00000041, expected 00000040"),
+            ({"CTX_LEN": 25}, "CTX_LEN reads 00000019, expected 00000018"),
+            ({"ARTIFACT_HASH_0": 0x01234567}, "ARTIFACT_HASH reads 01234567{0}{1}, expected {2}"),
+            ({"ARTIFACT_HASH_7": 0}, "ARTIFACT_HASH reads {3}{0}00000000, expected {2}"),
+        ],
+    )
+    def test_another_accelerator_is_refused(self, changes, said):
+        digest = identification().digest
+        refusal = f"\r\n! {said}; load this firmware's bitstream, then type /info\r\n".format(
+            digest[8:56], digest[56:], digest, digest[:8]
+        ).encode()
+        right = identification().constants
+        registers = FakeRegisters(**(right | changes))
+        device = Device(registers)
+        assert device.welcome == refusal + END
+        for line in (b"ab", b"/bench", b"/info"):
+            assert device.ask(line + b"\r") == line + refusal + END
+        assert device.ask(b"/seed 5\r") == b"/seed 5\r\n# seed 5\r\n" + END
+        # nothing was written but the way to the fabric
+        assert registers.written == []
+        registers.words |= FakeRegisters(**right).words
+        assert device.ask(b"/info\r").startswith(b"/info\r\n# model ")
+
+    def test_no_bitstream(self):
+        device = Device(configured=False)
+        refusal = b"\r\n! the fabric has no bitstream; load it, then type /info\r\n" + END
+        assert device.welcome == refusal
+        assert device.ask(b"ab\r") == b"ab" + refusal
+        device.emulator.configured = True
+        assert device.ask(b"/info\r").startswith(b"/info\r\n# model ")
+        model = firmware_model()
+        assert device.ask(b"ab\r") == b"".join(map(model.handle, b"ab\r"))
+
+    @pytest.mark.parametrize("line, text", [(b"ab", b"\x02\x03\r\n"), (b"/bench", b"")])
+    def test_a_core_that_never_answers(self, line, text):
+        registers = FakeRegisters(STATUS=1, **identification().constants)
+        device = Device(registers)
+        device.emulator.access_ns = SLOW_NS
+        before = device.emulator.seconds
+        refusal = b"! the core does not answer; reset the board\r\n"
+        assert device.ask(line + b"\r") == line + b"\r\n" + text + refusal + END
+        assert 2 <= device.emulator.seconds - before < 3
+        offset, word = registers.written[-1]
+        assert offset == register("CONTROL").offset and word & 2  # aborted
+        assert device.ask(b"/tokens\r") == b"/tokens\r\n# tokens 0\r\n" + END
+
+    def test_a_core_that_dies_within_a_text(self):
+        answers = [1 << 31 | 5, 1 << 31 | 6]
+        registers = FakeRegisters(STATUS=1, **identification().constants)
+        registers.other = lambda offset: (
+            answers.pop(0) if offset == register("OUTPUT").offset and answers else 0
+        )
+        device = Device(registers)
+        device.emulator.access_ns = SLOW_NS
+        text = "".join(VOCABULARY[token] for token in (5, 6)).encode()
+        assert device.ask(b"ab\r").startswith(b"ab\r\n\x02" + text + b"\x03\r\n! the core does")
+
+    def test_errors_of_the_core_are_told(self):
+        registers = FakeRegisters(ERROR=0x81, **identification().constants)
+        assert Device(registers).ask(b"ab\r") == (
+            b"ab\r\n\x02\x03\r\n! the core refuses: ERROR reads 00000081; reset the board\r\n" + END
+        )
+
+    @pytest.mark.parametrize("name", ["MAGIC", "OUTPUT", "STATUS"])
+    def test_a_refused_access(self, name):
+        """What answers there is something else: the processor gets a data abort, and goes on."""
+
+        class Refusing(FakeRegisters):
+            def read(self, offset):
+                if offset == register(name).offset:
+                    raise BusError("DECERR")
+                return super().read(offset)
+
+        device = Device(Refusing(**identification().constants))
+        device.emulator.access_ns = SLOW_NS
+        for _ in range(2):
+            answer = device.ask(b"ab\r")
+            assert b"\r\n! data abort at 001" in answer
+            assert answer.endswith(b"; load this firmware's bitstream, then type /info\r\n" + END)
+        assert device.ask(b"/seed\r").startswith(b"/seed\r\n# seed ")
+
+    @pytest.mark.parametrize("seed", range(12))
+    def test_random_registers(self, seed):
+        """Whatever they say, every line gets an answer."""
+        rng = random.Random(seed)
+        legal = seed % 3 > 0
+        registers = FakeRegisters(
+            lambda offset: rng.getrandbits(32) & (MASKS[offset] if legal else 0xFFFFFFFF),
+            **identification().constants,
+        )
+        if seed % 2:
+            registers.words[register("ERROR").offset] = 0
+        device = Device(registers)
+        device.emulator.access_ns = SLOW_NS
+        for line in (b"ab", b"/bench", b"/info", b"/seed 3"):
+            answer = device.ask(line + b"\r")
+            assert answer.startswith(line + b"\r\n") and answer.endswith(END)

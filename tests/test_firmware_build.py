@@ -1,0 +1,128 @@
+"""Firmware is reproducible, whoever builds it; what keeps it from being built is one line."""
+
+import importlib.util
+import re
+import shutil
+import struct
+
+import pytest
+
+from gateware.identification import Identification
+from gateware.register_documents import header
+from gateware.registers import REGISTERS
+from model import compiler
+from model.errors import UserError
+from platforms import firmware_build
+from platforms.board import board, boards
+from platforms.elf_file import read_elf
+from platforms.firmware_build import ARM_C, SOURCES, build_firmware
+from platforms.target import PROCESSOR
+from tests.small_accelerator import artifact, program
+from tests.test_build_cli import SIZES, TINY, build
+
+LOAD_ADDRESS = 0x0010_0000
+
+
+def built(directory, name="tiny", processor=None):
+    model = artifact().model
+    identification = Identification(model.config, program().hw, model.digest, 1, 125_000)
+    directory.mkdir(exist_ok=True)
+    processor = processor or board("zybo").processor
+    paths = build_firmware(model, name, identification, processor, directory)
+    return [path.read_bytes() for path in paths]
+
+
+def test_two_builds_give_the_same_bytes(tmp_path):
+    first = built(tmp_path / "one")
+    assert built(tmp_path / "two") == first
+    assert sorted(path.name for path in (tmp_path / "two").iterdir()) == [
+        "gateformer.bin",
+        "gateformer.elf",
+    ]
+    assert built(tmp_path / "three", name="other") != first
+
+
+def test_the_image_is_the_program_in_memory(tmp_path):
+    elf, image = built(tmp_path)
+    loaded = read_elf(elf)
+    ((address, content, size),) = loaded.segments
+    assert address == LOAD_ADDRESS and content == image and size > len(image)
+    assert address <= loaded.entry < address + len(image)
+    # U-Boot's go begins at the first byte: a branch to the entry
+    (branch,) = struct.unpack_from("<I", image)
+    assert branch >> 24 == 0xEA
+    assert LOAD_ADDRESS + 8 + 4 * (branch & 0xFFFFFF) == loaded.entry
+    assert b"tiny" not in image  # texts are 16-bit entries
+    assert "tiny".encode("utf-16-le") in image
+
+
+def test_each_board_has_its_serial_port(tmp_path):
+    images = {name: built(tmp_path, processor=board(name).processor)[1] for name in ZYNQ}
+    assert images["zybo"] == images["zybo-z7-20"] != images["cora-z7"]
+    assert [board(name).processor.uart for name in ZYNQ] == [1, 1, 0]
+
+
+ZYNQ = [name for name, target in boards().items() if target.console == PROCESSOR]
+
+
+def test_boards_with_a_processor_state_it():
+    assert [name for name, target in boards().items() if target.processor] == ZYNQ
+
+
+def test_registers_come_from_the_declaration():
+    """No offset, mask or shift of the accelerator's is written in the sources."""
+    defined = set(re.findall(r"#define (GATEFORMER_\w+)", header(REGISTERS)))
+    text = "".join(path.read_text() for path in SOURCES.glob("*.[chS]"))
+    used = set(re.findall(r"\bGATEFORMER_\w+", text))
+    assert used and used <= defined
+    assert "0x43C" not in text.upper()
+
+
+@pytest.mark.skipif(not shutil.which("arm-none-eabi-gcc"), reason="there is no arm-none-eabi-gcc")
+def test_the_other_compiler_builds_it_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("ARM_CC", "arm-none-eabi-gcc")
+    first = built(tmp_path / "one")
+    assert built(tmp_path / "two") == first
+
+
+def test_no_compiler(tmp_path, monkeypatch):
+    monkeypatch.delenv("ARM_CC", raising=False)
+    monkeypatch.setattr(compiler.shutil, "which", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError) as error:
+        built(tmp_path)
+    assert str(error.value) == (
+        "no ARM C compiler found (arm-none-eabi-gcc or $ARM_CC), which the firmware needs; "
+        "install one, or: pip install ziglang"
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_installed_compiler_comes_first(monkeypatch):
+    monkeypatch.delenv("ARM_CC", raising=False)
+    monkeypatch.setattr(compiler.shutil, "which", lambda name: f"/bin/{name}")
+    assert compiler.find_compiler(ARM_C, "x") == ["arm-none-eabi-gcc"]
+
+
+def test_an_interrupted_build_leaves_nothing(tmp_path, monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(firmware_build, "run_tool", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        built(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_command(tmp_path):
+    result = build(tmp_path, "zybo", "--model", TINY, *SIZES, "--firmware")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines() == ["build/zybo/gateformer.elf", "build/zybo/gateformer.bin"]
+    image = (tmp_path / "build/zybo/gateformer.bin").read_bytes()
+    assert read_elf((tmp_path / "build/zybo/gateformer.elf").read_bytes()).image() == image
+
+
+@pytest.mark.parametrize("content", [b"", b"\x7fELF\x02\x01", b"MZ"])
+def test_no_elf_file(content):
+    with pytest.raises(ValueError, match=r"^no 32-bit little-endian ELF file$"):
+        read_elf(content)
