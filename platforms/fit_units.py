@@ -123,7 +123,7 @@ def _array(program: SizedProgram) -> UnitFacts:
         flip_flops={
             "lanes": lanes,
             "accumulator bits": lanes * acc_width,
-            "tree bits": tree.registers,
+            "register bits": tree.registers + len(banks) * lanes * ACT_BITS,
             "rows": layout.rows,
             "groups": groups,
             "unit": 1,

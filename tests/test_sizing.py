@@ -42,7 +42,7 @@ def test_given_sizes_are_kept(shipped):
 
 
 def test_an_invalid_size_is_reported_as_such(shipped):
-    with pytest.raises(UserError, match=r"^cols must be an integer of at least 1, not 0$"):
+    with pytest.raises(UserError, match=r"^cols must be an integer from 1 to 8,192, not 0$"):
         choose_sizes(shipped, ZYBO, cols=0)
 
 
