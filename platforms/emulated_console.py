@@ -26,6 +26,9 @@ CLOCK_KHZ = 125_000
 LINE_SPEEDUP = 20.0
 """So that a person does not wait for the emulated line."""
 
+SLICE = 0.1
+"""Seconds of emulation after which what was sent is shown, and Ctrl-C heeded."""
+
 
 class EmulatedLink(Link):
     """The serial port of an emulated processor; it runs only while somebody reads.
@@ -50,7 +53,7 @@ class EmulatedLink(Link):
         self.emulator.uart.arrive(content)
 
     def read(self, timeout: float) -> bytes:
-        return self.emulator.run()
+        return self.emulator.run(pause_after=min(timeout, SLICE))
 
     def close(self) -> None:
         """Nothing to give back."""

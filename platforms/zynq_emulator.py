@@ -9,6 +9,7 @@ while the processor does. Sources: UG585, "Zynq-7000 TRM", chapter 4 and appendi
 from __future__ import annotations
 
 import dataclasses
+import time
 
 from gateware.registers import register
 from model import optional
@@ -118,6 +119,7 @@ class ZynqEmulator:
         self._unlocked = False
         self._timer_begin = 0.0
         self._polls = 0
+        self._pause_at: float | None = None
         self._core_seconds, self._active = 0.0, False
         self._uc = uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_ARM)
         uc.ctl_set_cpu_model(arm_const.UC_CPU_ARM_CORTEX_A9)
@@ -140,10 +142,14 @@ class ZynqEmulator:
             uc.hook_add(unicorn.UC_HOOK_BLOCK, self._count)
         self._pc = program.entry
 
-    def run(self, max_seconds: float = 60.0) -> bytes:
+    def run(self, max_seconds: float = 60.0, *, pause_after: float | None = None) -> bytes:
         """Run until the program waits for bytes, and no longer; what it has sent since the last
-        time. Raises RuntimeError if it does something else after ``max_seconds`` of its time."""
+        time. With ``pause_after``, no longer than so many seconds of the caller's time, either.
+
+        Raises RuntimeError if it does something else after ``max_seconds`` of its time.
+        """
         self._end, self._polls, self._late = self.seconds + max_seconds, 0, False
+        self._pause_at = None if pause_after is None else time.monotonic() + pause_after
         self._stopped = False
         while not self._stopped:
             self._fault = None
@@ -267,7 +273,8 @@ class ZynqEmulator:
         self._check_time()
         self.uart.advance(self.seconds * REFERENCE_HZ)
         self._polls = self._polls + 1 if offset == STATUS and self.uart.quiet else 0
-        if self._polls >= IDLE_POLLS:
+        paused = self._pause_at is not None and time.monotonic() >= self._pause_at
+        if self._polls >= IDLE_POLLS or (paused and offset == STATUS):
             self._polls = 0
             self._stop()
         return self.uart.read(offset)

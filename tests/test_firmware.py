@@ -184,6 +184,20 @@ class TestInterruption:
         items = b"/seed 7\rab\r"
         assert device.ask(items) == b"".join(map(model.handle, items))
 
+    def test_text_comes_in_pieces(self, device):
+        """As a person's console reads: with pauses, for what was sent until then."""
+        device.emulator.uart.arrive([*b"/tokens 0\r/seed 7\rab\r"])
+        pieces = []
+        for _ in range(5_000):
+            pieces.append(device.emulator.run(pause_after=0.002))
+            whole = b"".join(pieces)
+            if b"end: " in whole and whole.endswith(END):
+                break
+        assert sum(map(bool, pieces)) > 3
+        model = firmware_model()
+        items = b"/tokens 0\r/seed 7\rab\r"
+        assert whole == b"".join(map(model.handle, items))
+
     def test_ctrl_c_without_an_answer_under_way(self, device):
         assert device.ask([CTRL_C]) == b"\r\n" + END
         assert device.ask([*b"abc", CTRL_C]) == b"abc\r\n" + END
