@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, unsigned
+from amaranth.hdl import Cat, Module, unsigned
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from .delay import delayed
-from .layout import ceil_div
+from .memory_banks import banked_word
 from .registered_read import COLLISION_FREE, registered_read
-
-BANK_UNIT = 512
-"""Words of a block memory at its greatest width, in every family (UG473, FPGA-TN-02204, UG285)."""
-
-
-def bank_depths(depth: int) -> list[int]:
-    """Depths of a memory's banks, the largest first; their addresses follow each other.
-
-    Powers of two of :data:`BANK_UNIT` but for the last: synthesis makes each of blocks side by
-    side, which nothing has to choose between, and together they take as many blocks as one would.
-    """
-    units = ceil_div(depth, BANK_UNIT)
-    banks = [BANK_UNIT << i for i in reversed(range(units.bit_length())) if units >> i & 1]
-    return [*banks[:-1], depth - sum(banks[:-1])]
 
 
 class GroupMemory(wiring.Component):
@@ -43,7 +28,8 @@ class GroupMemory(wiring.Component):
         One unsigned integer per word, group 0 least significant; its length is the depth.
     ram_style : str
         For synthesis. ``"block"``: ``word`` comes 2 cycles after its address, each bank
-        (:func:`bank_depths`) with an output register. ``"distributed"`` (LUTs): 1 cycle.
+        (:func:`.memory_banks.bank_depths`) with an output register. ``"distributed"`` (LUTs): 1
+        cycle.
 
     Members
     -------
@@ -68,29 +54,16 @@ class GroupMemory(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        in_blocks = self._ram_style == "block"
         depth = len(self._initial_words)
-        word, first = None, 0
-        for number, bank_depth in enumerate(bank_depths(depth) if in_blocks else [depth]):
-            words = range(first, first + bank_depth)
-            bank = self._bank(m, number, words)
-            if in_blocks:
-                # the output register
-                bank = delayed(m, bank, 1, name=f"word{number}")
-            if word is None:
-                word = bank
-            else:
-                beyond = delayed(m, self.address >= first, 2, name=f"is_bank{number}")
-                word = Mux(beyond, bank, word)
-            first += bank_depth
+        if self._ram_style == "block":
+            word = banked_word(m, self.address, depth, lambda *bank: self._bank(m, *bank))
+        else:
+            word = self._bank(m, 0, range(depth))
         m.d.comb += self.word.eq(word)
         return m
 
     def _bank(self, m: Module, number: int, words: range):
-        """Those words, each 1 cycle after its address.
-
-        A bank's first address is a multiple of its depth, or of the next power of two.
-        """
+        """Those words, each 1 cycle after its address."""
         width, depth = self._group_width, len(words)
         is_here = (self.write.address >= words.start) & (self.write.address < words.stop)
         address_width = ceil_log2(depth)

@@ -6,6 +6,7 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from .constant_product import times
 from .instruction import AddressBase, Opcode, instruction_layout
 from .program import Program
 from .units import row_depth
@@ -78,8 +79,10 @@ class IssueUnit(wiring.Component):
 
     ``load`` takes ``instruction`` in any cycle in which nothing is running or ``ending`` is high;
     its first beat follows in the next cycle. ``ending`` is high in an instruction's last cycle,
-    waits included. ``position`` must not change while an instruction runs; ``token`` is read in
-    the cycle of ``load`` only.
+    waits included. ``position`` must not change while an instruction runs, and an instruction whose
+    addresses follow it must not be loaded in the first cycle of a new one, which the program's
+    first instruction sees to; ``token_word`` is read in the cycle of ``load``
+    only.
 
     Parameters
     ----------
@@ -88,7 +91,9 @@ class IssueUnit(wiring.Component):
     Members
     -------
     load, instruction : In
-    token, position : In
+    token_word : In(range(vocab_size * embed_words))
+        First word of the token's embedding.
+    position : In
     beat : Out(BeatSignature)
     ending : Out(1)
     """
@@ -102,7 +107,7 @@ class IssueUnit(wiring.Component):
             {
                 "load": In(1),
                 "instruction": In(self._instruction_layout),
-                "token": In(range(cfg.vocab_size)),
+                "token_word": In(range(cfg.vocab_size * self._layout.embed_words)),
                 "position": In(range(cfg.ctx_len + 1)),
                 "beat": Out(BeatSignature(program)),
                 "ending": Out(1),
@@ -187,16 +192,24 @@ class IssueUnit(wiring.Component):
             beat.inner_index.eq(inner_index),
         ]
 
+    def _position_times(self, m: Module, words: int, name: str):
+        """The position's first word, a register."""
+        product = times(self.position, words)
+        register = Signal(product.shape(), reset_less=True, name=name)
+        m.d.sync += register.eq(product)
+        return register
+
     def _addresses(self, m: Module, current, step):
         """The engine's memory address."""
         loaded, words = self.instruction, self._layout.embed_words
         address = Signal.like(self.beat.address, reset_less=True)
         offset = Signal(range(2 ** len(address)))
+        position_words = self._position_times(m, words, "position_words")
         with m.Switch(loaded.address_base):
             with m.Case(AddressBase.TOKEN):
-                m.d.comb += offset.eq(self.token * words)
+                m.d.comb += offset.eq(self.token_word)
             with m.Case(AddressBase.POSITION):
-                m.d.comb += offset.eq(self.position * words)
+                m.d.comb += offset.eq(position_words)
         with m.If(self.beat.valid):
             m.d.sync += address.eq(address + Mux(step, current.outer_step, 1))
         with m.If(self.load):
@@ -223,7 +236,8 @@ class IssueUnit(wiring.Component):
                 with m.If(self.load):
                     m.d.sync += place.eq(getattr(loaded, name))
             else:
-                offset = Mux(loaded.row_per_position, self.position * layout.kv_words, 0)
+                rows = self._position_times(m, layout.kv_words, "position_rows")
+                offset = Mux(loaded.row_per_position, rows, 0)
                 with m.If(self.load):
                     m.d.sync += place.eq(loaded.row + offset)
             with m.Elif(advance):

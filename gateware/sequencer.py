@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Array, Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
-from .instruction import encode, instruction_layout
+from .constant_product import times
+from .instruction import Instruction, encode, instruction_layout
 from .issue import BeatSignature, IssueUnit
 from .program import Program
 
 COUNT_BITS = 16
 """Width of the number of tokens to generate."""
+
+TABLE_PART = 32
+"""Instructions of a part of the program memory: a small table, or synthesis, which shares logic
+between its bits, makes paths of it that are too deep."""
+
+
+def program_parts(instructions: list[Instruction]) -> list[list[Instruction]]:
+    """The instructions of each part of the program memory."""
+    starts = range(0, len(instructions), TABLE_PART)
+    return [instructions[start : start + TABLE_PART] for start in starts]
 
 
 def token_stream(vocab_size: int) -> stream.Signature:
@@ -66,6 +78,7 @@ class Sequencer(wiring.Component):
 
         position = Signal(range(cfg.ctx_len + 1))
         token = Signal(range(cfg.vocab_size), reset_less=True)
+        token_word = Signal.like(issue.token_word, reset_less=True)
         remaining = Signal(COUNT_BITS)
         predict = Signal()
         # registers: `at_end` follows the position at once, `is_final` a cycle later, which is
@@ -80,19 +93,27 @@ class Sequencer(wiring.Component):
         m.d.sync += is_final.eq(remaining == 1)
         m.d.comb += [
             issue.position.eq(position),
-            issue.token.eq(token),
+            issue.token_word.eq(token_word),
             self.prompt.ready.eq(taking),
             self.output.valid.eq(emitting),
             self.output.payload.token.eq(token),
             self.output.payload.last.eq(~resuming),
         ]
         next_position = [position.eq(position + 1), at_end.eq(ends)]
+
+        def take(value):
+            return [
+                token.eq(value),
+                token_word.eq(times(value, self._program.layout.embed_words)),
+            ]
+
         begin = beginning | (resuming & self.output.ready)
-        ended = self._fetch(m, issue, begin, predict)
+        idle = Signal()
+        ended = self._fetch(m, issue, begin, predict, idle)
 
         m.d.sync += beginning.eq(0)
         with m.FSM() as fsm:
-            m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
+            m.d.comb += [idle.eq(fsm.ongoing("IDLE")), self.busy.eq(~idle)]
             with m.State("IDLE"), m.If(self.start):
                 m.d.sync += [
                     position.eq(0),
@@ -108,7 +129,7 @@ class Sequencer(wiring.Component):
                     m.next = "DISCARD"
                 with m.Else():
                     m.d.sync += [
-                        token.eq(self.prompt.payload.token),
+                        *take(self.prompt.payload.token),
                         predict.eq(self.prompt.payload.last),
                     ]
                     with m.If(self.prompt.valid):
@@ -126,7 +147,7 @@ class Sequencer(wiring.Component):
                     m.d.sync += [*next_position, taking.eq(~ends)]
                     m.next = "PROMPT"
             with m.State("CHOOSE"), m.If(self.chosen.valid):
-                m.d.sync += [token.eq(self.chosen.token), *next_position]
+                m.d.sync += [*take(self.chosen.token), *next_position]
                 m.d.sync += [emitting.eq(1), resuming.eq(~(is_final | ends))]
                 m.next = "EMIT"
             with m.State("EMIT"), m.If(self.output.ready):
@@ -138,35 +159,42 @@ class Sequencer(wiring.Component):
                     m.next = "RUN"
         return m
 
-    def _fetch(self, m: Module, issue: IssueUnit, begin, predict) -> Signal:
-        """Program memory, one instruction ahead; ``begin`` loads the first one.
+    def _fetch(self, m: Module, issue: IssueUnit, begin, predict, idle) -> Signal:
+        """Program memory, two instructions ahead; ``begin`` loads the first one.
 
+        ``idle`` goes back to it; otherwise instructions are loaded at least 2 cycles apart.
         Returns ``ended``: last cycle of a token's last instruction.
         """
         instructions = self._program.instructions
         layout = instruction_layout(instructions)
-        m.submodules.program = memory = Memory(
-            shape=layout,
-            depth=len(instructions),
-            init=[encode(item, layout) for item in instructions],
-        )
-        fetch = memory.read_port()
-        counter = Signal(range(len(instructions)))
-        is_last = Signal()
-        ended = Signal()
-        fetched = fetch.data
+        parts = program_parts(instructions)
+        first = encode(instructions[0], layout)
+        fetched = Signal(layout, init=first, reset_less=True)
+        # the address after the next, too: synthesis would make the table from the adder's bits
+        address = Signal(range(len(instructions)), init=1, reset_less=True)
+        following = Signal.like(address, init=2)
+        words = []
+        for number, part in enumerate(parts):
+            m.submodules[f"program_{number}"] = memory = Memory(
+                shape=layout, depth=len(part), init=[encode(item, layout) for item in part]
+            )
+            port = memory.read_port()
+            m.d.comb += port.addr.eq(address[: len(port.addr)])
+            words.append(port.data.as_value())
+        following_word = Array(words)[address[ceil_log2(TABLE_PART) :]]
+        is_last, ends, ended = Signal(), Signal(), Signal()
         m.d.comb += [
-            fetch.addr.eq(counter),
             issue.instruction.eq(fetched),
             ended.eq(issue.ending & is_last),
             issue.load.eq(begin | (issue.ending & ~is_last)),
+            # a token that begins is a prompt's last, or generated, when its end is fetched
+            ends.eq(fetched.ends_token | (fetched.ends_prompt_token & ~predict)),
         ]
         with m.If(issue.load):
-            # a token that begins is a prompt's last, or generated, when its end is fetched
-            ends = fetched.ends_token | (fetched.ends_prompt_token & ~predict)
             m.d.sync += is_last.eq(ends)
-            with m.If(ends):
-                m.d.sync += counter.eq(0)
-            with m.Else():
-                m.d.sync += counter.eq(counter + 1)
+        with m.If(idle | (issue.load & ends)):
+            m.d.sync += [fetched.eq(layout.const(first)), address.eq(1), following.eq(2)]
+        with m.Elif(issue.load):
+            m.d.sync += [fetched.as_value().eq(following_word), address.eq(following)]
+            m.d.sync += following.eq(following + 1)
         return ended

@@ -10,6 +10,8 @@ from amaranth.lib.wiring import In, Out
 from model.arith import ACT_BITS
 from model.config import MAX_DIGITS
 
+from .delay import delayed
+from .memory_banks import bank_depths, banked_word
 from .packing import WeightFormat
 from .ternary_lane import PairTerms, TernaryLane, accumulate_cycle
 from .weight_decoder import n_pairs
@@ -29,9 +31,10 @@ class TernaryEngine(wiring.Component):
     A beat may come in every cycle, and there is no back-pressure. The beat of cycle 0 with ``last``
     shows its ``acc`` on ``result`` in cycle ``latency``:
 
-        ``latency = 3 + decode_latency + ceil((L + 1) / tree_levels_per_register)``
+        ``latency = 3 + B + decode_latency + ceil((L + 1) / tree_levels_per_register)``
 
-    with L = ceil(log2(ceil(cols / 2))) levels of the tree and one for the accumulator.
+    with L = ceil(log2(ceil(cols / 2))) levels of the tree and one for the accumulator, and B = 1
+    if the weight memory has several banks (:func:`.memory_banks.bank_depths`), else 0.
 
     Parameters
     ----------
@@ -133,8 +136,15 @@ class TernaryEngine(wiring.Component):
 
     @property
     def _control_cycle(self) -> int:
-        """Cycle in which the controls of a beat leave the decoder: memory, output register."""
-        return 2 + self.weight_format.decode_latency
+        """Cycle in which the controls of a beat leave the decoder.
+
+        Memory, output register, register after the banks' multiplexer, decoder.
+        """
+        return 2 + self._has_banks + self.weight_format.decode_latency
+
+    @property
+    def _has_banks(self) -> bool:
+        return len(bank_depths(len(self.weight_words))) > 1
 
     @property
     def latency(self) -> int:
@@ -176,19 +186,23 @@ class TernaryEngine(wiring.Component):
         return m
 
     def _weight_memory(self, m):
-        """The word of the beat two cycles before."""
-        m.submodules.weights = memory = Memory(
-            shape=self.weight_format.width(self.rows, self.cols),
-            depth=len(self.weight_words),
-            init=self.weight_words,
-            # Without these, tools make a read-only memory of this size from look-up tables.
-            attrs={"ram_style": "block", "rom_style": "block"},
-        )
-        port = memory.read_port()
-        word = Signal.like(port.data, name="word", reset_less=True)
-        m.d.comb += port.addr.eq(self.beat.weight_address)
-        m.d.sync += word.eq(port.data)
-        return word
+        """The word of the beat 2 cycles before; 3, if it comes from one of several banks."""
+        address = self.beat.weight_address
+
+        def read(number: int, words: range):
+            m.submodules[f"weights_bank{number}"] = memory = Memory(
+                shape=self.weight_format.width(self.rows, self.cols),
+                depth=len(words),
+                init=self.weight_words[words.start : words.stop],
+                # Without these, tools make a read-only memory of this size from look-up tables.
+                attrs={"ram_style": "block", "rom_style": "block"},
+            )
+            port = memory.read_port()
+            m.d.comb += port.addr.eq(address[: len(port.addr)])
+            return port.data
+
+        word = banked_word(m, address, len(self.weight_words), read)
+        return delayed(m, word, 1, name="word") if self._has_banks else word
 
     def _activation_memory(self, m):
         """The columns of the beat of the cycle before."""
@@ -225,9 +239,9 @@ class TernaryEngine(wiring.Component):
                 terms[pair].difference.eq(a - b),
             ]
         for n in range(self._control_cycle - 1):
-            delayed = Signal.like(terms, name=f"terms_{n}", reset_less=True)
-            m.d.sync += delayed.eq(terms)
-            terms = delayed
+            later = Signal.like(terms, name=f"terms_{n}", reset_less=True)
+            m.d.sync += later.eq(terms)
+            terms = later
         return terms
 
 

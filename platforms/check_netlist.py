@@ -14,8 +14,8 @@ import numpy as np
 from amaranth.back import rtlil
 
 from gateware.core import Core
-from gateware.group_memory import bank_depths
 from gateware.hw_config import HwConfig
+from gateware.memory_banks import bank_depths
 from gateware.program import Program
 from gateware.taps import Mismatch
 from model.arith import EXP2
@@ -120,18 +120,14 @@ def check_images(program: Program, memories: dict[str, np.ndarray]) -> None:
     """
     layout, images = program.layout, program.images
     width = layout.rows * 8
-    array, first = {}, 0
-    for bank, depth in enumerate(bank_depths(layout.array_depth)):
-        for group in range(layout.word_groups):
-            array[rf"array\.memory\S*\.group{group}_bank{bank}"] = [
-                word >> width * group & (1 << width) - 1
-                for word in images.array_words[first : first + depth]
-            ]
-        first += depth
+    array = {}
+    for group in range(layout.word_groups):
+        words = [word >> width * group & (1 << width) - 1 for word in images.array_words]
+        array |= _in_banks(rf"array\.memory\S*\.group{group}_bank{{}}", words)
     scales = _only(memories, r"vector\.scales\.memory")
     scale_bits = memories[scales].shape[1] // layout.rows
     expected = {
-        r"engine\.weights": images.weight_words,
+        **_in_banks(r"engine\.weights_bank{}", images.weight_words),
         r"vector\.scales\.memory": [
             sum((value % (1 << scale_bits)) << scale_bits * i for i, value in enumerate(row))
             for row in images.scale_words
@@ -148,6 +144,15 @@ def check_images(program: Program, memories: dict[str, np.ndarray]) -> None:
                 raise Mismatch(
                     f"memory {name}, address {address}: design {stored:#x}, image {word:#x}"
                 )
+
+
+def _in_banks(pattern: str, words: list[int]) -> dict[str, list[int]]:
+    """A memory's words by the names of its banks, ``pattern`` with the bank's number."""
+    banks, first = {}, 0
+    for number, depth in enumerate(bank_depths(len(words))):
+        banks[pattern.format(number)] = words[first : first + depth]
+        first += depth
+    return banks
 
 
 def _only(memories: dict[str, np.ndarray], pattern: str) -> str:

@@ -10,11 +10,12 @@ import dataclasses
 
 from amaranth.hdl import Shape
 
-from gateware.group_memory import bank_depths
 from gateware.instruction import instruction_layout
 from gateware.issue import BeatSignature
 from gateware.layout import ceil_div
+from gateware.memory_banks import bank_depths
 from gateware.sampling_keys import KEY_BITS
+from gateware.sequencer import program_parts
 from gateware.softmax import DISTRIBUTED_DEPTH
 from gateware.ternary_lane import n_pairs
 from model.arith import ACT_BITS, EXP2, RESIDUAL_BITS
@@ -39,15 +40,12 @@ class UnitFacts:
     memories : list of MemoryShape
     multipliers : dict of (bits, bits) to number
         Products, by the widths of their signed factors; of a lane and of the vector unit.
-    inferred : int
-        Small products that synthesis may find a multiplier block for.
     """
 
     luts: dict[str, float]
     flip_flops: dict[str, float]
     memories: list[MemoryShape] = dataclasses.field(default_factory=list)
     multipliers: dict[tuple[int, int], int] = dataclasses.field(default_factory=dict)
-    inferred: int = 0
 
 
 def unit_facts(program: SizedProgram) -> dict[str, UnitFacts]:
@@ -71,7 +69,10 @@ def _engine(program: SizedProgram) -> UnitFacts:
     packed = engine.weight_format.decode_latency > 0
     width = engine.weight_format.width(rows, cols)
     activations = MemoryShape(engine.activation_chunks, ACT_BITS * rows, Style.DISTRIBUTED)
-    stages = 1 + engine.weight_format.decode_latency
+    banks = bank_depths(len(engine.weight_words))
+    merged = len(banks) > 1  # their words meet in one more register
+    stages = 1 + merged + engine.weight_format.decode_latency
+    live_bits = live_weight_bits(program)
     return UnitFacts(
         luts={
             "adder bits": rows * (lane.bits + accumulators * engine.acc_width),
@@ -79,16 +80,17 @@ def _engine(program: SizedProgram) -> UnitFacts:
             "pairs": pairs,
             "decoded trits": rows * cols * packed,
             "groups": hw.cols // rows,
+            "multiplexed bits": (len(banks) - 1) * width,
             "unit": 1,
         },
         flip_flops={
             "tree bits": rows * (lane.registers + 2 * engine.acc_width),
             "pair bits": pairs * (2 * ACT_BITS + stages * (3 * ACT_BITS + 1)),
-            "weight bits": width + 2 * rows * cols * packed,
+            "weight bits": (len(banks) + merged) * width + 2 * rows * cols * packed,
             "unit": 1,
         },
         memories=[
-            MemoryShape(len(engine.weight_words), live_weight_bits(program), Style.BLOCK, rom=True),
+            *[MemoryShape(depth, live_bits, Style.BLOCK, rom=True) for depth in banks],
             *[activations] * (cols // rows),
         ],
     )
@@ -209,23 +211,13 @@ def _sequencer(program: SizedProgram) -> UnitFacts:
     beat_bits = sum(
         Shape.cast(member.shape).width for member in BeatSignature(program).members.values()
     )
-    program_memory = MemoryShape(
-        len(program.instructions), live_program_bits(program), Style.AUTOMATIC, rom=True
-    )
+    live_bits = live_program_bits(program)
+    parts = program_parts(program.instructions)
     return UnitFacts(
         luts={"beat bits": beat_bits, "instruction bits": width, "unit": 1},
         flip_flops={"beat bits": beat_bits, "instruction bits": width, "unit": 1},
-        memories=[program_memory],
-        inferred=_constant_products(program),
+        memories=[MemoryShape(len(part), live_bits, Style.AUTOMATIC, rom=True) for part in parts],
     )
-
-
-def _constant_products(program: SizedProgram) -> int:
-    """Products of a token or a position with the words that it takes, if that is no shift."""
-    layout = program.layout
-    factors = {("token", layout.embed_words), ("position", layout.embed_words)}
-    factors.add(("position", layout.kv_words))
-    return sum(words & (words - 1) != 0 for _, words in factors)
 
 
 def _glue(program: SizedProgram) -> UnitFacts:

@@ -33,10 +33,6 @@ INFERRED_BITS = {"xc7": (25, 18), "ecp5": (18, 18), "gowin": (18, 18)}
 """Signed factors of one block when yosys finds the multiplier itself; wider ones are divided into
 parts of one bit less."""
 
-SMALL_PRODUCT = {"xc7": 1, "ecp5": 1, "gowin": 0}
-"""Blocks that yosys takes for the product of a variable and a small constant that is no power of
-two: it may use them for factors of two bits and more, but not for Gowin."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Prediction:
@@ -111,10 +107,9 @@ def bram_of(family: Family, facts: UnitFacts) -> float:
 
 
 def dsp_of(family: Family, facts: UnitFacts) -> float:
-    blocks = sum(
+    return sum(
         number * multiplier_blocks(family, *widths) for widths, number in facts.multipliers.items()
     )
-    return blocks + facts.inferred * SMALL_PRODUCT[family.name]
 
 
 def host_memories(family: Family, kind: str, config: ModelConfig) -> Prediction:

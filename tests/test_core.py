@@ -43,6 +43,9 @@ SHAPES = [
     ("n_layers=1,d_model=14,n_heads=2,d_ff=5,ctx_len=4,vocab_size=21", HwConfig(7, 7, 7)),
     ("n_layers=1,d_model=8,n_heads=8,d_ff=8,ctx_len=1,vocab_size=1", HwConfig(1, 3, 2)),
     ("n_layers=1,d_model=18,n_heads=3,d_ff=33,ctx_len=4,vocab_size=8", HwConfig(3, 15, 9)),
+    # three parts of the program memory; two banks of the weight memory
+    ("n_layers=6,d_model=4,n_heads=2,d_ff=6,ctx_len=3,vocab_size=5", HwConfig(2, 2, 2)),
+    ("n_layers=1,d_model=10,n_heads=2,d_ff=16,ctx_len=3,vocab_size=8", HwConfig(1, 1, 1)),
 ]
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateware.group_memory import BANK_UNIT, GroupMemory, bank_depths
+from gateware.group_memory import GroupMemory
+from gateware.memory_banks import BANK_UNIT, bank_depths
 
 from .component_simulation import simulate
 

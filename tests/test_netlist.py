@@ -27,8 +27,8 @@ from platforms.netlist_simulation import NetlistSimulator
 from platforms.synthesis import synthesize_rtlil
 
 SPEC = "random:n_layers=1,d_model=8,n_heads=2,d_ff=8,ctx_len=12,vocab_size=12,seed=1"
-BANKED = SPEC.replace("vocab_size=12", "vocab_size=600")
-"""Its array memory has two banks."""
+BANKED = SPEC.replace("vocab_size=12", "vocab_size=600").replace("d_ff=8", "d_ff=256")
+"""Its array and weight memories have two banks."""
 PACKINGS = {"xc7": "3in5", "ecp5": "2bit"}
 TOKENS = 8
 MUTANTS = 32
@@ -46,7 +46,7 @@ def test_netlist_holds_the_images_and_generates_the_reference_s_tokens(family, s
     report = check_netlist(small_program(PACKINGS[family], spec), family, tokens=TOKENS)
     assert (report.family, report.tokens) == (family, TOKENS)
     names = [memory.name for memory in report.memories]
-    for name in ("engine.weights", "vector.scales.memory"):
+    for name in (*(f"engine.weights_bank{bank}" for bank in range(banks)), "vector.scales.memory"):
         assert name in names
     array = {name.rpartition(".")[2] for name in names if name.startswith("array.memory")}
     assert array == {f"group{group}_bank{bank}" for group in range(2) for bank in range(banks)}
@@ -137,12 +137,14 @@ def test_images_are_compared_with_the_design():
     design = rtlil.convert(Core(program), name="top", emit_src=False)
     memories = source_memories(map_memories(design, FAMILIES["ecp5"]))
     check_images(program, memories)
-    changed = memories["engine.weights"].copy()
+    changed = memories["engine.weights_bank0"].copy()
     changed[5, 3] ^= 1
-    with pytest.raises(Mismatch, match=r"memory engine\.weights, address 5: design 0x"):
-        check_images(program, {**memories, "engine.weights": changed})
-    del memories["engine.weights"]
-    with pytest.raises(Mismatch, match=r"0 memories of the core are called engine\\\.weights"):
+    with pytest.raises(Mismatch, match=r"memory engine\.weights_bank0, address 5: design 0x"):
+        check_images(program, {**memories, "engine.weights_bank0": changed})
+    del memories["engine.weights_bank0"]
+    with pytest.raises(
+        Mismatch, match=r"0 memories of the core are called engine\\\.weights_bank0"
+    ):
         check_images(program, memories)
 
 

@@ -1,9 +1,12 @@
 """The ternary engine against numpy: every result, exact values, in the exact cycle."""
 
+import itertools
+
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
+from gateware.memory_banks import bank_depths
 from gateware.packing import weight_format
 from gateware.ternary_engine import TernaryEngine
 
@@ -143,6 +146,24 @@ def test_equals_numpy_in_the_exact_cycle(name, case):
     )
     x = rng.integers(-127, 128, [chunks, engine.cols])
     beats = random_beats(rng, engine, 16, gap=case % 2 == 0, planes=planes)
+    assert simulate(engine, x, beats) == expected_results(engine, trits, x, beats)
+
+
+@pytest.mark.parametrize("name", ["2bit", "3in5"])
+@pytest.mark.parametrize("words", [512, 513, 1100, 1600])
+def test_a_deep_weight_memory_has_banks(name, words):
+    rng = np.random.default_rng(words)
+    engine, trits = random_engine(rng, 2, 2, name=name, words=words, max_planes=2)
+    banks = bank_depths(words)
+    assert engine.latency == 4 + (len(banks) > 1) + engine.weight_format.decode_latency
+    x = rng.integers(-127, 128, [2, engine.cols])
+    beats = random_beats(rng, engine, 200, gap=False, planes=2)
+    # the first and last words of every bank, one after the other
+    edges = [0, *itertools.accumulate(banks)]
+    for beat, first in zip(beats[::2], edges, strict=False):
+        beat["weight_address"] = min(first, words - 1)
+    for beat, first in zip(beats[1::2], edges, strict=False):
+        beat["weight_address"] = max(first - 1, 0)
     assert simulate(engine, x, beats) == expected_results(engine, trits, x, beats)
 
 
