@@ -162,9 +162,10 @@ def nonnegative_least_squares(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     tolerance = 1e-10 * max(np.abs(a.T @ b).max(), 1)
     for _ in range(10 * n):
         gradient = np.where(passive, -np.inf, a.T @ (b - a @ x))
-        best = int(np.argmax(gradient))
-        if gradient[best] <= tolerance:
+        if gradient.max() <= tolerance:
             break
+        # the first of counts that all points have in the same proportion, not what rounding likes
+        best = int(np.argmax(gradient >= gradient.max() - tolerance))
         passive[best] = True
         while True:
             trial = np.zeros(n)

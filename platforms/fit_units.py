@@ -40,12 +40,16 @@ class UnitFacts:
     memories : list of MemoryShape
     multipliers : dict of (bits, bits) to number
         Products, by the widths of their signed factors; of a lane and of the vector unit.
+    delay_bits, delay_cycles : int
+        Width and length of the unit's delay line.
     """
 
     luts: dict[str, float]
     flip_flops: dict[str, float]
     memories: list[MemoryShape] = dataclasses.field(default_factory=list)
     multipliers: dict[tuple[int, int], int] = dataclasses.field(default_factory=dict)
+    delay_bits: int = 0
+    delay_cycles: int = 0
 
 
 def unit_facts(program: SizedProgram) -> dict[str, UnitFacts]:
@@ -71,7 +75,6 @@ def _engine(program: SizedProgram) -> UnitFacts:
     activations = MemoryShape(engine.activation_chunks, ACT_BITS * rows, Style.DISTRIBUTED)
     banks = bank_depths(len(engine.weight_words))
     merged = len(banks) > 1  # their words meet in one more register
-    stages = 1 + merged + engine.weight_format.decode_latency
     live_bits = live_weight_bits(program)
     return UnitFacts(
         luts={
@@ -85,7 +88,7 @@ def _engine(program: SizedProgram) -> UnitFacts:
         },
         flip_flops={
             "tree bits": rows * (lane.registers + 2 * engine.acc_width),
-            "pair bits": pairs * (2 * ACT_BITS + stages * (3 * ACT_BITS + 1)),
+            "delayed bits": pairs * 2 * ACT_BITS,
             "weight bits": (len(banks) + merged) * width + 2 * rows * cols * packed,
             "unit": 1,
         },
@@ -93,6 +96,8 @@ def _engine(program: SizedProgram) -> UnitFacts:
             *[MemoryShape(depth, live_bits, Style.BLOCK, rom=True) for depth in banks],
             *[activations] * (cols // rows),
         ],
+        delay_bits=pairs * (3 * ACT_BITS + 1),
+        delay_cycles=1 + merged + engine.weight_format.decode_latency,
     )
 
 

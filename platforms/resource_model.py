@@ -33,6 +33,9 @@ INFERRED_BITS = {"xc7": (25, 18), "ecp5": (18, 18), "gowin": (18, 18)}
 """Signed factors of one block when yosys finds the multiplier itself; wider ones are divided into
 parts of one bit less."""
 
+SHIFT_REGISTER_CYCLES = {"xc7": 3}
+"""Shortest delay that yosys makes of SRL16E: ``-minlen`` of ``xilinx_srl`` in synth_xilinx."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Prediction:
@@ -76,7 +79,7 @@ def _parts(width: int, bits: int) -> int:
 
 
 def lut_terms(family: Family, facts: UnitFacts) -> tuple[float, dict[str, float]]:
-    """LUTs that are known exactly (LUT memories), and the counts that the others follow."""
+    """LUTs that are known exactly (memories, delays), and the counts that the others follow."""
     mappings = _mappings(family, facts)
     terms = dict(facts.luts)
     multiplexed = sum(mapping.multiplexed for mapping, _ in mappings)
@@ -84,18 +87,27 @@ def lut_terms(family: Family, facts: UnitFacts) -> tuple[float, dict[str, float]
     terms["table bits"] = sum(
         memory.depth * memory.width for mapping, memory in mappings if mapping == Mapping()
     )
-    return sum(mapping.lut for mapping, _ in mappings), terms
+    shift_registers = facts.delay_bits if _is_shift_register(family, facts) else 0
+    return sum(mapping.lut for mapping, _ in mappings) + shift_registers, terms
 
 
 def flip_flop_terms(family: Family, facts: UnitFacts) -> dict[str, float]:
     """Counts that the flip-flops follow."""
     mappings = _mappings(family, facts)
+    cycles = 0 if _is_shift_register(family, facts) else facts.delay_cycles
     return {
         **facts.flip_flops,
+        "delayed bits": facts.flip_flops.get("delayed bits", 0) + facts.delay_bits * cycles,
         "memory bits": sum(memory.width for _, memory in mappings if not memory.rom),
         "lut memories": sum(mapping.lut for mapping, _ in mappings),
         "table words": sum(memory.width for mapping, memory in mappings if mapping == Mapping()),
     }
+
+
+def _is_shift_register(family: Family, facts: UnitFacts) -> bool:
+    """Whether LUTs keep the unit's delay line: one for each bit, and no flip-flop."""
+    least = SHIFT_REGISTER_CYCLES.get(family.name)
+    return least is not None and facts.delay_cycles >= least
 
 
 def _mappings(family: Family, facts: UnitFacts) -> list:
