@@ -48,7 +48,7 @@ def test_no_bitstream():
     refusal = b"\r\n! the fabric has no bitstream; load it, then type /info\r\n" + END
     assert device.welcome == refusal
     assert device.ask(b"ab\r") == b"ab" + refusal
-    device.emulator.configured = True
+    device.emulator.control.configured = True
     assert device.ask(b"/info\r").startswith(b"/info\r\n# model ")
     model = firmware_model()
     assert device.ask(b"ab\r") == b"".join(map(model.handle, b"ab\r"))
