@@ -6,6 +6,7 @@ import argparse
 
 from model.cli import ArgumentParser, run
 from platforms import flow
+from platforms.text_options import add_text_options
 
 EXAMPLES = """\
 examples:
@@ -33,8 +34,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--list", action="store_true", help="list boards and shipped models")
     p.add_argument(
         "--model",
-        default=flow.DEFAULT_MODEL,
-        help="shipped name, artifact file or random:n_layers=…,seed=… (default: %(default)s)",
+        help="shipped name, artifact file or random:n_layers=…,seed=… "
+        f"(default: {flow.DEFAULT_MODEL})",
     )
     sizes = p.add_argument_group("hardware sizes (chosen to fit the board by default)")
     sizes.add_argument("--rows", type=int, help="output rows of the ternary engine per cycle")
@@ -66,19 +67,7 @@ def parser() -> argparse.ArgumentParser:
         "--position", type=int, help="context position of --timeline (default: the middle)"
     )
     text = p.add_argument_group("text out of the compiled simulation")
-    text.add_argument("--prompt", help="text to continue")
-    text.add_argument("--tokens", type=int, default=100, help="tokens to generate (default: 100)")
-    text.add_argument("--temperature", default="0.8", help="0: greedy (default: 0.8)")
-    text.add_argument(
-        "--top-k", type=int, help=f"0: off (default: {flow.DEFAULT_TOP_K}, or the vocabulary)"
-    )
-    text.add_argument("--seed", type=int, default=1, help="of the sampler (default: 1)")
-    text.add_argument(
-        "--continue",
-        dest="refeed",
-        action="store_true",
-        help="at the end of the context go on with its last half as the new prompt",
-    )
+    add_text_options(text)
     sim = p.add_argument_group("sim only")
     sim.add_argument(
         "--check", action="store_true", help="compare every tap and token with the reference"

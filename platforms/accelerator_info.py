@@ -11,6 +11,7 @@ from gateware.registers import (
     TOKEN_BITS,
 )
 from model.arith import SPEC_VERSION
+from model.config import ModelConfig
 from model.errors import UserError
 
 from .host_model import HostModel
@@ -24,31 +25,29 @@ _MOST = {"VOCAB_SIZE": 2**TOKEN_BITS, "CTX_LEN": 2**PROMPT_LEVEL_BITS - 2}
 
 @dataclasses.dataclass(frozen=True)
 class AcceleratorInfo:
-    """The identification registers; shape and sizes as :class:`model.config.ModelConfig` and
-    :class:`gateware.hw_config.HwConfig` name them. ``name`` is the model's, if the host knows it.
+    """The identification registers; sizes as :class:`gateware.hw_config.HwConfig` names them.
+
+    ``name`` is the model's, if the host knows it. ``config`` has its shape; the registers do not
+    say how many digits its weights have.
     """
 
     name: str | None
     digest: str
     build_id: int
     clock_khz: int
-    vocab_size: int
-    d_model: int
-    n_heads: int
-    n_layers: int
-    d_ff: int
-    ctx_len: int
+    config: ModelConfig
     rows: int
     cols: int
     lanes: int
 
     def __str__(self) -> str:
+        shape = self.config
         return "\n".join(
             (
                 f"model {self.name or 'unknown'}, digest {self.digest[:SHOWN_DIGITS]}, "
                 f"build {self.build_id:08x}",
-                f"n_layers {self.n_layers}, d_model {self.d_model}, n_heads {self.n_heads}, "
-                f"d_ff {self.d_ff}, ctx_len {self.ctx_len}, vocab_size {self.vocab_size}",
+                f"n_layers {shape.n_layers}, d_model {shape.d_model}, n_heads {shape.n_heads}, "
+                f"d_ff {shape.d_ff}, ctx_len {shape.ctx_len}, vocab_size {shape.vocab_size}",
                 f"rows {self.rows}, cols {self.cols}, lanes {self.lanes}, "
                 f"clock {self.clock_khz / 1000:g} MHz",
             )
@@ -82,12 +81,7 @@ def identify(registers: RegisterFile, model: HostModel | None) -> AcceleratorInf
         digest="".join(f"{word:08x}" for word in words),
         build_id=registers.word("BUILD_ID"),
         clock_khz=_size(registers, "CLOCK_KHZ"),
-        vocab_size=_size(registers, "VOCAB_SIZE"),
-        d_model=_size(registers, "D_MODEL"),
-        n_heads=_size(registers, "N_HEADS"),
-        n_layers=_size(registers, "N_LAYERS"),
-        d_ff=_size(registers, "D_FF"),
-        ctx_len=_size(registers, "CTX_LEN"),
+        config=_shape(registers),
         rows=_size(registers, "ENGINE_ROWS"),
         cols=_size(registers, "ENGINE_COLS"),
         lanes=_size(registers, "ARRAY_LANES"),
@@ -95,6 +89,18 @@ def identify(registers: RegisterFile, model: HostModel | None) -> AcceleratorInf
     if model is not None:
         _check_model(registers.name, info, model)
     return info
+
+
+def _shape(registers: RegisterFile) -> ModelConfig:
+    names = ("vocab_size", "d_model", "n_heads", "n_layers", "d_ff", "ctx_len")
+    sizes = {name: _size(registers, name.upper()) for name in names}
+    try:
+        return ModelConfig(**sizes)
+    except UserError as error:
+        raise UserError(
+            f"{registers.name}: the registers of the model's shape are of none: {error}; load the "
+            "bitstream again"
+        ) from None
 
 
 def _size(registers: RegisterFile, name: str) -> int:
@@ -114,8 +120,9 @@ def _check_model(where: str, info: AcceleratorInfo, model: HostModel) -> None:
             f"{model.digest[:SHOWN_DIGITS]}… of {model.name}; load that model's bitstream, or name "
             "the model of this one"
         )
-    if info.vocab_size != len(model.vocabulary):
+    vocab_size = info.config.vocab_size
+    if vocab_size != len(model.vocabulary):
         raise UserError(
-            f"{where}: VOCAB_SIZE reads {info.vocab_size}, expected {len(model.vocabulary)} of "
+            f"{where}: VOCAB_SIZE reads {vocab_size}, expected {len(model.vocabulary)} of "
             f"{model.name}; load that model's bitstream"
         )

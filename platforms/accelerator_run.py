@@ -128,10 +128,10 @@ class AcceleratorRuns:
                     patience.renew()
                 patience.check()
             token = output["token"]
-            if token >= self.info.vocab_size:
+            if token >= self.info.config.vocab_size:
                 raise UserError(
                     f"{self.registers.name}: OUTPUT reads token {token}, expected 0 to "
-                    f"{self.info.vocab_size - 1}; load the bitstream again"
+                    f"{self.info.config.vocab_size - 1}; load the bitstream again"
                 )
             yield token
             if number != self._number:

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 import sys
+from typing import NoReturn
 
 from model.cli import ArgumentParser, run
 from model.errors import UserError
@@ -29,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
         "port",
         nargs="?",
         help=f"serial port, {SIMULATION}, or {FIRMWARE}: a Zynq board's, with an emulated "
-        "processor; without it, the ports",
+        "processor; without it, the ports are listed",
     )
     p.add_argument("--baud", type=int, help=f"of the serial port (default: {DEFAULT_BAUD})")
     p.add_argument(
@@ -43,8 +44,7 @@ def parser() -> argparse.ArgumentParser:
 def main() -> int | None:
     arguments = parser().parse_args()
     if arguments.port is None:
-        print_ports()
-        return None
+        refuse_without_port()
     for stream, errors in ((sys.stdin, "surrogateescape"), (sys.stdout, "replace")):
         stream.reconfigure(errors=errors)
     with contextlib.closing(open_link(arguments)) as link:
@@ -77,14 +77,15 @@ def open_link(arguments: argparse.Namespace) -> Link:
     return SerialLink(arguments.port, DEFAULT_BAUD if arguments.baud is None else arguments.baud)
 
 
-def print_ports() -> None:
-    """The serial ports there are, and what to type."""
+def refuse_without_port() -> NoReturn:
+    """Print the serial ports there are; UserError that says what to type."""
     ports = serial_ports()
     for port in ports:
         print(f"{port.device}  {port.description}")
+    others = f"{PROGRAM} {SIMULATION}, or {PROGRAM} {FIRMWARE}"
     if not ports:
-        print("no serial ports found; is the board plugged in?")
-    print(f"type: {PROGRAM} {ports[0].device if ports else 'PORT'} (or {SIMULATION})")
+        raise UserError(f"no serial ports found; is the board plugged in? Without one: {others}")
+    raise UserError(f"name a port: {PROGRAM} {ports[0].device}; without a board: {others}")
 
 
 if __name__ == "__main__":

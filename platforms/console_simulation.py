@@ -16,7 +16,6 @@ from .compiled_simulation import SLICE, CompiledSimulation
 from .console_link import SIMULATION, Link
 from .design_digest import design_digest
 from .flow import DEFAULT_MODEL
-from .progress import working
 from .sizing import choose_sizes
 
 CLOCK_HZ = round(SIMULATED_CLOCK_MHZ * 1e6)
@@ -82,5 +81,4 @@ def simulate(model: str | None) -> SimulatedLink:
     console = ConsoleCore(
         program, name=artifact.name, build_id=int(key[:8], 16), clock_hz=CLOCK_HZ, dsp="generic"
     )
-    with working("compiling the simulation"):
-        return SimulatedLink(console, key=key)
+    return SimulatedLink(console, key=key)

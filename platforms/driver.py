@@ -126,7 +126,7 @@ class Accelerator:
         is_text = isinstance(prompt, str)
         tokenizer = self._known("text").tokenizer() if is_text else None
         tokens = tokenizer.encode(prompt) if is_text else [int(token) for token in prompt]
-        check_request(self._info, tokens, n)
+        check_request(self._info.config, tokens, n)
         settings = self._settings(temperature, top_k, seed)
         found = self._generate(tokens, n, settings, refeed)
         return (tokenizer.decode([token]) for token in found) if is_text else found
@@ -137,9 +137,9 @@ class Accelerator:
         ``prompt`` is token ids, ``n`` at least 2 tokens (default: until the context is full).
         Raises UserError as :meth:`generate`.
         """
-        room = self._info.ctx_len - len(prompt) + 1
+        room = self._info.config.ctx_len - len(prompt) + 1
         n = room if n is None else n
-        check_request(self._info, list(prompt), n)
+        check_request(self._info.config, list(prompt), n)
         return run_bench(self._runs, list(prompt), min(n, room))
 
     def _generate(self, tokens, n, settings, refeed) -> Iterator[int]:
@@ -151,13 +151,17 @@ class Accelerator:
             n -= len(fresh)
             if n <= 0 or not refeed:
                 return
-            tokens, settings = refed_window(tokens + fresh, self._info.ctx_len, settings)
+            tokens, settings = refed_window(tokens + fresh, self._info.config.ctx_len, settings)
 
     def _settings(self, temperature, top_k, seed) -> SamplingSettings:
         if temperature != 0:
             return self._known("a temperature").settings(temperature, top_k, seed)
         return SamplingSettings.from_user(
-            temperature=0, top_k=top_k, seed=seed, logit_scale=1, vocab_size=self._info.vocab_size
+            temperature=0,
+            top_k=top_k,
+            seed=seed,
+            logit_scale=1,
+            vocab_size=self._info.config.vocab_size,
         )
 
     def _known(self, what: str) -> HostModel:

@@ -15,7 +15,6 @@ from .elf_file import read_elf
 from .firmware_build import build_firmware
 from .firmware_model import UART_BASES
 from .flow import DEFAULT_MODEL
-from .progress import working
 from .register_access import RegisterAccess
 from .simulated_registers import BUILD_ID, SimulatedRegisters
 from .sizing import choose_sizes
@@ -86,6 +85,5 @@ def emulate(model: str | None) -> EmulatedLink:
     """
     artifact = open_model(DEFAULT_MODEL if model is None else model)
     program = Program(artifact.model, choose_sizes(artifact.model, board("sim")))
-    with working("compiling the simulation"):
-        registers = SimulatedRegisters(program, clock_khz=CLOCK_KHZ)
+    registers = SimulatedRegisters(program, clock_khz=CLOCK_KHZ)
     return EmulatedLink(firmware_emulator(artifact, program, registers, line_speedup=LINE_SPEEDUP))

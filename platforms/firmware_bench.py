@@ -126,8 +126,7 @@ def main() -> None:
         )
     artifact = open_model(arguments.model)
     program = Program(artifact.model, choose_sizes(artifact.model, board("sim")))
-    with working("compiling the simulation"):
-        registers = SimulatedRegisters(program, clock_khz=CLOCK_KHZ)
+    registers = SimulatedRegisters(program, clock_khz=CLOCK_KHZ)
     emulator = firmware_emulator(
         artifact, program, registers, cycles_per_instruction=per_instruction
     )

@@ -200,8 +200,15 @@ def sizes_text(hw: HwConfig) -> str:
     return f"{hw.rows} × {hw.cols}, {hw.lanes} lanes, {hw.packing}"
 
 
-def measure(model: IntegerModel, candidates: Sequence[HwConfig]) -> list[list]:
-    """[sizes, mean cycles, {family: resources of the core}] of each candidate, JSON-ready."""
+def measure(
+    model: IntegerModel,
+    candidates: Sequence[HwConfig],
+    done: Callable[[int], None] = lambda count: None,
+) -> list[list]:
+    """[sizes, mean cycles, {family: resources of the core}] of each candidate, JSON-ready.
+
+    ``done`` is called with the number of candidates that are measured.
+    """
     bounds, rows = prove_bounds(model), []
     models = {name: resource_model(family) for name, family in _calibrated().items()}
     for hw in candidates:
@@ -212,6 +219,7 @@ def measure(model: IntegerModel, candidates: Sequence[HwConfig]) -> list[list]:
             for name, predicted in models.items()
         }
         rows.append([dataclasses.asdict(hw), program.mean_cycles, needs])
+        done(len(rows))
     return rows
 
 
@@ -224,7 +232,7 @@ def _measured(model: IntegerModel, candidates: Sequence[HwConfig]) -> list[tuple
     rows = _kept(
         tuple(candidates),
         model.digest,
-        lambda: measure(model, candidates),
+        lambda done: measure(model, candidates, done),
     )
     return [
         (HwConfig(**hw), cycles, {name: Prediction(*need) for name, need in needs.items()})
@@ -235,14 +243,16 @@ def _measured(model: IntegerModel, candidates: Sequence[HwConfig]) -> list[tuple
 _MEMORY: dict[tuple, list] = {}
 
 
-def _kept(candidates: tuple, model_digest: str, make: Callable[[], list]) -> list:
+def _kept(candidates: tuple, model_digest: str, make: Callable[[Callable], list]) -> list:
     """The measurement, kept in memory and on disk by everything that it depends on."""
     key = (candidates, model_digest, DATA_FILE.stat().st_mtime_ns)
     if key not in _MEMORY:
 
         def write(_: Path, target: Path):
-            with working(f"searching {len(candidates)} sizes"):
-                target.write_text(json.dumps(make()), encoding="utf-8")
+            title = "searching sizes, once for each model and version"
+            with working(title) as show:
+                rows = make(lambda count: show(f"{title}: {count} of {len(candidates)}"))
+                target.write_text(json.dumps(rows), encoding="utf-8")
 
         parts = (model_digest, repr(candidates), _sources())
         path = cached_file(f"search-{digest(*parts)}.json", write)

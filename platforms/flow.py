@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import random
 from collections.abc import Iterator
@@ -25,15 +26,16 @@ from .board_flow import build_board, check_options
 from .export_ip import export_board_ip
 from .firmware_build import build_firmware
 from .listing import print_boards
-from .options import refuse_unheeded
+from .options import refuse_beside_list, refuse_unheeded
 from .progress import console as status
 from .progress import output_console
 from .simulation import CoreSimulator
 from .sizing import choose_sizes
+from .text_options import TextOptions, text_options
+from .text_output import text_output
 from .timeline import timeline_svg
 
 DEFAULT_MODEL = "shakespeare-115k"
-DEFAULT_TOP_K = 20
 DEFAULT_CYCLES = "0:2000"
 
 
@@ -41,6 +43,7 @@ def build(arguments) -> None:
     """Everything ``build.py`` does; ``arguments`` as its parser gives them."""
     output = output_console()
     if arguments.list:
+        refuse_beside_list(arguments)
         print_boards(boards(), shipped_models(), output)
         return
     if arguments.board is None:
@@ -50,7 +53,7 @@ def build(arguments) -> None:
     refuse_unheeded(target, arguments)
     if target.budget is not None:
         check_options(target, arguments, clock)
-    artifact = open_model(arguments.model)
+    artifact = open_model(DEFAULT_MODEL if arguments.model is None else arguments.model)
     program = Program(artifact.model, _sizes(artifact, target, arguments))
     directory = Path("build") / target.label
     with _made(directory):
@@ -95,10 +98,10 @@ def _build_in(
     elif target.budget is None:
         _build_simulation(artifact, program, target, clock, directory, arguments, output)
     else:
-        settings, prompt = _settings(artifact, arguments), _request(artifact, arguments)
+        options, settings = _request(artifact, arguments)
 
         def text(simulator: CoreSimulator) -> str:
-            return _print_text(artifact, simulator, settings, prompt, arguments, output)
+            return _print_text(artifact, simulator, options, settings, output)
 
         build_board(artifact, program, target, clock, directory, arguments, output, text)
 
@@ -133,24 +136,22 @@ def _clock(target: Board, arguments) -> float:
     return arguments.clock
 
 
-def _settings(artifact: Artifact, arguments) -> SamplingSettings:
-    vocab_size = artifact.model.config.vocab_size
-    return SamplingSettings.from_user(
-        temperature=arguments.temperature,
-        top_k=min(DEFAULT_TOP_K, vocab_size) if arguments.top_k is None else arguments.top_k,
-        seed=arguments.seed,
-        logit_scale=artifact.model.logit_scale,
-        vocab_size=vocab_size,
+def _request(artifact: Artifact, arguments) -> tuple[TextOptions, SamplingSettings]:
+    """What text is asked for, known to be good, with a prompt."""
+    model = artifact.model
+    options = text_options(arguments, model.config.vocab_size)
+    settings = SamplingSettings.from_user(
+        temperature=options.temperature,
+        top_k=options.top_k,
+        seed=options.seed,
+        logit_scale=model.logit_scale,
+        vocab_size=model.config.vocab_size,
     )
-
-
-def _request(artifact: Artifact, arguments) -> str:
-    """The prompt, once it and the number of tokens are known to be good."""
-    given = arguments.prompt
-    prompt = generation.default_prompt(artifact) if given is None else given
-    tokens = CharTokenizer(artifact.model.vocabulary).encode(prompt)
-    check_request(artifact.model.config, tokens, arguments.tokens)
-    return prompt
+    if options.prompt is None:
+        options = dataclasses.replace(options, prompt=generation.default_prompt(artifact))
+    tokens = CharTokenizer(model.vocabulary).encode(options.prompt)
+    check_request(model.config, tokens, options.tokens)
+    return options, settings
 
 
 def _write_timeline(program: Program, arguments, directory: Path, output: Console) -> None:
@@ -172,7 +173,7 @@ def _build_simulation(
     if arguments.check:
         _check(artifact, program, arguments, output)
         return
-    settings, prompt = _settings(artifact, arguments), _request(artifact, arguments)
+    options, settings = _request(artifact, arguments)
     waveform = None
     if arguments.waveform:
         folder = Path(arguments.waveform).parent
@@ -181,7 +182,7 @@ def _build_simulation(
         cycles = generation.parse_cycles(arguments.cycles or DEFAULT_CYCLES)
         waveform = (arguments.waveform, *cycles)
     simulator = CoreSimulator(program, waveform=waveform)
-    _print_text(artifact, simulator, settings, prompt, arguments, output)
+    _print_text(artifact, simulator, options, settings, output)
     cycles = report.cycles_section(generation.measure_cycles(program, simulator), report.SIMULATED)
     result = report.build_report(artifact, program, target, clock, cycles)
     result["files"] = [str(directory / "report.json")]
@@ -192,32 +193,35 @@ def _build_simulation(
     )
 
 
-def _print_text(artifact, simulator, settings, prompt, arguments, output: Console) -> str:
-    """Stream the text to the terminal as the simulated core emits it."""
-
-    def emit(piece: str) -> None:
-        output.print(piece, end="", markup=False, highlight=False, soft_wrap=True)
-
-    emit(prompt)
-    generator = generation.TextGenerator(artifact, simulator, settings, emit)
-    text, context_full = generator.generate(prompt, arguments.tokens, arguments.refeed)
-    emit("\n")
+def _print_text(
+    artifact: Artifact,
+    simulator: CoreSimulator,
+    options: TextOptions,
+    settings: SamplingSettings,
+    output: Console,
+) -> str:
+    """Stream the text as the simulated core emits it; the text."""
+    with text_output(output) as emit:
+        emit(options.prompt)
+        generator = generation.TextGenerator(artifact, simulator, settings, emit)
+        text, context_full = generator.generate(options.prompt, options.tokens, options.refeed)
     if context_full:
         status.print(
             f"the context of {artifact.model.config.ctx_len} tokens is full after {len(text)} of "
-            f"{arguments.tokens} tokens; --continue goes on with a re-fed window"
+            f"{options.tokens} tokens; --continue goes on with a re-fed window"
         )
-    return prompt + text
+    return options.prompt + text
 
 
 def _check(artifact, program, arguments, output: Console) -> None:
     """Gateware against reference on every tap and token, greedy and sampled."""
     model = artifact.model
-    cfg, rng = model.config, random.Random(arguments.seed)
+    cfg, seed = model.config, text_options(arguments, model.config.vocab_size).seed
+    rng = random.Random(seed)
     sampled = SamplingSettings.from_user(
         temperature=1.0,
         top_k=max(cfg.vocab_size // 2, 1),
-        seed=arguments.seed,
+        seed=seed,
         logit_scale=model.logit_scale,
         vocab_size=cfg.vocab_size,
     )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 
 from model.cli import ArgumentParser, run
+from model.errors import UserError
 
 from .driver import TIMEOUT, Accelerator
+from .text_options import TEXT_OPTIONS, add_text_options, flag, given_options, text_options
 
 
 def parser() -> argparse.ArgumentParser:
@@ -14,17 +16,7 @@ def parser() -> argparse.ArgumentParser:
     p = ArgumentParser(prog="python -m platforms.generate", description=__doc__.replace("``", ""))
     p.add_argument("--device", help="/dev/uioN or /dev/mem (default: the one that has it)")
     p.add_argument("--model", help="shipped name or artifact file that the bitstream is of")
-    p.add_argument("--prompt", help="text to continue; without it, what the accelerator is")
-    p.add_argument("--tokens", type=int, default=100, help="to generate (default: 100)")
-    p.add_argument("--temperature", default="0.8", help="0: greedy (default: 0.8)")
-    p.add_argument("--top-k", type=int, default=0, help="0: off (default)")
-    p.add_argument("--seed", type=int, default=1, help="of the sampler (default: 1)")
-    p.add_argument(
-        "--continue",
-        dest="refeed",
-        action="store_true",
-        help="at the end of the context go on with its last half as the new prompt",
-    )
+    add_text_options(p, prompt="text to continue; without it, what the accelerator is")
     p.add_argument("--bench", action="store_true", help="measure instead")
     p.add_argument("--timeout", type=float, default=TIMEOUT, help="seconds (default: %(default)s)")
     p.add_argument(
@@ -37,6 +29,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> None:
     arguments = parser().parse_args()
+    _refuse_unheeded(arguments)
     with Accelerator(
         arguments.device,
         arguments.model,
@@ -51,16 +44,26 @@ def main() -> None:
             _print_text(accelerator, arguments)
 
 
-def _print_text(accelerator: Accelerator, arguments) -> None:
+def _refuse_unheeded(arguments: argparse.Namespace) -> None:
+    """UserError naming the first option of a text without ``--prompt``, or beside ``--bench``."""
+    for name in given_options(arguments):
+        if name in TEXT_OPTIONS and arguments.bench:
+            raise UserError(f"{flag(name)} is for text, not for --bench; leave one of them out")
+        if name in TEXT_OPTIONS and arguments.prompt is None:
+            raise UserError(f"{flag(name)} is for --prompt; give both, or leave {flag(name)} out")
+
+
+def _print_text(accelerator: Accelerator, arguments: argparse.Namespace) -> None:
+    options = text_options(arguments, accelerator.info().config.vocab_size)
     pieces = accelerator.generate(
-        arguments.prompt,
-        arguments.tokens,
-        arguments.temperature,
-        arguments.top_k,
-        arguments.seed,
-        refeed=arguments.refeed,
+        options.prompt,
+        options.tokens,
+        options.temperature,
+        options.top_k,
+        options.seed,
+        refeed=options.refeed,
     )
-    print(arguments.prompt, end="", flush=True)
+    print(options.prompt, end="", flush=True)
     for piece in pieces:
         print(piece, end="", flush=True)
     print()

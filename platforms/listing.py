@@ -11,6 +11,7 @@ from model.artifact import Artifact, open_model
 from model.errors import UserError
 
 from .board import Board
+from .progress import working
 from .sizing import choose_sizes
 from .toolchain import toolchain
 
@@ -68,8 +69,13 @@ def _fit_table(targets, artifacts: Mapping[str, Artifact]) -> Table:
     table.add_column("name")
     for model in artifacts:
         table.add_column(model)
-    for name, board in targets:
-        table.add_row(name, *(_fit(artifact, board) for artifact in artifacts.values()))
+    with working("finding the sizes that fit") as show:
+        for name, board in targets:
+            cells = []
+            for model, artifact in artifacts.items():
+                show(f"finding the sizes of {model} that fit {name}")
+                cells.append(_fit(artifact, board))
+            table.add_row(name, *cells)
     return table
 
 

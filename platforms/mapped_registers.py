@@ -27,6 +27,15 @@ UIO_CLASS = Path("/sys/class/uio")
 FABRIC_STATE = Path("/sys/class/fpga_manager/fpga0/state")
 CONFIGURED = "operating"
 _UIO = re.compile(r"uio\d+")
+_PERMISSION_ADVICE = {
+    True: "give the device to your group by the udev rule of docs/zynq.md, or use sudo",
+    False: "use sudo, or a UIO device, which needs no root (docs/zynq.md)",
+}
+"""By whether it is a UIO device."""
+_LAST_ADVICE = (
+    "on a Zynq board see docs/zynq.md; without a board run: python build.py sim, or "
+    "python -m platforms.console sim"
+)
 
 
 class MappedRegisters(RegisterAccess):
@@ -56,6 +65,7 @@ class MappedRegisters(RegisterAccess):
         base_address: int = BASE_ADDRESS,
         check_fabric: bool = True,
     ):
+        self._was_found = not device
         self.name = device = os.fspath(device or find_device(base_address))
         if check_fabric:
             _check_fabric()
@@ -114,23 +124,20 @@ class MappedRegisters(RegisterAccess):
     def _cannot(self, what: str, error: Exception) -> UserError:
         number = getattr(error, "errno", None)
         start = f"cannot {what} {self.name}"
+        reason, advice = os.strerror(number) if number else str(error), "name a UIO device"
+        advice += " (docs/zynq.md)" if self.name == MEMORY else f" or {MEMORY}"
         if number in (errno.ENOENT, errno.ENXIO, errno.ENODEV):
-            return UserError(
-                f"{start}: there is no such device; describe it in the device tree "
-                f"(docs/zynq.md), or name {MEMORY}"
-            )
-        if number in (errno.EACCES, errno.EPERM) and self._is_uio:
-            return UserError(
-                f"{start}: no permission; give the device to your group by the udev rule of "
-                "docs/zynq.md, or use sudo"
-            )
+            reason = "there is no such device"
+            if self.name != MEMORY:
+                advice = f"describe it in the device tree (docs/zynq.md), or name {MEMORY}"
         if number in (errno.EACCES, errno.EPERM):
+            reason, advice = "no permission", _PERMISSION_ADVICE[self._is_uio]
+        if self._was_found and self.name == MEMORY:
             return UserError(
-                f"{start}: no permission; use sudo, or a UIO device, which needs no root "
-                "(docs/zynq.md)"
+                f"found no accelerator: there is no UIO device of its registers, and {start}: "
+                f"{reason}; {_LAST_ADVICE}"
             )
-        reason = os.strerror(number) if number else error
-        return UserError(f"{start}: {reason}; name a UIO device or {MEMORY}")
+        return UserError(f"{start}: {reason}; {advice}")
 
 
 def find_device(base_address: int = BASE_ADDRESS) -> str:

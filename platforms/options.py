@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import argparse
+
 from model.errors import UserError
 
 from .board import boards
 from .target import Board
+from .text_options import TEXT_OPTIONS, flag, given_options
 
 _FOR_A_BOARD = ("toolchain", "baud", "program")
 _FOR_THE_SIMULATION = ("check", "waveform", "cycles")
 _INSTEAD_OF_A_BUILD = ("export", "firmware", "timeline", "check")
 """Each does one thing and ends the run; of two, the first one here counts."""
+_HEEDED_BESIDE = {"check": ("seed",)}
+"""Options of a build that a run instead of it has a use for, too."""
+_WITHOUT_A_CLOCK = {"timeline": "counts cycles", "check": "compares integers"}
 
 
-def refuse_unheeded(target: Board, arguments) -> None:
+def refuse_beside_list(arguments: argparse.Namespace) -> None:
+    """UserError naming the first thing that was given beside ``--list``, which shows everything."""
+    for name in given_options(arguments):
+        if name != "list":
+            given = arguments.board if name == "board" else flag(name)
+            raise UserError(f"--list shows every board and model; leave {given} out")
+
+
+def refuse_unheeded(target: Board, arguments: argparse.Namespace) -> None:
     """UserError naming the first option that has no effect with this board and these options.
 
     ``arguments`` as the parser of ``build.py`` gives them; an option that was not given is None
     or False.
     """
-    given = {name for name, value in vars(arguments).items() if value is not None}
-    given -= {name for name in given if getattr(arguments, name) is False}
+    given = set(given_options(arguments))
     simulated = target.budget is None
     if "firmware" in given and target.processor is None:
         having = ", ".join(name for name, board in boards().items() if board.processor)
@@ -35,18 +48,19 @@ def refuse_unheeded(target: Board, arguments) -> None:
         if mode in given:
             _refuse_beside(mode, given - {mode}, simulated)
             break
-    if "cycles" in given and "waveform" not in given:
-        raise UserError("--cycles is for --waveform; give both, or leave --cycles out")
-    if "position" in given and "timeline" not in given:
-        raise UserError("--position is for --timeline; give both, or leave --position out")
+    for option, needed in (("cycles", "waveform"), ("position", "timeline")):
+        if option in given and needed not in given:
+            raise UserError(f"--{option} is for --{needed}; give both, or leave --{option} out")
 
 
 def _refuse_beside(mode: str, others: set[str], simulated: bool) -> None:
-    for option in (*_FOR_A_BOARD, *_FOR_THE_SIMULATION, *_INSTEAD_OF_A_BUILD):
-        if option in others:
-            run = "text out of sim" if simulated else "a board's build"
-            if option in _INSTEAD_OF_A_BUILD:
-                run = "a run of its own"
-            raise UserError(f"--{option} is for {run}, not for --{mode}; leave one of them out")
-    if mode == "timeline" and "clock" in others:
-        raise UserError("--timeline counts cycles, whatever the clock; leave --clock out")
+    build = "text out of sim" if simulated else "a board's build"
+    uses = dict.fromkeys((*_FOR_A_BOARD, *_FOR_THE_SIMULATION, *TEXT_OPTIONS), build)
+    uses |= dict.fromkeys(_INSTEAD_OF_A_BUILD, "a run of its own")
+    if mode != "timeline":
+        uses["position"] = "--timeline"
+    for option, use in uses.items():
+        if option in others and option not in _HEEDED_BESIDE.get(mode, ()):
+            raise UserError(f"{flag(option)} is for {use}, not for --{mode}; leave one of them out")
+    if mode in _WITHOUT_A_CLOCK and "clock" in others:
+        raise UserError(f"--{mode} {_WITHOUT_A_CLOCK[mode]}, whatever the clock; leave --clock out")

@@ -54,6 +54,19 @@ def working(what: str) -> Iterator[Callable[[str], None]]:
         progress.remove_task(task)
 
 
+@contextlib.contextmanager
+def paused() -> Iterator[None]:
+    """Without spinners, for what writes to the terminal by itself; their work goes on."""
+    shown = [progress for progress in _active if not progress.disable]
+    for progress in shown:
+        progress.stop()
+    try:
+        yield
+    finally:
+        for progress in shown:
+            progress.start()
+
+
 def _shown(progress: Progress, what: str):
     task = progress.add_task(what, total=None)
     return task, lambda text: progress.update(task, description=text)

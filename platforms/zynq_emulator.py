@@ -3,7 +3,7 @@
 The emulator, Unicorn, knows instructions and no time: an instruction takes a fixed number of cycles
 of the processor's clock here, and an access to a peripheral outside the fabric
 ``ACCESS_NS``. An access to the accelerator takes what it takes in the simulation, and that runs on
-while the processor does. Sources: UG585, "Zynq-7000 TRM", chapter 4 and appendix B.
+while the processor does.
 """
 
 from __future__ import annotations
@@ -18,29 +18,28 @@ from .elf_file import Program
 from .emulated_uart import STATUS, EmulatedUart
 from .register_access import RegisterAccess
 from .zynq_address import BASE_ADDRESS
+from .zynq_peripherals import (
+    DEVCFG,
+    PROCESSOR_HZ,
+    REFERENCE_HZ,
+    SLCR,
+    TIMERS,
+    Fabric,
+    GlobalTimer,
+    StuckBus,
+    SystemControl,
+)
 
 PAGE = 0x1000
 MEMORY = (0x0010_0000, 0x00F0_0000)
 """Begin and size of what the firmware has of the DDR memory."""
-SLCR, DEVCFG, TIMERS = 0xF800_0000, 0xF800_7000, 0xF8F0_0000
-GLOBAL_TIMER = 0x200
-PROCESSOR_HZ, REFERENCE_HZ = 666_666_660, 99_999_999
-"""Of the processor and of the UARTs, as the SLCR below says for 33.333333 MHz."""
 ACCESS_NS = 50.0
-SLCR_VALUES = {0x100: 40 << 12, 0x104: 32 << 12, 0x108: 30 << 12, 0x120: 0x1F000200, 0x154: 0xA02}
-"""PLLs and dividers as U-Boot sets them on a Zybo Z7."""
-FPGA_RST_CTRL, LVL_SHFTR_EN, UNLOCK, UNLOCK_KEY = 0x240, 0x900, 0x008, 0xDF0D
-PCFG_DONE = 1 << 2
 IDLE_POLLS = 8
 """Looks at a quiet serial port, one after the other, that mean: there is nothing to do."""
 ABORT_MODE, ABORT_VECTOR = 0x17, 0x10
 ABORT_MASKS = 0b11 << 7
 STOP = 0xFFFF_FFF0
 _CONTROL, _OUTPUT = register("CONTROL"), register("OUTPUT")
-
-
-class StuckBus(Exception):
-    """An access that a real processor would wait for, for ever: the fabric cannot answer."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +73,7 @@ class ZynqEmulator:
     Attributes
     ----------
     uart : EmulatedUart
+    control : SystemControl
     seconds : float
         Emulated time.
     instructions, accesses : int
@@ -105,22 +105,15 @@ class ZynqEmulator:
         from unicorn import arm_const
 
         self._unicorn, self._arm = unicorn, arm_const
-        self.registers, self.uart, self.configured = (
-            registers,
-            EmulatedUart(line_speedup),
-            configured,
-        )
+        self.uart = EmulatedUart(line_speedup)
+        self.control, self._timer = SystemControl(configured), GlobalTimer()
+        self.registers, self._fabric = registers, Fabric(registers, clock_khz)
         self.seconds, self.instructions, self.accesses = 0.0, 0, 0
         self.start: Moment | None = None
         self.last_token: Moment | None = None
         self.access_ns = ACCESS_NS
-        self._clock_hz = clock_khz * 1000
-        self._slcr = dict(SLCR_VALUES)
-        self._unlocked = False
-        self._timer_begin = 0.0
         self._polls = 0
         self._pause_at: float | None = None
-        self._core_seconds, self._active = 0.0, False
         self._uc = uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_ARM)
         uc.ctl_set_cpu_model(arm_const.UC_CPU_ARM_CORTEX_A9)
         uc.mem_map(*MEMORY)
@@ -132,8 +125,8 @@ class ZynqEmulator:
         for base, read, write in (
             (BASE_ADDRESS, self._read_accelerator, self._write_accelerator),
             (uart_base, self._read_uart, self._write_uart),
-            (SLCR, self._read_slcr, self._write_slcr),
-            (DEVCFG, self._read_devcfg, None),
+            (SLCR, self.control.read, self.control.write),
+            (DEVCFG, self.control.read_configuration, None),
             (TIMERS, self._read_timer, self._write_timer),
         ):
             uc.mmio_map(base, PAGE, self._reader(read), None, self._writer(write), None)
@@ -224,50 +217,27 @@ class ZynqEmulator:
         if offset == _CONTROL.offset and value & _CONTROL.field("start").mask:
             self.start = self._moment()
         self._access(lambda: self.registers.write(offset, value), None)
-        self._active = True
+        self._fabric.write_was_made()
 
     def _moment(self) -> Moment:
         return Moment(self.seconds, self.instructions, self.accesses)
 
     def _access(self, function, otherwise):
-        """The simulation catches up with the processor, then makes the access."""
+        """The access at this time, which goes on; ``otherwise`` and an abort if it is refused."""
         self._polls = 0
         self.accesses += 1
-        if not self._reachable():
+        if not self.control.fabric_answers:
             return self._broken(StuckBus("the fabric was accessed before it can answer"), otherwise)
-        simulation = getattr(self.registers, "simulation", None)
-        if simulation is None:
-            try:
-                return function()
-            except Exception as error:
-                return self._broken(error, otherwise)
-        if self._active:
-            behind = round((self.seconds - self._core_seconds) * self._clock_hz)
-            self.registers.run(behind)
-            self._core_seconds += behind / self._clock_hz
-            self._active = self.registers.busy
-        else:
-            self._core_seconds = self.seconds
-        begun = simulation.cycles
-        try:
-            result = function()
-        except Exception as error:
-            result = self._broken(error, otherwise)
-        taken = (simulation.cycles - begun) / self._clock_hz
+        result, error, taken = self._fabric.access(function, self.seconds)
         self.seconds += taken
-        self._core_seconds += taken
-        return result
+        return result if error is None else self._broken(error, otherwise)
 
     def _broken(self, error: Exception, result):
         self._fault = error
         self._uc.emu_stop()
         return result
 
-    def _reachable(self) -> bool:
-        shifters = self._slcr.get(LVL_SHFTR_EN) == 0xF
-        return self.configured and shifters and self._slcr.get(FPGA_RST_CTRL) == 0
-
-    # -- the processor's peripherals --------------------------------------------------------
+    # -- serial port and timer: where every loop of the program looks ------------------------
 
     def _read_uart(self, offset: int) -> int:
         self._check_time()
@@ -283,23 +253,9 @@ class ZynqEmulator:
         self.uart.advance(self.seconds * REFERENCE_HZ)
         self.uart.write(offset, value)
 
-    def _read_slcr(self, offset: int) -> int:
-        return self._slcr.get(offset, 0)
-
-    def _write_slcr(self, offset: int, value: int) -> None:
-        if offset == UNLOCK:
-            self._unlocked = value == UNLOCK_KEY
-        elif self._unlocked:
-            self._slcr[offset] = value
-
-    def _read_devcfg(self, offset: int) -> int:
-        return PCFG_DONE if offset == 0x00C and self.configured else 0
-
     def _read_timer(self, offset: int) -> int:
         self._check_time()
-        ticks = int((self.seconds - self._timer_begin) * PROCESSOR_HZ / 2)
-        words = {GLOBAL_TIMER: ticks, GLOBAL_TIMER + 4: ticks >> 32}
-        return words.get(offset, 0) & 0xFFFFFFFF
+        return self._timer.read(offset, self.seconds)
 
     def _write_timer(self, offset: int, value: int) -> None:
-        self._timer_begin = self.seconds
+        self._timer.write(self.seconds)

@@ -1,6 +1,13 @@
-"""Programs that stand for nextpnr-ecp5 and ecppack in tests of the flow."""
+"""Programs that stand for nextpnr-ecp5 and ecppack in tests of the flow, and a design for them."""
 
 import json
+
+from gateware.hw_config import HwConfig
+from gateware.program import Program
+from model.random_model import random_model
+from platforms import toolchain
+from platforms.board import board
+from platforms.synthesis import Synthesis
 
 from .test_placed import ECP5_LOG, ECP5_REPORT
 
@@ -36,3 +43,24 @@ def install(directory, monkeypatch):
     (directory / "top.tim").write_text(ECP5_LOG)
     (directory / "top.report.json").write_text(json.dumps(ECP5_REPORT))
     return directory
+
+
+def tiny_program():
+    spec = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11"
+    return Program(random_model(spec), HwConfig(2, 4, 4))
+
+
+def without_synthesis(monkeypatch, tmp_path):
+    """A netlist of nothing takes the place of yosys' work; the cache is empty."""
+    directory = tmp_path / "netlist"
+    directory.mkdir()
+    (directory / "top.json").write_text("{}")
+    monkeypatch.setattr(toolchain, "synthesize_top", lambda *_: Synthesis(directory))
+    monkeypatch.setattr("platforms.verilog.verilog_text", lambda rtlil: "module top(); endmodule\n")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def ulx3s_project(program, directory):
+    """The build directory of an ULX3S at 85 MHz."""
+    target = board("ulx3s", "12F")
+    return toolchain.write_project(target.build_top(program, 85.0), target, directory)

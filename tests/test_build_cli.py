@@ -150,6 +150,11 @@ def build(tmp_path, *arguments):
             ["zybo", "--firmware", "--timeline"],
             "--timeline is for a run of its own, not for --firmware; leave one of them out",
         ),
+        (["--list", "--seed", "1"], "--list shows every board and model; leave --seed out"),
+        (
+            ["zybo", "--export", "ip", "--prompt", "x"],
+            "--prompt is for a board's build, not for --export; leave one of them out",
+        ),
         (["zybo", "--clock", "0"], "clock must be 1 to 1000 MHz, not 0"),
         (
             ["sim", "--model", TINY, "--timeline", "--position", "6"],

@@ -11,7 +11,8 @@ from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
 
 from model.errors import UserError
-from platforms.compiled_simulation import CompiledSimulation, StreamViolation
+from platforms.compiled_simulation import CompiledSimulation
+from platforms.simulated_stream import StreamViolation
 from tests.simulated_counter import Counter, drive_counter
 
 

@@ -220,23 +220,28 @@ def test_ctrl_c_stops_bench():
         assert client.ask("/seed").information == ("seed 1",)
 
 
-def test_without_a_port_the_ports_are_listed(console_main, monkeypatch):
+def test_without_a_port_the_ports_are_listed(console_main, monkeypatch, capsys):
     found = [ListPortInfo(f"/dev/ttyUSB{i}") for i in (1, 0)]
     for port in found:
         port.description, port.hwid = "ULX3S FPGA 85K", "USB VID:PID=0403:6015"
     nothing = ListPortInfo("/dev/ttyS0")
     monkeypatch.setattr(console_link.list_ports, "comports", lambda: [*found, nothing])
-    assert console_main() == (
-        None,
+    others = "python -m platforms.console sim, or python -m platforms.console firmware"
+    with pytest.raises(UserError) as error:
+        console_main()
+    assert str(error.value) == (
+        f"name a port: python -m platforms.console /dev/ttyUSB0; without a board: {others}"
+    )
+    assert capsys.readouterr().out == (
         "/dev/ttyUSB0  ULX3S FPGA 85K\n/dev/ttyUSB1  ULX3S FPGA 85K\n"
-        "type: python -m platforms.console /dev/ttyUSB0 (or sim)\n",
     )
     found.clear()
-    assert console_main() == (
-        None,
-        "no serial ports found; is the board plugged in?\n"
-        "type: python -m platforms.console PORT (or sim)\n",
+    with pytest.raises(UserError) as error:
+        console_main()
+    assert str(error.value) == (
+        f"no serial ports found; is the board plugged in? Without one: {others}"
     )
+    assert not capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

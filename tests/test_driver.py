@@ -1,5 +1,6 @@
 """The driver on the compiled simulation: text as the reference's, counts as the program's."""
 
+import dataclasses
 import random
 import subprocess
 import sys
@@ -82,11 +83,14 @@ def test_a_refed_window_goes_on(accelerator, count):
 def test_info(accelerator):
     info, config = accelerator.info(), artifact().model.config
     assert info.digest == artifact().model.digest
-    for name in ("vocab_size", "d_model", "n_heads", "n_layers", "d_ff", "ctx_len"):
-        assert getattr(info, name) == getattr(config, name)
+    assert info.config == dataclasses.replace(config, digits=1)
     assert (info.rows, info.cols, info.lanes, info.clock_khz) == (2, 4, 4, 125_000)
     assert str(info).splitlines()[0] == (
         f"model {MODEL}, digest {artifact().model.digest[:16]}, build 51a1a7ed"
+    )
+    assert str(info).splitlines()[1] == (
+        f"n_layers {config.n_layers}, d_model {config.d_model}, n_heads {config.n_heads}, "
+        f"d_ff {config.d_ff}, ctx_len {config.ctx_len}, vocab_size {config.vocab_size}"
     )
 
 
