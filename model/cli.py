@@ -10,6 +10,8 @@ from typing import NoReturn
 
 from .errors import ToolError, UserError
 
+REQUIRED = {"required": True, "default": argparse.SUPPRESS}
+"""Of an option that must be given, in a parser whose help shows defaults: this one has none."""
 TOOL_ERROR_STATUS = 1
 USER_ERROR_STATUS = 2
 INTERRUPTED_STATUS = 130

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from . import artifact, cli, train
+from .corpus import load_corpus
 from .errors import UserError
 
 SOURCE = "shakespeare-115k"
@@ -97,10 +98,13 @@ def main(argv: list[str] | None = None) -> int | None:
         raise UserError(f"--steps must be at least 1, not {args.steps}")
     train.require_directory_of(args.out)
     directory = args.runs / str(args.steps)
+    names = [name for name in ROWS if name in (args.only or ROWS)]
+    artifacts = {name: directory / f"{name}.safetensors" for name in names}
+    if not all(out.exists() for out in artifacts.values()):
+        load_corpus(args.corpus)  # complains before anything is made
     train.make_directory(directory)
     facts = {}
-    for name in [name for name in ROWS if name in (args.only or ROWS)]:
-        out = directory / f"{name}.safetensors"
+    for name, out in artifacts.items():
         if not out.exists():
             print(f"{name}: {ROWS[name][0]}", file=sys.stderr)
             corpus = ["--corpus", args.corpus] if args.corpus else []

@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--corpus", metavar="PATH", help="UTF-8 text file; None downloads Tiny Shakespeare")
     add("--preset", default="shakespeare-115k", metavar="NAME", help=f"one of {', '.join(PRESETS)}")
     add("--digits", help="ternary digits per weight: N, or 'down_proj=2,…'; None: the preset's")
-    add("--out", required=True, metavar="FILE", type=Path, help="artifact to write")
+    add("--out", metavar="FILE", type=Path, help="artifact to write", **cli.REQUIRED)
     steps = f"None: the preset's; most have {default.steps}"
     add("--steps", type=int, help=f"steps of quantized training; {steps}")
     add("--lr", type=float, default=default.lr, help="peak learning rate of quantized training")

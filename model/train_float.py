@@ -27,7 +27,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--preset", default="tinystories-gpt", metavar="NAME", help="architecture and sizes")
     add("--corpus", metavar="PATH", help="UTF-8 text file; None downloads Tiny Shakespeare")
-    add("--out", required=True, metavar="FILE", type=Path, help="float checkpoint to write")
+    add("--out", metavar="FILE", type=Path, help="float checkpoint to write", **cli.REQUIRED)
     add("--steps", type=int, default=2000, help="of training")
     add("--lr", type=float, default=1e-3, help="peak learning rate")
     add("--batch", type=int, default=32, help="windows per step")

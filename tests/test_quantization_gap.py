@@ -63,12 +63,21 @@ def test_rows_are_ordered_by_loss():
         (["--only", "no"], f"unknown row 'no'; expected some of {', '.join(ROWS)}"),
         (["--steps", "0"], "--steps must be at least 1, not 0"),
         (
+            ["--corpus", "no.txt"],
+            "corpus no.txt does not exist; give a UTF-8 text file, or leave --corpus out to "
+            "download Tiny Shakespeare",
+        ),
+        (
             ["--out", "/nowhere/gap.md"],
             "directory /nowhere of --out does not exist; create it first",
         ),
     ],
 )
-def test_bad_input(options, message):
+def test_bad_input(options, message, monkeypatch, tmp_path, capsys):
+    (tmp_path / "docs").mkdir()
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError) as caught:
         quantization_gap.main(options)
     assert str(caught.value) == message
+    assert not (tmp_path / "runs").exists()
+    assert capsys.readouterr() == ("", "")

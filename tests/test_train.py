@@ -246,3 +246,6 @@ def test_help_names_the_defaults():
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "shakespeare-115k" in text
     assert "continues from it" in text
+    options = " ".join(text.partition("options:")[2].split())
+    assert "--out FILE artifact to write --steps" in options  # no default
+    assert "--lr LR peak learning rate of quantized training (default: 0.006)" in options
