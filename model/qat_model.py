@@ -26,7 +26,7 @@ from .calibration import (
 from .config import ModelConfig
 from .errors import UserError
 from .integer_model import IntegerModel
-from .straight_through import quantize
+from .straight_through import quantize, quantize_weight
 from .torch_integer import IntegerForward, TensorTap, no_tap
 from .torch_model import FloatModel
 
@@ -44,6 +44,7 @@ class QuantizationChoices:
     step_per_row : bool: one weight step per row of a matrix, or one per matrix
     learned_scales : bool: steps and activations' units are trained, or stay as calibrated
     activation_quantile : float, share of an activation's magnitudes that is not clipped at first
+    weights_return : bool: latent weights beyond the largest integer have a gradient, too
 
     Raises UserError if the quantile is not above 0 and at most 1.
     """
@@ -51,6 +52,7 @@ class QuantizationChoices:
     step_per_row: bool = True
     learned_scales: bool = True
     activation_quantile: float = ACTIVATION_QUANTILE
+    weights_return: bool = False
 
     def __post_init__(self):
         if not 0 < self.activation_quantile <= 1:
@@ -63,9 +65,15 @@ class QuantizationChoices:
 class QuantizedMatrix(nn.Module):
     """Latent weight [out, in] and log2 of the step [out] or [1], in the float model's units."""
 
-    def __init__(self, weight: Tensor, digits: int, step_per_row: bool = True):
+    def __init__(
+        self,
+        weight: Tensor,
+        digits: int,
+        step_per_row: bool = True,
+        weights_return: bool = False,
+    ):
         super().__init__()
-        self.digits = digits
+        self.digits, self.weights_return = digits, weights_return
         self.weight = nn.Parameter(weight.detach().clone())
         rows = self.weight.detach() if step_per_row else self.weight.detach().reshape(1, -1)
         self.log_step = nn.Parameter(best_step(rows, arith.max_weight(digits)).log2())
@@ -78,7 +86,10 @@ class QuantizedMatrix(nn.Module):
         """(weight, mult) as integers; ``mult_per_step`` is ``s_in / s_out * 2**shift``."""
         step = self.step()
         limit = arith.max_weight(self.digits)
-        weight = quantize(self.weight / step[:, None], -limit, limit)
+        if self.weights_return:
+            weight = quantize_weight(self.weight, step[:, None], limit)
+        else:
+            weight = quantize(self.weight / step[:, None], -limit, limit)
         return weight, quantize(step * mult_per_step, 0, arith.MULT_MAX)
 
 
@@ -107,7 +118,10 @@ class QATModel(nn.Module):
         self.matrices = nn.ModuleDict(
             {
                 _key(name): QuantizedMatrix(
-                    twin.get_submodule(name).weight, config.digits_of(name), choices.step_per_row
+                    twin.get_submodule(name).weight,
+                    config.digits_of(name),
+                    choices.step_per_row,
+                    choices.weights_return,
                 )
                 for name in config.matrix_names()
             }

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -27,6 +28,7 @@ from .float_file import open_float
 from .float_shape import FloatShape
 from .losses import History, draw_losses
 from .qat_model import QATModel, QuantizationChoices
+from .teacher_text import open_writer
 from .tokenizer import CharTokenizer
 from .torch_model import FloatModel
 from .training import (
@@ -48,6 +50,8 @@ SCALE_LR = 0.3
 VALIDATION_SUBSET = 128
 """Windows of the validation text that the loss during training is measured on."""
 CALIBRATION_WINDOWS = 64
+SOURCES = ("init", "teacher", "writer")
+"""Settings of a recipe that name other models."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +68,9 @@ class Recipe:
     init : str, optional: artifact or float checkpoint whose weights replace the float phase
     teacher : str, optional: artifact or float checkpoint that both phases learn from, too
     temperature, teacher_weight : float, see :func:`.distillation.distillation_loss`
+    writer : str, optional: artifact or float checkpoint whose text is half of every batch of the
+        quantized phase, see :mod:`.teacher_text`
+    written : int, windows that it writes
     choices : QuantizationChoices
 
     Raises UserError for a number out of range.
@@ -80,10 +87,12 @@ class Recipe:
     teacher: str | None = None
     temperature: float = TEMPERATURE
     teacher_weight: float = TEACHER_WEIGHT
+    writer: str | None = None
+    written: int = 16384
     choices: QuantizationChoices = dataclasses.field(default_factory=QuantizationChoices)
 
     def __post_init__(self):
-        for name in ("steps", "float_steps", "batch"):
+        for name in ("steps", "float_steps", "batch", "written"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} must be at least 1, not {getattr(self, name)}")
         for name in ("lr", "float_lr"):
@@ -93,6 +102,8 @@ class Recipe:
         if self.seed < 0:
             raise UserError(f"seed must be at least 0, not {self.seed}")
         check_settings(self.temperature, self.teacher_weight)
+        if self.writer is not None and self.batch < 2:
+            raise UserError(f"batch must be at least 2 with a writer, not {self.batch}")
 
 
 PRESET_STEPS = {
@@ -164,6 +175,7 @@ class _Run:
         phase = Phase(
             **self._common("float", model),
             groups=groups,
+            batch=recipe.batch,
             steps=recipe.float_steps,
             lr=recipe.float_lr,
             seed=recipe.seed,
@@ -183,9 +195,11 @@ class _Run:
         phase = Phase(
             **self._common("integer", model),
             groups=groups,
+            batch=recipe.batch - self._written_batch,
             steps=recipe.steps,
             lr=recipe.lr,
             seed=recipe.seed + 1,
+            more=self._written(model),
         )
         return model, run_phase(phase, self.train_tokens, self._subset())
 
@@ -195,7 +209,6 @@ class _Run:
             "name": name,
             "model": model,
             "loss": self._loss(model),
-            "batch": self.recipe.batch,
             "checkpoint": self.runs / f"{name}-{self._key(name)}.pt",
         }
 
@@ -207,9 +220,29 @@ class _Run:
         return distillation_loss(model, teacher, recipe.temperature, recipe.teacher_weight)
 
     @property
+    def _written_batch(self) -> int:
+        """Windows of each batch of the quantized phase that are the writer's."""
+        return 0 if self.recipe.writer is None else self.recipe.batch // 2
+
+    def _written(self, model: nn.Module) -> Callable[[int], Tensor] | None:
+        """Loss of the writer's text by step, if there is one."""
+        recipe, ctx_len = self.recipe, self.recipe.config.ctx_len
+        if recipe.writer is None:
+            return None
+        text = open_writer(
+            recipe.writer,
+            self.tokenizer.vocabulary,
+            ctx_len,
+            self.train_tokens,
+            recipe.written,
+            recipe.seed,
+        )
+        return text.loss(model, self._written_batch, recipe.seed + 2)
+
+    @property
     def sources(self) -> dict[str, dict]:
         """Names and digests of the models that the run starts from and learns from."""
-        given = {name: getattr(self.recipe, name) for name in ("init", "teacher")}
+        given = {name: getattr(self.recipe, name) for name in SOURCES}
         sources = {name: open_float(path) for name, path in given.items() if path is not None}
         return {name: {"name": s.name, "sha256": s.sha256} for name, s in sources.items()}
 
@@ -224,13 +257,15 @@ class _Run:
         settings = dataclasses.asdict(self.recipe) | {"config": self.recipe.config.to_dict()}
         if phase == "float":
             del settings["config"]["digits"], settings["steps"], settings["lr"]
-        for name in ("init", "teacher"):
+        for name in SOURCES:
             if settings[name] is not None:
                 settings[name] = open_float(settings[name]).sha256
         # names of runs that began without these settings
         if settings["teacher"] is None:
             for name in ("teacher", "temperature", "teacher_weight"):
                 del settings[name]
+        if phase == "float" or settings["writer"] is None:
+            del settings["writer"], settings["written"]
         if phase == "float" or self.recipe.choices == QuantizationChoices():
             del settings["choices"]
         settings["corpus"] = self.corpus.sha256

@@ -62,6 +62,32 @@ def quantize(x: Tensor, low: int, high: int) -> Tensor:
     return _Round.apply(F.hardtanh(x, low, high))
 
 
+class _QuantizeWeight(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, weight, step, limit):
+        in_steps = weight / step
+        ctx.save_for_backward(in_steps, step)
+        ctx.limit = limit
+        return in_steps.round().clamp_(-limit, limit)
+
+    @staticmethod
+    def backward(ctx, grad):
+        in_steps, step = ctx.saved_tensors
+        grad = grad / step
+        inside = in_steps.abs() < ctx.limit
+        grad_step = -(grad * in_steps * inside).sum(-1, keepdim=True)
+        return grad, grad_step, None
+
+
+def quantize_weight(weight: Tensor, step: Tensor, limit: int) -> Tensor:
+    """Nearest of the integers -limit..limit to ``weight / step``, [out, in] and [out, 1].
+
+    The gradient of the weights passes everywhere, so that one beyond the limits can come back; that
+    of the steps is :func:`quantize`'s.
+    """
+    return _QuantizeWeight.apply(weight, step, limit)
+
+
 class _Requantize(torch.autograd.Function):
     @staticmethod
     def forward(ctx, acc, mult, requantizer, dtype):

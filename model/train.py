@@ -73,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--teacher", metavar="FILE", help="learn from this float model, too (distillation)")
     add("--temperature", type=float, default=default.temperature, help="of the distillation")
     add("--teacher-weight", type=float, default=default.teacher_weight, help="share of the loss")
+    add("--writer", metavar="FILE", help="its own text is half of the quantized training's, too")
+    add("--written", type=int, default=default.written, help="windows that the writer writes")
+    add("--weights-return", action="store_true", help="weights beyond the limits have a gradient")
     add("--step-per-matrix", action="store_true", help="one weight step per matrix, not per row")
     add("--fixed-scales", action="store_true", help="steps and units stay as calibrated")
     quantile = default.choices.activation_quantile
@@ -134,6 +137,7 @@ def main(argv: list[str] | None = None) -> int | None:
         step_per_row=not args.step_per_matrix,
         learned_scales=not args.fixed_scales,
         activation_quantile=args.activation_quantile,
+        weights_return=args.weights_return,
     )
     given = {name: getattr(args, name) for name in names}
     recipe = preset_recipe(args.preset, config, choices=choices, **given)

@@ -69,6 +69,7 @@ class Phase:
     seed : int, chooses the batches
     checkpoint : Path
     save_every, validate_every : int, steps
+    more : function of the step, optional: loss of further text, which counts like ``loss``
     """
 
     name: str
@@ -82,6 +83,7 @@ class Phase:
     checkpoint: Path
     save_every: int = 250
     validate_every: int = 250
+    more: Callable[[int], Tensor] | None = None
 
     def lr_at(self, step: int) -> float:
         """Learning rate of step 0, 1, …"""
@@ -130,6 +132,8 @@ def _optimize(phase: Phase, optimizer, step: int, tokens: Tensor, ctx_len: int) 
     window = sample_windows(tokens, ctx_len, phase.batch, [phase.seed, step])
     phase.model.train()
     loss = phase.loss(window[:, :-1], window[:, 1:])
+    if phase.more is not None:
+        loss = (loss + phase.more(step)) / 2
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(phase.model.parameters(), MAX_GRADIENT_NORM)
