@@ -28,7 +28,7 @@ from .float_file import open_float
 from .float_shape import FloatShape
 from .losses import History, draw_losses
 from .qat_model import QATModel, QuantizationChoices
-from .teacher_text import open_writer
+from .teacher_text import TeacherText, open_writer
 from .tokenizer import CharTokenizer
 from .torch_model import FloatModel
 from .training import (
@@ -229,15 +229,20 @@ class _Run:
         recipe, ctx_len = self.recipe, self.recipe.config.ctx_len
         if recipe.writer is None:
             return None
-        text = open_writer(
-            recipe.writer,
-            self.tokenizer.vocabulary,
-            ctx_len,
-            self.train_tokens,
-            recipe.written,
-            recipe.seed,
-        )
+        path = self.runs / f"written-{self._written_key()}.safetensors"
+        if not path.exists():
+            writer, vocabulary = recipe.writer, self.tokenizer.vocabulary
+            places = (self.train_tokens, recipe.written, recipe.seed)
+            open_writer(writer, vocabulary, ctx_len, *places).save(path)
+        text = TeacherText.load(path)
         return text.loss(model, self._written_batch, recipe.seed + 2)
+
+    def _written_key(self) -> str:
+        """Digest of the settings that decide the writer's text."""
+        recipe = self.recipe
+        facts = [open_float(recipe.writer).sha256, self.corpus.sha256, self.tokenizer.vocabulary]
+        facts += [recipe.config.ctx_len, recipe.written, recipe.seed]
+        return _digest(facts)
 
     @property
     def sources(self) -> dict[str, dict]:
@@ -269,7 +274,12 @@ class _Run:
         if phase == "float" or self.recipe.choices == QuantizationChoices():
             del settings["choices"]
         settings["corpus"] = self.corpus.sha256
-        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+        return _digest(settings)
+
+
+def _digest(facts: dict | list) -> str:
+    """Short digest of JSON-ready facts, for a file's name."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _split(model: nn.Module, belongs) -> tuple[list[Tensor], list[Tensor]]:

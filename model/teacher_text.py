@@ -10,13 +10,17 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
+import safetensors.torch
 import torch
 from rich.console import Console
 from rich.progress import track
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from .artifact import write_whole
 from .errors import UserError
 from .float_file import open_float
 from .torch_model import FloatModel, merge_heads, split_heads
@@ -90,6 +94,22 @@ class TeacherText:
             return -(self.log_probs[rows].float().exp() * given).sum(-1).mean()
 
         return loss
+
+    def save(self, path: Path):
+        """Write it to ``path``, whole or not at all."""
+        tensors = {key: value.contiguous() for key, value in vars(self).items()}
+        write_whole(path, safetensors.torch.save(tensors))
+
+    @classmethod
+    def load(cls, path: Path) -> TeacherText:
+        """Inverse of :meth:`save`; raises UserError if the file is damaged."""
+        try:
+            return cls(**safetensors.torch.load_file(path))
+        except (SafetensorError, OSError, TypeError) as error:
+            raise UserError(
+                f"written text {path} cannot be read ({type(error).__name__}); "
+                "delete it to have it written again"
+            ) from error
 
 
 def write_text(

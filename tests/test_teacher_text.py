@@ -106,13 +106,26 @@ def test_a_run_with_a_writer_continues_to_the_same_model(tmp_path, monkeypatch, 
         interrupt_after(patch, 4)
         assert run("halves", *writer) == cli.INTERRUPTED_STATUS
     assert "integer: stopped after step 2 of 4" in capsys.readouterr().err
+    (text,) = (tmp_path / "runs-halves").glob("written-*.safetensors")
+    kept = text.stat().st_mtime_ns
     assert run("halves", *writer) is None
+    assert text.stat().st_mtime_ns == kept
     plain, whole, halves = (
         artifact.load(tmp_path / f"{name}.safetensors") for name in ("plain", "whole", "halves")
     )
     assert whole.model.digest == halves.model.digest != plain.model.digest
     assert (whole.float_weights["token_embedding"] == plain.float_weights["token_embedding"]).all()
     assert whole.info["recipe"]["writer"]["name"] == "relu"
+
+
+def test_a_damaged_text_is_named(tmp_path):
+    path = tmp_path / "written.safetensors"
+    path.write_bytes(b"damaged")
+    with pytest.raises(UserError) as error:
+        TeacherText.load(path)
+    assert str(error.value) == (
+        f"written text {path} cannot be read (SafetensorError); delete it to have it written again"
+    )
 
 
 def test_a_writer_must_fit(tmp_path):
