@@ -25,9 +25,10 @@ from .float_file import save_float
 from .integer_model import IntegerModel
 from .model_size import float_bytes, integer_bytes, quantized_bytes, sparse_bytes
 from .qat_model import QATModel
-from .recipe import Recipe, train
+from .recipe import Recipe
 from .torch_integer import IntegerForward
 from .torch_model import FloatModel
+from .training_run import train
 
 SIMULATED = (
     "no: sums, norms and softmax are float; the method `integer` makes the gateware's integers"
@@ -108,7 +109,8 @@ def _parameter(model: nn.Module, name: str) -> Tensor:
 def integers(session: Session, digits, out: Path, settings: dict, threads: int) -> Compressed:
     """The gateware's integer function of ``digits`` ternary digits per weight.
 
-    Calibrated only without tuning steps, else trained by :mod:`model.recipe`, which writes ``out``.
+    Calibrated only without tuning steps, else trained by :mod:`model.training_run`, which writes
+    ``out``.
     """
     source, tuning = session.source, session.tuning
     if not isinstance(source.model, FloatModel):

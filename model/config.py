@@ -149,6 +149,10 @@ PRESETS = {
     "shakespeare-zybo": ModelConfig(
         vocab_size=65, d_model=96, n_heads=3, n_layers=3, d_ff=384, ctx_len=128, digits=2
     ),
+    "stories-zybo": ModelConfig(
+        vocab_size=80, d_model=96, n_heads=3, n_layers=3, d_ff=384, ctx_len=128, digits=2
+    ),
 }
 """Named shapes. ``shakespeare-115k`` is ZyboGPT's, ternary; ``-2t`` is the same with two digits per
-weight; ``shakespeare-zybo`` fills the block memories of an xc7z010."""
+weight; ``shakespeare-zybo`` fills the block memories of an xc7z010; ``stories-zybo`` is its shape
+for the 79 characters of the TinyStories sample."""

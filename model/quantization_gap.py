@@ -34,6 +34,15 @@ ROWS: dict[str, tuple[str, list[str]]] = {
         "half of the loss from its own float twin",
         ["--teacher", SOURCE, "--temperature", "1"],
     ),
+    "hotter": (
+        "0.9 of the loss from the float twin of `shakespeare-zybo`, at temperature 2",
+        ["--teacher", "shakespeare-zybo", "--temperature", "2", "--teacher-weight", "0.9"],
+    ),
+    "written": (
+        "half of each batch is text that `shakespeare-zybo` writes",
+        ["--writer", "shakespeare-zybo"],
+    ),
+    "returning": ("weights beyond the limits have a gradient", ["--weights-return"]),
     "two-digits": ("two ternary digits per weight, 9 levels", ["--digits", "2"]),
     "three-digits": ("three digits, 27 levels", ["--digits", "3"]),
 }

@@ -125,7 +125,8 @@ def main(argv: list[str] | None = None) -> int | None:
     """Entry point; raises UserError. The exit status is that of an interrupt after Ctrl-C."""
     require_packages()
     from .qat_model import QuantizationChoices
-    from .recipe import Recipe, preset_recipe, train
+    from .recipe import Recipe, preset_recipe
+    from .training_run import train
 
     args = _parser().parse_args(argv)
     if args.threads < 1:

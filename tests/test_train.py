@@ -166,7 +166,7 @@ def test_learning_rate_warms_up_and_decays():
         (
             {"preset": "huge"},
             "no preset 'huge'; the presets are: "
-            "shakespeare-115k, shakespeare-115k-2t, shakespeare-zybo, tiny",
+            "shakespeare-115k, shakespeare-115k-2t, shakespeare-zybo, stories-zybo, tiny",
         ),
         (
             {"digits": "down_proj=two"},
