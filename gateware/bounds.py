@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 
 from model import arith
+from model.config import ModelConfig
 from model.errors import UserError
 from model.integer_model import IntegerModel
 
@@ -37,11 +38,16 @@ def prove_bounds(model: IntegerModel) -> Bounds:
     UserError
         Naming the tensor, if an accumulator would need more than :data:`MAX_ACC_BITS`.
     """
-    cfg = model.config
     acc = {f"{name}.weight": matrix.acc_bound for name, matrix in model.matrices.items()}
     logit = {"token_embedding": int(np.abs(model.token_embedding).sum(1).max()) * arith.ACT_MAX}
+    return _bounds(model.config, acc, logit, model.token_mult + model.position_mult)
+
+
+def _bounds(
+    cfg: ModelConfig, acc: dict[str, int], logit: dict[str, int], embedding_mult: int
+) -> Bounds:
     score = {"head_dim": cfg.head_dim * arith.ACT_MAX**2}
-    embedding = arith.ACT_MAX * (model.token_mult + model.position_mult)
+    embedding = arith.ACT_MAX * embedding_mult
     weighted = {"ctx_len": max(arith.EXP2.table[0] * cfg.ctx_len * arith.ACT_MAX, embedding)}
     return Bounds(
         acc_width=_width(acc),
@@ -49,6 +55,22 @@ def prove_bounds(model: IntegerModel) -> Bounds:
         logit_width=_width(logit),
         array_acc_width=_width(weighted),
     )
+
+
+def shape_bounds(config: ModelConfig) -> Bounds:
+    """Bounds for every model of a shape: all weights as large as their digits allow.
+
+    Raises
+    ------
+    UserError
+        As :func:`prove_bounds`.
+    """
+    acc = {}
+    for name in config.matrix_names():
+        largest = arith.max_weight(config.digits_of(name))
+        acc[f"{name}.weight"] = config.matrix_shape(name)[1] * largest * arith.ACT_MAX
+    logit = {"token_embedding": config.d_model * arith.ACT_MAX**2}
+    return _bounds(config, acc, logit, 2 * arith.MULT_MAX)
 
 
 def _width(bounds: dict[str, int]) -> int:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
-from amaranth.lib import wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from .core_loader import CoreLoader
 from .delay import delayed
 from .instruction import Opcode
+from .loader import LOAD_STATUS
 from .program import Program
+from .reload_image import DIGEST_WORDS, UNIT
 from .sequencer import COUNT_BITS, Sequencer, token_stream
 from .taps import tap_signature
 from .units import Units
@@ -34,7 +37,19 @@ def settings_signature(vocab_size: int) -> wiring.Signature:
     )
 
 
-def core_signature(vocab_size: int) -> wiring.Signature:
+LOAD_PORTS = {
+    "load_begin": In(1),
+    "load_words": In(stream.Signature(UNIT)),
+    "load_status": Out(LOAD_STATUS),
+    "digest_address": In(range(DIGEST_WORDS)),
+    "digest_word": Out(UNIT),
+}
+"""``load_begin`` (a pulse, ignored while busy) and ``load_words`` as ``begin`` and ``words`` of
+:class:`.loader.Loader`; ``digest_word`` is that word of the loaded model's digest, in the same
+cycle."""
+
+
+def core_signature(vocab_size: int, reload: bool = False) -> wiring.Signature:
     """Ports of :class:`Core` that its user drives and reads; the flipped ones are the user's.
 
     ``prompt`` (In), ``output`` (Out)
@@ -48,6 +63,9 @@ def core_signature(vocab_size: int) -> wiring.Signature:
         after it. The memories keep their contents.
     ``busy``, ``context_full`` : Out(1)
         See :class:`.sequencer.Sequencer`.
+
+    With ``reload`` also those of :data:`LOAD_PORTS`; ``start`` is ignored then while
+    ``load_status`` is not ``loaded`` or is ``loading``, and ``abort`` refuses what is loading.
     """
     return wiring.Signature(
         {
@@ -58,6 +76,7 @@ def core_signature(vocab_size: int) -> wiring.Signature:
             "abort": In(1),
             "busy": Out(1),
             "context_full": Out(1),
+            **(LOAD_PORTS if reload else {}),
         }
     )
 
@@ -84,13 +103,15 @@ class Core(wiring.Component):
     def __init__(self, program: Program, *, dsp: str = "generic", taps: bool = False):
         self.program = program
         self._dsp = dsp
-        members = dict(core_signature(program.model.config.vocab_size).members)
+        signature = core_signature(program.model.config.vocab_size, program.hw.reload)
+        members = dict(signature.members)
         if taps:
             members["taps"] = Out(tap_signature(program))
         super().__init__(members)
 
     def elaborate(self, platform):
         m = Module()
+        self._loading = CoreLoader(self.program) if self.program.hw.reload else None
         units = self.program.build_units(self._dsp)
         m.submodules.engine = units.engine
         m.submodules.array = units.array
@@ -101,7 +122,7 @@ class Core(wiring.Component):
         wiring.connect(m, wiring.flipped(self.prompt), sequencer.prompt)
         wiring.connect(m, wiring.flipped(self.output), sequencer.output)
         m.d.comb += [
-            sequencer.start.eq(self.start),
+            sequencer.start.eq(self._allowed(self.start)),
             sequencer.count.eq(self.settings.count),
             self.busy.eq(sequencer.busy),
             self.context_full.eq(sequencer.context_full),
@@ -114,10 +135,24 @@ class Core(wiring.Component):
         self._connect_sampler(m, beat, units, sequencer)
         if hasattr(self, "taps"):
             self._connect_taps(m, beat, units)
+        if self._loading is not None:
+            self._loading.connect(m, units)
         # a register, and the only reset where the domain has none: it goes to all parts of the core
         reset = Signal(reset_less=True)
         m.d.sync += reset.eq(self.abort)
-        return ResetInserter(reset)(m)
+        core = ResetInserter(reset)(m)
+        if self._loading is None:
+            return core
+        outside = Module()
+        outside.submodules.core = core
+        self._loading.add_to(outside, self)
+        return outside
+
+    def _allowed(self, start):
+        """``start``, unless there is no complete model."""
+        if self._loading is None:
+            return start
+        return start & self.load_status.loaded & ~self.load_status.loading
 
     def _drive_engine(self, m: Module, beat, units: Units):
         first = beat.first_inner
@@ -154,12 +189,24 @@ class Core(wiring.Component):
             softmax.beat.first.eq(beat.first_outer),
             softmax.beat.last.eq(beat.last_outer),
             softmax.sums.eq(array.dot.sums),
-            softmax.shift_select.eq(beat.shift_select),
+            softmax.shift_select.eq(
+                beat.shift_select
+                if self._loading is None
+                else self._loading.constants.shift_selects[beat.shift_select]
+            ),
         ]
         # an embedding word is weighted by its table's multiplier instead of a probability
-        model = self.program.model
-        multiplier = Mux(beat.first, model.token_mult, model.position_mult)
-        constant = delayed(m, multiplier, array.coefficient_delay, name="embed_mult")
+        if self._loading is None:
+            model = self.program.model
+            multiplier = Mux(beat.first, model.token_mult, model.position_mult)
+            constant = delayed(m, multiplier, array.coefficient_delay, name="embed_mult")
+        else:
+            # the multipliers are held; words that the loader reads come through the lanes
+            numbers, checking = self._loading.constants, self._loading.loader.checking
+            first = delayed(m, beat.first, array.coefficient_delay, name="embed_first")
+            constant = Mux(first, numbers.token_mult, numbers.position_mult)
+            constant = Mux(checking, 1, constant)
+            embed = embed | checking
         embedding = delayed(m, embed, array.coefficient_delay, name="embedding")
         for segment in range(self.program.layout.segments):
             m.d.comb += array.coefficients[segment].eq(

@@ -16,7 +16,9 @@ from .hw_config import HwConfig
 from .identification import Identification, check_integer
 from .register import ADDRESS_WIDTH
 from .register_bank import RegisterBank
-from .registers import OUTPUT_LEVEL_BITS, PROMPT_LEVEL_BITS, REGISTERS, TOKEN_BITS, register
+from .registers import HASH_WORDS, OUTPUT_LEVEL_BITS, PROMPT_LEVEL_BITS, TOKEN_BITS, register
+from .registers import registers as built_registers
+from .reload_limits import ReloadLimits
 
 MIN_OUTPUT_DEPTH = 16
 
@@ -45,6 +47,8 @@ class HostInterface(wiring.Component):
     clock_khz : int, 32 bits
     output_depth : int
         16 to 4,095.
+    limits : ReloadLimits, optional
+        With ``hw.reload``, with which the registers are :data:`.registers.RELOAD_REGISTERS`.
 
     Members
     -------
@@ -67,8 +71,10 @@ class HostInterface(wiring.Component):
         build_id: int,
         clock_khz: int,
         output_depth: int = MIN_OUTPUT_DEPTH,
+        limits: ReloadLimits | None = None,
     ):
-        self.identification = Identification(config, hw, digest, build_id, clock_khz)
+        self.identification = Identification(config, hw, digest, build_id, clock_khz, limits)
+        self._reload = hw.reload
         check_integer("vocab_size", config.vocab_size, 1, 2**TOKEN_BITS)
         check_integer("ctx_len", config.ctx_len, 1, 2**PROMPT_LEVEL_BITS - 2)
         check_integer("output_depth", output_depth, MIN_OUTPUT_DEPTH, 2**OUTPUT_LEVEL_BITS - 1)
@@ -77,18 +83,18 @@ class HostInterface(wiring.Component):
         super().__init__(
             {
                 "axi": In(axi_lite_signature(ADDRESS_WIDTH)),
-                **core_signature(config.vocab_size).flip().members,
+                **core_signature(config.vocab_size, hw.reload).flip().members,
             }
         )
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.axi = axi = AxiLiteSlave(ADDRESS_WIDTH)
-        m.submodules.registers = registers = RegisterBank(REGISTERS)
+        m.submodules.registers = registers = RegisterBank(built_registers(self._reload))
         wiring.connect(m, wiring.flipped(self.axi), axi.axi)
         wiring.connect(m, axi.bus, registers.bus)
         for name, value in self.identification.constants.items():
-            m.d.comb += getattr(registers, name.lower()).value.eq(value)
+            m.d.comb += getattr(registers, name.lower()).as_value().eq(value)
 
         control, status = registers.control, registers.status
         # Registers, because abort resets the whole core and both FIFOs.
@@ -104,6 +110,8 @@ class HostInterface(wiring.Component):
         ]
         errors |= {name: commanded & refusal for name, refusal in refusals.items()}
         errors["settings_locked"] = registers.locked_write
+        if self._reload:
+            errors["load_while_busy"] = self._connect_load(m, registers, busy)
         self._keep_errors(m, registers, errors)
         self._connect_output(m, registers, abort)
         self._connect_settings(m, registers)
@@ -134,6 +142,8 @@ class HostInterface(wiring.Component):
             "count_zero": registers.generate_count.value == 0,
             "top_k_too_large": registers.top_k.value > self.config.vocab_size,
         }
+        if self._reload:
+            found["not_loaded"] = ~self.load_status.loaded | self.load_status.loading
         refusals = {"start_while_busy": busy}
         for name, condition in found.items():
             # A write is three cycles and more before that of CONTROL.
@@ -177,6 +187,28 @@ class HostInterface(wiring.Component):
             "token_outside_vocabulary": written & ~known,
         }
 
+    def _connect_load(self, m, registers, busy):
+        """The loader's registers; high when a load is refused because a run is under way."""
+        begin = registers.load_control_write & registers.load_control.begin
+        # a word is taken before the next one can come
+        waiting, word = Signal(), Signal.like(self.load_words.payload, reset_less=True)
+        with m.If(registers.load_data_write):
+            m.d.sync += [waiting.eq(1), word.eq(registers.load_data.word)]
+        with m.Elif(self.load_words.ready):
+            m.d.sync += waiting.eq(0)
+        for i in range(HASH_WORDS):
+            m.d.comb += getattr(registers, f"artifact_hash_{i}").value.eq(self.digest_word)
+        m.d.comb += [
+            self.load_begin.eq(begin & ~busy),
+            self.load_words.valid.eq(waiting),
+            self.load_words.payload.eq(word),
+            self.digest_address.eq(registers.bus.read_address),
+            registers.load_status.loaded.eq(self.load_status.loaded),
+            registers.load_status.loading.eq(self.load_status.loading),
+            registers.load_status.refusal.eq(self.load_status.refusal),
+        ]
+        return begin & busy
+
     def _connect_output(self, m, registers, abort):
         payload, output = self.output.payload, registers.output
         fifo = Fifo(payload.shape(), self.output_depth)
@@ -207,7 +239,7 @@ class HostInterface(wiring.Component):
     def _keep_errors(self, m, registers, events):
         """Flags of ERROR; an error in the cycle in which its flag is cleared stays."""
         clear_all = registers.control_write & registers.control.clear_errors
-        for field in register("ERROR").fields:
+        for field in register("ERROR", self._reload).fields:
             flag = registers.error[field.name]
             cleared = clear_all | registers.error_clear[field.low]
             m.d.sync += flag.eq(events[field.name] | (flag & ~cleared))

@@ -44,10 +44,16 @@ class HostedCore(wiring.Component):
     """
 
     def __init__(self, program: Program, *, build_id: int, clock_khz: int, dsp: str = "generic"):
-        model = program.model
+        model, hw = program.model, program.hw
         self._host = HostInterface(
-            model.config, program.hw, digest=model.digest, build_id=build_id, clock_khz=clock_khz
+            model.config,
+            hw,
+            digest=model.digest,
+            build_id=build_id,
+            clock_khz=clock_khz,
+            limits=program.limits,
         )
+        self._reload = hw.reload
         self._core = Core(program, dsp=dsp)
         super().__init__(
             {
@@ -75,4 +81,12 @@ class HostedCore(wiring.Component):
             self.busy.eq(core.busy),
             self.context_full.eq(core.context_full),
         ]
+        if self._reload:
+            wiring.connect(m, host.load_words, core.load_words)
+            m.d.comb += [
+                core.load_begin.eq(host.load_begin),
+                core.digest_address.eq(host.digest_address),
+                host.load_status.eq(core.load_status),
+                host.digest_word.eq(core.digest_word),
+            ]
         return m

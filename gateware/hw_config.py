@@ -44,6 +44,8 @@ class HwConfig:
     result_registers : int
         Registers between the multipliers of the vector unit and the saturation of its results, 0
         or 1: one cycle per dependent step.
+    reload : bool
+        The memories can be loaded with another model of the same shape (:mod:`.loader`).
 
     Raises
     ------
@@ -61,6 +63,7 @@ class HwConfig:
     array_registers: int = 1
     norm_registers: int = 3
     result_registers: int = 1
+    reload: bool = False
 
     def __post_init__(self):
         for name, most in MAX_SIZES.items():

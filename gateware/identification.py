@@ -8,8 +8,10 @@ import re
 from model.arith import SPEC_VERSION
 from model.config import ModelConfig
 
-from .hw_config import HwConfig
-from .registers import ACCELERATOR_MAGIC, HASH_WORDS
+from .hw_config import PACKINGS, HwConfig
+from .program import Program
+from .registers import ACCELERATOR_MAGIC, HASH_WORDS, RELOAD_MAGIC, register
+from .reload_limits import ReloadLimits
 
 WORD_DIGITS = 8
 """Hexadecimal digits of a register."""
@@ -27,6 +29,7 @@ class Identification:
         The model's digest, 64 hexadecimal digits.
     build_id : int, 32 bits
     clock_khz : int, 32 bits
+    limits : ReloadLimits, with ``hw.reload`` only
 
     Raises
     ------
@@ -41,6 +44,13 @@ class Identification:
     digest: str
     build_id: int
     clock_khz: int
+    limits: ReloadLimits | None = None
+
+    @classmethod
+    def of(cls, program: Program, build_id: int, clock_khz: int) -> Identification:
+        """That of an accelerator made from a program."""
+        model, hw = program.model, program.hw
+        return cls(model.config, hw, model.digest, build_id, clock_khz, program.limits)
 
     def __post_init__(self):
         if not isinstance(self.config, ModelConfig):
@@ -49,6 +59,8 @@ class Identification:
             raise TypeError(f"hw must be a HwConfig, not {self.hw!r}")
         check_integer("build_id", self.build_id, 0, 2**32 - 1)
         check_integer("clock_khz", self.clock_khz, 0, 2**32 - 1)
+        if self.hw.reload and not isinstance(self.limits, ReloadLimits):
+            raise TypeError(f"limits must be ReloadLimits, not {self.limits!r}")
         digits = HASH_WORDS * WORD_DIGITS
         if not isinstance(self.digest, str) or not re.fullmatch(
             f"[0-9a-fA-F]{{{digits}}}", self.digest
@@ -63,7 +75,7 @@ class Identification:
             for i in range(HASH_WORDS)
         }
         return {
-            "MAGIC": ACCELERATOR_MAGIC,
+            "MAGIC": RELOAD_MAGIC if self.hw.reload else ACCELERATOR_MAGIC,
             "SPEC_VERSION": SPEC_VERSION,
             "BUILD_ID": self.build_id,
             "CLOCK_KHZ": self.clock_khz,
@@ -76,8 +88,16 @@ class Identification:
             "ENGINE_ROWS": self.hw.rows,
             "ENGINE_COLS": self.hw.cols,
             "ARRAY_LANES": self.hw.lanes,
+            **(self._reload if self.hw.reload else {}),
             **words,
         }
+
+    @property
+    def _reload(self) -> dict[str, int]:
+        limits = register("RELOAD_LIMITS").pack(
+            **dataclasses.asdict(self.limits), packing=PACKINGS.index(self.hw.packing)
+        )
+        return {"RELOAD_LIMITS": limits}
 
 
 def check_integer(name: str, value: int, low: int, high: int):

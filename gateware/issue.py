@@ -69,7 +69,7 @@ class BeatSignature(wiring.Signature):
                 "scale": Out(range(len(images.scale_words))),
                 "first": Out(1),
                 "last": Out(1),
-                "shift_select": Out(range(len(program.score_shifts))),
+                "shift_select": Out(range(max(program.shift_selects) + 1)),
             }
         )
 

@@ -11,6 +11,7 @@ from model.trit_codec import to_digits
 
 from .layout import Layout
 from .packing import weight_format
+from .reload_limits import ReloadLimits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,12 +69,19 @@ def matrix_maps(layout: Layout, name: str) -> tuple[np.ndarray, np.ndarray, int,
             return layout.head_map, linear, layout.kv_groups, layout.d_groups
 
 
-def build_images(model: IntegerModel, layout: Layout) -> MemoryImages:
-    """Memory images of ``model`` on the layout's hardware."""
+def build_images(
+    model: IntegerModel, layout: Layout, limits: ReloadLimits | None = None
+) -> MemoryImages:
+    """Memory images of ``model`` on the layout's hardware.
+
+    The constant shifts are those of ``limits``; without it, as small as the model allows.
+    """
     rows, cols = layout.rows, layout.hw.cols
     packer = weight_format(layout.hw.packing)
     requantize_shift = max(m.shift for m in model.matrices.values())
     gain_shift = max(n.shift for n in model.norms.values())
+    if limits is not None:
+        requantize_shift, gain_shift = limits.requantize_shift, limits.gain_shift
     weight_words, scale_words, placements, norms = [], [], {}, {}
     for name, matrix in model.matrices.items():
         row_map, col_map, row_groups, col_groups = matrix_maps(layout, name)

@@ -7,12 +7,14 @@ import functools
 
 from model.integer_model import IntegerModel
 
-from .bounds import prove_bounds
+from .bounds import prove_bounds, shape_bounds
 from .elaboration import may_stay_unused
 from .hw_config import HwConfig
 from .instruction import AddressBase, Instruction, Opcode
 from .layout import Layout
 from .memory_images import build_images
+from .reload_image import Contents, contents, shape_word
+from .reload_limits import ReloadLimits
 from .schedule import Scheduler, with_waits
 from .units import Units, build_units, score_shifts
 from .vector_op import Destination, VectorKind
@@ -39,6 +41,16 @@ class Span:
 class Program:
     """Everything that the core of ``model`` on hardware ``hw`` consists of.
 
+    With ``hw.reload`` nothing but the contents of memories depends on the model's numbers, as long
+    as they are within ``limits``.
+
+    Parameters
+    ----------
+    model : IntegerModel
+    hw : HwConfig
+    limits : ReloadLimits, optional
+        With ``hw.reload`` only; by default those of the model.
+
     Attributes
     ----------
     model : IntegerModel
@@ -46,19 +58,25 @@ class Program:
     bounds : Bounds
     images : MemoryImages
     instructions : list of Instruction, with waits; one token each time through
+    limits : ReloadLimits, None without ``hw.reload``
 
     Raises
     ------
     UserError
-        If an accumulator can't be bounded (names the tensor).
+        If an accumulator can't be bounded (names the tensor), or the model is not within limits.
     """
 
-    def __init__(self, model: IntegerModel, hw: HwConfig):
+    limits: ReloadLimits | None = None
+
+    def __init__(self, model: IntegerModel, hw: HwConfig, limits: ReloadLimits | None = None):
         self.model = model
         self.hw = hw
         self.layout = Layout(model.config, hw)
-        self.bounds = prove_bounds(model)
-        self.images = build_images(model, self.layout)
+        if hw.reload:
+            self.limits = limits or ReloadLimits.of(model)
+            self.limits.check(model)
+        self.bounds = shape_bounds(model.config) if hw.reload else prove_bounds(model)
+        self.images = build_images(model, self.layout, self.limits)
         self._units = self.build_units("generic")
         may_stay_unused(*vars(self._units).values())
         scheduler = Scheduler(self.layout, self._units)
@@ -67,7 +85,7 @@ class Program:
 
     def build_units(self, dsp: str) -> Units:
         """New engines for one core; latencies are the same for every ``dsp``."""
-        return build_units(self.model, self.layout, self.images, self.bounds, dsp)
+        return build_units(self.model, self.layout, self.images, self.bounds, dsp, self.limits)
 
     def cycles(
         self, position: int, *, sampled: bool = False, top_k: bool = False, predict: bool = True
@@ -103,7 +121,29 @@ class Program:
 
     @functools.cached_property
     def score_shifts(self) -> tuple[int, ...]:
-        return score_shifts(self.model)
+        """Score shifts among which the core has its choice."""
+        return score_shifts(self.model, self.limits)
+
+    @functools.cached_property
+    def shift_selects(self) -> tuple[int, ...]:
+        """Values of ``Instruction.shift_select``, by layer.
+
+        Indices of :attr:`score_shifts`; with ``limits``, of the layers, whose indices are loaded.
+        """
+        if self.limits is not None:
+            return tuple(range(self.model.config.n_layers))
+        return tuple(self.score_shifts.index(shift) for shift in self.model.score_shifts)
+
+    @functools.cached_property
+    def contents(self) -> list[Contents]:
+        """What the loader of a core with ``limits`` writes; at first, the core holds it."""
+        return contents(self.model, self.layout, self.limits, self.images)
+
+    @property
+    def shape_word(self) -> int:
+        """First word of the images that fit a core with ``limits``."""
+        sections = [entry.section for entry in self.contents]
+        return shape_word(self.layout, self.limits, sections)
 
     def _token_program(self):
         yield from self._embed()
@@ -176,7 +216,7 @@ class Program:
             address=layout.key_base(layer) + first_word,
             outer_step=layout.kv_words - layout.head_words + 1,
             inner_base=first_word,
-            shift_select=self.score_shifts.index(self.model.score_shifts[layer]),
+            shift_select=self.shift_selects[layer],
         )
         for word in range(first_word, first_word + layout.head_words):
             yield Instruction(

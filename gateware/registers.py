@@ -9,6 +9,8 @@ document again::
 
 from __future__ import annotations
 
+import dataclasses
+
 from model import cli
 
 from . import register_documents
@@ -16,6 +18,9 @@ from .register import Access, Field, Register
 
 ACCELERATOR_MAGIC = int.from_bytes(b"GTF1", "little")
 """What MAGIC reads: the bytes "GTF1" in a little-endian memory."""
+
+RELOAD_MAGIC = int.from_bytes(b"GTF2", "little")
+"""What MAGIC reads if the accelerator has :data:`RELOAD_REGISTERS`."""
 
 HASH_WORDS = 8
 TOKEN_BITS = 16
@@ -184,12 +189,94 @@ _COUNTERS = (
 )
 
 REGISTERS = (*_IDENTIFICATION, *_OPERATION, *_SETTINGS, *_COUNTERS)
-"""All registers, by rising offset."""
+"""All registers of an accelerator whose model is fixed, by rising offset."""
+
+_RELOAD = (
+    Register(
+        "RELOAD_LIMITS",
+        0x034,
+        Access.RO,
+        (
+            Field("requantize_shift", 0, 6, "the largest shift of a matrix"),
+            Field("gain_shift", 6, 6, "the largest shift of a norm"),
+            Field("score_shift", 12, 6, "the smallest score shift"),
+            Field("score_shifts", 18, 6, "score shifts from that on"),
+            Field("packing", 24, 4, "0: 2bit, 1: 3in5"),
+        ),
+        "What a model must fit, beside the shape (gateware.reload_limits)",
+    ),
+    Register(
+        "LOAD_CONTROL",
+        0x0D0,
+        Access.WO,
+        (Field("begin", 0, 1, "an image follows; what was being loaded is forgotten"),),
+        "Begins to load a model (docs/reload.md)",
+        "refused, with a flag in ERROR and nothing else, while busy",
+    ),
+    Register(
+        "LOAD_DATA",
+        0x0D4,
+        Access.WO,
+        (Field("word", 0, 32, "the image's next word"),),
+        "The image. Words that do not belong to one are dropped",
+        "appends a word",
+        whole=True,
+    ),
+    Register(
+        "LOAD_STATUS",
+        0x0D8,
+        Access.RO,
+        (
+            Field("loaded", 0, 1, "the memories hold one complete model: start is obeyed"),
+            Field("loading", 1, 1, "an image has begun and is not complete, or is being checked"),
+            Field(
+                "refusal",
+                2,
+                3,
+                "why the last image was refused; 0: it was not, 1: aborted before its end, 2: for "
+                "another shape, 3: wrong checksum, 4: the memories do not hold what was written",
+            ),
+        ),
+        "State of the model in the memories",
+    ),
+)
 
 
-def register(name: str) -> Register:
-    """The register called ``name``; KeyError if there is none."""
-    return {entry.name: entry for entry in REGISTERS}[name]
+def _with_flags(entry: Register, *fields: Field) -> Register:
+    return dataclasses.replace(entry, fields=(*entry.fields, *fields))
+
+
+_RELOAD_ERRORS = (
+    _error(8, "not_loaded", "start without a complete model, ignored"),
+    _error(9, "load_while_busy", "LOAD_CONTROL was written while busy, and ignored"),
+)
+
+RELOAD_REGISTERS = tuple(
+    sorted(
+        (
+            *_RELOAD,
+            *(
+                _with_flags(entry, *_RELOAD_ERRORS) if entry.name == "ERROR" else entry
+                for entry in REGISTERS
+            ),
+        ),
+        key=lambda entry: entry.offset,
+    )
+)
+"""All registers of an accelerator whose model can be loaded (``build.py --reload``)."""
+
+
+def registers(reload: bool) -> tuple[Register, ...]:
+    """The registers of an accelerator, by rising offset."""
+    return RELOAD_REGISTERS if reload else REGISTERS
+
+
+def register(name: str, reload: bool = True) -> Register:
+    """The register called ``name``; KeyError if there is none.
+
+    By default as of :data:`RELOAD_REGISTERS`, which have all that the others have.
+    """
+    return {entry.name: entry for entry in registers(reload)}[name]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -202,7 +289,7 @@ def main(arguments: list[str] | None = None) -> int:
     kind.add_argument("--header", action="store_true", help="a C header")
     chosen = parser.parse_args(arguments)
     render = register_documents.document if chosen.document else register_documents.header
-    print(render(REGISTERS), end="")
+    print(render(RELOAD_REGISTERS), end="")
     return 0
 
 

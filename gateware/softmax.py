@@ -42,6 +42,9 @@ class Softmax(wiring.Component):
         Cycles from a dot-mode beat to its sums.
     table_registers : int
         Registers inside each of the two tables, 0 or 1.
+    many_shifts : bool
+        One adder that rounds what is selected, instead of a selection of what was rounded: less
+        logic for more than two shifts.
 
     Attributes
     ----------
@@ -82,6 +85,7 @@ class Softmax(wiring.Component):
         dot_width: int,
         dot_latency: int,
         table_registers: int = 0,
+        many_shifts: bool = False,
     ):
         sizes = {"segments": segments, "ctx_len": ctx_len, "dot_width": dot_width}
         for name, value in (sizes | {"dot_latency": dot_latency}).items():
@@ -93,6 +97,7 @@ class Softmax(wiring.Component):
             raise ValueError("shifts must have at least 1 shift, not 0")
         self._softmax = [arith.Softmax(shift) for shift in shifts]
         self._segments, self._ctx_len = segments, ctx_len
+        self._many_shifts = many_shifts
         self._dot_latency = dot_latency
         self._score_width = max(_score_width(dot_width, shift) for shift in shifts)
         max_sum = int(arith.EXP2.table[0]) * ctx_len
@@ -171,8 +176,7 @@ class Softmax(wiring.Component):
         first_late = delayed(m, first, 1, name="score_first")
         maxima = []
         for i in range(self._segments):
-            rounded = Array(_rounded(self.sums[i], s.shift) for s in self._softmax)[select]
-            m.d.comb += write.data[i].eq(rounded)
+            m.d.comb += write.data[i].eq(self._rounded(self.sums[i], select))
             score = Signal(signed(self._score_width), reset_less=True, name=f"score{i}")
             maximum = Signal.like(score, reset_less=True, name=f"maximum{i}")
             m.d.sync += score.eq(write.data[i])
@@ -180,6 +184,13 @@ class Softmax(wiring.Component):
                 m.d.sync += maximum.eq(score)
             maxima.append(maximum)
         return [stored[i] for i in range(self._segments)], maxima
+
+    def _rounded(self, dot, select):
+        """``arith.round_shift`` by the shift that is selected."""
+        if not self._many_shifts:
+            return Array(_rounded(dot, s.shift) for s in self._softmax)[select]
+        kept, halves = zip(*(_shifted(dot, s.shift) for s in self._softmax), strict=True)
+        return Array(kept)[select] + Array(halves)[select]
 
     def _exponential(self, m: Module, score, maximum, name: str):
         """``exp2(maximum - score)``, 2 cycles later, and one per register of the table."""
@@ -240,9 +251,17 @@ def _score_width(dot_width: int, shift: int) -> int:
     return max(dot_width - shift, 1) + (shift > 0)
 
 
+def _shifted(dot, shift: int):
+    """(what is left of the shift, the highest bit shifted out)."""
+    if shift == 0:
+        return dot, C(0, 1)
+    extended = Cat(dot, dot[-1].replicate(shift + 1))
+    return extended[shift : max(len(dot), shift + 1)].as_signed(), extended[shift - 1]
+
+
 def _rounded(dot, shift: int):
-    """``arith.round_shift``: what is left of the shift, plus the highest bit shifted out."""
+    """``arith.round_shift``."""
     if shift == 0:
         return dot
-    extended = Cat(dot, dot[-1].replicate(shift + 1))
-    return extended[shift : max(len(dot), shift + 1)].as_signed() + extended[shift - 1]
+    kept, half = _shifted(dot, shift)
+    return kept + half

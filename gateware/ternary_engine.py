@@ -6,11 +6,13 @@ from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
 from model.arith import ACT_BITS
 from model.config import MAX_DIGITS
 
 from .delay import delayed
+from .loadable_memory import block_attributes, loadable_read, write_layout
 from .memory_banks import bank_depths, banked_word
 from .packing import WeightFormat
 from .ternary_lane import PairTerms, TernaryLane, accumulate_cycle
@@ -51,6 +53,8 @@ class TernaryEngine(wiring.Component):
         Bits of a signed accumulator. The caller proves that no sum overflows it.
     tree_levels_per_register : int
         Adders in a row between two registers, at least 1.
+    writable : bool
+        The weights can be written.
 
     Members
     -------
@@ -62,6 +66,10 @@ class TernaryEngine(wiring.Component):
         the chunk being written is not specified; other chunks are not disturbed.
     result : Out
         ``valid`` and ``acc`` (``rows`` values), both registers; ``acc`` holds only while ``valid``.
+    weight_write : In(write_layout(...)), if ``writable``
+        Writes a word; what a beat of the same cycle sees of it is not specified.
+    weight_word : Out, if ``writable``
+        The word at ``beat.weight_address``, ``WEIGHT_LATENCY`` (3) cycles later or sooner.
 
     Raises
     ------
@@ -72,6 +80,7 @@ class TernaryEngine(wiring.Component):
     """
 
     WRITE_LATENCY = 1
+    WEIGHT_LATENCY = 3
 
     def __init__(
         self,
@@ -84,6 +93,7 @@ class TernaryEngine(wiring.Component):
         max_planes: int,
         acc_width: int,
         tree_levels_per_register: int = 2,
+        writable: bool = False,
     ):
         sizes = {
             "rows": rows,
@@ -106,7 +116,12 @@ class TernaryEngine(wiring.Component):
         self.weight_format = weight_format
         self.cols = rows * chunk_groups
         self.weight_words = _checked_words(weight_words, weight_format.width(rows, self.cols))
-        super().__init__(self._signature_members())
+        members = self._signature_members()
+        if writable:
+            width = weight_format.width(rows, self.cols)
+            members["weight_write"] = In(write_layout(len(self.weight_words), width))
+            members["weight_word"] = Out(width)
+        super().__init__(members)
 
     def _signature_members(self):
         group = data.ArrayLayout(signed(ACT_BITS), self.rows)
@@ -154,7 +169,10 @@ class TernaryEngine(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.decoder = decoder = self.weight_format.decoder(self.rows, self.cols)
-        m.d.comb += decoder.word.eq(self._weight_memory(m))
+        weight_word = self._weight_memory(m)
+        m.d.comb += decoder.word.eq(weight_word)
+        if hasattr(self, "weight_word"):
+            m.d.comb += self.weight_word.eq(weight_word)
         terms = self._pair_terms(m, self._activation_memory(m))
 
         flags = data.StructLayout({"valid": 1, "first": 1, "triple": 1, "last": 1})
@@ -187,19 +205,17 @@ class TernaryEngine(wiring.Component):
 
     def _weight_memory(self, m):
         """The word of the beat 2 cycles before; 3, if it comes from one of several banks."""
-        address = self.beat.weight_address
+        address, write = self.beat.weight_address, getattr(self, "weight_write", None)
 
         def read(number: int, words: range):
             m.submodules[f"weights_bank{number}"] = memory = Memory(
                 shape=self.weight_format.width(self.rows, self.cols),
                 depth=len(words),
                 init=self.weight_words[words.start : words.stop],
-                # Without these, tools make a read-only memory of this size from look-up tables.
-                attrs={"ram_style": "block", "rom_style": "block"},
+                attrs=block_attributes(write is not None),
             )
-            port = memory.read_port()
-            m.d.comb += port.addr.eq(address[: len(port.addr)])
-            return port.data
+            place = address[: ceil_log2(len(words))]
+            return loadable_read(m, memory, place, words, write, f"read_bank{number}")
 
         word = banked_word(m, address, len(self.weight_words), read)
         return delayed(m, word, 1, name="word") if self._has_banks else word

@@ -11,6 +11,7 @@ from .int8_array import Int8Array
 from .layout import Layout
 from .memory_images import MemoryImages
 from .packing import weight_format
+from .reload_limits import SCALE_WIDTH, ReloadLimits
 from .sampler import Sampler
 from .softmax import Softmax
 from .ternary_engine import TernaryEngine
@@ -28,8 +29,10 @@ class Units:
     sampler: Sampler
 
 
-def score_shifts(model: IntegerModel) -> tuple[int, ...]:
-    """The distinct score shifts of the layers, in order; SCORE selects among them."""
+def score_shifts(model: IntegerModel, limits: ReloadLimits | None = None) -> tuple[int, ...]:
+    """The score shifts that SCORE selects among: those of the layers, or those of ``limits``."""
+    if limits is not None:
+        return limits.shifts
     return tuple(sorted(set(model.score_shifts)))
 
 
@@ -39,9 +42,18 @@ def row_depth(layout: Layout) -> int:
 
 
 def build_units(
-    model: IntegerModel, layout: Layout, images: MemoryImages, bounds: Bounds, dsp: str
+    model: IntegerModel,
+    layout: Layout,
+    images: MemoryImages,
+    bounds: Bounds,
+    dsp: str,
+    limits: ReloadLimits | None = None,
 ) -> Units:
-    """Construct the engines; ``dsp`` is the multiplier family (``"generic"``, ``"dsp48e1"``)."""
+    """Construct the engines; ``dsp`` is the multiplier family (``"generic"``, ``"dsp48e1"``).
+
+    With ``limits`` their memories can be written.
+    """
+    writable = limits is not None
     cfg = model.config
     engine = TernaryEngine(
         rows=layout.rows,
@@ -52,6 +64,7 @@ def build_units(
         max_planes=max(digits for _, digits in cfg.digits),
         acc_width=bounds.acc_width,
         tree_levels_per_register=layout.hw.tree_levels,
+        writable=writable,
     )
     array = Int8Array(
         rows=layout.rows,
@@ -69,10 +82,11 @@ def build_units(
     softmax = Softmax(
         segments=layout.segments,
         ctx_len=cfg.ctx_len,
-        shifts=score_shifts(model),
+        shifts=score_shifts(model, limits),
         dot_width=bounds.dot_width,
         dot_latency=array.dot_latency,
         table_registers=layout.hw.array_registers,
+        many_shifts=writable,
     )
     vector = VectorUnit(
         rows=layout.rows,
@@ -89,6 +103,7 @@ def build_units(
         column_bits=max((max(layout.chunk_groups, layout.word_groups) - 1).bit_length(), 1),
         norm_registers=layout.hw.norm_registers,
         result_registers=layout.hw.result_registers,
+        writable_width=SCALE_WIDTH if writable else None,
         dsp=dsp,
     )
     sampler = Sampler(vocab_size=cfg.vocab_size, logit_width=bounds.logit_width)

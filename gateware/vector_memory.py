@@ -9,28 +9,36 @@ from amaranth.lib.wiring import In, Out
 
 from model import arith
 
+from .loadable_memory import block_attributes, loadable_read, write_layout
+
 
 class ScaleMemory(wiring.Component):
-    """Read-only block memory; ``word`` follows ``address`` after ``LATENCY`` (2) cycles.
+    """Block memory; ``word`` follows ``address`` after ``LATENCY`` (2) cycles.
 
     Parameters
     ----------
     words : list of lists of ``rows`` int
     width : int
         Bits of an entry, signed.
+    writable : bool
 
     Members
     -------
     address : In(range(len(words)))
     word : Out(ArrayLayout(signed(width), rows))
+    write : In({valid: 1, address: range(len(words)), data: width * rows}), if ``writable``
+        ``word`` is not specified for an address that is written at the same time.
     """
 
     LATENCY = 2
 
-    def __init__(self, words: list[list[int]], *, width: int):
+    def __init__(self, words: list[list[int]], *, width: int, writable: bool = False):
         self._words = words
         self._layout = data.ArrayLayout(signed(width), len(words[0]))
-        super().__init__({"address": In(range(len(words))), "word": Out(self._layout)})
+        members = {"address": In(range(len(words))), "word": Out(self._layout)}
+        if writable:
+            members["write"] = In(write_layout(len(words), self._layout.size))
+        super().__init__(members)
 
     def elaborate(self, platform):
         m = Module()
@@ -38,8 +46,15 @@ class ScaleMemory(wiring.Component):
             shape=self._layout,
             depth=len(self._words),
             init=self._words,
-            attrs={"ram_style": "block", "rom_style": "block"},
+            attrs=block_attributes(hasattr(self, "write")),
         )
+        if hasattr(self, "write"):
+            words = range(len(self._words))
+            word = Signal(self._layout, reset_less=True)
+            read = loadable_read(m, memory, self.address, words, self.write, "read")
+            m.d.sync += word.eq(read)
+            m.d.comb += self.word.eq(word)
+            return m
         read, word = memory.read_port(), Signal(self._layout, reset_less=True)
         # the second register is the block memory's own
         m.d.sync += word.eq(read.data)

@@ -27,6 +27,9 @@ EMBEDDING_WIDTH = arith.signed_width(2 * arith.ACT_MAX * arith.MULT_MAX)
 class VectorScaling:
     """Derived sizes; see :class:`gateware.vector_unit.VectorUnit` for the parameters.
 
+    With ``writable_width`` the words of the scale memory are any of that many bits, but the
+    lowest.
+
     Attributes
     ----------
     matrix_shift, attention_shift : int
@@ -61,6 +64,7 @@ class VectorScaling:
     reciprocal_width: int
     gain_shift: int
     rms: RmsSizes
+    writable_width: int | None = None
 
     def __post_init__(self):
         for name in ("requantize_shift", "gain_shift", "division_shift"):
@@ -85,7 +89,10 @@ class VectorScaling:
     @functools.cached_property
     def max_scale(self) -> int:
         """Bound of the absolute values in the scale memory."""
-        return max(abs(scale) for word in self.scale_words for scale in word)
+        largest = max(abs(scale) for word in self.scale_words for scale in word)
+        if self.writable_width is None:
+            return largest
+        return (1 << self.writable_width - 1) - 1
 
     @property
     def b_width(self) -> int:

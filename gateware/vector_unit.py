@@ -7,6 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from .delay import delayed
+from .loadable_memory import write_layout
 from .multiplier import Multiplier, check_dsp
 from .rms_norm import RmsFactor, RmsSizes, check_integer
 from .vector_lane import OperandSelect, ResultSelect, VectorLane
@@ -65,6 +66,8 @@ class VectorUnit(wiring.Component):
         Optional registers of the norm factor, see :class:`RmsSizes`.
     result_registers : int
         Registers between multipliers and saturation of INT8 results, 0 or 1.
+    writable_width : int, optional
+        The scale memory can be written, with words of that many bits.
     dsp : str
         See :class:`Multiplier`.
 
@@ -83,6 +86,9 @@ class VectorUnit(wiring.Component):
     residual_write : Out(residual_write_layout(...))
         Every write to the residual memory, in its cycle (``residual_latency`` after the
         operation).
+    scale_write : In(write_layout(...)), scale_word : Out, with ``writable_width``
+        Write port of the scale memory; its word, :attr:`ScaleMemory.LATENCY` cycles after
+        ``op.scale_address``.
     collision : Out(1)
         Rule 1 or 2 was broken since reset; results are undefined.
 
@@ -131,6 +137,7 @@ class VectorUnit(wiring.Component):
         column_bits: int,
         norm_registers: int = 0,
         result_registers: int = 0,
+        writable_width: int | None = None,
         dsp: str = "generic",
     ):
         self._rms = rms = RmsSizes(rows, d_model, norm_registers)
@@ -151,6 +158,7 @@ class VectorUnit(wiring.Component):
             acc_width=acc_width,
             attention_acc_width=attention_acc_width,
             reciprocal_width=reciprocal_width,
+            writable_width=writable_width,
         )
         self._rows = rows
         self._d_groups = d_groups
@@ -160,6 +168,11 @@ class VectorUnit(wiring.Component):
         self.norm_write_latency = PRODUCT + self.NORM_PASS + 1 + result_registers
         self.normalizer_latency = SQUARE + rms.latency - self.DATA_DELAY
         places = {"row_bits": row_bits, "column_bits": column_bits}
+        loaded = {}
+        if writable_width is not None:
+            width = rows * writable_width
+            loaded["scale_write"] = In(write_layout(len(scale_words), width))
+            loaded["scale_word"] = Out(width)
         super().__init__(
             {
                 "op": In(vector_op_layout(**places, d_groups=d_groups, scales=len(scale_words))),
@@ -169,6 +182,7 @@ class VectorUnit(wiring.Component):
                 "write": Out(int8_write_layout(rows=rows, **places)),
                 "residual_write": Out(residual_write_layout(rows=rows, d_groups=d_groups)),
                 "collision": Out(1),
+                **loaded,
             }
         )
 
@@ -218,9 +232,15 @@ class VectorUnit(wiring.Component):
 
     def _connect_memories(self, m: Module, ops, active, lanes):
         """Each memory serves the two passes of different operations; see the schedule rules."""
+        writable = hasattr(self, "scale_write")
         m.submodules.scales = scales = ScaleMemory(
-            self._scaling.scale_words, width=self._scaling.scale_width
+            self._scaling.scale_words, width=self._scaling.scale_width, writable=writable
         )
+        if writable:
+            m.d.comb += [
+                scales.write.eq(self.scale_write),
+                self.scale_word.eq(scales.word.as_value()),
+            ]
         m.d.comb += scales.address.eq(self.op.scale_address)
         with m.If(active[self.NORM_PASS].norm):
             m.d.comb += scales.address.eq(ops[self.NORM_PASS].scale_address)

@@ -26,7 +26,8 @@ def design_digest(program: Program) -> str:
     sources = [*contract, *sorted(Path(gateware.__file__).parent.glob("*.py"))]
     parts = [text for path in sources for text in (path.name, code(path))]
     versions = (amaranth.__version__, yosys.version())
-    return digest(program.model.digest, repr(program.hw), *versions, *parts)
+    made_for = (program.model.digest, repr(program.hw), repr(program.limits))
+    return digest(*made_for, *versions, *parts)
 
 
 def code(source: Path) -> str:

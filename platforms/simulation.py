@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from gateware.core import Core
+from gateware.loader import LOAD_STATUS, READ_CYCLES, WORD_CYCLES, Refusal
 from gateware.program import Program
 from gateware.sequencer import COUNT_BITS
 from gateware.taps import tap_ports
@@ -74,6 +75,7 @@ class CoreSimulator:
         longest = program.cycles(program.model.config.ctx_len - 1, sampled=True, top_k=True)
         self._patience = round(PATIENCE * longest / (1 - stall)) + 1000
         self.first_beat = 0
+        self._load_words = None
 
     @property
     def context_full(self) -> bool:
@@ -112,13 +114,17 @@ class CoreSimulator:
             if item.last:
                 return
 
+    def _abort(self) -> None:
+        simulation = self.simulation
+        simulation.set("abort", 1)
+        simulation.step()
+        simulation.set("abort", 0)
+        simulation.step()
+
     def _start(self, count: int, settings: SamplingSettings) -> None:
         simulation = self.simulation
         if simulation.get("busy"):
-            simulation.set("abort", 1)
-            simulation.step()
-            simulation.set("abort", 0)
-            simulation.step()
+            self._abort()
         for recorder in (self._output, *self._taps.values()):
             recorder.clear()
         for name in SETTINGS:
@@ -127,6 +133,38 @@ class CoreSimulator:
         simulation.set("start", 1)
         simulation.step()
         simulation.set("start", 0)
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the core's memories hold one complete model (``hw.reload``)."""
+        return self._load_status().loaded == 1
+
+    def load(self, words: Sequence[int]) -> Refusal:
+        """Load an image, :func:`gateware.reload_image.model_image`, into a core with ``hw.reload``.
+
+        One that ends too early is aborted. Returns why it was refused, or ``Refusal.NONE``; what
+        is generated next is then the loaded model's.
+        """
+        simulation = self.simulation
+        if self._load_words is None:
+            self._load_words = simulation.source("load_words")
+        simulation.set("load_begin", 1)
+        simulation.step()
+        simulation.set("load_begin", 0)
+        self._load_words.feed(words)
+        # no more writes than words, each of which is read again
+        for _ in range(len(words) + 1):
+            simulation.step(WORD_CYCLES + READ_CYCLES)
+            if not self._load_status().loading:
+                break
+        else:
+            self._abort()
+        # what is left of a refused image is dropped
+        simulation.step(WORD_CYCLES * len(words))
+        return Refusal(self._load_status().refusal)
+
+    def _load_status(self):
+        return LOAD_STATUS.from_bits(self.simulation.get("load_status"))
 
     def tap_records(self) -> dict[str, np.ndarray]:
         """Port name to int64 [records, elements] of the last sequence, for ``check_taps``."""

@@ -1,0 +1,351 @@
+"""A core whose model is replaced while it runs, against the reference; every fault refused."""
+
+import dataclasses
+import functools
+import random
+import re
+
+import pytest
+from amaranth.back import rtlil
+
+from gateware.core import Core
+from gateware.hw_config import HwConfig
+from gateware.loader import READ_CYCLES, WORD_CYCLES, Refusal
+from gateware.program import Program
+from gateware.reload_image import (
+    CHECKSUM,
+    Contents,
+    checksum,
+    model_image,
+    shifted,
+    signature_seed,
+    unshifted,
+)
+from model.artifact import open_model
+from model.errors import UserError
+from model.reference import Reference
+from model.sampling import SamplingSettings
+from platforms.simulation import CoreSimulator
+
+SMALL = "random:n_layers=1,d_model=8,n_heads=1,d_ff=8,ctx_len=24,vocab_size=64"
+SHAPES = {
+    "small": (SMALL, HwConfig(2, 4, 4, reload=True)),
+    "odd": (
+        "random:n_layers=2,d_model=12,n_heads=3,d_ff=20,ctx_len=9,vocab_size=11",
+        HwConfig(3, 9, 12, reload=True),
+    ),
+    "3in5, two digits": (
+        "random:n_layers=1,d_model=16,n_heads=2,d_ff=24,ctx_len=16,vocab_size=19,digits=2",
+        HwConfig(4, 8, 8, "3in5", reload=True),
+    ),
+    "no registers": (
+        "random:n_layers=1,d_model=6,n_heads=1,d_ff=10,ctx_len=12,vocab_size=16",
+        HwConfig(1, 5, 6, array_registers=0, norm_registers=0, result_registers=0, reload=True),
+    ),
+}
+SETTINGS = (SamplingSettings(), SamplingSettings(temperature_mult=40, temperature_shift=6, seed=7))
+
+
+def model(shape: str, seed: int):
+    return open_model(f"{SHAPES[shape][0]},seed={seed}").model
+
+
+@functools.cache
+def program(shape: str = "small") -> Program:
+    return Program(model(shape, 1), SHAPES[shape][1])
+
+
+def image(shape: str, seed: int) -> list[int]:
+    return model_image(model(shape, seed), program(shape).layout, program(shape).limits)
+
+
+@functools.cache
+def simulator(shape: str = "small", stall: float = 0.0) -> CoreSimulator:
+    """One for all tests of a process; a test loads what it needs."""
+    return CoreSimulator(program(shape), stall=stall)
+
+
+def is_model(simulator: CoreSimulator, model, count: int = 8) -> bool:
+    """Whether the core generates what the reference says, with two settings."""
+    prompt = [model.config.vocab_size - 1, 1]
+    return all(
+        [token for token, _ in simulator.generate(prompt, count, settings)]
+        == list(Reference(model).generate(prompt, count, settings))
+        for settings in SETTINGS
+    )
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_models_one_after_the_other(shape, stall):
+    core = simulator(shape, stall)
+    for seed in (2, 3, 1):
+        assert core.load(image(shape, seed)) is Refusal.NONE and core.is_loaded
+        assert is_model(core, model(shape, seed))
+        core.simulation.step(random.Random(seed).randrange(50))
+
+
+def test_the_bitstream_s_model_is_there_at_first():
+    assert is_model(CoreSimulator(program()), model("small", 1))
+
+
+def section_starts(shape: str = "small") -> list:
+    """(section, index of its first word in an image)."""
+    starts, first = [], 1
+    for entry in program(shape).contents:
+        starts.append((entry.section, first))
+        first += entry.section.size
+    return starts
+
+
+def section_ends() -> list[int]:
+    """How many words of a small image there are at each section's end, shape and seed included."""
+    ends = [start + section.size for section, start in section_starts()]
+    return [1, *ends, ends[-1] + 1]
+
+
+def test_sections_are_the_image():
+    assert section_ends()[-1] + 1 == len(image("small", 2))
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_truncated(number):
+    """At every section's end (number 7: anywhere) the core knows that words are missing."""
+    words, core = image("small", 2), simulator()
+    rng = random.Random(number)
+    ends = section_ends()
+    ends = [ends[number]] if number < len(ends) else rng.sample(range(1, len(words)), 10)
+    for end in ends:
+        assert core.load(words[:end]) is Refusal.ABORTED
+        # the first word writes nothing, but from then on the old model is given up
+        assert not core.is_loaded
+    assert core.load(words) is Refusal.NONE and is_model(core, model("small", 2))
+
+
+def test_nothing_came():
+    core = simulator()
+    core.load(image("small", 3))
+    assert core.load([]) is Refusal.ABORTED
+    assert core.is_loaded and is_model(core, model("small", 3))
+
+
+def test_flipped_bits():
+    words, core = image("small", 2), simulator()
+    rng = random.Random(5)
+    places = [(end, rng.randrange(32)) for end in section_ends()]  # first word of each section
+    places += [(rng.randrange(1, len(words)), rng.randrange(32)) for _ in range(60)]
+    for place, bit in places:
+        damaged = list(words)
+        damaged[place] ^= 1 << bit
+        assert core.load(damaged) is Refusal.CHECKSUM, (place, bit)
+        assert not core.is_loaded
+    assert core.load(words) is Refusal.NONE and is_model(core, model("small", 2))
+
+
+def test_noise():
+    """Bursts, words that are lost, doubled or exchanged, and no image at all."""
+    words, core = image("small", 2), simulator()
+    rng = random.Random(6)
+    for _ in range(20):
+        damaged, at = list(words), rng.randrange(1, len(words) - 3)
+        match rng.randrange(4):
+            case 0:
+                damaged[at : at + 3] = (rng.getrandbits(32) for _ in range(3))
+            case 1:
+                damaged.insert(at, damaged[at])
+            case 2:
+                del damaged[at]
+                damaged.append(0)
+            case 3:
+                damaged[at], damaged[at + 1] = damaged[at + 1], damaged[at] ^ 1
+        assert core.load(damaged) is Refusal.CHECKSUM
+        assert not core.is_loaded
+    assert core.load([rng.getrandbits(32) for _ in words]) is Refusal.SHAPE
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"d_ff": 12},
+        {"ctx_len": 23},
+        {"n_layers": 2},
+        {"vocab_size": 63},
+    ],
+)
+def test_other_shapes_leave_the_model(change):
+    parts = dict(part.split("=") for part in SMALL.split(":")[1].split(","))
+    parts |= {name: str(value) for name, value in change.items()}
+    other = open_model("random:" + ",".join(f"{k}={v}" for k, v in parts.items()))
+    core = simulator()
+    core.load(image("small", 3))
+    other = Program(other.model, HwConfig(2, 4, 4, reload=True))
+    words = model_image(other.model, other.layout, other.limits)
+    assert core.load(words) is Refusal.SHAPE
+    assert core.is_loaded and is_model(core, model("small", 3))
+
+
+@pytest.mark.parametrize("hw", [HwConfig(2, 4, 8, reload=True), HwConfig(2, 4, 4, "3in5")])
+def test_other_sizes_leave_the_model(hw):
+    core, loaded = simulator(), model("small", 3)
+    core.load(image("small", 3))
+    layout = Program(loaded, hw).layout
+    assert core.load(model_image(loaded, layout, program().limits)) is Refusal.SHAPE
+    assert core.is_loaded and is_model(core, loaded)
+
+
+def test_reset_midway():
+    """While words come, and at every stage of the sweep."""
+    words, core = image("small", 2), simulator()
+    simulation = core.simulation
+    sweep = READ_CYCLES * sum(len(entry.writes) for entry in program().contents)
+    cycles = WORD_CYCLES * len(words)
+    rng = random.Random(8)
+    places = [rng.randrange(10, cycles) for _ in range(10)]
+    places += [cycles + rng.randrange(1, sweep - READ_CYCLES * 8) for _ in range(10)]
+    for place in places:
+        assert core.load(image("small", 3)) is Refusal.NONE
+        simulation.set("load_begin", 1)
+        simulation.step()
+        simulation.set("load_begin", 0)
+        core._load_words.feed(words)
+        simulation.step(place)
+        core._abort()
+        simulation.step(cycles + sweep)
+        assert not core.is_loaded and core._load_status().refusal is Refusal.ABORTED
+        # and it starts nothing
+        simulation.set("start", 1)
+        simulation.step()
+        simulation.set("start", 0)
+        assert not simulation.get("busy")
+    assert core.load(words) is Refusal.NONE and is_model(core, model("small", 2))
+
+
+def test_begun_again():
+    words, core = image("small", 2), simulator()
+    core.load(image("small", 3))
+    simulation = core.simulation
+    simulation.set("load_begin", 1)
+    simulation.step()
+    simulation.set("load_begin", 0)
+    core._load_words.feed(words[:100])
+    simulation.step(300)
+    assert core.load(words) is Refusal.NONE and is_model(core, model("small", 2))
+
+
+def test_not_while_busy():
+    core = simulator()
+    core.load(image("small", 3))
+    run = core.generate([1], 8, SamplingSettings())
+    tokens = [next(run)[0]]
+    core.simulation.set("load_begin", 1)
+    core.simulation.step()
+    core.simulation.set("load_begin", 0)
+    assert not core._load_status().loading
+    tokens += [token for token, _ in run]
+    assert tokens == list(Reference(model("small", 3)).generate([1], 8, SamplingSettings()))
+
+
+def with_checksum(words: list[int]) -> list[int]:
+    """The image with the CRC of what it has now."""
+    return [*words[:-1], checksum(words[:-1])]
+
+
+@pytest.mark.parametrize("shape", ["small", "3in5, two digits"])
+def test_memories_that_do_not_hold_what_was_written(shape):
+    """A bit that differs from what the signature was made of, in every section and anywhere: as
+    if it had changed after it was written."""
+    words, core = image(shape, 2), simulator(shape)
+    places = []
+    rng = random.Random(9)
+    for section, start in section_starts(shape):
+        for _ in range(8 * section.swept):
+            write, bit = rng.randrange(section.parts * section.depth), rng.randrange(section.width)
+            places.append((start + write * section.units + bit // 32, bit % 32))
+    for place, bit in places:
+        changed = list(words)
+        changed[place] ^= 1 << bit
+        assert core.load(with_checksum(changed)) is Refusal.READBACK, (place, bit)
+        assert not core.is_loaded
+    changed = list(words)
+    changed[-2] ^= 1 << 5
+    assert core.load(with_checksum(changed)) is Refusal.READBACK
+    assert core.load(words) is Refusal.NONE and is_model(core, model(shape, 2))
+
+
+def hardware(program: Program) -> str:
+    """RTLIL of the core, without what its memories and registers hold at first."""
+    text = rtlil.convert(Core(program), name="top", emit_src=False)
+    return re.sub(r"connect \\DATA .*|attribute \\init .*", "", text)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_models_of_a_shape_have_the_same_hardware(shape):
+    """Whatever their numbers, as long as they are within the limits."""
+    first, second = program(shape), model(shape, 2)
+    assert hardware(Program(second, first.hw, first.limits)) == hardware(first)
+
+
+def test_widths_without_reload_follow_the_weights():
+    """So that the comparison above would see a difference."""
+    hw = dataclasses.replace(SHAPES["small"][1], reload=False)
+    assert hardware(Program(model("small", 2), hw)) != hardware(Program(model("small", 1), hw))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_bit_of_the_memories_is_in_the_signature(shape):
+    contents = program(shape).contents
+    seed, rng = signature_seed(contents), random.Random(3)
+    for entry in contents:
+        for _ in range(20 * entry.section.swept):
+            writes = list(entry.writes)
+            writes[rng.randrange(len(writes))] ^= 1 << rng.randrange(entry.section.width)
+            changed = [Contents(entry.section, writes) if e is entry else e for e in contents]
+            assert signature_seed(changed) != seed
+
+
+def test_the_polynomial_is_primitive():
+    """The order of its root is 2**32 - 1, which has these prime factors."""
+    polynomial = 1 << 32 | 0xC5
+
+    def times(a: int, b: int) -> int:
+        product = 0
+        for bit in range(32):
+            product ^= (b >> bit & 1) * a
+            a = a << 1 ^ (polynomial if a >> 31 else 0)
+        return product
+
+    def power(exponent: int) -> int:
+        return functools.reduce(
+            lambda result, bit: times(times(result, result), 2 if bit == "1" else 1),
+            f"{exponent:b}",
+            1,
+        )
+
+    order = 2**32 - 1
+    assert power(order) == 1
+    assert all(power(order // prime) != 1 for prime in (3, 5, 17, 257, 65_537))
+    assert CHECKSUM.algorithm.polynomial == polynomial & 0xFFFFFFFF
+    assert all(unshifted(shifted(1 << bit)) == 1 << bit for bit in range(32))
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (
+            {"requantize_shift": -5},
+            r"^layers\.0\.\w+ has shift \d+, but this core takes a matrix with",
+        ),
+        ({"requantize_shift": 9}, r"^layers\.0\.\w+ has shift \d+, .* build one for this model$"),
+        (
+            {"gain_shift": -5},
+            r"has shift \d+, but this core takes a norm with numbers up to \d+ wi",
+        ),
+        ({"score_shift": 3}, r"^layer 0 has score shift \d+, but this core has \d+ to \d+; build"),
+        ({"score_shift": -4}, r"^layer 0 has score shift \d+, but this core has \d+ to \d+; build"),
+    ],
+)
+def test_models_outside_the_limits(change, message):
+    limits = program().limits
+    changed = {name: getattr(limits, name) + value for name, value in change.items()}
+    with pytest.raises(UserError, match=message):
+        model_image(model("small", 1), program().layout, dataclasses.replace(limits, **changed))
