@@ -42,6 +42,11 @@ def parser() -> argparse.ArgumentParser:
     sizes.add_argument("--cols", type=int, help="input columns of the ternary engine per cycle")
     sizes.add_argument("--lanes", type=int, help="INT8 multipliers")
     sizes.add_argument("--packing", help="2bit or 3in5")
+    sizes.add_argument(
+        "--reload",
+        action="store_true",
+        help="memories that another model of the same shape can be loaded into while it runs",
+    )
     p.add_argument("--clock", type=float, metavar="MHZ", help="core clock (default: the board's)")
     hardware = p.add_argument_group("boards")
     hardware.add_argument("--variant", help="device of a board that comes with several")

@@ -8,6 +8,7 @@ from gateware.registers import (
     ACCELERATOR_MAGIC,
     HASH_WORDS,
     PROMPT_LEVEL_BITS,
+    RELOAD_MAGIC,
     TOKEN_BITS,
 )
 from model.arith import SPEC_VERSION
@@ -29,6 +30,8 @@ class AcceleratorInfo:
 
     ``name`` is the model's, if the host knows it. ``config`` has its shape; the registers do not
     say how many digits its weights have.
+
+    ``reload``: models can be loaded. ``loaded``: there is one; if not, ``digest`` is of no account.
     """
 
     name: str | None
@@ -39,19 +42,26 @@ class AcceleratorInfo:
     rows: int
     cols: int
     lanes: int
+    reload: bool = False
+    loaded: bool = True
 
     def __str__(self) -> str:
         shape = self.config
         return "\n".join(
             (
-                f"model {self.name or 'unknown'}, digest {self.digest[:SHOWN_DIGITS]}, "
-                f"build {self.build_id:08x}",
+                f"{self._model}, build {self.build_id:08x}",
                 f"n_layers {shape.n_layers}, d_model {shape.d_model}, n_heads {shape.n_heads}, "
                 f"d_ff {shape.d_ff}, ctx_len {shape.ctx_len}, vocab_size {shape.vocab_size}",
                 f"rows {self.rows}, cols {self.cols}, lanes {self.lanes}, "
                 f"clock {self.clock_khz / 1000:g} MHz",
             )
         )
+
+    @property
+    def _model(self) -> str:
+        if not self.loaded:
+            return "no model (load one)"
+        return f"model {self.name or 'unknown'}, digest {self.digest[:SHOWN_DIGITS]}"
 
 
 def identify(registers: RegisterFile, model: HostModel | None) -> AcceleratorInfo:
@@ -64,10 +74,11 @@ def identify(registers: RegisterFile, model: HostModel | None) -> AcceleratorInf
         another version of the integer contract, one with impossible sizes, or not one of ``model``.
     """
     magic = registers.word("MAGIC")
-    if magic != ACCELERATOR_MAGIC:
+    if magic not in (ACCELERATOR_MAGIC, RELOAD_MAGIC):
         raise UserError(
-            f"{registers.name}: MAGIC reads 0x{magic:08X}, expected 0x{ACCELERATOR_MAGIC:08X}; "
-            "there is no accelerator: load its bitstream, and check the address"
+            f"{registers.name}: MAGIC reads 0x{magic:08X}, expected 0x{ACCELERATOR_MAGIC:08X} or "
+            f"0x{RELOAD_MAGIC:08X}; there is no accelerator: load its bitstream, and check the "
+            "address"
         )
     version = registers.word("SPEC_VERSION")
     if version != SPEC_VERSION:
@@ -75,6 +86,7 @@ def identify(registers: RegisterFile, model: HostModel | None) -> AcceleratorInf
             f"{registers.name}: SPEC_VERSION reads {version}, expected {SPEC_VERSION}; build the "
             "bitstream with this version of the program"
         )
+    reload = magic == RELOAD_MAGIC
     words = [registers.word(f"ARTIFACT_HASH_{i}") for i in range(HASH_WORDS)]
     info = AcceleratorInfo(
         name=model.name if model else None,
@@ -85,8 +97,10 @@ def identify(registers: RegisterFile, model: HostModel | None) -> AcceleratorInf
         rows=_size(registers, "ENGINE_ROWS"),
         cols=_size(registers, "ENGINE_COLS"),
         lanes=_size(registers, "ARRAY_LANES"),
+        reload=reload,
+        loaded=not reload or bool(registers.read("LOAD_STATUS")["loaded"]),
     )
-    if model is not None:
+    if model is not None and info.loaded:
         _check_model(registers.name, info, model)
     return info
 

@@ -7,7 +7,7 @@ docs/zynq.md says what to do on a board. From a shell: ``python -m platforms.gen
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from model.errors import UserError
 from model.reference import check_request
@@ -15,9 +15,10 @@ from model.sampling import SamplingSettings
 
 from .accelerator_bench import Bench, run_bench
 from .accelerator_info import AcceleratorInfo, identify
+from .accelerator_load import image_for, send_image
 from .accelerator_run import AcceleratorRuns, RunCounts
 from .context_window import refed_window
-from .host_model import HostModel
+from .host_model import HostModel, open_artifact
 from .mapped_registers import MappedRegisters
 from .register_access import RegisterAccess, RegisterFile
 
@@ -35,8 +36,8 @@ class Accelerator:
         such as PYNQ's ``MMIO``; without it, the UIO device at the registers' address, or else
         ``/dev/mem``.
     model : str, Artifact or HostModel, optional
-        The model that the accelerator was built for; needed for text and temperatures only. A
-        string is a shipped name, an artifact file or ``random:…``.
+        The model that the accelerator was built for, or was loaded with; needed for text and
+        temperatures only. A string is a shipped name, an artifact file or ``random:…``.
     timeout : float
         Seconds without any progress after which the core is given up.
     check_fabric : bool
@@ -64,7 +65,8 @@ class Accelerator:
             device = MappedRegisters(device, check_fabric=check_fabric)
         self._access = device
         try:
-            registers = RegisterFile(device)
+            self._registers = registers = RegisterFile(device)
+            self._timeout = timeout
             self._info = identify(registers, self.model)
             self._runs = AcceleratorRuns(registers, self._info, timeout)
             self._runs.abort()
@@ -86,6 +88,34 @@ class Accelerator:
     def info(self) -> AcceleratorInfo:
         """What the identification registers said when the device was opened."""
         return self._info
+
+    def load(self, model, progress: Callable[[int, int], None] | None = None) -> None:
+        """Replace the model by another one of the same shape; what runs is aborted.
+
+        Parameters
+        ----------
+        model : str or Artifact
+            A shipped name, an artifact file or ``random:…``, or one that was opened.
+        progress : callable, optional
+            Gets the words that were sent and those of the whole image.
+
+        Raises
+        ------
+        UserError
+            If the accelerator was built without ``--reload``, the model does not fit it (names
+            what differs; the old one stays), or the core refuses what arrived: then it has no
+            model, and runs nothing, until one is loaded completely.
+        """
+        artifact = open_artifact(model)
+        words = image_for(self._registers, self._info, artifact)
+        self._runs.abort()
+        counted = progress and (lambda done: progress(done, len(words)))
+        try:
+            send_image(self._registers, words, self._timeout, counted)
+            self.model = HostModel.of(artifact)
+        finally:
+            self._info = identify(self._registers, self.model)
+            self._runs.info = self._info
 
     @property
     def last_run(self) -> RunCounts | None:

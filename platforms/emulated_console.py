@@ -66,9 +66,7 @@ def firmware_emulator(
     Raises UserError if Unicorn or a compiler is missing.
     """
     processor = board(BOARD).processor
-    identification = Identification(
-        artifact.model.config, program.hw, artifact.model.digest, BUILD_ID, CLOCK_KHZ
-    )
+    identification = Identification.of(program, BUILD_ID, CLOCK_KHZ)
     with tempfile.TemporaryDirectory() as directory:
         elf, _ = build_firmware(
             artifact.model, artifact.name, identification, processor, Path(directory)

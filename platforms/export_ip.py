@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gateware.program import Program
 from gateware.register_documents import document, header
-from gateware.registers import REGISTERS
+from gateware.registers import registers
 from model.artifact import Artifact
 from model.cache import write_atomically
 from model.errors import UserError
@@ -102,20 +102,21 @@ def export_ip(
             head=f"{description}.\nWritten by gateformer's --export ip; do not edit.",
         )
     part = board.device if family is not None and family.name == "xc7" else None
+    built = registers(program.hw.reload)
     texts = {
         # First, so that an interrupted export is known as ours.
         CORE_NAME: fusesoc_core(
             description, None if family is None else family.name, portable=dsp == GENERIC
         ),
         f"{TOP}.v": verilog,
-        "package_ip.tcl": package_script(description, part, REGISTERS),
+        "package_ip.tcl": package_script(description, part, built),
         "constraints.xdc": constraints(mhz),
-        f"{TOP}_regs.h": header(REGISTERS),
-        "registers.md": document(REGISTERS),
+        f"{TOP}_regs.h": header(built),
+        "registers.md": document(built),
         "README.md": readme(
             artifact,
             program,
-            REGISTERS,
+            built,
             clock_mhz=mhz,
             build_id=build_id,
             dsp=dsp,

@@ -108,13 +108,7 @@ def _build_in(
 
 def _build_firmware(artifact, program, target, clock, directory, output: Console) -> None:
     design = target.build_top(program, clock)
-    identification = Identification(
-        artifact.model.config,
-        program.hw,
-        artifact.model.digest,
-        design.build_id,
-        round(design.clock_mhz * 1000),
-    )
+    identification = Identification.of(program, design.build_id, round(design.clock_mhz * 1000))
     paths = build_firmware(
         artifact.model, artifact.name, identification, target.processor, directory
     )
@@ -125,7 +119,8 @@ def _sizes(artifact: Artifact, target: Board, arguments):
     names = ("rows", "cols", "lanes", "packing")
     given = {name: getattr(arguments, name) for name in names}
     fixed = {name: value for name, value in given.items() if value is not None}
-    return choose_sizes(artifact.model, target, **fixed)
+    sizes = choose_sizes(artifact.model, target, **fixed)
+    return dataclasses.replace(sizes, reload=arguments.reload)
 
 
 def _clock(target: Board, arguments) -> float:

@@ -16,6 +16,11 @@ def parser() -> argparse.ArgumentParser:
     p = ArgumentParser(prog="python -m platforms.generate", description=__doc__.replace("``", ""))
     p.add_argument("--device", help="/dev/uioN or /dev/mem (default: the one that has it)")
     p.add_argument("--model", help="shipped name or artifact file that the bitstream is of")
+    p.add_argument(
+        "--load",
+        metavar="MODEL",
+        help="first replace the accelerator's model by this one of the same shape",
+    )
     add_text_options(p, prompt="text to continue; without it, what the accelerator is")
     p.add_argument("--bench", action="store_true", help="measure instead")
     p.add_argument("--timeout", type=float, default=TIMEOUT, help="seconds (default: %(default)s)")
@@ -36,6 +41,8 @@ def main() -> None:
         timeout=arguments.timeout,
         check_fabric=not arguments.any_fabric,
     ) as accelerator:
+        if arguments.load is not None:
+            accelerator.load(arguments.load)
         if arguments.bench:
             print(accelerator.bench())
         elif arguments.prompt is None:

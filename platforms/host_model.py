@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 
 from model.errors import UserError
 from model.sampling import SamplingSettings
 from model.tokenizer import CharTokenizer
+
+
+def open_artifact(model):
+    """A :class:`model.artifact.Artifact` as it is; that of a shipped name, a file or ``random:…``.
+
+    Raises UserError as :func:`model.artifact.open_model`, and if safetensors is missing.
+    """
+    if not isinstance(model, str | os.PathLike):
+        return model
+    try:
+        from model.artifact import open_model
+    except ImportError as error:
+        raise UserError(
+            f"reading the model {model} needs {error.name}, which is not installed; "
+            "run: pip install safetensors"
+        ) from None
+    return open_model(model)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,16 +54,9 @@ class HostModel:
     def open(cls, name: str) -> HostModel:
         """That of a shipped name, an artifact file or ``random:…``.
 
-        Raises UserError as :func:`model.artifact.open_model`, and if safetensors is missing.
+        Raises UserError as :func:`open_artifact`.
         """
-        try:
-            from model.artifact import open_model
-        except ImportError as error:
-            raise UserError(
-                f"reading the model {name} needs {error.name}, which is not installed; "
-                "run: pip install safetensors"
-            ) from None
-        return cls.of(open_model(name))
+        return cls.of(open_artifact(name))
 
     def tokenizer(self) -> CharTokenizer:
         return CharTokenizer(self.vocabulary)
