@@ -156,7 +156,8 @@ def _in_banks(pattern: str, words: list[int]) -> dict[str, list[int]]:
 
 
 def _only(memories: dict[str, np.ndarray], pattern: str) -> str:
-    names = [name for name in memories if re.fullmatch(pattern, name)]
+    # beside a loader, the rest is a submodule
+    names = [name for name in memories if re.fullmatch(rf"(core\.)?{pattern}", name)]
     if len(names) != 1:
         raise Mismatch(f"{len(names)} memories of the core are called {pattern}, not 1")
     return names[0]

@@ -18,6 +18,7 @@ from model.sampling import SamplingSettings
 
 from .compiled_simulation import CompiledSimulation
 from .design_digest import design_digest
+from .simulated_stream import Source
 
 SETTINGS = ("temperature_mult", "temperature_shift", "top_k", "seed")
 PATIENCE = 4
@@ -51,6 +52,8 @@ class CoreSimulator:
         If there is no C++ compiler, or the waveform cannot be written.
     """
 
+    _load_words: Source | None = None
+
     def __init__(
         self,
         program: Program,
@@ -75,7 +78,6 @@ class CoreSimulator:
         longest = program.cycles(program.model.config.ctx_len - 1, sampled=True, top_k=True)
         self._patience = round(PATIENCE * longest / (1 - stall)) + 1000
         self.first_beat = 0
-        self._load_words = None
 
     @property
     def context_full(self) -> bool:

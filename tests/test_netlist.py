@@ -11,7 +11,9 @@ from amaranth.back import rtlil
 
 from gateware.core import Core
 from gateware.hw_config import HwConfig
+from gateware.loader import Refusal
 from gateware.program import Program
+from gateware.reload_image import model_image
 from gateware.taps import Mismatch
 from model.artifact import open_model
 from model.errors import UserError
@@ -50,6 +52,26 @@ def test_netlist_holds_the_images_and_generates_the_reference_s_tokens(family, s
         assert name in names
     array = {name.rpartition(".")[2] for name in names if name.startswith("array.memory")}
     assert array == {f"group{group}_bank{bank}" for group in range(2) for bank in range(banks)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", PACKINGS)
+def test_another_model_is_loaded_into_the_netlist(family):
+    """After the memories that synthesis made were compared with the first model's."""
+    hw = dataclasses.replace(small_program(PACKINGS[family]).hw, reload=True)
+    program = Program(random_model(SPEC), hw)
+    assert check_netlist(program, family, tokens=TOKENS).tokens == TOKENS
+    design = rtlil.convert(Core(program, dsp=FAMILIES[family].dsp), name="top", emit_src=False)
+    netlist = read_module(synthesize_rtlil(design, FAMILIES[family]).netlist, "top")
+    simulator = NetlistSimulator(program, netlist, family)
+    other = random_model(SPEC.replace("seed=1", "seed=2"))
+    words = model_image(other, program.layout, program.limits)
+    words[100] ^= 1
+    assert simulator.load(words) is Refusal.CHECKSUM and not simulator.is_loaded
+    words[100] ^= 1
+    assert simulator.load(words) is Refusal.NONE and simulator.is_loaded
+    tokens = [token for token, _ in simulator.generate([1, 2], TOKENS, SamplingSettings())]
+    assert tokens == list(Reference(other).generate([1, 2], TOKENS, SamplingSettings()))
 
 
 @pytest.mark.full_size

@@ -38,6 +38,10 @@ SHAPES = {
         "random:n_layers=1,d_model=16,n_heads=2,d_ff=24,ctx_len=16,vocab_size=19,digits=2",
         HwConfig(4, 8, 8, "3in5", reload=True),
     ),
+    "banks": (
+        "random:n_layers=1,d_model=8,n_heads=2,d_ff=256,ctx_len=12,vocab_size=600",
+        HwConfig(2, 4, 4, reload=True),
+    ),
     "no registers": (
         "random:n_layers=1,d_model=6,n_heads=1,d_ff=10,ctx_len=12,vocab_size=16",
         HwConfig(1, 5, 6, array_registers=0, norm_registers=0, result_registers=0, reload=True),
