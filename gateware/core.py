@@ -44,9 +44,9 @@ LOAD_PORTS = {
     "digest_address": In(range(DIGEST_WORDS)),
     "digest_word": Out(UNIT),
 }
-"""``load_begin`` (a pulse, ignored while busy) and ``load_words`` as ``begin`` and ``words`` of
-:class:`.loader.Loader`; ``digest_word`` is that word of the loaded model's digest, in the same
-cycle."""
+"""``load_begin`` (a pulse, ignored while busy and with ``start``) and ``load_words`` as ``begin``
+and ``words`` of :class:`.loader.Loader`; ``digest_word`` is that word of the loaded model's digest,
+in the same cycle."""
 
 
 def core_signature(vocab_size: int, reload: bool = False) -> wiring.Signature:

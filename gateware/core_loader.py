@@ -100,7 +100,7 @@ class CoreLoader:
         written = getattr(loader, f"write_{DIGEST}")
         wiring.connect(m, wiring.flipped(core.load_words), loader.words)
         m.d.comb += [
-            loader.begin.eq(core.load_begin & ~core.busy),
+            loader.begin.eq(core.load_begin & ~core.busy & ~core.start),
             loader.abort.eq(core.abort),
             core.load_status.eq(loader.status),
             write.en.eq(written.valid),

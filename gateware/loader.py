@@ -147,6 +147,8 @@ class Loader(wiring.Component):
                     m.d.sync += [loaded.eq(0), *refuse(Refusal.READBACK)]
         with m.If(self.abort & self.status.loading):
             m.d.sync += refuse(Refusal.ABORTED)
+            with m.If(checking):  # and may be at its end
+                m.d.sync += loaded.eq(0)
         with m.If(self.begin):
             m.d.sync += [state.eq(State.SHAPE), refusal.eq(Refusal.NONE)]
         return m
@@ -176,7 +178,7 @@ class Loader(wiring.Component):
         assembled = Signal(UNIT * most, reset_less=True)
         self._unit = Signal(range(most))
         last = Signal()
-        m.d.sync += self._complete.eq(taken & last)
+        m.d.sync += self._complete.eq(taken & last & ~self.begin)
         with m.If(taken):
             m.d.sync += [
                 assembled.eq(Cat(assembled, self.words.payload)[UNIT:]),

@@ -208,9 +208,7 @@ def test_reset_midway():
     places += [cycles + rng.randrange(1, sweep - READ_CYCLES * 8) for _ in range(10)]
     for place in places:
         assert core.load(image("small", 3)) is Refusal.NONE
-        simulation.set("load_begin", 1)
-        simulation.step()
-        simulation.set("load_begin", 0)
+        begin(core)
         core._load_words.feed(words)
         simulation.step(place)
         core._abort()
@@ -224,16 +222,42 @@ def test_reset_midway():
     assert core.load(words) is Refusal.NONE and is_model(core, model("small", 2))
 
 
-def test_begun_again():
+def begin(core: CoreSimulator) -> None:
+    core.simulation.set("load_begin", 1)
+    core.simulation.step()
+    core.simulation.set("load_begin", 0)
+
+
+@pytest.mark.parametrize("offset", range(2 * WORD_CYCLES + 2))
+def test_begun_again(offset):
+    """In every cycle in and after a word, the last one of a write among them."""
     words, core = image("small", 2), simulator()
     core.load(image("small", 3))
-    simulation = core.simulation
-    simulation.set("load_begin", 1)
-    simulation.step()
-    simulation.set("load_begin", 0)
+    begin(core)
     core._load_words.feed(words[:100])
-    simulation.step(300)
+    core.simulation.step(99 * WORD_CYCLES + offset)
+    assert core.load([0]) is Refusal.SHAPE and not core.is_loaded
     assert core.load(words) is Refusal.NONE and is_model(core, model("small", 2))
+
+
+def test_aborted_at_the_end():
+    """In every cycle around the last one of the sweep: loaded only if it was not refused."""
+    words, core = image("small", 2), simulator()
+    core.load(words)
+    begin(core)
+    core._load_words.feed(words)
+    start = core.simulation.cycles
+    while core._load_status().loading:
+        core.simulation.step()
+    duration = core.simulation.cycles - start
+    for early in range(4):
+        begin(core)
+        core._load_words.feed(words)
+        core.simulation.step(duration - early)
+        core._abort()
+        refusal = core._load_status().refusal
+        assert refusal is (Refusal.ABORTED if early else Refusal.NONE)
+        assert core.is_loaded is (refusal is Refusal.NONE)
 
 
 def test_not_while_busy():
@@ -241,9 +265,7 @@ def test_not_while_busy():
     core.load(image("small", 3))
     run = core.generate([1], 8, SamplingSettings())
     tokens = [next(run)[0]]
-    core.simulation.set("load_begin", 1)
-    core.simulation.step()
-    core.simulation.set("load_begin", 0)
+    begin(core)
     assert not core._load_status().loading
     tokens += [token for token, _ in run]
     assert tokens == list(Reference(model("small", 3)).generate([1], 8, SamplingSettings()))
