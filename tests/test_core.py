@@ -45,7 +45,7 @@ SHAPES = [
     ("n_layers=1,d_model=18,n_heads=3,d_ff=33,ctx_len=4,vocab_size=8", HwConfig(3, 15, 9)),
     # three parts of the program memory; two banks of the weight memory
     ("n_layers=6,d_model=4,n_heads=2,d_ff=6,ctx_len=3,vocab_size=5", HwConfig(2, 2, 2)),
-    ("n_layers=1,d_model=10,n_heads=2,d_ff=16,ctx_len=3,vocab_size=8", HwConfig(1, 1, 1)),
+    ("n_layers=1,d_model=10,n_heads=2,d_ff=32,ctx_len=3,vocab_size=8", HwConfig(1, 1, 1)),
 ]
 
 

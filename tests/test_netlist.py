@@ -29,7 +29,7 @@ from platforms.netlist_simulation import NetlistSimulator
 from platforms.synthesis import synthesize_rtlil
 
 SPEC = "random:n_layers=1,d_model=8,n_heads=2,d_ff=8,ctx_len=12,vocab_size=12,seed=1"
-BANKED = SPEC.replace("vocab_size=12", "vocab_size=600").replace("d_ff=8", "d_ff=256")
+BANKED = SPEC.replace("vocab_size=12", "vocab_size=600").replace("d_ff=8", "d_ff=512")
 """Its array and weight memories have two banks."""
 PACKINGS = {"xc7": "3in5", "ecp5": "2bit"}
 TOKENS = 8
