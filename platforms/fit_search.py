@@ -189,10 +189,13 @@ def reason(candidates: Sequence[Candidate], chosen: Candidate, board: Board) -> 
     if not faster:
         return f"{text}; the board's clock was not checked with larger ones"
     short = {name: sum(name in c.exceeded for c in faster) for name in UNITS}
-    name = max(UNITS, key=lambda unit: short[unit])
-    used, have = getattr(chosen.need, name), getattr(board.budget, name)
-    which = "the faster one needs" if len(faster) == 1 else "faster ones need"
-    return f"{text}; {which} more {name.upper()} ({used:,.4g} of {have:,} taken)"
+    needs = [
+        f"{short[name]} need more {name.upper()} ({getattr(chosen.need, name):,.4g} of "
+        f"{getattr(board.budget, name):,} taken)"
+        for name in sorted(UNITS, key=short.__getitem__, reverse=True)
+        if short[name]
+    ]
+    return f"{text}; of {len(faster)} faster {', '.join(needs)}"
 
 
 def sizes_text(hw: HwConfig) -> str:

@@ -152,8 +152,8 @@ def test_reason_names_the_resource_that_stops_faster_sizes():
     ]
     slower = Candidate(HwConfig(4, 64, 64), 900.0, need)
     assert reason([chosen, *faster, slower], chosen, ZYBO) == (
-        "8 × 64, 64 lanes, 2bit: fewest cycles of the 2 of 4 sizes that fit; faster ones need more "
-        "DSP (80 of 80 taken)"
+        "8 × 64, 64 lanes, 2bit: fewest cycles of the 2 of 4 sizes that fit; of 2 faster 2 need "
+        "more DSP (80 of 80 taken), 1 need more LUT (1,000 of 17,600 taken)"
     )
     assert reason([chosen, slower], chosen, ZYBO) == (
         "8 × 64, 64 lanes, 2bit: fewest cycles of the 2 of 2 sizes that fit; the board's clock was "
