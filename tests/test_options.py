@@ -20,9 +20,9 @@ VALUES = {
     **{"--tokens": "100", "--temperature": "0.8", "--top-k": "20", "--seed": "1"},
 }
 """Of the options that take one; those of a text are as without them."""
-SWITCHES = ("--program", "--firmware", "--timeline", "--check", "--continue", "--list")
+SWITCHES = ("--program", "--firmware", "--timeline", "--check", "--continue", "--list", "--reload")
 MODES = {"--export": "zybo", "--firmware": "zybo", "--timeline": "zybo", "--check": "sim"}
-SHAPES = {"--model", "--variant", "--rows", "--cols", "--lanes", "--packing"}
+SHAPES = {"--model", "--variant", "--rows", "--cols", "--lanes", "--packing", "--reload"}
 HEEDED = {
     "--export": {"--clock"},
     "--firmware": {"--clock"},
@@ -110,6 +110,13 @@ def test_text_beside_a_check(option):
             ("--export", "--firmware"),
             "--firmware is for a run of its own, not for --export; leave one of them out",
         ),
+        (
+            "ulx3s",
+            ("--reload",),
+            "--reload is for a board with a processor (zybo, zybo-z7-20, cora-z7), not for ulx3s",
+        ),
+        ("ulx3s", ("--reload", "--export"), None),
+        ("zybo", (*TEXT, "--reload"), None),
         ("zybo", TEXT, None),
         ("sim", (*TEXT, "--waveform", "--cycles", "--clock"), None),
         ("ulx3s", (*TEXT, "--baud", "--toolchain", "--program", "--clock"), None),
