@@ -11,7 +11,7 @@ from amaranth.lib import crc, data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .delay import delayed
-from .reload_image import CHECK_BITS, CHECKSUM, SIGNATURE_TAPS, UNIT, Section
+from .reload_image import CHECK_BITS, CHECKSUM, FIRST_SIGNATURE, SIGNATURE_TAPS, UNIT, Section
 
 WORD_CYCLES = UNIT // CHECK_BITS
 """Cycles that a word of the image is looked at, in the last of which it is taken: less than lie
@@ -118,8 +118,8 @@ class Loader(wiring.Component):
         m.submodules.crc = ResetInserter(self.begin)(check)
         taken = self._take_words(m, check, (state == State.SHAPE) | filling)
         self._assemble(m, taken & filling)
-        at_end, is_seed = self._places(m)
-        signature = self._sign(m, is_seed)
+        at_end, swept = self._places(m)
+        signature = self._sign(m)
         m.d.comb += [
             self.status.loaded.eq(loaded),
             self.status.loading.eq(state != State.IDLE),
@@ -141,9 +141,9 @@ class Loader(wiring.Component):
                 m.d.sync += state.eq(State.CHECK)
                 with m.If(~check.match_detected):
                     m.d.sync += refuse(Refusal.CHECKSUM)
-            with m.Case(State.CHECK), m.If(is_seed):  # past the last section
+            with m.Case(State.CHECK), m.If(swept):
                 m.d.sync += [state.eq(State.IDLE), loaded.eq(1)]
-                with m.If(signature.any()):
+                with m.If(signature != self._expected):
                     m.d.sync += [loaded.eq(0), *refuse(Refusal.READBACK)]
         with m.If(self.abort & self.status.loading):
             m.d.sync += refuse(Refusal.ABORTED)
@@ -174,7 +174,7 @@ class Loader(wiring.Component):
 
         ``_complete`` is high when a write has all its words, and nothing else moves.
         """
-        most = max(section.units for section in self._sections)
+        most = max(2, *(section.units for section in self._sections))
         assembled = Signal(UNIT * most, reset_less=True)
         self._unit = Signal(range(most))
         last = Signal()
@@ -185,16 +185,17 @@ class Loader(wiring.Component):
                 self._unit.eq(Mux(last, 0, self._unit + 1)),
             ]
         self._last_unit = last
-        self._newest = assembled[-UNIT:]
+        # the image's signature, when nothing but the CRC has come after it
+        self._expected = assembled[-2 * UNIT : -UNIT]
         for section in self._sections:
             first = UNIT * (most - section.units)
             data_out = assembled[first : first + section.width]
             m.d.comb += getattr(self, f"write_{section.name}").data.eq(data_out)
 
     def _places(self, m: Module):
-        """Section, address and part, for writes and the sweep: (at the CRC, at the seed).
+        """Section, address and part, for writes and the sweep: (at the CRC, past the last section).
 
-        Seed and CRC count as sections behind the others, of one word each.
+        Signature and CRC count as sections behind the others, of one word each.
         """
         sections = self._sections
         number = Signal(range(len(sections) + 2))
@@ -238,8 +239,8 @@ class Loader(wiring.Component):
                 ]
         return at_end, number == len(sections)
 
-    def _sign(self, m: Module, is_seed) -> Signal:
-        """The signature: the seed, then one step of the sweep every ``READ_CYCLES``."""
+    def _sign(self, m: Module) -> Signal:
+        """The signature of what is read: one step of the sweep every ``READ_CYCLES``."""
         signature = Signal(UNIT, reset_less=True)
         turn = Signal(range(READ_CYCLES))
         with m.If(self.checking):
@@ -251,8 +252,8 @@ class Loader(wiring.Component):
         words = [getattr(self, f"word_{section.name}") for section in swept]
         shifted = Mux(signature[0], SIGNATURE_TAPS, 0) ^ (signature >> 1)
         following = Cat(shifted[bit] ^ self._parity(m, words, bit) for bit in range(UNIT))
-        with m.If(self._complete & is_seed):
-            m.d.sync += signature.eq(self._newest)
+        with m.If(self.begin):
+            m.d.sync += signature.eq(FIRST_SIGNATURE)
         with m.Elif(self._step):
             m.d.sync += signature.eq(following)
         return signature

@@ -4,7 +4,7 @@ An image is a sequence of 32-bit words (docs/reload.md):
 
 1. the shape: 32 bits that only cores have into which it fits (:func:`shape_word`);
 2. each section, word by word, lowest 32 bits first, the last ones padded with zeros;
-3. the seed of the signature, so that the sweep over what was written ends with 0;
+3. the signature of what was written;
 4. the CRC of all that (:data:`CHECKSUM`).
 
 The CRC is of what arrived. The signature is of what the memories hold: a sweep reads them again,
@@ -14,7 +14,9 @@ The CRC is of what arrived. The signature is of what the memories hold: a sweep 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
+import operator
 from collections.abc import Iterable
 
 from amaranth.lib import crc, data
@@ -51,6 +53,8 @@ the logic, since in a step of 16 bits nothing comes round twice."""
 
 SIGNATURE_TAPS = int(f"{0xC5:032b}"[::-1], 2)
 """Feedback of the signature, of the same polynomial; its period is longer than any sweep."""
+
+FIRST_SIGNATURE = 0xFFFFFFFF
 
 DIGEST_WORDS = 8
 DIGEST, CONSTANTS, SCALES, ARRAY, WEIGHTS = "digest", "constants", "scales", "array", "weights"
@@ -181,7 +185,7 @@ def image_words(loaded: list[Contents], shape: int) -> list[int]:
     for entry in loaded:
         for write in entry.writes:
             words += [write >> UNIT * i & 0xFFFFFFFF for i in range(entry.section.units)]
-    words.append(signature_seed(loaded))
+    words.append(signature(loaded))
     return [*words, checksum(words)]
 
 
@@ -201,15 +205,9 @@ def model_image(model: IntegerModel, layout: Layout, limits: ReloadLimits) -> li
     return image_words(loaded, shape_word(layout, limits, [entry.section for entry in loaded]))
 
 
-def shifted(signature: int) -> int:
-    """The signature before what is read goes into it."""
-    return signature >> 1 ^ (SIGNATURE_TAPS if signature & 1 else 0)
-
-
-def unshifted(signature: int) -> int:
-    """Inverse of :func:`shifted`; the tap at the highest bit tells what was shifted out."""
-    out = signature >> UNIT - 1
-    return ((signature ^ (SIGNATURE_TAPS if out else 0)) << 1 | out) & 0xFFFFFFFF
+def shifted(state: int) -> int:
+    """The signature so far, before what is read next goes into it."""
+    return state >> 1 ^ (SIGNATURE_TAPS if state & 1 else 0)
 
 
 def folded(word: int) -> int:
@@ -221,19 +219,17 @@ def folded(word: int) -> int:
     return result
 
 
-def signature_seed(loaded: list[Contents]) -> int:
-    """The signature with which a sweep begins that ends with 0.
+def signature(loaded: list[Contents]) -> int:
+    """32 bits of all that a sweep reads.
 
     It reads section after section, address after address, part after part. The other memories are
     read at address 0 (part 0), and what they hold goes into the signature, too.
     """
-    resting = 0
-    loaded = [entry for entry in loaded if entry.section.swept]
-    for entry in loaded:
-        resting ^= folded(entry.writes[0])
-    signature = 0
-    for entry in reversed(loaded):
+    swept = [entry for entry in loaded if entry.section.swept]
+    resting = functools.reduce(operator.xor, (folded(entry.writes[0]) for entry in swept))
+    result = FIRST_SIGNATURE
+    for entry in swept:
         others = resting ^ folded(entry.writes[0])
-        for write in reversed(entry.writes):
-            signature = unshifted(signature ^ others ^ folded(write))
-    return signature
+        for write in entry.writes:
+            result = shifted(result) ^ others ^ folded(write)
+    return result
