@@ -1,80 +1,19 @@
 """A core whose model is replaced while it runs, against the reference; every fault refused."""
 
-import dataclasses
-import functools
 import random
-import re
 
 import pytest
-from amaranth.back import rtlil
 
-from gateware.core import Core
 from gateware.hw_config import HwConfig
 from gateware.loader import READ_CYCLES, WORD_CYCLES, Refusal
 from gateware.program import Program
-from gateware.reload_image import (
-    CHECKSUM,
-    Contents,
-    checksum,
-    model_image,
-    signature,
-)
+from gateware.reload_image import checksum, model_image
 from model.artifact import open_model
-from model.errors import UserError
 from model.reference import Reference
 from model.sampling import SamplingSettings
 from platforms.simulation import CoreSimulator
 
-SMALL = "random:n_layers=1,d_model=8,n_heads=1,d_ff=8,ctx_len=24,vocab_size=64"
-SHAPES = {
-    "small": (SMALL, HwConfig(2, 4, 4, reload=True)),
-    "odd": (
-        "random:n_layers=2,d_model=12,n_heads=3,d_ff=20,ctx_len=9,vocab_size=11",
-        HwConfig(3, 9, 12, reload=True),
-    ),
-    "3in5, two digits": (
-        "random:n_layers=1,d_model=16,n_heads=2,d_ff=24,ctx_len=16,vocab_size=19,digits=2",
-        HwConfig(4, 8, 8, "3in5", reload=True),
-    ),
-    "banks": (
-        "random:n_layers=1,d_model=8,n_heads=2,d_ff=256,ctx_len=12,vocab_size=600",
-        HwConfig(2, 4, 4, reload=True),
-    ),
-    "no registers": (
-        "random:n_layers=1,d_model=6,n_heads=1,d_ff=10,ctx_len=12,vocab_size=16",
-        HwConfig(1, 5, 6, array_registers=0, norm_registers=0, result_registers=0, reload=True),
-    ),
-}
-SETTINGS = (SamplingSettings(), SamplingSettings(temperature_mult=40, temperature_shift=6, seed=7))
-
-
-def model(shape: str, seed: int):
-    return open_model(f"{SHAPES[shape][0]},seed={seed}").model
-
-
-@functools.cache
-def program(shape: str = "small") -> Program:
-    return Program(model(shape, 1), SHAPES[shape][1])
-
-
-def image(shape: str, seed: int) -> list[int]:
-    return model_image(model(shape, seed), program(shape).layout, program(shape).limits)
-
-
-@functools.cache
-def simulator(shape: str = "small", stall: float = 0.0) -> CoreSimulator:
-    """One for all tests of a process; a test loads what it needs."""
-    return CoreSimulator(program(shape), stall=stall)
-
-
-def is_model(simulator: CoreSimulator, model, count: int = 8) -> bool:
-    """Whether the core generates what the reference says, with two settings."""
-    prompt = [model.config.vocab_size - 1, 1]
-    return all(
-        [token for token, _ in simulator.generate(prompt, count, settings)]
-        == list(Reference(model).generate(prompt, count, settings))
-        for settings in SETTINGS
-    )
+from .reload_bench import SHAPES, SMALL, image, is_model, model, program, simulator
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.4])
@@ -294,81 +233,3 @@ def test_memories_that_do_not_hold_what_was_written(shape):
     changed[-2] ^= 1 << 5
     assert core.load(with_checksum(changed)) is Refusal.READBACK
     assert core.load(words) is Refusal.NONE and is_model(core, model(shape, 2))
-
-
-def hardware(program: Program) -> str:
-    """RTLIL of the core, without what its memories and registers hold at first."""
-    text = rtlil.convert(Core(program), name="top", emit_src=False)
-    return re.sub(r"connect \\DATA .*|attribute \\init .*", "", text)
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_models_of_a_shape_have_the_same_hardware(shape):
-    """Whatever their numbers, as long as they are within the limits."""
-    first, second = program(shape), model(shape, 2)
-    assert hardware(Program(second, first.hw, first.limits)) == hardware(first)
-
-
-def test_widths_without_reload_follow_the_weights():
-    """So that the comparison above would see a difference."""
-    hw = dataclasses.replace(SHAPES["small"][1], reload=False)
-    assert hardware(Program(model("small", 2), hw)) != hardware(Program(model("small", 1), hw))
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_every_bit_of_the_memories_is_in_the_signature(shape):
-    contents = program(shape).contents
-    expected, rng = signature(contents), random.Random(3)
-    for entry in contents:
-        for _ in range(20 * entry.section.swept):
-            writes = list(entry.writes)
-            writes[rng.randrange(len(writes))] ^= 1 << rng.randrange(entry.section.width)
-            changed = [Contents(entry.section, writes) if e is entry else e for e in contents]
-            assert signature(changed) != expected
-
-
-def test_the_polynomial_is_primitive():
-    """The order of its root is 2**32 - 1, which has these prime factors."""
-    polynomial = 1 << 32 | 0xC5
-
-    def times(a: int, b: int) -> int:
-        product = 0
-        for bit in range(32):
-            product ^= (b >> bit & 1) * a
-            a = a << 1 ^ (polynomial if a >> 31 else 0)
-        return product
-
-    def power(exponent: int) -> int:
-        return functools.reduce(
-            lambda result, bit: times(times(result, result), 2 if bit == "1" else 1),
-            f"{exponent:b}",
-            1,
-        )
-
-    order = 2**32 - 1
-    assert power(order) == 1
-    assert all(power(order // prime) != 1 for prime in (3, 5, 17, 257, 65_537))
-    assert CHECKSUM.algorithm.polynomial == polynomial & 0xFFFFFFFF
-
-
-@pytest.mark.parametrize(
-    "change, message",
-    [
-        (
-            {"requantize_shift": -5},
-            r"^layers\.0\.\w+ has shift \d+, but this core takes a matrix with",
-        ),
-        ({"requantize_shift": 9}, r"^layers\.0\.\w+ has shift \d+, .* build one for this model$"),
-        (
-            {"gain_shift": -5},
-            r"has shift \d+, but this core takes a norm with numbers up to \d+ wi",
-        ),
-        ({"score_shift": 3}, r"^layer 0 has score shift \d+, but this core has \d+ to \d+; build"),
-        ({"score_shift": -4}, r"^layer 0 has score shift \d+, but this core has \d+ to \d+; build"),
-    ],
-)
-def test_models_outside_the_limits(change, message):
-    limits = program().limits
-    changed = {name: getattr(limits, name) + value for name, value in change.items()}
-    with pytest.raises(UserError, match=message):
-        model_image(model("small", 1), program().layout, dataclasses.replace(limits, **changed))

@@ -15,7 +15,8 @@ from gateware.reload_image import model_image
 from model.reference import Reference
 from model.sampling import SamplingSettings
 from platforms.progress import working
-from tests.test_reload import SHAPES, model, program, simulator
+
+from .reload_bench import SHAPES, model, program, simulator
 
 TOKENS = 200_000
 SEQUENCES_PER_MODEL = 100
