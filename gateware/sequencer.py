@@ -75,89 +75,108 @@ class Sequencer(wiring.Component):
         cfg = self._program.model.config
         m.submodules.issue = issue = IssueUnit(self._program)
         wiring.connect(m, wiring.flipped(self.beat), issue.beat)
-
-        position = Signal(range(cfg.ctx_len + 1))
-        token = Signal(range(cfg.vocab_size), reset_less=True)
-        token_word = Signal.like(issue.token_word, reset_less=True)
-        remaining = Signal(COUNT_BITS)
-        predict = Signal()
+        self._position = Signal(range(cfg.ctx_len + 1))
+        self._token = Signal(range(cfg.vocab_size), reset_less=True)
+        self._token_word = Signal.like(issue.token_word, reset_less=True)
+        self._remaining, self._predict = Signal(COUNT_BITS), Signal()
         # registers: `at_end` follows the position at once, `is_final` a cycle later, which is
         # long before the token is there
-        at_end, is_final = Signal(), Signal()
+        self._at_end, self._is_final = Signal(), Signal()
         # a register for each state in which a token's program may begin, since the instruction's
         # fields and counters hang on it: a prompt's, or (`resuming`) after one that was generated
-        beginning, emitting, resuming = Signal(), Signal(), Signal()
+        self._beginning, self._emitting, self._resuming = Signal(), Signal(), Signal()
         # a prompt's token is taken: in PROMPT unless `at_end`, and in DISCARD
-        taking = Signal()
-        ends = position == cfg.ctx_len - 1
-        m.d.sync += is_final.eq(remaining == 1)
+        self._taking = Signal()
+        self._no_position_follows = self._position == cfg.ctx_len - 1
+        m.d.sync += [self._is_final.eq(self._remaining == 1), self._beginning.eq(0)]
         m.d.comb += [
-            issue.position.eq(position),
-            issue.token_word.eq(token_word),
-            self.prompt.ready.eq(taking),
-            self.output.valid.eq(emitting),
-            self.output.payload.token.eq(token),
-            self.output.payload.last.eq(~resuming),
+            issue.position.eq(self._position),
+            issue.token_word.eq(self._token_word),
+            self.prompt.ready.eq(self._taking),
+            self.output.valid.eq(self._emitting),
+            self.output.payload.token.eq(self._token),
+            self.output.payload.last.eq(~self._resuming),
         ]
-        next_position = [position.eq(position + 1), at_end.eq(ends)]
-
-        def take(value):
-            return [
-                token.eq(value),
-                token_word.eq(times(value, self._program.layout.embed_words)),
-            ]
-
-        begin = beginning | (resuming & self.output.ready)
+        begin = self._beginning | (self._resuming & self.output.ready)
         idle = Signal()
-        ended = self._fetch(m, issue, begin, predict, idle)
-
-        m.d.sync += beginning.eq(0)
+        ended = self._fetch(m, issue, begin, self._predict, idle)
         with m.FSM() as fsm:
             m.d.comb += [idle.eq(fsm.ongoing("IDLE")), self.busy.eq(~idle)]
             with m.State("IDLE"), m.If(self.start):
-                m.d.sync += [
-                    position.eq(0),
-                    at_end.eq(0),
-                    taking.eq(1),
-                    remaining.eq(self.count),
-                    self.context_full.eq(0),
-                ]
-                m.next = "PROMPT"
+                self._begin_run(m)
             with m.State("PROMPT"):
-                with m.If(at_end):
-                    m.d.sync += [self.context_full.eq(1), taking.eq(1)]
-                    m.next = "DISCARD"
-                with m.Else():
-                    m.d.sync += [
-                        *take(self.prompt.payload.token),
-                        predict.eq(self.prompt.payload.last),
-                    ]
-                    with m.If(self.prompt.valid):
-                        m.d.sync += [beginning.eq(1), taking.eq(0)]
-                        m.next = "BEGIN"
+                self._take_prompt(m)
             with m.State("BEGIN"):
                 m.next = "RUN"
             with m.State("DISCARD"), m.If(self.prompt.valid & self.prompt.payload.last):
-                m.d.sync += taking.eq(0)
+                m.d.sync += self._taking.eq(0)
                 m.next = "IDLE"
             with m.State("RUN"), m.If(ended):
-                with m.If(predict):
-                    m.next = "CHOOSE"
-                with m.Else():
-                    m.d.sync += [*next_position, taking.eq(~ends)]
-                    m.next = "PROMPT"
+                self._end_program(m)
             with m.State("CHOOSE"), m.If(self.chosen.valid):
-                m.d.sync += [*take(self.chosen.token), *next_position]
-                m.d.sync += [emitting.eq(1), resuming.eq(~(is_final | ends))]
+                m.d.sync += [
+                    *self._keep(self.chosen.token),
+                    *self._advance(),
+                    self._emitting.eq(1),
+                    self._resuming.eq(~(self._is_final | self._no_position_follows)),
+                ]
                 m.next = "EMIT"
             with m.State("EMIT"), m.If(self.output.ready):
-                m.d.sync += [remaining.eq(remaining - 1), emitting.eq(0), resuming.eq(0)]
-                with m.If(~resuming):
-                    m.d.sync += self.context_full.eq(~is_final)
-                    m.next = "IDLE"
-                with m.Else():
-                    m.next = "RUN"
+                self._go_on(m)
         return m
+
+    def _begin_run(self, m: Module):
+        """In IDLE, at ``start``."""
+        m.d.sync += [
+            self._position.eq(0),
+            self._at_end.eq(0),
+            self._taking.eq(1),
+            self._remaining.eq(self.count),
+            self.context_full.eq(0),
+        ]
+        m.next = "PROMPT"
+
+    def _take_prompt(self, m: Module):
+        """In PROMPT: the next of its tokens, or no position is left."""
+        with m.If(self._at_end):
+            m.d.sync += [self.context_full.eq(1), self._taking.eq(1)]
+            m.next = "DISCARD"
+        with m.Else():
+            prompt = self.prompt.payload
+            m.d.sync += [*self._keep(prompt.token), self._predict.eq(prompt.last)]
+            with m.If(self.prompt.valid):
+                m.d.sync += [self._beginning.eq(1), self._taking.eq(0)]
+                m.next = "BEGIN"
+
+    def _end_program(self, m: Module):
+        """In RUN, when a token's program ends."""
+        with m.If(self._predict):
+            m.next = "CHOOSE"
+        with m.Else():
+            m.d.sync += [*self._advance(), self._taking.eq(~self._no_position_follows)]
+            m.next = "PROMPT"
+
+    def _go_on(self, m: Module):
+        """In EMIT, when the token is taken."""
+        m.d.sync += [
+            self._remaining.eq(self._remaining - 1),
+            self._emitting.eq(0),
+            self._resuming.eq(0),
+        ]
+        with m.If(~self._resuming):
+            m.d.sync += self.context_full.eq(~self._is_final)
+            m.next = "IDLE"
+        with m.Else():
+            m.next = "RUN"
+
+    def _keep(self, token) -> list:
+        """The token, and its first word in the embedding memory."""
+        words = self._program.layout.embed_words
+        return [self._token.eq(token), self._token_word.eq(times(token, words))]
+
+    def _advance(self) -> list:
+        """To the next position."""
+        return [self._position.eq(self._position + 1), self._at_end.eq(self._no_position_follows)]
 
     def _fetch(self, m: Module, issue: IssueUnit, begin, predict, idle) -> Signal:
         """Program memory, two instructions ahead; ``begin`` loads the first one.

@@ -13,6 +13,7 @@ from .rms_norm import RmsFactor, RmsSizes, check_integer
 from .vector_lane import OperandSelect, ResultSelect, VectorLane
 from .vector_memory import ResidualMemory, ScaleMemory
 from .vector_op import VectorKind, int8_write_layout, residual_write_layout, vector_op_layout
+from .vector_pipeline import breaks_rules, stages
 from .vector_scaling import VectorScaling
 
 # stages: cycles after the operation
@@ -20,9 +21,6 @@ DATA_DELAY = ScaleMemory.LATENCY
 PRODUCT = DATA_DELAY + Multiplier.LATENCY
 UPDATE = PRODUCT + 1
 SQUARE = UPDATE + Multiplier.LATENCY
-
-ACTIVE = data.StructLayout({"norm": 1, "residual": 1, "int8": 1})
-"""The kind of a valid operation."""
 
 
 class VectorUnit(wiring.Component):
@@ -188,7 +186,7 @@ class VectorUnit(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        ops, active = self._pipeline(m)
+        ops, active = stages(m, self.op, SQUARE)
         m.submodules.rms = rms = RmsFactor(self._rms)
         lanes = [
             VectorLane(self._scaling, result_registers=self._result_registers, dsp=self._dsp)
@@ -210,25 +208,9 @@ class VectorUnit(wiring.Component):
         self._connect_memories(m, ops, active, lanes)
         self._control_lanes(m, ops, active, lanes, rms)
         self._write(m, ops, active, lanes)
-        self._detect_collision(m, active)
+        with m.If(breaks_rules(active, self.NORM_PASS, self.residual_latency)):
+            m.d.sync += self.collision.eq(1)
         return m
-
-    def _pipeline(self, m: Module):
-        """(ops, active): the operation of i cycles ago, and what is valid about it."""
-        op = self.op
-        ops, active = [op], [Signal(ACTIVE, name="active_0")]
-        residual = (op.kind == VectorKind.RESIDUAL_ADD) | (op.kind == VectorKind.RESIDUAL_LOAD)
-        norm = op.kind == VectorKind.NORM
-        m.d.comb += [
-            active[0].norm.eq(op.valid & norm),
-            active[0].residual.eq(op.valid & residual),
-            active[0].int8.eq(op.valid & ~norm & ~residual),
-        ]
-        for i in range(1, SQUARE + 1):
-            ops.append(Signal(op.shape(), name=f"op_{i}", reset_less=True))
-            active.append(Signal(ACTIVE, name=f"active_{i}"))
-            m.d.sync += [ops[i].eq(ops[i - 1]), active[i].eq(active[i - 1])]
-        return ops, active
 
     def _connect_memories(self, m: Module, ops, active, lanes):
         """Each memory serves the two passes of different operations; see the schedule rules."""
@@ -303,9 +285,3 @@ class VectorUnit(wiring.Component):
                 m.d.sync += place.eq(getattr(ops[final], name))
             m.d.comb += getattr(self.write, name).eq(delayed(m, place, late, name=name))
         m.d.comb += [self.write.data[i].eq(lane.result) for i, lane in enumerate(lanes)]
-
-    def _detect_collision(self, m: Module, active):
-        other = active[0].residual | active[0].int8
-        changing = Cat(stage.residual for stage in active[1 : self.residual_latency]).any()
-        with m.If((other & active[self.NORM_PASS].norm) | (active[0].norm & changing)):
-            m.d.sync += self.collision.eq(1)
