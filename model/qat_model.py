@@ -77,6 +77,12 @@ class QuantizedMatrix(nn.Module):
         self.weight = nn.Parameter(weight.detach().clone())
         rows = self.weight.detach() if step_per_row else self.weight.detach().reshape(1, -1)
         self.log_step = nn.Parameter(best_step(rows, arith.max_weight(digits)).log2())
+        self.register_buffer("fixed", None)
+
+    def fix(self):
+        """Keep the integers of now; the step is still trained."""
+        self.fixed = self._integers().detach()
+        self.weight.requires_grad_(False)
 
     def step(self) -> Tensor:
         """[out]"""
@@ -84,13 +90,14 @@ class QuantizedMatrix(nn.Module):
 
     def forward(self, mult_per_step: Tensor) -> tuple[Tensor, Tensor]:
         """(weight, mult) as integers; ``mult_per_step`` is ``s_in / s_out * 2**shift``."""
-        step = self.step()
-        limit = arith.max_weight(self.digits)
+        weight = self._integers() if self.fixed is None else self.fixed
+        return weight, quantize(self.step() * mult_per_step, 0, arith.MULT_MAX)
+
+    def _integers(self) -> Tensor:
+        limit, step = arith.max_weight(self.digits), self.step()[:, None]
         if self.weights_return:
-            weight = quantize_weight(self.weight, step[:, None], limit)
-        else:
-            weight = quantize(self.weight / step[:, None], -limit, limit)
-        return weight, quantize(step * mult_per_step, 0, arith.MULT_MAX)
+            return quantize_weight(self.weight, step, limit)
+        return quantize(self.weight / step, -limit, limit)
 
 
 class QATModel(nn.Module):
@@ -140,6 +147,15 @@ class QATModel(nn.Module):
         if not choices.learned_scales:
             for name, parameter in self.named_parameters():
                 parameter.requires_grad_("log_" not in name)
+
+    def fix_weights(self):
+        """Keep the matrices' integers; what else there is, is still trained.
+
+        That makes the weights' oscillation between two integers end: Nagel et al., "Overcoming
+        Oscillations in Quantization-Aware Training" (arXiv 2203.11086).
+        """
+        for matrix in self.matrices.values():
+            matrix.fix()
 
     def get_extra_state(self) -> dict:
         return dataclasses.asdict(self.scales)

@@ -22,7 +22,8 @@ class Recipe:
     ----------
     config : ModelConfig
     steps, float_steps : int, of the quantized and the float phase
-    lr, float_lr : float, their peak learning rates
+    fixed_steps : int, of a third phase in which the matrices' integers stay; 0: there is none
+    lr, float_lr, fixed_lr : float, their peak learning rates
     batch : int, windows per step
     seed : int
     init : str, optional: artifact or float checkpoint whose weights replace the float phase
@@ -31,6 +32,8 @@ class Recipe:
     writer : str, optional: artifact or float checkpoint whose text is half of every batch of the
         quantized phase, see :mod:`.teacher_text`
     written : int, windows that it writes
+    average : float, decay per step of the mean of the parameters that is the result of
+        the phases after the float one, see :class:`.training.Phase`; 0: none
     choices : QuantizationChoices
 
     Raises UserError for a number out of range.
@@ -39,8 +42,10 @@ class Recipe:
     config: ModelConfig
     steps: int = 4000
     float_steps: int = 4000
+    fixed_steps: int = 0
     lr: float = 6e-3
     float_lr: float = 3e-3
+    fixed_lr: float = 3e-3
     batch: int = 64
     seed: int = 1337
     init: str | None = None
@@ -49,18 +54,23 @@ class Recipe:
     teacher_weight: float = TEACHER_WEIGHT
     writer: str | None = None
     written: int = 16384
+    average: float = 0.0
     choices: QuantizationChoices = dataclasses.field(default_factory=QuantizationChoices)
 
     def __post_init__(self):
         for name in ("steps", "float_steps", "batch", "written"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} must be at least 1, not {getattr(self, name)}")
-        for name in ("lr", "float_lr"):
+        if self.fixed_steps < 0:
+            raise UserError(f"fixed_steps must be at least 0, not {self.fixed_steps}")
+        for name in ("lr", "float_lr", "fixed_lr"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise UserError(f"{name} must be a positive number, not {value:g}")
         if self.seed < 0:
             raise UserError(f"seed must be at least 0, not {self.seed}")
+        if not 0 <= self.average < 1:
+            raise UserError(f"average must be at least 0 and below 1, not {self.average:g}")
         check_settings(self.temperature, self.teacher_weight)
         if self.writer is not None and self.batch < 2:
             raise UserError(f"batch must be at least 2 with a writer, not {self.batch}")

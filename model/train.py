@@ -1,9 +1,9 @@
-"""Training: a text becomes an artifact, in two phases.
+"""Training: a text becomes an artifact, in two or three phases.
 
 ``python -m model.train --corpus PATH --out FILE`` trains a float model, then goes on with its
-quantized form (:mod:`model.qat_model`), whose forward is the integer contract. The defaults are
-the recipe of the shipped model. A run that was interrupted continues where it stopped when it
-is started again with the same settings.
+quantized form (:mod:`model.qat_model`), whose forward is the integer contract, at the end perhaps
+with the weights' integers fixed. The defaults are the recipe of the shipped model. A run that was
+interrupted continues where it stopped when it is started again with the same settings.
 """
 
 from __future__ import annotations
@@ -62,8 +62,16 @@ def _parser() -> argparse.ArgumentParser:
     add("--digits", help="ternary digits per weight: N, or 'down_proj=2,…'; None: the preset's")
     add("--out", metavar="FILE", type=Path, help="artifact to write", **cli.REQUIRED)
     steps = f"None: the preset's; most have {default.steps}"
+    rate = f"None: the preset's; most have {default.lr}"
     add("--steps", type=int, help=f"steps of quantized training; {steps}")
-    add("--lr", type=float, default=default.lr, help="peak learning rate of quantized training")
+    add("--lr", type=float, help=f"peak learning rate of quantized training; {rate}")
+    add(
+        "--fixed-steps",
+        type=int,
+        help="steps of training the rest with the weights' integers fixed; None: the preset's, "
+        "mostly 0",
+    )
+    add("--fixed-lr", type=float, default=default.fixed_lr, help="peak rate of these")
     add("--float-steps", type=int, help="steps of float training, likewise")
     add("--float-lr", type=float, default=default.float_lr, help="peak rate of float training")
     add("--batch", type=int, default=default.batch, help="windows per step")
@@ -75,6 +83,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--teacher-weight", type=float, default=default.teacher_weight, help="share of the loss")
     add("--writer", metavar="FILE", help="its own text is half of the quantized training's, too")
     add("--written", type=int, default=default.written, help="windows that the writer writes")
+    add(
+        "--average",
+        type=float,
+        metavar="DECAY",
+        help="the result is the mean of all steps' parameters, each weighted DECAY times the one "
+        "after it; None: the preset's, mostly 0, the last step's",
+    )
     add("--weights-return", action="store_true", help="weights beyond the limits have a gradient")
     add("--step-per-matrix", action="store_true", help="one weight step per matrix, not per row")
     add("--fixed-scales", action="store_true", help="steps and units stay as calibrated")

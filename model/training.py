@@ -27,6 +27,7 @@ from rich.progress import (
 )
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from .errors import UserError
 from .losses import History
@@ -70,6 +71,8 @@ class Phase:
     checkpoint : Path
     save_every, validate_every : int, steps
     more : function of the step, optional: loss of further text, which counts like ``loss``
+    average : float, decay per step of the running mean of all parameters (exponential moving
+        average) that is the result and is validated; 0: none, the last parameters are
     """
 
     name: str
@@ -84,6 +87,7 @@ class Phase:
     save_every: int = 250
     validate_every: int = 250
     more: Callable[[int], Tensor] | None = None
+    average: float = 0.0
 
     def lr_at(self, step: int) -> float:
         """Learning rate of step 0, 1, …"""
@@ -105,24 +109,32 @@ def run_phase(phase: Phase, train_tokens: Tensor, validation: Windows) -> Histor
     Raises Interrupted after Ctrl-C, once the checkpoint is written.
     """
     optimizer = torch.optim.AdamW(phase.groups, lr=phase.lr, betas=BETAS, fused=True)
-    step, history = _load_checkpoint(phase, optimizer)
+    averaged = None
+    if phase.average:
+        averaged = AveragedModel(phase.model, multi_avg_fn=get_ema_multi_avg_fn(phase.average))
+    result = averaged.module if averaged else phase.model
+    step, history = _load_checkpoint(phase, optimizer, averaged)
     started = time.monotonic() - history.seconds
     ctx_len = validation[0].shape[1]
     with _Interrupt() as interrupt, _progress() as progress:
         task = progress.add_task(phase.name, total=phase.steps, completed=step, loss=history.recent)
         while step < phase.steps:
             loss = _optimize(phase, optimizer, step, train_tokens, ctx_len)
+            if averaged:
+                averaged.update_parameters(phase.model)
             step += 1
             history.train.append(loss)
             progress.update(task, completed=step, loss=history.recent)
             if step % phase.validate_every == 0 or step == phase.steps:
-                history.validation.append((step, evaluate(phase.model, validation)))
+                history.validation.append((step, evaluate(result, validation)))
                 progress.console.print(_summary(phase, step, history))
             if step % phase.save_every == 0 or step == phase.steps or interrupt.requested:
                 history.seconds = time.monotonic() - started
-                _save_checkpoint(phase, optimizer, step, history)
+                _save_checkpoint(phase, optimizer, averaged, step, history)
             if interrupt.requested:
                 raise Interrupted(phase, step)
+    if averaged:
+        phase.model.load_state_dict(averaged.module.state_dict())
     return history
 
 
@@ -180,25 +192,33 @@ def reuse_freed_memory():
         mallopt(option, value)
 
 
-def _save_checkpoint(phase: Phase, optimizer, step: int, history: History):
+def _save_checkpoint(
+    phase: Phase, optimizer, averaged: AveragedModel | None, step: int, history: History
+):
     state = {
         "step": step,
         "model": phase.model.state_dict(),
         "optimizer": optimizer.state_dict(),
         "history": dataclasses.asdict(history),
     }
+    if averaged:
+        state["averaged"] = averaged.state_dict()
     temporary = phase.checkpoint.with_name(f"{phase.checkpoint.name}.{os.getpid()}.tmp")
     torch.save(state, temporary)
     os.replace(temporary, phase.checkpoint)
 
 
-def _load_checkpoint(phase: Phase, optimizer) -> tuple[int, History]:
+def _load_checkpoint(
+    phase: Phase, optimizer, averaged: AveragedModel | None
+) -> tuple[int, History]:
     if not phase.checkpoint.exists():
         return 0, History()
     try:
         state = torch.load(phase.checkpoint, weights_only=True)
         phase.model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
+        if averaged:
+            averaged.load_state_dict(state["averaged"])
         return state["step"], History(**state["history"])
     except Exception as error:
         raise UserError(

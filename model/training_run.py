@@ -57,18 +57,19 @@ def train(recipe: Recipe, corpus: Corpus, out: Path, runs: Path, threads: int = 
     torch.set_num_threads(threads)
     reuse_freed_memory()
     run = _Run(recipe, corpus, runs)
-    twin, float_history = run.float_phase()
-    model, history = run.quantized_phase(twin)
+    histories = {}
+    twin, histories["float"] = run.float_phase()
+    model, histories["integer"] = run.quantized_phase(twin)
+    histories["fixed"] = run.fixed_phase(model)
     info = {
         "recipe": dataclasses.asdict(recipe) | {"config": recipe.config.to_dict()} | run.sources,
         "corpus": {"name": corpus.name, "sha256": corpus.sha256},
         "val_loss_int": evaluate(model, run.validation),
         "val_loss_float": evaluate(twin, run.validation),
-        "train_seconds": round(float_history.seconds + history.seconds),
+        "train_seconds": round(sum(history.seconds for history in histories.values())),
         "torch": torch.__version__,
     }
     artifact.save(out, model.to_integer_model(run.tokenizer.vocabulary), twin.weights(), info)
-    histories = {"float": float_history, "integer": history}
     draw_losses(out.with_suffix(".svg"), {k: h for k, h in histories.items() if h.train})
     Console().print(
         f"{out}: validation loss {info['val_loss_int']:.4f} nats as integers, "
@@ -114,24 +115,44 @@ class _Run:
         seed = [recipe.seed, recipe.float_steps]  # windows that the float phase has not seen
         sample = sample_windows(self.train_tokens, ctx_len, CALIBRATION_WINDOWS, seed)
         model = QATModel(recipe.config, twin, sample[:, :-1], recipe.choices)
-        scales, rest = _split(model, lambda name: "log_" in name)
-        groups = [
-            {"params": scales, "lr_scale": SCALE_LR, "weight_decay": 0.0},
-            {"params": rest, "lr_scale": 1.0, "weight_decay": 0.0},
-        ]
         phase = Phase(
-            **self._common("integer", model),
-            groups=groups,
-            batch=recipe.batch - self._written_batch,
+            **self._integer("integer", model),
             steps=recipe.steps,
             lr=recipe.lr,
             seed=recipe.seed + 1,
-            more=self._written(model),
         )
         return model, run_phase(phase, self.train_tokens, self._subset())
 
+    def fixed_phase(self, model: QATModel) -> History:
+        """The matrices' integers stay as they are; the rest of the model is trained further."""
+        recipe = self.recipe
+        if not recipe.fixed_steps:
+            return History()
+        model.fix_weights()
+        phase = Phase(
+            **self._integer("fixed", model),
+            steps=recipe.fixed_steps,
+            lr=recipe.fixed_lr,
+            seed=recipe.seed + 3,
+        )
+        return run_phase(phase, self.train_tokens, self._subset())
+
+    def _integer(self, name: str, model: QATModel) -> dict:
+        """Settings that are alike in both phases of the quantized model."""
+        scales, rest = _split(model, lambda name: "log_" in name)
+        return {
+            **self._common(name, model),
+            "groups": [
+                {"params": scales, "lr_scale": SCALE_LR, "weight_decay": 0.0},
+                {"params": rest, "lr_scale": 1.0, "weight_decay": 0.0},
+            ],
+            "batch": self.recipe.batch - self._written_batch,
+            "more": self._written(model),
+            "average": self.recipe.average,
+        }
+
     def _common(self, name: str, model: nn.Module) -> dict:
-        """Settings that are alike in both phases."""
+        """Settings that are alike in all phases."""
         return {
             "name": name,
             "model": model,
@@ -189,6 +210,9 @@ class _Run:
         settings = dataclasses.asdict(self.recipe) | {"config": self.recipe.config.to_dict()}
         if phase == "float":
             del settings["config"]["digits"], settings["steps"], settings["lr"]
+            settings["average"] = 0
+        if phase != "fixed":
+            settings["fixed_steps"] = 0
         for name in SOURCES:
             if settings[name] is not None:
                 settings[name] = open_float(settings[name]).sha256
@@ -196,6 +220,10 @@ class _Run:
         if settings["teacher"] is None:
             for name in ("teacher", "temperature", "teacher_weight"):
                 del settings[name]
+        if not settings["average"]:
+            del settings["average"]
+        if not settings["fixed_steps"]:
+            del settings["fixed_steps"], settings["fixed_lr"]
         if phase == "float" or settings["writer"] is None:
             del settings["writer"], settings["written"]
         if phase == "float" or self.recipe.choices == QuantizationChoices():

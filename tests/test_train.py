@@ -21,7 +21,7 @@ from model.windows import cross_entropy, validation_windows, window_logits
 
 TINY = ModelConfig(vocab_size=128, d_model=16, n_heads=2, n_layers=1, d_ff=24, ctx_len=12)
 TEXT = "".join(f"{n} sheep and {n * n % 97} goats. " for n in range(150))
-LAST_FLOAT_STEP, STEPS = 6, 9
+LAST_FLOAT_STEP, STEPS, FIXED_STEPS = 6, 9, 4
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +42,7 @@ def arguments(tmp_path):
         "--runs": tmp_path / "runs",
         "--float-steps": LAST_FLOAT_STEP,
         "--steps": STEPS,
+        "--fixed-steps": FIXED_STEPS,
         "--batch": 4,
     }
     return lambda **changes: [
@@ -92,24 +93,28 @@ def test_reported_loss_is_that_of_the_integer_model(arguments, tmp_path):
     assert cross_entropy(logits, targets) == pytest.approx(trained.info["val_loss_int"], abs=1e-6)
 
 
+@pytest.mark.parametrize("average", [0, 0.8])
 @pytest.mark.parametrize(
     "count, message",
     [
         (2, f"float: stopped after step 2 of {LAST_FLOAT_STEP}"),
         (LAST_FLOAT_STEP, f"float: stopped after step {LAST_FLOAT_STEP} of {LAST_FLOAT_STEP}"),
         (LAST_FLOAT_STEP + 4, f"integer: stopped after step 4 of {STEPS}"),
+        (LAST_FLOAT_STEP + STEPS + 1, f"fixed: stopped after step 1 of {FIXED_STEPS}"),
     ],
 )
 def test_interrupted_run_continues_to_the_same_model(
-    arguments, tmp_path, monkeypatch, capsys, count, message
+    arguments, tmp_path, monkeypatch, capsys, count, message, average
 ):
+    again = arguments(average=average)
     with monkeypatch.context() as patch:
         interrupt_after(patch, count)
-        assert train.main(arguments()) == cli.INTERRUPTED_STATUS
+        assert train.main(again) == cli.INTERRUPTED_STATUS
     assert capsys.readouterr().err == f"{message}; the same command continues from there\n"
     assert not (tmp_path / "out.safetensors").exists()
-    assert train.main(arguments()) is None
-    assert train.main(arguments(out=tmp_path / "whole.safetensors", runs=tmp_path / "new")) is None
+    assert train.main(again) is None
+    places = {"out": tmp_path / "whole.safetensors", "runs": tmp_path / "new"}
+    assert train.main(arguments(average=average, **places)) is None
     continued, whole = (
         artifact.load(tmp_path / f"{name}.safetensors") for name in ("out", "whole")
     )
@@ -122,6 +127,36 @@ def test_seed_decides_the_model(arguments, tmp_path):
     train.main(arguments(out=tmp_path / "other.safetensors", seed=7))
     one, other = (artifact.load(tmp_path / f"{name}.safetensors") for name in ("out", "other"))
     assert one.model.digest != other.model.digest
+
+
+def test_the_result_is_the_mean_of_the_parameters(arguments, tmp_path, monkeypatch):
+    optimize, mean = training._optimize, {}
+
+    def observed(phase, *args):
+        loss = optimize(phase, *args)
+        for name, parameter in phase.model.named_parameters() if phase.average else ():
+            value = parameter.detach().clone()
+            mean[name] = 0.75 * mean[name] + 0.25 * value if name in mean else value
+        return loss
+
+    monkeypatch.setattr(training, "_optimize", observed)
+    train.main(arguments(**{"average": 0.75, "fixed-steps": 0}))
+    (checkpoint,) = (tmp_path / "runs").glob("integer-*.pt")
+    last = torch.load(checkpoint, weights_only=True)["model"]
+    rows = mean["token_embedding"]
+    trained = artifact.load(tmp_path / "out.safetensors").model
+    unit = last["_extra_state"]["activations"]["residual"] * trained.token_mult
+    assert np.array_equal(trained.token_embedding, (rows / unit).round().clamp(-127, 127).numpy())
+    assert not torch.equal(rows, last["token_embedding"])
+
+
+def test_the_fixed_phase_trains_all_but_the_integers_of_the_weights(arguments, tmp_path):
+    train.main(arguments(**{"fixed-steps": 0}))
+    train.main(arguments(**{"out": tmp_path / "fixed.safetensors", "fixed-lr": 0.1}))
+    assert len(list((tmp_path / "runs").glob("integer-*.pt"))) == 1  # the second went on from it
+    first, last = (artifact.load(tmp_path / f"{n}.safetensors").model for n in ("out", "fixed"))
+    for name, tensor in first.tensors().items():
+        assert np.array_equal(tensor, last.tensors()[name]) == name.endswith("_proj.weight"), name
 
 
 def test_init_replaces_the_float_phase(arguments, tmp_path):
@@ -175,9 +210,11 @@ def test_learning_rate_warms_up_and_decays():
         ),
         ({"digits": "6"}, "digits of q_proj must be 1 to 5, not 6"),
         ({"steps": "0"}, "steps must be at least 1, not 0"),
+        ({"fixed-steps": "-1"}, "fixed_steps must be at least 0, not -1"),
         ({"float-steps": "-1"}, "float_steps must be at least 1, not -1"),
         ({"batch": "0"}, "batch must be at least 1, not 0"),
         ({"lr": "nan"}, "lr must be a positive number, not nan"),
+        ({"average": "1"}, "average must be at least 0 and below 1, not 1"),
         ({"seed": "-3"}, "seed must be at least 0, not -3"),
         ({"threads": "0"}, "threads must be at least 1, not 0"),
         ({"steps": "many"}, "argument --steps: invalid int value: 'many'; see --help"),
@@ -248,4 +285,7 @@ def test_help_names_the_defaults():
     assert "continues from it" in text
     options = " ".join(text.partition("options:")[2].split())
     assert "--out FILE artifact to write --steps" in options  # no default
-    assert "--lr LR peak learning rate of quantized training (default: 0.006)" in options
+    assert (
+        "peak learning rate of quantized training; None: the preset's; most have 0.006" in options
+    )
+    assert "--float-lr FLOAT_LR peak rate of float training (default: 0.003)" in options
