@@ -52,8 +52,7 @@ def main(argv: list[str] | None = None) -> None:
     """Entry point; raises UserError and ToolError."""
     args = _parser().parse_args(argv)
     keys = _keys(args)
-    if args.repeats < 1:
-        raise UserError(f"--repeats must be at least 1, not {args.repeats}")
+    check_repeats(args.repeats)
     _check_outputs(args)
     artifact = open_model(args.model)
     prompt = _prompt(artifact, args.prompt)
@@ -146,16 +145,26 @@ def _count(artifact: Artifact, length: int, count: int | None) -> int:
     return count or most
 
 
+def check_repeats(repeats: int) -> None:
+    """Raise UserError unless there is at least one."""
+    if repeats < 1:
+        raise UserError(f"--repeats must be at least 1, not {repeats}")
+
+
+def check_directory(option: str, given: Path, directory: Path) -> None:
+    """Raise UserError unless ``directory``, where what ``option`` names goes, can be written to."""
+    if not directory.is_dir():
+        raise UserError(f"{option} {given}: there is no directory {directory}")
+    if not os.access(directory, os.W_OK):
+        raise UserError(f"{option} {given}: {directory} cannot be written to; choose another")
+
+
 def _check_outputs(args: argparse.Namespace) -> None:
     """Before anything long is done for nothing."""
     places = [("--json", args.json, args.json and args.json.absolute().parent)]
     for option, given, directory in [*places, ("--svg", args.svg, args.svg)]:
-        if given is None:
-            continue
-        if not directory.is_dir():
-            raise UserError(f"{option} {given}: there is no directory {directory}")
-        if not os.access(directory, os.W_OK):
-            raise UserError(f"{option} {given}: {directory} cannot be written to; choose another")
+        if given is not None:
+            check_directory(option, given, directory)
     if args.svg is not None:
         require({"matplotlib": "drawing --svg"}, "bench")
 

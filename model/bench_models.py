@@ -1,6 +1,7 @@
-"""Loss over speed of several benchmarks in one picture: ``python -m model.bench_models FILE …``.
+"""Loss over speed of several models in one picture: ``python -m model.bench_models MODEL …``.
 
-The files are what ``python -m model.bench MODEL --json FILE`` wrote, one per model.
+Each model is measured by :mod:`model.bench`, unless a file is given for it that
+``python -m model.bench MODEL --json FILE`` wrote.
 """
 
 from __future__ import annotations
@@ -8,10 +9,12 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import cli
+from . import bench, cli
+from .artifact import open_model
 from .bench_accelerator import ACCELERATOR
 from .bench_report import SCHEMA_VERSION
 from .bench_rows import FLOAT
@@ -26,6 +29,8 @@ ROWS = {
     ACCELERATOR: ("accelerator (simulated cycles × stated clock)", "*"),
 }
 """The rows that are drawn: label and marker."""
+FILE_SUFFIX = ".json"
+"""Of a benchmark; every other argument is a model."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,23 +137,52 @@ def draw(points: Sequence[Point]) -> str:
     return text.getvalue()
 
 
+def measured(model: str, options: Sequence[str]) -> list[Point]:
+    """The points of a model, measured now and printed; ``options`` are those of :mod:`.bench`."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / f"bench{FILE_SUFFIX}"
+        bench.main([model, "--only", *ROWS, *options, "--json", str(path)])
+        return read_points(path)
+
+
 def main(argv: list[str] | None = None) -> None:
-    """Entry point; raises UserError."""
+    """Entry point; raises UserError and ToolError."""
     parser = cli.ArgumentParser(
         prog="python -m model.bench_models",
-        description="Loss over tokens per second of several benchmarks, in one picture.",
+        description="Loss over tokens per second of several models, in one picture.",
     )
     add = parser.add_argument
-    add("files", type=Path, nargs="+", metavar="FILE", help="of python -m model.bench --json")
+    add(
+        "models",
+        nargs="+",
+        metavar="MODEL",
+        help=f"shipped model or artifact to measure, or a {FILE_SUFFIX} of python -m model.bench",
+    )
     add("--svg", type=Path, required=True, metavar="FILE", help="picture to write")
+    add("--board", nargs="+", default=["zybo"], help="as of model.bench")
+    add("--repeats", type=int, metavar="N", default=bench.DEFAULT_REPEATS, help="likewise")
     args = parser.parse_args(argv)
     require({"matplotlib": "the picture"}, "bench")
-    points = [point for path in args.files for point in read_points(path)]
+    bench.check_directory("--svg", args.svg, args.svg.absolute().parent)
+    bench.check_repeats(args.repeats)
+    points = {}
+    for name in args.models:
+        if name.endswith(FILE_SUFFIX):
+            points[name] = read_points(Path(name))
+        elif not any(key in open_model(name).info for key in bench.LOSSES.values()):
+            raise UserError(
+                f"{name} states no validation loss; train it with python -m model.train"
+            )
+    options = ["--board", *args.board, "--repeats", str(args.repeats)]
+    for name in args.models:
+        if name not in points:
+            points[name] = measured(name, options)
+    found = [point for name in args.models for point in points[name]]
     try:
-        write_atomically(args.svg, draw(points))
+        write_atomically(args.svg, draw(found))
     except OSError as error:
         raise UserError(f"cannot write {args.svg}: {error.strerror}") from None
-    print(f"{args.svg}: {len(points)} points of {len(args.files)} benchmarks")
+    print(f"{args.svg}: {len(found)} points of {len(args.models)} benchmarks")
 
 
 if __name__ == "__main__":

@@ -93,15 +93,15 @@ def output_scale(name: str) -> str:
     return f"{layer}.{'ffn_hidden' if kind == 'up_proj' else kind[0]}"
 
 
-def best_step(weight: Tensor, limit: int) -> Tensor:
+def best_step(weight: Tensor, low: int, high: int) -> Tensor:
     """Per-row step [out] with the least squared error of rounding ``weight`` [out, in].
 
-    ``limit`` is the largest integer weight, the smallest is its negative.
+    ``low`` and ``high`` are the smallest and the largest integer weight.
     """
-    largest = weight.abs().amax(1).clamp(min=1e-6) / limit
+    largest = torch.maximum(weight.amin(1) / low, weight.amax(1) / high).clamp(min=1e-6 / high)
     fractions = torch.linspace(0.2, 1.0, STEP_CANDIDATES)
     candidates = (largest * fractions[:, None])[..., None]
-    rounded = (weight / candidates).round().clamp(-limit, limit) * candidates
+    rounded = (weight / candidates).round().clamp(low, high) * candidates
     best = (rounded - weight).square().sum(-1).argmin(0)
     return largest * fractions[best]
 

@@ -12,7 +12,7 @@ from .config import ModelConfig
 from .errors import UserError
 from .float_shape import FloatShape
 from .gpt2 import GPT2, GPT2Config
-from .torch_model import FloatModel, RMSNorm
+from .torch_model import FloatModel, RMSNorm, SquaredReLUModel
 
 LEAVES: tuple[type[nn.Module], ...] = (nn.Linear, nn.LayerNorm, RMSNorm)
 """Modules without children that a compressible model may have."""
@@ -27,6 +27,7 @@ class Compressible:
     """
 
     architecture = "relu"
+    model_class: type[FloatModel] = FloatModel
 
     def __init__(self, shape: ModelConfig | FloatShape):
         self.shape = FloatShape.of(shape) if isinstance(shape, ModelConfig) else shape
@@ -81,7 +82,7 @@ class Compressible:
 
     def build(self) -> nn.Module:
         """A model of the shape, its parameters to be loaded."""
-        return FloatModel(self.shape)
+        return self.model_class(self.shape)
 
     def shrink(
         self, weights: dict[str, Tensor], heads: Sequence[Tensor], units: Sequence[Tensor]
@@ -105,6 +106,16 @@ class Compressible:
     def gateware_config(self) -> ModelConfig:
         """The shape for the gateware, ternary; UserError if it cannot run it."""
         return self.shape.to_model_config()
+
+
+class SquaredReLULayout(Compressible):
+    """Places in a :class:`.torch_model.SquaredReLUModel`: the same."""
+
+    architecture = "squared-relu"
+    model_class = SquaredReLUModel
+
+    def gateware_config(self) -> ModelConfig:
+        raise UserError("the gateware has ReLU, this model squares it")
 
 
 class GPT2Layout(Compressible):
@@ -161,8 +172,12 @@ class GPT2Layout(Compressible):
         raise UserError("the gateware has RMSNorm and ReLU without biases, this is GPT-2")
 
 
-LAYOUTS: dict[type[nn.Module], type[Compressible]] = {FloatModel: Compressible, GPT2: GPT2Layout}
-"""Layouts by the class of the model."""
+LAYOUTS: dict[type[nn.Module], type[Compressible]] = {
+    SquaredReLUModel: SquaredReLULayout,
+    FloatModel: Compressible,
+    GPT2: GPT2Layout,
+}
+"""Layouts by the class of the model, derived classes first."""
 
 
 def layout_from_facts(facts: Mapping) -> Compressible:

@@ -113,7 +113,7 @@ def integers(session: Session, digits, out: Path, settings: dict, threads: int) 
     ``out``.
     """
     source, tuning = session.source, session.tuning
-    if not isinstance(source.model, FloatModel):
+    if source.layout.architecture != Compressible.architecture:
         raise UserError(
             f"{source.name} has architecture {source.layout.architecture}, but the gateware's "
             "integers need relu; use ptq or qat"

@@ -73,7 +73,7 @@ class WeightQuantizer(nn.Module):
         flat = (
             weight.detach().flatten(1) if granularity == "channel" else weight.detach().view(1, -1)
         )
-        self.log_step = nn.Parameter(best_step(flat, self.limit).log2())
+        self.log_step = nn.Parameter(best_step(flat, -self.limit, self.limit).log2())
 
     @property
     def step(self) -> Tensor:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from .compressible import Compressible, GPT2Layout
+from .compressible import Compressible, GPT2Layout, SquaredReLULayout
+from .config import PRESETS as GATEWARE_PRESETS
 from .errors import UserError
 from .float_shape import FloatShape
-from .torch_model import FloatModel
 
 PRESETS: dict[str, Compressible] = {
     "tinystories-gpt": GPT2Layout(
@@ -21,6 +21,8 @@ PRESETS: dict[str, Compressible] = {
             vocab_size=128, d_model=128, n_heads=4, head_dim=32, n_layers=4, d_ff=512, ctx_len=128
         )
     ),
+    "shakespeare-relu": Compressible(GATEWARE_PRESETS["shakespeare-115k"]),
+    "shakespeare-squared-relu": SquaredReLULayout(GATEWARE_PRESETS["shakespeare-115k"]),
 }
 
 INITIAL_STD = 0.02
@@ -37,8 +39,8 @@ def preset(name: str) -> Compressible:
 def fresh_model(layout: Compressible, seed: int) -> nn.Module:
     """An untrained model, the same for the same seed."""
     generator = torch.Generator().manual_seed(seed)
-    if layout.architecture == "relu":
-        return FloatModel(layout.shape, generator)
+    if not isinstance(layout, GPT2Layout):
+        return layout.model_class(layout.shape, generator)
     model = layout.build()
     with torch.no_grad():
         for name, parameter in model.named_parameters():

@@ -70,9 +70,12 @@ class FloatLayers:
         residual = graph.op("Add", residual, self.linear(f"{name}o_proj", layer.o_proj, attn))
         hidden = self.norm(f"{name}ffn_norm", layer.ffn_norm, residual)
         hidden = self.linear(f"{name}up_proj", layer.up_proj, hidden)
-        match getattr(layer, "activation", "relu"):
+        match layer.activation:
             case "relu":
                 hidden = graph.op("Relu", hidden)
+            case "squared_relu":
+                hidden = graph.op("Relu", hidden)
+                hidden = graph.op("Mul", hidden, hidden)
             case "gelu":
                 hidden = graph.op("Gelu", hidden)
             case "gelu_tanh":

@@ -45,14 +45,17 @@ class QuantizationChoices:
     learned_scales : bool: steps and activations' units are trained, or stay as calibrated
     activation_quantile : float, share of an activation's magnitudes that is not clipped at first
     weights_return : bool: latent weights beyond the largest integer have a gradient, too
+    weight_bits : int, optional: weights are two's complement of so many bits (2: -2 to 1), fewer
+        levels than their digits have
 
-    Raises UserError if the quantile is not above 0 and at most 1.
+    Raises UserError if the quantile is not above 0 and at most 1, or the bits are fewer than 2.
     """
 
     step_per_row: bool = True
     learned_scales: bool = True
     activation_quantile: float = ACTIVATION_QUANTILE
     weights_return: bool = False
+    weight_bits: int | None = None
 
     def __post_init__(self):
         if not 0 < self.activation_quantile <= 1:
@@ -60,23 +63,41 @@ class QuantizationChoices:
                 "activation quantile must be above 0 and at most 1, "
                 f"not {self.activation_quantile:g}"
             )
+        if self.weight_bits is not None and self.weight_bits < 2:
+            raise UserError(f"weight bits must be at least 2, not {self.weight_bits}")
+
+    def weight_limits(self, digits: int) -> tuple[int, int]:
+        """Smallest and largest integer of a matrix; UserError if its digits hold fewer bits."""
+        limit = arith.max_weight(digits)
+        if self.weight_bits is None:
+            return -limit, limit
+        low = -(2 ** (self.weight_bits - 1))
+        if low < -limit:
+            raise UserError(
+                f"weights of {self.weight_bits} bits go down to {low}, but {digits} ternary digits "
+                f"to {-limit}; use more digits"
+            )
+        return low, -low - 1
 
 
 class QuantizedMatrix(nn.Module):
-    """Latent weight [out, in] and log2 of the step [out] or [1], in the float model's units."""
+    """Latent weight [out, in] and log2 of the step [out] or [1], in the float model's units.
+
+    ``limits`` are the smallest and the largest integer.
+    """
 
     def __init__(
         self,
         weight: Tensor,
-        digits: int,
+        limits: tuple[int, int],
         step_per_row: bool = True,
         weights_return: bool = False,
     ):
         super().__init__()
-        self.digits, self.weights_return = digits, weights_return
+        self.limits, self.weights_return = limits, weights_return
         self.weight = nn.Parameter(weight.detach().clone())
         rows = self.weight.detach() if step_per_row else self.weight.detach().reshape(1, -1)
-        self.log_step = nn.Parameter(best_step(rows, arith.max_weight(digits)).log2())
+        self.log_step = nn.Parameter(best_step(rows, *limits).log2())
         self.register_buffer("fixed", None)
 
     def fix(self):
@@ -94,10 +115,10 @@ class QuantizedMatrix(nn.Module):
         return weight, quantize(self.step() * mult_per_step, 0, arith.MULT_MAX)
 
     def _integers(self) -> Tensor:
-        limit, step = arith.max_weight(self.digits), self.step()[:, None]
+        step = self.step()[:, None]
         if self.weights_return:
-            return quantize_weight(self.weight, step, limit)
-        return quantize(self.weight / step, -limit, limit)
+            return quantize_weight(self.weight, step, *self.limits)
+        return quantize(self.weight / step, *self.limits)
 
 
 class QATModel(nn.Module):
@@ -126,7 +147,7 @@ class QATModel(nn.Module):
             {
                 _key(name): QuantizedMatrix(
                     twin.get_submodule(name).weight,
-                    config.digits_of(name),
+                    choices.weight_limits(config.digits_of(name)),
                     choices.step_per_row,
                     choices.weights_return,
                 )

@@ -1,7 +1,8 @@
 """What each choice of the quantized training is worth: ``python -m model.quantization_gap``.
 
 Trains one model per row, each with one ``python -m model.train`` command, and writes the table
-``docs/quantization_gap.md``. A row whose artifact exists already is not trained again.
+``docs/quantization_gap.md``; its second table is :mod:`.activation_gap`'s. A row whose artifact
+of the same source, teacher, text and steps exists already is not trained again.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ import shlex
 import sys
 from pathlib import Path
 
-from . import artifact, cli, train
+from . import activation_gap, artifact, cli, train
+from .cache import digest
 from .corpus import load_corpus
 from .errors import UserError
 
 SOURCE = "shakespeare-115k"
 """Its float twin is where all rows but one start."""
+LARGER = "shakespeare-zybo"
+"""Its float twin teaches and writes."""
 ROWS: dict[str, tuple[str, list[str]]] = {
     "base": ("ternary, as `model.train` does it", []),
     "step-per-matrix": ("one weight step per matrix", ["--step-per-matrix"]),
@@ -27,22 +31,26 @@ ROWS: dict[str, tuple[str, list[str]]] = {
     "faster": ("twice the learning rate", ["--lr", "1.2e-2"]),
     "longer": ("three times the steps", ["--steps", "{longer}"]),
     "distilled": (
-        "half of the loss from the float twin of `shakespeare-zybo`",
-        ["--teacher", "shakespeare-zybo", "--temperature", "1"],
+        f"half of the loss from the float twin of `{LARGER}`",
+        ["--teacher", LARGER, "--temperature", "1"],
     ),
     "self-distilled": (
         "half of the loss from its own float twin",
         ["--teacher", SOURCE, "--temperature", "1"],
     ),
     "hotter": (
-        "0.9 of the loss from the float twin of `shakespeare-zybo`, at temperature 2",
-        ["--teacher", "shakespeare-zybo", "--temperature", "2", "--teacher-weight", "0.9"],
+        f"0.9 of the loss from the float twin of `{LARGER}`, at temperature 2",
+        ["--teacher", LARGER, "--temperature", "2", "--teacher-weight", "0.9"],
     ),
     "written": (
-        "half of each batch is text that `shakespeare-zybo` writes",
-        ["--writer", "shakespeare-zybo"],
+        f"half of each batch is text that `{LARGER}` writes",
+        ["--writer", LARGER],
     ),
     "returning": ("weights beyond the limits have a gradient", ["--weights-return"]),
+    "two-bits": (
+        "weights of 2 bits, -2 to 1, in two ternary digits",
+        ["--digits", "2", "--weight-bits", "2"],
+    ),
     "two-digits": ("two ternary digits per weight, 9 levels", ["--digits", "2"]),
     "three-digits": ("three digits, 27 levels", ["--digits", "3"]),
 }
@@ -87,6 +95,7 @@ def document(facts: dict[str, dict], steps: int, float_loss: float, command: str
 
 def main(argv: list[str] | None = None) -> int | None:
     """Entry point; raises UserError. The exit status is that of an interrupt after Ctrl-C."""
+    every = [*ROWS, *activation_gap.ROWS]
     parser = cli.ArgumentParser(
         prog="python -m model.quantization_gap",
         description="Train with each choice of the quantization changed; write the table.",
@@ -95,40 +104,47 @@ def main(argv: list[str] | None = None) -> int | None:
     add = parser.add_argument
     add("--corpus", metavar="PATH", help="as of model.train")
     add("--steps", type=int, default=600, help="of integer training (default: %(default)s)")
-    add("--only", nargs="+", metavar="ROW", help=f"some of {', '.join(ROWS)}")
+    add("--only", nargs="+", metavar="ROW", help=f"some of {', '.join(every)}")
     add("--runs", type=Path, default=Path("runs/gap"), metavar="DIR", help="checkpoints, artifacts")
     add("--out", type=Path, default=Path("docs/quantization_gap.md"), metavar="FILE")
     args = parser.parse_args(argv)
     train.require_packages()
     for name in args.only or []:
-        if name not in ROWS:
-            raise UserError(f"unknown row {name!r}; expected some of {', '.join(ROWS)}")
+        if name not in every:
+            raise UserError(f"unknown row {name!r}; expected some of {', '.join(every)}")
     if args.steps < 1:
         raise UserError(f"--steps must be at least 1, not {args.steps}")
     train.require_directory_of(args.out)
-    directory = args.runs / str(args.steps)
-    names = [name for name in ROWS if name in (args.only or ROWS)]
-    artifacts = {name: directory / f"{name}.safetensors" for name in names}
-    if not all(out.exists() for out in artifacts.values()):
-        load_corpus(args.corpus)  # complains before anything is made
+    source = artifact.open_model(SOURCE)
+    given = (source, artifact.open_model(LARGER), load_corpus(args.corpus))
+    directory = args.runs / f"{args.steps}-{digest(*(one.sha256 for one in given))[:8]}"
+    names = [name for name in every if name in (args.only or every)]
+    artifacts = {name: directory / f"{name}.safetensors" for name in names if name in ROWS}
     train.make_directory(directory)
+    corpus = ["--corpus", args.corpus] if args.corpus else []
     facts = {}
     for name, out in artifacts.items():
         if not out.exists():
             print(f"{name}: {ROWS[name][0]}", file=sys.stderr)
-            corpus = ["--corpus", args.corpus] if args.corpus else []
             places = [*corpus, "--runs", str(directory), "--out", str(out)]
             status = train.main([*command_of(name, args.steps), *places])
             if status is not None:
                 return status
         facts[name] = artifact.load(out).info
+    simulated = {}
+    for name in names[len(facts) :]:
+        print(f"{name}: {activation_gap.ROWS[name][0]}", file=sys.stderr)
+        simulated[name] = activation_gap.measure(name, args.steps, directory, corpus)
+        if isinstance(simulated[name], int):
+            return simulated[name]
     command = f"python -m model.quantization_gap --steps {args.steps}"
     if args.only:
         command += f" --only {' '.join(args.only)}"
-    float_loss = artifact.open_model(SOURCE).info["val_loss_float"]
-    text = document(facts, args.steps, float_loss, command)
+    text = document(facts, args.steps, source.info["val_loss_float"], command)
+    if simulated:
+        text += activation_gap.section(simulated, args.steps)
     artifact.write_whole(args.out, text.encode())
-    print(f"{args.out}: {len(facts)} rows")
+    print(f"{args.out}: {len(names)} rows")
     return None
 
 

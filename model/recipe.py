@@ -67,6 +67,8 @@ class Recipe:
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise UserError(f"{name} must be a positive number, not {value:g}")
+        for _, digits in self.config.digits:
+            self.choices.weight_limits(digits)
         if self.seed < 0:
             raise UserError(f"seed must be at least 0, not {self.seed}")
         if not 0 <= self.average < 1:

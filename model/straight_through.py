@@ -64,28 +64,29 @@ def quantize(x: Tensor, low: int, high: int) -> Tensor:
 
 class _QuantizeWeight(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, weight, step, limit):
+    def forward(ctx, weight, step, low, high):
         in_steps = weight / step
         ctx.save_for_backward(in_steps, step)
-        ctx.limit = limit
-        return in_steps.round().clamp_(-limit, limit)
+        ctx.limits = low, high
+        return in_steps.round().clamp_(low, high)
 
     @staticmethod
     def backward(ctx, grad):
         in_steps, step = ctx.saved_tensors
         grad = grad / step
-        inside = in_steps.abs() < ctx.limit
+        low, high = ctx.limits
+        inside = (in_steps > low) & (in_steps < high)
         grad_step = -(grad * in_steps * inside).sum(-1, keepdim=True)
-        return grad, grad_step, None
+        return grad, grad_step, None, None
 
 
-def quantize_weight(weight: Tensor, step: Tensor, limit: int) -> Tensor:
-    """Nearest of the integers -limit..limit to ``weight / step``, [out, in] and [out, 1].
+def quantize_weight(weight: Tensor, step: Tensor, low: int, high: int) -> Tensor:
+    """Nearest of the integers low..high to ``weight / step``, [out, in] and [out, 1].
 
     The gradient of the weights passes everywhere, so that one beyond the limits can come back; that
     of the steps is :func:`quantize`'s.
     """
-    return _QuantizeWeight.apply(weight, step, limit)
+    return _QuantizeWeight.apply(weight, step, low, high)
 
 
 class _Requantize(torch.autograd.Function):

@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from .artifact import write_whole
+from .compressible import Compressible
 from .errors import UserError
 from .float_file import open_float
 from .torch_model import FloatModel, merge_heads, split_heads
@@ -163,7 +164,7 @@ def open_writer(
     Raises UserError if the model has another architecture, context or set of characters.
     """
     source = open_float(path)
-    if not isinstance(source.model, FloatModel):
+    if source.layout.architecture != Compressible.architecture:
         raise UserError(f"writer {path} has architecture {source.layout.architecture}, not relu")
     if source.layout.shape.ctx_len != ctx_len:
         raise UserError(

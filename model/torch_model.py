@@ -12,6 +12,8 @@ from .float_model import NORM_EPS
 
 EMBEDDING_STD = 0.05
 """Standard deviation of freshly initialized embeddings (the head is tied: small first logits)."""
+FUNCTIONS = {"relu": F.relu, "squared_relu": lambda x: F.relu(x).square()}
+"""Activations of the feed-forward. The gateware has the first."""
 
 
 class RMSNorm(nn.Module):
@@ -26,11 +28,11 @@ class RMSNorm(nn.Module):
 
 
 class Layer(nn.Module):
-    """Pre-norm attention and ReLU feed-forward; modules are named like the integer model's."""
+    """Pre-norm attention and feed-forward; modules are named like the integer model's."""
 
-    def __init__(self, config: ModelConfig):
+    def __init__(self, config: ModelConfig, activation: str):
         super().__init__()
-        self.n_heads = config.n_heads
+        self.n_heads, self.activation = config.n_heads, activation
         self.attn_norm = RMSNorm(config.d_model)
         self.ffn_norm = RMSNorm(config.d_model)
         for kind in MATRICES:
@@ -45,7 +47,7 @@ class Layer(nn.Module):
         )
         attn = merge_heads(F.scaled_dot_product_attention(q, k, v, is_causal=True))
         residual = residual + self.o_proj(attn)
-        hidden = F.relu(self.up_proj(self.ffn_norm(residual)))
+        hidden = FUNCTIONS[self.activation](self.up_proj(self.ffn_norm(residual)))
         return residual + self.down_proj(hidden)
 
 
@@ -59,12 +61,15 @@ class FloatModel(nn.Module):
         Source of the initial weights.
     """
 
+    activation = "relu"
+    """Key of FUNCTIONS."""
+
     def __init__(self, config: ModelConfig, generator: torch.Generator | None = None):
         super().__init__()
         self.config = config
         self.token_embedding = nn.Parameter(torch.empty(config.vocab_size, config.d_model))
         self.position_embedding = nn.Parameter(torch.empty(config.ctx_len, config.d_model))
-        self.layers = nn.ModuleList(Layer(config) for _ in range(config.n_layers))
+        self.layers = nn.ModuleList(Layer(config, self.activation) for _ in range(config.n_layers))
         self.final_norm = RMSNorm(config.d_model)
         self._initialize(generator)
 
@@ -98,6 +103,12 @@ class FloatModel(nn.Module):
         model = cls(config)
         model.load_state_dict({name: torch.tensor(array) for name, array in weights.items()})
         return model
+
+
+class SquaredReLUModel(FloatModel):
+    """The same with squared ReLU (So et al., "Primer", arXiv 2109.08668)."""
+
+    activation = "squared_relu"
 
 
 def split_heads(x: Tensor, n_heads: int) -> Tensor:

@@ -91,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         "after it; None: the preset's, mostly 0, the last step's",
     )
     add("--weights-return", action="store_true", help="weights beyond the limits have a gradient")
+    add("--weight-bits", type=int, metavar="N", help="fewer levels than the digits'; 2: -2 to 1")
     add("--step-per-matrix", action="store_true", help="one weight step per matrix, not per row")
     add("--fixed-scales", action="store_true", help="steps and units stay as calibrated")
     quantile = default.choices.activation_quantile
@@ -154,6 +155,7 @@ def main(argv: list[str] | None = None) -> int | None:
         learned_scales=not args.fixed_scales,
         activation_quantile=args.activation_quantile,
         weights_return=args.weights_return,
+        weight_bits=args.weight_bits,
     )
     given = {name: getattr(args, name) for name in names}
     recipe = preset_recipe(args.preset, config, choices=choices, **given)

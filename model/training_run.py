@@ -13,6 +13,7 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from . import artifact
+from .compressible import Compressible
 from .config import ModelConfig
 from .corpus import Corpus
 from .distillation import distillation_loss, open_teacher
@@ -228,6 +229,8 @@ class _Run:
             del settings["writer"], settings["written"]
         if phase == "float" or self.recipe.choices == QuantizationChoices():
             del settings["choices"]
+        elif self.recipe.choices.weight_bits is None:
+            del settings["choices"]["weight_bits"]
         settings["corpus"] = self.corpus.sha256
         return _digest(settings)
 
@@ -249,7 +252,7 @@ def _split(model: nn.Module, belongs) -> tuple[list[Tensor], list[Tensor]]:
 def _float_model_of(path: str, config: ModelConfig) -> FloatModel:
     source = open_float(path)
     wanted = FloatShape.of(config)
-    if not isinstance(source.model, FloatModel):
+    if source.layout.architecture != Compressible.architecture:
         raise UserError(f"{path} has architecture {source.layout.architecture}, expected relu")
     for name, value in dataclasses.asdict(wanted).items():
         given = getattr(source.layout.shape, name)

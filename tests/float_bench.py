@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from model import compress
-from model.compressible import Compressible, GPT2Layout
+from model.compressible import Compressible, GPT2Layout, SquaredReLULayout
 from model.compression_result import Result
 from model.config import ModelConfig
 from model.float_file import save_float
@@ -21,6 +21,7 @@ TEXT = "".join(f"{n} sheep and {n * n % 97} goats. " for n in range(150))
 SIZES = ModelConfig(vocab_size=128, d_model=24, n_heads=3, n_layers=2, d_ff=32, ctx_len=16)
 LAYOUTS = {
     "relu": Compressible(SIZES),
+    "squared relu": SquaredReLULayout(SIZES),
     "gpt2": GPT2Layout(SIZES),
     "wide heads": Compressible(FloatShape(128, 20, 2, 12, 2, 28, 16)),
 }

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from model import bench_models
+from model.artifact import open_model, save
 from model.bench_models import Point, read_points
 from model.bench_rows import FLOAT, INTEGER
 from model.errors import UserError
@@ -66,6 +67,27 @@ def test_all_models_are_in_one_picture(write, tmp_path, capsys):
     assert picture.read_text() == drawn
 
 
+def test_a_model_is_measured(write, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    untrained = "random:d_model=8,n_layers=1,d_ff=12,ctx_len=6,vocab_size=20"
+    mine, picture = tmp_path / "mine.safetensors", tmp_path / "models.svg"
+    save(mine, open_model(untrained).model, info={"val_loss_int": 1.25})
+    argv = [str(mine), str(write(benchmark())), "--svg", str(picture), "--repeats", "1"]
+    bench_models.main([*argv, "--board", "zybo", "ulx3s:25F"])
+    output = capsys.readouterr()
+    assert "mine: 6 greedy tokens, 1 repeats" in output.out
+    assert output.out.endswith(f"{picture}: 6 points of 2 benchmarks\n")
+    assert "torch-kv left out: mine has no float weights" in output.err
+    for text in ("mine", "tiny", "Digilent Zybo Z7-10", "Radiona ULX3S 25F"):
+        assert text in picture.read_text()
+    with pytest.raises(UserError) as caught:
+        bench_models.main([str(mine), untrained, "--svg", str(picture)])
+    assert str(caught.value) == (
+        f"{untrained} states no validation loss; train it with python -m model.train"
+    )
+    assert capsys.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize(
     "content", ["", "[]", "{}", json.dumps(benchmark(schema_version=2)), json.dumps({"rows": 1})]
 )
@@ -98,4 +120,7 @@ def test_places_that_cannot_be_read_or_written(write, tmp_path):
     nowhere = tmp_path / "nowhere" / "a.svg"
     with pytest.raises(UserError) as caught:
         bench_models.main([str(write(benchmark())), "--svg", str(nowhere)])
-    assert str(caught.value) == f"cannot write {nowhere}: No such file or directory"
+    assert str(caught.value) == f"--svg {nowhere}: there is no directory {nowhere.parent}"
+    with pytest.raises(UserError) as caught:
+        bench_models.main(["tiny.safetensors", "--svg", str(tmp_path / "a.svg"), "--repeats", "0"])
+    assert str(caught.value) == "--repeats must be at least 1, not 0"

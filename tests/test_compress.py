@@ -32,7 +32,7 @@ def bench(tmp_path):
     return Bench(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["relu", "gpt2"])
+@pytest.mark.parametrize("name", ["relu", "gpt2", "squared relu"])
 @pytest.mark.parametrize("method", TRAINED)
 def test_trained_method(bench, method, name):
     """The figures are those of the file that is written, and training has lowered the loss."""
@@ -244,11 +244,12 @@ def test_bad_input_is_one_line(bench, monkeypatch, capsys, method, options, mess
     assert not list(bench.directory.glob("results/*"))
 
 
-def test_integers_need_the_gatewares_architecture(bench):
+@pytest.mark.parametrize("name", ["gpt2", "squared-relu"])
+def test_integers_need_the_gatewares_architecture(bench, name):
     with pytest.raises(UserError) as error:
-        bench.run("integer", "gpt2", out=bench.directory / "out.safetensors")
+        bench.run("integer", name, out=bench.directory / "out.safetensors")
     assert str(error.value) == (
-        "gpt2 has architecture gpt2, but the gateware's integers need relu; use ptq or qat"
+        f"{name} has architecture {name}, but the gateware's integers need relu; use ptq or qat"
     )
 
 
@@ -273,7 +274,8 @@ def test_float_training_makes_a_source(bench, monkeypatch):
     with pytest.raises(UserError) as error:
         train_float.main(["--preset", "huge", "--out", str(whole)])
     assert str(error.value) == (
-        "no preset 'huge'; the presets are: shakespeare-teacher, tiny, tinystories-gpt"
+        "no preset 'huge'; the presets are: shakespeare-relu, shakespeare-squared-relu, "
+        "shakespeare-teacher, tiny, tinystories-gpt"
     )
 
 

@@ -36,7 +36,7 @@ def test_model_comes_back(name, path):
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 
-@pytest.mark.parametrize("name", ["relu", "gpt2"])
+@pytest.mark.parametrize("name", ["relu", "squared relu", "gpt2"])
 def test_quantized_model_comes_back_with_its_activations(name, path):
     model, layout = model_of(name)
     state = dict(model.state_dict())
@@ -59,7 +59,7 @@ def test_shipped_model_has_a_float_twin():
     assert source.sha256 == artifact.open_model("shakespeare-115k").sha256
 
 
-@pytest.mark.parametrize("name", ["gpt2", "wide heads"])
+@pytest.mark.parametrize("name", ["gpt2", "wide heads", "squared relu"])
 @pytest.mark.parametrize("target", ["onnx", "onnx-kv"])
 def test_checkpoint_is_exported(name, target, path, capsys):
     for package in ("onnx", "onnxruntime"):

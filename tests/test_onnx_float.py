@@ -24,7 +24,7 @@ from model.onnx_float import (
 from model.onnx_graph import initializers, metadata
 from model.onnx_session import session
 from model.torch_export import METADATA_FILE, export_torch
-from model.torch_model import FloatModel
+from model.torch_model import FloatModel, SquaredReLUModel
 
 torch.set_num_threads(1)
 
@@ -44,6 +44,7 @@ def alive(model):
 
 MODELS = {
     "odd": lambda: alive(FloatModel(ODD)),
+    "squared relu": lambda: alive(SquaredReLUModel(ODD)),
     "one of each": lambda: alive(FloatModel(ModelConfig(1, 1, 1, 1, 1, 1))),
     "gpt2": lambda: alive(GPT2(GPT2Config(ODD))),
     "gpt2 gelu": lambda: alive(GPT2(GPT2Config(ODD, "gelu", 1e-3))),

@@ -4,9 +4,11 @@ import pytest
 
 pytest.importorskip("torch")
 
-from model import quantization_gap
+from model import activation_gap, quantization_gap
 from model.artifact import load, open_model
+from model.compression_result import Result
 from model.errors import UserError
+from model.float_file import open_float
 from model.quantization_gap import ROWS, SOURCE, command_of, document
 
 
@@ -33,17 +35,54 @@ def test_the_table_is_what_the_artifacts_say(corpus, tmp_path, capsys):
     assert capsys.readouterr().out.endswith(f"{out}: 2 rows\n")
     text = out.read_text()
     for name in only[1:]:
-        trained = load(runs / "1" / f"{name}.safetensors")
+        (path,) = runs.glob(f"1-*/{name}.safetensors")
+        trained = load(path)
         assert trained.info["recipe"]["steps"] == 1
         gap = trained.info["val_loss_int"] - open_model(SOURCE).info["val_loss_float"]
         row = next(line for line in text.splitlines() if line.startswith(f"| `{name}` |"))
         assert f"| {trained.info['val_loss_int']:.4f} | {gap:+.4f} |" in row
-    choices = load(runs / "1" / "fixed-scales.safetensors").info["recipe"]["choices"]
+    choices = trained.info["recipe"]["choices"]
     assert choices["learned_scales"] is False and choices["step_per_row"] is True
     before = {path: path.stat().st_mtime_ns for path in runs.rglob("*.safetensors")}
     quantization_gap.main([*options, *only])
     assert {path: path.stat().st_mtime_ns for path in runs.rglob("*.safetensors")} == before
     assert out.read_text() == text
+
+
+def test_squared_relu_is_simulated(corpus, tmp_path, capsys):
+    out, runs = tmp_path / "gap.md", tmp_path / "runs"
+    options = ["--corpus", str(corpus), "--runs", str(runs), "--out", str(out), "--steps", "1"]
+    only = ["--only", *activation_gap.ROWS]
+    quantization_gap.main([*options, *only])
+    assert capsys.readouterr().out.endswith(f"{out}: 2 rows\n")
+    lines = out.read_text().splitlines()
+    found = {}
+    for name in activation_gap.ROWS:
+        (path,) = runs.glob(f"1-*/{name}.json")
+        result = Result.load(path)
+        assert result.settings["bits"] == 2 and result.settings["steps"] == 1
+        source = open_float(path.with_suffix(".safetensors"))
+        assert source.layout.architecture == name and source.sha256 == result.source["sha256"]
+        losses = result.losses[0]
+        gap = losses.loss - losses.float_loss
+        row = next(line for line in lines if line.startswith(f"| `{name}` |"))
+        assert row.endswith(f"| {losses.float_loss:.4f} | {losses.loss:.4f} | {gap:+.4f} |")
+        found[name] = path.stat().st_mtime_ns
+    text = out.read_text()
+    quantization_gap.main([*options, *only])
+    assert out.read_text() == text
+    assert found == {path.stem: path.stat().st_mtime_ns for path in runs.rglob("*.json")}
+
+
+def test_a_result_of_another_text_does_not_count(corpus, tmp_path):
+    out, runs = tmp_path / "gap.md", tmp_path / "runs"
+    options = ["--runs", str(runs), "--out", str(out), "--steps", "1", "--only", "base"]
+    quantization_gap.main(["--corpus", str(corpus), *options])
+    other = tmp_path / "other.txt"
+    other.write_text(corpus.read_text()[::-1])
+    quantization_gap.main(["--corpus", str(other), *options])
+    texts = {load(path).info["corpus"]["name"] for path in runs.rglob("base.safetensors")}
+    assert texts == {"corpus.txt", "other.txt"}
 
 
 def test_rows_are_ordered_by_loss():
@@ -60,7 +99,10 @@ def test_rows_are_ordered_by_loss():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--only", "no"], f"unknown row 'no'; expected some of {', '.join(ROWS)}"),
+        (
+            ["--only", "no"],
+            f"unknown row 'no'; expected some of {', '.join(ROWS)}, relu, squared-relu",
+        ),
         (["--steps", "0"], "--steps must be at least 1, not 0"),
         (
             ["--corpus", "no.txt"],

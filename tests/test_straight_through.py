@@ -6,25 +6,25 @@ import torch
 from model.straight_through import quantize, quantize_weight
 
 
-@pytest.mark.parametrize("limit", [1, 4])
-def test_weights_beyond_the_limit_have_a_gradient(limit):
+@pytest.mark.parametrize(("low", "high"), [(-1, 1), (-4, 4), (-2, 1)])
+def test_weights_beyond_the_limits_have_a_gradient(low, high):
     generator = torch.Generator().manual_seed(1)
     results = []
-    weight = 2 * limit * torch.randn(5, 7, generator=generator)
+    weight = 2 * high * torch.randn(5, 7, generator=generator)
     step = 0.5 + torch.rand(5, 1, generator=generator)
     direction = torch.randn(5, 7, generator=generator)
     for function in (
         quantize_weight,
-        lambda w, s, limit: quantize(w / s, -limit, limit),
+        lambda w, s, low, high: quantize(w / s, low, high),
     ):
         w, s = (tensor.clone().requires_grad_() for tensor in (weight, step))
-        integers = function(w, s, limit)
+        integers = function(w, s, low, high)
         (integers * direction).sum().backward()
         results.append((integers.detach(), w.grad, s.grad))
     (integers, passed, of_step), (same, clipped, of_step_too) = results
     assert torch.equal(integers, same)
-    assert torch.equal(integers, (weight / step).round().clamp(-limit, limit))
-    outside = (weight / step).abs() > limit
+    assert torch.equal(integers, (weight / step).round().clamp(low, high))
+    outside = (weight / step < low) | (weight / step > high)
     assert outside.any() and not outside.all()
     torch.testing.assert_close(passed, direction / step)
     torch.testing.assert_close(clipped, (direction / step).masked_fill(outside, 0))

@@ -130,9 +130,10 @@ def test_a_damaged_text_is_named(tmp_path):
 
 def test_a_writer_must_fit(tmp_path):
     bench = Bench(tmp_path)
-    relu, gpt2 = (str(bench.source(name)) for name in ("relu", "gpt2"))
+    relu, gpt2, squared = (str(bench.source(name)) for name in ("relu", "gpt2", "squared relu"))
     cases = [
         ((gpt2, VOCABULARY, 16), f"writer {gpt2} has architecture gpt2, not relu"),
+        ((squared, VOCABULARY, 16), f"writer {squared} has architecture squared-relu, not relu"),
         (
             (relu, VOCABULARY, 12),
             f"writer {relu} has a context of 16, but the student has 12; train it with that",

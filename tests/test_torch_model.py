@@ -15,7 +15,7 @@ from model.qat_model import QATModel, QuantizationChoices
 from model.random_model import random_model
 from model.reference import Reference
 from model.torch_integer import IntegerForward
-from model.torch_model import FloatModel
+from model.torch_model import FloatModel, SquaredReLUModel
 
 torch.set_num_threads(1)
 
@@ -237,6 +237,23 @@ def test_float_model_is_its_numpy_twin():
     tokens = torch.arange(22).view(2, 11) % config.vocab_size
     twin = NumpyFloatModel(config, model.weights(), np.float64)
     assert np.allclose(twin.logits(tokens.numpy()), model(tokens).detach().numpy(), atol=1e-9)
+
+
+def test_squared_relu_squares():
+    config = CONFIGS["odd widths"]
+    plain, squared = (
+        kind(config, torch.Generator().manual_seed(1)) for kind in (FloatModel, SquaredReLUModel)
+    )
+    hidden = torch.randn(3, config.d_model, generator=torch.Generator().manual_seed(2))
+    layer = squared.layers[0]
+    inside = layer.up_proj(layer.ffn_norm(hidden)).clamp(min=0) ** 2
+    captured = []
+    layer.down_proj.register_forward_pre_hook(lambda _module, inputs: captured.append(inputs[0]))
+    for model in (plain, squared):  # attention adds nothing
+        torch.nn.init.zeros_(model.layers[0].o_proj.weight)
+    out = layer(hidden[None])
+    torch.testing.assert_close(captured[0][0], inside)
+    assert not torch.allclose(out, plain.layers[0](hidden[None]))
 
 
 def test_float_weights_round_trip():

@@ -13,8 +13,10 @@ import pytest
 import torch
 
 from model import artifact, cli, config, train, training
+from model.compressible import SquaredReLULayout
 from model.config import ModelConfig
 from model.corpus import load_corpus
+from model.float_file import save_float
 from model.tokenizer import CharTokenizer
 from model.torch_integer import IntegerForward
 from model.windows import cross_entropy, validation_windows, window_logits
@@ -172,6 +174,23 @@ def test_init_replaces_the_float_phase(arguments, tmp_path):
     assert str(tmp_path) not in json.dumps(again.info)
 
 
+def test_init_has_the_gatewares_activation(arguments, tmp_path):
+    layout = SquaredReLULayout(config.PRESETS["tiny"])
+    squared = tmp_path / "squared.safetensors"
+    save_float(squared, layout, layout.build().state_dict(), [])
+    with pytest.raises(train.UserError) as error:
+        train.main(arguments(init=squared))
+    assert str(error.value) == f"{squared} has architecture squared-relu, expected relu"
+
+
+def test_weights_of_two_bits_are_an_artifact(arguments, tmp_path):
+    train.main(arguments(digits=2, **{"weight-bits": 2}))
+    made = artifact.load(tmp_path / "out.safetensors")
+    for matrix in made.model.matrices.values():
+        assert set(np.unique(matrix.weight)) == {-2, -1, 0, 1}
+    assert made.info["recipe"]["choices"]["weight_bits"] == 2
+
+
 def test_training_reduces_the_integer_loss(arguments, tmp_path):
     losses = []
     for steps in (1, 60):
@@ -216,6 +235,11 @@ def test_learning_rate_warms_up_and_decays():
         ({"lr": "nan"}, "lr must be a positive number, not nan"),
         ({"average": "1"}, "average must be at least 0 and below 1, not 1"),
         ({"seed": "-3"}, "seed must be at least 0, not -3"),
+        ({"weight-bits": "1"}, "weight bits must be at least 2, not 1"),
+        (
+            {"weight-bits": "2", "digits": "up_proj=2"},
+            "weights of 2 bits go down to -2, but 1 ternary digits to -1; use more digits",
+        ),
         ({"threads": "0"}, "threads must be at least 1, not 0"),
         ({"steps": "many"}, "argument --steps: invalid int value: 'many'; see --help"),
         ({"init": "no.st"}, "no.st does not exist; expected an artifact (.safetensors)"),
