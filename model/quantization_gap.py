@@ -46,6 +46,18 @@ ROWS: dict[str, tuple[str, list[str]]] = {
         f"half of each batch is text that `{LARGER}` writes",
         ["--writer", LARGER],
     ),
+    "averaged": ("the mean of the last parameters", ["--average", "0.97"]),
+    "fixed": (
+        "that, and a quarter of the steps more with the weights' integers fixed",
+        ["--average", "0.97", "--fixed-steps", "{quarter}"],
+    ),
+    "all": (
+        "that at twice the learning rate, with `returning`",
+        [
+            *("--average", "0.97", "--fixed-steps", "{quarter}"),
+            *("--lr", "1.2e-2", "--weights-return"),
+        ],
+    ),
     "returning": ("weights beyond the limits have a gradient", ["--weights-return"]),
     "two-bits": (
         "weights of 2 bits, -2 to 1, in two ternary digits",
@@ -73,7 +85,9 @@ integers lose against that, in nats per character of the whole validation text.
 
 def command_of(name: str, steps: int) -> list[str]:
     """Options of ``python -m model.train`` for a row, but corpus and output."""
-    options = [option.format(longer=3 * steps) for option in ROWS[name][1]]
+    options = [
+        option.format(longer=3 * steps, quarter=max(1, steps // 4)) for option in ROWS[name][1]
+    ]
     start = [] if "--float-steps" in options else ["--init", SOURCE]
     count = [] if "--steps" in options else ["--steps", str(steps)]
     return ["--preset", SOURCE, *start, *count, *options]
