@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -9,9 +11,9 @@ from amaranth.lib.wiring import In, Out
 from .core_loader import CoreLoader
 from .delay import delayed
 from .instruction import Opcode
-from .loader import LOAD_STATUS
+from .loader import LOAD_STATUS, section_ports
 from .program import Program
-from .reload_image import DIGEST_WORDS, UNIT
+from .reload_image import DIGEST_WORDS, UNIT, Section
 from .sequencer import COUNT_BITS, Sequencer, token_stream
 from .taps import tap_signature
 from .units import Units
@@ -49,7 +51,17 @@ and ``words`` of :class:`.loader.Loader`; ``digest_word`` is that word of the lo
 in the same cycle."""
 
 
-def core_signature(vocab_size: int, reload: bool = False) -> wiring.Signature:
+def further_ports(further: Sequence[Section]) -> dict:
+    """Ports for memories beside the core that are loaded with it: as those of :class:`.Loader`."""
+    ports = {"load_checking": Out(1)} if further else {}
+    for section in further:
+        ports |= section_ports(section)
+    return ports
+
+
+def core_signature(
+    vocab_size: int, reload: bool = False, further: Sequence[Section] = ()
+) -> wiring.Signature:
     """Ports of :class:`Core` that its user drives and reads; the flipped ones are the user's.
 
     ``prompt`` (In), ``output`` (Out)
@@ -66,6 +78,7 @@ def core_signature(vocab_size: int, reload: bool = False) -> wiring.Signature:
 
     With ``reload`` also those of :data:`LOAD_PORTS`; ``start`` is ignored then while
     ``load_status`` is not ``loaded`` or is ``loading``, and ``abort`` refuses what is loading.
+    ``further``: sections of memories that are not the core's (:func:`further_ports`).
     """
     return wiring.Signature(
         {
@@ -77,6 +90,7 @@ def core_signature(vocab_size: int, reload: bool = False) -> wiring.Signature:
             "busy": Out(1),
             "context_full": Out(1),
             **(LOAD_PORTS if reload else {}),
+            **further_ports(further),
         }
     )
 
@@ -92,6 +106,8 @@ class Core(wiring.Component):
     program : Program
     dsp : str
         Multiplier family: ``"generic"``, ``"dsp48e1"``.
+    further : sequence of Section
+        With ``reload``: what is in its images behind its own sections.
     taps : bool
         Adds the ``taps`` port, on which every intermediate result of the reference appears.
 
@@ -100,10 +116,17 @@ class Core(wiring.Component):
     Those of :func:`core_signature`.
     """
 
-    def __init__(self, program: Program, *, dsp: str = "generic", taps: bool = False):
+    def __init__(
+        self,
+        program: Program,
+        *,
+        dsp: str = "generic",
+        further: Sequence[Section] = (),
+        taps: bool = False,
+    ):
         self.program = program
-        self._dsp = dsp
-        signature = core_signature(program.model.config.vocab_size, program.hw.reload)
+        self._dsp, self._further = dsp, tuple(further)
+        signature = core_signature(program.model.config.vocab_size, program.hw.reload, further)
         members = dict(signature.members)
         if taps:
             members["taps"] = Out(tap_signature(program))
@@ -111,7 +134,9 @@ class Core(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        self._loading = CoreLoader(self.program) if self.program.hw.reload else None
+        self._loading = None
+        if self.program.hw.reload:
+            self._loading = CoreLoader(self.program, self._further)
         units = self.program.build_units(self._dsp)
         m.submodules.engine = units.engine
         m.submodules.array = units.array

@@ -53,6 +53,17 @@ LOAD_STATUS = data.StructLayout({"loaded": 1, "loading": 1, "refusal": Refusal})
 complete nor refused. ``refusal``: of the last image."""
 
 
+def section_ports(section: Section) -> dict:
+    """Of :class:`Loader`, for that section."""
+    place = {"address": range(section.depth), "part": range(section.parts)}
+    write = {"valid": 1, **place, "data": section.width}
+    ports = {f"write_{section.name}": Out(data.StructLayout(write))}
+    if section.swept:
+        ports[f"read_{section.name}"] = Out(data.StructLayout(place))
+        ports[f"word_{section.name}"] = In(section.width)
+    return ports
+
+
 class Loader(wiring.Component):
     """Takes an image (:mod:`.reload_image`) word by word.
 
@@ -98,12 +109,7 @@ class Loader(wiring.Component):
             "checking": Out(1),
         }
         for section in self._sections:
-            place = {"address": range(section.depth), "part": range(section.parts)}
-            write = {"valid": 1, **place, "data": section.width}
-            members[f"write_{section.name}"] = Out(data.StructLayout(write))
-            if section.swept:
-                members[f"read_{section.name}"] = Out(data.StructLayout(place))
-                members[f"word_{section.name}"] = In(section.width)
+            members |= section_ports(section)
         super().__init__(members)
 
     def elaborate(self, platform):
