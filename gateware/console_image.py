@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from model.integer_model import IntegerModel
 
 from .console_load_messages import LABEL_BYTES, LoadTexts, label_text
-from .console_vocabulary import TEXT_LAYOUT, vocabulary_words
+from .console_vocabulary import TEXT_LAYOUT, vocabulary_depth, vocabulary_words
 from .layout import Layout
 from .program import Program
 from .reload_image import Contents, Section, contents, image_size, image_words, shape_word
@@ -15,6 +15,14 @@ from .reload_limits import ReloadLimits
 
 VOCABULARY, LABEL = "vocabulary", "label"
 BYTE = 8
+
+
+def further_sections(vocab_size: int) -> list[Section]:
+    """The sections of :func:`console_sections`."""
+    return [
+        Section(VOCABULARY, TEXT_LAYOUT.size, vocabulary_depth(vocab_size)),
+        Section(LABEL, BYTE, LABEL_BYTES),
+    ]
 
 
 def console_sections(
@@ -28,11 +36,12 @@ def console_sections(
 
     Raises UserError as :func:`.console_vocabulary.token_texts`.
     """
-    words = vocabulary_words(vocabulary, logit_scale)
-    return [
-        Contents(Section(VOCABULARY, TEXT_LAYOUT.size, len(words)), words),
-        Contents(Section(LABEL, BYTE, LABEL_BYTES), list(label_text(name, digest).encode())),
-    ]
+    writes = (
+        vocabulary_words(vocabulary, logit_scale),
+        list(label_text(name, digest).encode()),
+    )
+    sections = further_sections(len(vocabulary))
+    return [Contents(*entry) for entry in zip(sections, writes, strict=True)]
 
 
 def console_image(
@@ -52,8 +61,9 @@ def console_image(
     return image_words(loaded, shape_word(layout, limits, [entry.section for entry in loaded]))
 
 
-def load_texts(program: Program, further: Sequence[Section]) -> LoadTexts:
-    """What a console says of the images of a core with limits, and those sections behind its own."""
+def load_texts(program: Program) -> LoadTexts:
+    """What a console says of the images of its core, which has limits."""
+    further = further_sections(program.model.config.vocab_size)
     sections = [*(entry.section for entry in program.contents), *further]
     shape = shape_word(program.layout, program.limits, sections)
     return LoadTexts(image_size(sections), shape, program.limits)

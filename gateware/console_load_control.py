@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from amaranth.hdl import Cat, Module, Signal, Value
-from amaranth.lib import enum
+from amaranth.lib import enum, wiring
 
 from .console_command import CommandReader
+from .console_image import LABEL, VOCABULARY
 from .console_line import LineEditor
 from .console_load import ImageReceiver
 from .console_load_messages import VERDICTS, LoadMessage
 from .console_messages import ANSWERS, BENCH, COMMANDS, Message
+from .console_printer import Printer
 from .console_reply import Reply
+from .console_vocabulary import ConsoleVocabulary
 from .delay import delayed
 from .loader import Refusal
 from .one_hot import OneHot
@@ -84,6 +87,31 @@ class LoadControl:
         self._following = Signal(Following, reset_less=True)
         self._tail = Signal(Tail, reset_less=True)
         self._verdict = Signal(REFUSAL_BITS + 1, reset_less=True)
+
+    def connect(
+        self,
+        m: Module,
+        console: wiring.Component,
+        *,
+        vocabulary: ConsoleVocabulary,
+        printer: Printer,
+    ) -> None:
+        """Connect what is here, and the memories, to the console's ports."""
+        written = getattr(console, f"write_{VOCABULARY}")
+        m.d.comb += [
+            console.raw.eq(self.raw),
+            console.load_begin.eq(self.begin),
+            vocabulary.write.valid.eq(written.valid),
+            vocabulary.write.address.eq(written.address),
+            vocabulary.write.data.eq(written.data),
+            vocabulary.sweeping.eq(self._checking),
+            vocabulary.sweep_address.eq(getattr(console, f"read_{VOCABULARY}").address),
+            getattr(console, f"word_{VOCABULARY}").eq(vocabulary.word),
+            printer.sweeping.eq(self._checking),
+            printer.sweep_address.eq(getattr(console, f"read_{LABEL}").address),
+        ]
+        with m.If(self.abort):
+            m.d.comb += console.abort.eq(1)
 
     def add_registers(self, m: Module) -> None:
         """What is known of the model and the command: settled long before it is looked at."""

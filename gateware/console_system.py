@@ -6,9 +6,10 @@ from amaranth.hdl import Module, ResetInserter
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .console_image import console_sections, load_texts
+from .console_image import further_sections, load_texts
 from .console_vocabulary import token_texts
-from .core import Core, further_ports
+from .core import Core
+from .core_ports import further_ports
 from .identification import Identification
 from .program import Program
 from .receive_queue import ReceiveQueue
@@ -84,18 +85,13 @@ class ConsoleCore(wiring.Component):
         queue = ReceiveQueue()
         m.submodules.queue = ResetInserter(self.reset)(queue)
         model, reload = self._program.model, self._program.hw.reload
-        further, load = [], None
-        if reload:
-            facts = {"name": self._name, "digest": model.digest}
-            entries = console_sections(model.vocabulary, model.logit_scale, **facts)
-            further = [entry.section for entry in entries]
-            load = load_texts(self._program, further)
+        further = further_sections(model.config.vocab_size) if reload else []
         console = TextConsole(
             name=self._name,
             identification=self._identification,
             vocabulary=model.vocabulary,
             logit_scale=model.logit_scale,
-            load=load,
+            load=load_texts(self._program) if reload else None,
             silence=self._silence,
         )
         m.submodules.console = ResetInserter(self.reset)(console)

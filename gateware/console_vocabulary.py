@@ -15,7 +15,7 @@ from model.sampling import MAX_TEMPERATURE_SHIFT, TEMPERATURE_MULT_BITS, Samplin
 from model.tokenizer import CharTokenizer
 
 from .console_messages import DECIMALS, TEMPERATURE_STEPS
-from .loadable_memory import block_attributes, loadable_read, write_layout
+from .loadable_memory import block_attributes, connect_write, late_read, write_layout
 
 TEXT_BYTES = 4
 """Bytes of the longest UTF-8 sequence."""
@@ -89,6 +89,11 @@ def vocabulary_words(vocabulary: Sequence[str], logit_scale: float) -> list[int]
     words = [TEXT_LAYOUT.const(entry).as_value().value for entry in texts]
     words += [0] * (2 ** _address_bits(len(texts)) - len(texts))
     return words + [TEMPERATURE_LAYOUT.const(entry).as_value().value for entry in temperatures]
+
+
+def vocabulary_depth(vocab_size: int) -> int:
+    """Number of words that are of account."""
+    return 2 ** _address_bits(vocab_size) + TEMPERATURE_STEPS
 
 
 def _address_bits(vocab_size: int) -> int:
@@ -171,16 +176,8 @@ class ConsoleVocabulary(wiring.Component):
         )
         upper = Signal(reset_less=True)
         address = Signal.like(self.address, reset_less=True)
-        read = loadable_read(
-            m,
-            memory,
-            Cat(address, upper),
-            range(self._depth),
-            self.write if self._loadable else None,
-            "read",
-        )
-        word = Signal.like(read, name="word", reset_less=True)
-        m.d.sync += word.eq(read)
+        place = Cat(address, upper)
+        word = late_read(m, memory, place, writable=self._loadable, name="word")
         m.d.comb += [
             self.address.eq(address),
             self.text.eq(data.View(TEXT_LAYOUT, word)),
@@ -191,9 +188,10 @@ class ConsoleVocabulary(wiring.Component):
         with m.If(self.look_up_temperature):
             m.d.sync += [address.eq(self.hundredths), upper.eq(1)]
         if self._loadable:
+            connect_write(m, memory, range(self._depth), self.write)
             m.d.comb += self.word.eq(word)
             with m.If(self.sweeping):
-                m.d.sync += Cat(address, upper).eq(self.sweep_address)
+                m.d.sync += place.eq(self.sweep_address)
         self._search(m, address, upper)
         return m
 

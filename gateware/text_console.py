@@ -12,7 +12,7 @@ from amaranth.lib.wiring import In, Out
 from .console_command import CommandReader
 from .console_control import ConsoleControl
 from .console_generation import Generation
-from .console_image import LABEL, VOCABULARY, console_sections
+from .console_image import LABEL, further_sections
 from .console_line import LineEditor
 from .console_load import ImageReceiver
 from .console_load_control import LoadControl
@@ -22,11 +22,10 @@ from .console_number import NumberUnit
 from .console_printer import Printer
 from .console_settings import ConsoleSettings
 from .console_vocabulary import ConsoleVocabulary, token_texts
-from .core import core_signature
+from .core_ports import core_signature
 from .identification import Identification
-from .loadable_memory import block_attributes
+from .loadable_memory import block_attributes, late_read
 from .receive_queue import QUEUED_LAYOUT
-from .registered_read import registered_read
 from .uart import DATA_BITS
 
 
@@ -57,7 +56,7 @@ class TextConsole(wiring.Component):
     interrupt : In(1)
         A pulse for each Ctrl-C; ``queued`` is empty then.
     sent : Out(stream of 8 bits)
-    Those of :func:`.core.core_signature`, flipped; ``start`` and ``abort`` are pulses.
+    Those of :func:`.core_ports.core_signature`, flipped; ``start`` and ``abort`` are pulses.
 
     Raises
     ------
@@ -80,13 +79,11 @@ class TextConsole(wiring.Component):
         token_texts(vocabulary)  # refuses what has no place in it
         self._token_texts, self._logit_scale = tuple(vocabulary), logit_scale
         self._silence = silence
-        further, raw = [], {}
+        vocab_size, raw = self._config.vocab_size, {}
+        core = core_signature(vocab_size)
         if load is not None:
-            facts = {"name": name, "digest": identification.digest}
-            entries = console_sections(vocabulary, logit_scale, **facts)
-            further = [entry.section for entry in entries]
+            core = core_signature(vocab_size, True, further_sections(vocab_size))
             raw = {"raw": Out(1), "raw_bytes": In(stream.Signature(DATA_BITS))}
-        core = core_signature(self._config.vocab_size, load is not None, further)
         super().__init__(
             {
                 "queued": In(stream.Signature(QUEUED_LAYOUT)),
@@ -159,22 +156,7 @@ class TextConsole(wiring.Component):
             status=self.load_status,
             checking=self.load_checking,
         )
-        vocabulary, printer = self._vocabulary, self._printer
-        written = getattr(self, f"write_{VOCABULARY}")
-        m.d.comb += [
-            self.raw.eq(load.raw),
-            self.load_begin.eq(load.begin),
-            vocabulary.write.valid.eq(written.valid),
-            vocabulary.write.address.eq(written.address),
-            vocabulary.write.data.eq(written.data),
-            vocabulary.sweeping.eq(self.load_checking),
-            vocabulary.sweep_address.eq(getattr(self, f"read_{VOCABULARY}").address),
-            getattr(self, f"word_{VOCABULARY}").eq(vocabulary.word),
-            printer.sweeping.eq(self.load_checking),
-            printer.sweep_address.eq(getattr(self, f"read_{LABEL}").address),
-        ]
-        with m.If(load.abort):
-            m.d.comb += self.abort.eq(1)
+        load.connect(m, self, vocabulary=self._vocabulary, printer=self._printer)
         return load
 
     def _connect_texts(self, m: Module, entries: list[dict], label: int | None):
@@ -186,29 +168,23 @@ class TextConsole(wiring.Component):
             attrs=block_attributes(self._is_loadable),
         )
         reader, printer = self._reader, self._printer
-        entry = Signal(ROM_LAYOUT, reset_less=True)
-        if label is None:
-            read = memory.read_port()
-            m.d.comb += read.addr.eq(printer.rom_address)
-            word = read.data
-        else:
-            word = registered_read(m, memory, printer.rom_address)
-            self._write_label(m, memory, label)
-            m.d.comb += getattr(self, f"word_{LABEL}").eq(entry.byte)
-        m.d.sync += entry.eq(word)
+        entry = late_read(m, memory, printer.rom_address, writable=self._is_loadable, name="entry")
         m.d.comb += [
             printer.rewind.eq(reader.rewind_name),
             printer.advance.eq(reader.advance_name),
             reader.name.eq(entry),
             printer.rom_entry.eq(entry),
         ]
+        if label is not None:
+            self._connect_label(m, memory, entry, label)
 
-    def _write_label(self, m: Module, memory: Memory, label: int):
+    def _connect_label(self, m: Module, memory: Memory, entry, label: int):
         write, written = memory.write_port(), getattr(self, f"write_{LABEL}")
         m.d.comb += [
             write.en.eq(written.valid),
             write.addr.eq(label | written.address),
             write.data.byte.eq(written.data),
+            getattr(self, f"word_{LABEL}").eq(entry.byte),
         ]
 
     def _connect_line(self, m: Module):
