@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import crc, data, enum, stream, wiring
@@ -126,6 +126,10 @@ class Loader(wiring.Component):
         self._assemble(m, taken & filling)
         at_end, swept = self._places(m)
         signature = self._sign(m)
+        # registers: a word is there for 2 cycles, and the sweep's end a cycle after the signature
+        fits = delayed(m, self.words.payload == self._shape, 1, name="fits")
+        differs = delayed(m, signature != self._expected, 1, name="differs")
+        swept = delayed(m, swept, 1, name="swept")
         m.d.comb += [
             self.status.loaded.eq(loaded),
             self.status.loading.eq(state != State.IDLE),
@@ -139,7 +143,7 @@ class Loader(wiring.Component):
         with m.Switch(state):
             with m.Case(State.SHAPE), m.If(taken):
                 m.d.sync += state.eq(State.FILL)
-                with m.If(self.words.payload == self._shape):
+                with m.If(fits):
                     m.d.sync += loaded.eq(0)
                 with m.Else():
                     m.d.sync += refuse(Refusal.SHAPE)
@@ -149,7 +153,7 @@ class Loader(wiring.Component):
                     m.d.sync += refuse(Refusal.CHECKSUM)
             with m.Case(State.CHECK), m.If(swept):
                 m.d.sync += [state.eq(State.IDLE), loaded.eq(1)]
-                with m.If(signature != self._expected):
+                with m.If(differs):
                     m.d.sync += [loaded.eq(0), *refuse(Refusal.READBACK)]
         with m.If(self.abort & self.status.loading):
             m.d.sync += refuse(Refusal.ABORTED)
@@ -204,34 +208,41 @@ class Loader(wiring.Component):
         Signature and CRC count as sections behind the others, of one word each.
         """
         sections = self._sections
-        number = Signal(range(len(sections) + 2))
+        at = Signal(len(sections) + 2, init=1)  # a bit each
         address = Signal(range(max(section.depth for section in sections)))
         part = Signal(range(max(section.parts for section in sections)))
-        last_address, last_part, last_unit = Signal(), Signal(), self._last_unit
-        m.d.comb += [last_address.eq(1), last_part.eq(1), last_unit.eq(1)]
-        with m.Switch(number):
-            for i, section in enumerate(sections):
-                with m.Case(i):
-                    m.d.comb += [
-                        last_address.eq(address == section.depth - 1),
-                        last_part.eq(part == section.parts - 1),
-                        last_unit.eq(self._unit == section.units - 1),
-                    ]
+
+        def is_last(counter: Signal, counts: Iterable[int]) -> Value:
+            """Whether it is 1 less than what the present section has of it."""
+            return Cat(
+                here & (counter == count - 1)
+                for here, count in zip(at, (*counts, 1, 1), strict=True)
+            ).any()
+
+        m.d.comb += self._last_unit.eq(is_last(self._unit, (s.units for s in sections)))
+        # registers: between two steps there are 2 cycles or more
+        last_part, last_address = (
+            delayed(m, is_last(counter, counts), 1, name="last")
+            for counter, counts in (
+                (part, [section.parts for section in sections]),
+                (address, [section.depth for section in sections]),
+            )
+        )
         with m.If(self._complete | self._step):
             m.d.sync += part.eq(part + 1)
             with m.If(last_part):
                 m.d.sync += [part.eq(0), address.eq(address + 1)]
                 with m.If(last_address):
-                    m.d.sync += [address.eq(0), number.eq(number + 1)]
-        at_end = number == len(sections) + 1
+                    m.d.sync += [address.eq(0), at.eq(at << 1)]
+        at_end = at[-1]
         first_swept = [section.swept for section in sections].index(True)
         with m.If(self.begin):
-            m.d.sync += [number.eq(0), address.eq(0), part.eq(0), self._unit.eq(0)]
+            m.d.sync += [at.eq(1), address.eq(0), part.eq(0), self._unit.eq(0)]
         with m.If(self._complete & at_end):
-            m.d.sync += [number.eq(first_swept), address.eq(0), part.eq(0)]
+            m.d.sync += [at.eq(1 << first_swept), address.eq(0), part.eq(0)]
         for i, section in enumerate(sections):
             write = getattr(self, f"write_{section.name}")
-            here = number == i
+            here = at[i]
             m.d.comb += [
                 write.valid.eq(self._complete & here),
                 write.address.eq(address),
@@ -243,7 +254,7 @@ class Loader(wiring.Component):
                     read.address.eq(Mux(here, address, 0)),
                     read.part.eq(Mux(here, part, 0)),
                 ]
-        return at_end, number == len(sections)
+        return at_end, at[len(sections)]
 
     def _sign(self, m: Module) -> Signal:
         """The signature of what is read: one step of the sweep every ``READ_CYCLES``."""
