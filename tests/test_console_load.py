@@ -5,10 +5,12 @@ import random
 
 import pytest
 
+from gateware.console_load import TICK, ImageReceiver
 from gateware.console_load_messages import LABEL_BYTES, label_text
 from gateware.hw_config import HwConfig
 from gateware.program import Program
 from gateware.reload_image import model_image
+from tests.component_simulation import simulate
 from tests.console_bench import settled_device
 from tests.console_load_bench import (
     SILENCE,
@@ -193,3 +195,47 @@ def test_label_is_cut_at_a_character():
         name, _, digits = text.rstrip("\0").partition(", ")
         assert digits == "digest 0123456789abcdef"
         assert name == "ï" * (len(name) - 1) + "…"
+
+
+def test_words_and_silence():
+    """Four bytes are a word, whatever lies between them; silence begins with the last one."""
+    ticks = 2
+    receiver = ImageReceiver(silence=ticks * TICK - 5)
+
+    async def testbench(ctx):
+        rng, taken = random.Random(3), []
+        ctx.set(receiver.words.ready, 1)
+
+        async def tick():
+            if ctx.get(receiver.words.valid):
+                taken.append(ctx.get(receiver.words.payload))
+            await ctx.tick()
+
+        async def send(byte):
+            ctx.set(receiver.bytes.payload, byte)
+            ctx.set(receiver.bytes.valid, 1)
+            await tick()
+            ctx.set(receiver.bytes.valid, 0)
+
+        image = [rng.getrandbits(32) for _ in range(20)]
+        await send(0xAA)
+        ctx.set(receiver.clear, 1)
+        await tick()
+        ctx.set(receiver.clear, 0)
+        for byte in packed(image):
+            await send(byte)
+            for _ in range(rng.choice((0, 0, 1, 30))):
+                await tick()
+        await tick()
+        await send(0x55)
+        quiet = 0
+        while not ctx.get(receiver.silent):
+            await tick()
+            quiet += 1
+        assert ticks * TICK - 5 <= quiet < ticks * TICK + 8
+        assert taken == image
+        await send(0x55)
+        await tick()
+        assert not ctx.get(receiver.silent)
+
+    simulate(receiver, testbench)
