@@ -122,9 +122,12 @@ class Loader(wiring.Component):
         check = crc.Processor(CHECKSUM)
         # its own start would be one more input of every bit
         m.submodules.crc = ResetInserter(self.begin)(check)
-        taken = self._take_words(m, check, (state == State.SHAPE) | filling)
+        # registers, like the others below: the checksum of all words, and that it is
+        ended, matches = Signal(), delayed(m, check.match_detected, 1, name="matches")
+        taken = self._take_words(m, check, (state == State.SHAPE) | (filling & ~ended))
         self._assemble(m, taken & filling)
         at_end, swept = self._places(m)
+        m.d.sync += ended.eq(self._complete & at_end)
         signature = self._sign(m)
         # registers: a word is there for 2 cycles, and the sweep's end a cycle after the signature
         fits = delayed(m, self.words.payload == self._shape, 1, name="fits")
@@ -147,9 +150,9 @@ class Loader(wiring.Component):
                     m.d.sync += loaded.eq(0)
                 with m.Else():
                     m.d.sync += refuse(Refusal.SHAPE)
-            with m.Case(State.FILL), m.If(self._complete & at_end):
+            with m.Case(State.FILL), m.If(ended):
                 m.d.sync += state.eq(State.CHECK)
-                with m.If(~check.match_detected):
+                with m.If(~matches):
                     m.d.sync += refuse(Refusal.CHECKSUM)
             with m.Case(State.CHECK), m.If(swept):
                 m.d.sync += [state.eq(State.IDLE), loaded.eq(1)]
@@ -264,7 +267,7 @@ class Loader(wiring.Component):
             m.d.sync += turn.eq(turn + 1)
         with m.Else():
             m.d.sync += turn.eq(0)
-        m.d.comb += self._step.eq(turn == READ_CYCLES - 1)
+        m.d.sync += self._step.eq(turn == READ_CYCLES - 2)
         swept = [section for section in self._sections if section.swept]
         words = [getattr(self, f"word_{section.name}") for section in swept]
         shifted = Mux(signature[0], SIGNATURE_TAPS, 0) ^ (signature >> 1)
