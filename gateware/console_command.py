@@ -12,8 +12,6 @@ from .console_number import REQUEST, Operation
 from .delay import delayed
 from .one_hot import OneHot
 
-UNKNOWN = len(COMMANDS)
-"""Code of what is no command."""
 SPACE, POINT = ord(" "), ord(".")
 DIGITS = ("0110---", "011100-")
 """Patterns of the digits in 7-bit ASCII."""
@@ -29,14 +27,16 @@ class CommandReader(wiring.Component):
     ----------
     value_bits : int
         At least 7.
+    commands : int
+        How many there are; also the code of what is none.
 
     Members
     -------
     start : In(1)
         A pulse begins the reading; not while busy.
     busy : Out(1), from the cycle after ``start``
-    command : Out(range(8))
-        Index into COMMANDS, or UNKNOWN.
+    command : Out(range(commands + 1))
+        Its index, or ``commands``.
     argument, refused : Out(1)
         There is an argument, which the number unit now holds; it is no number, or too large.
     rewind_name, advance_name : Out(1), name : In(ROM_LAYOUT)
@@ -47,12 +47,13 @@ class CommandReader(wiring.Component):
         Of the number unit, whose limit is that of ``command``.
     """
 
-    def __init__(self, *, value_bits: int):
+    def __init__(self, *, value_bits: int, commands: int = len(COMMANDS)):
+        self._unknown = commands
         super().__init__(
             {
                 "start": In(1),
                 "busy": Out(1),
-                "command": Out(range(UNKNOWN + 1)),
+                "command": Out(range(commands + 1)),
                 "argument": Out(1),
                 "refused": Out(1),
                 "rewind_name": Out(1),
@@ -82,7 +83,7 @@ class CommandReader(wiring.Component):
             self._is_same.eq(self.value == self.name.byte),
         ]
         # what the command is, likewise
-        self._is_last = delayed(m, self.command == UNKNOWN - 1, 1, name="is_last")
+        self._is_last = delayed(m, self.command == self._unknown - 1, 1, name="is_last")
         self._is_setting = delayed(m, self.command < SETTINGS, 1, name="is_setting")
         self._scaling = Signal(reset_less=True)  # zeros take the place of decimals
         with OneHot(m, "IDLE") as self._fsm:
@@ -154,7 +155,7 @@ class CommandReader(wiring.Component):
                 m.d.sync += self.argument.eq(1)
                 self._fsm.next = "CLEAR"
         with self._fsm.state("UNKNOWN"):
-            m.d.sync += self.command.eq(UNKNOWN)
+            m.d.sync += self.command.eq(self._unknown)
             self._fsm.next = "IDLE"
 
     def _read_number(self, m: Module):

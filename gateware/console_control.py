@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from amaranth.hdl import Module, Signal
-from amaranth.lib import data, enum
+from amaranth.lib import data
 
 from .console_command import CommandReader
 from .console_generation import Generation
 from .console_line import Event, LineEditor
+from .console_load_control import LoadControl
+from .console_load_messages import LoadMessage
 from .console_messages import (
     ANSWERS,
     BENCH,
@@ -22,39 +24,10 @@ from .console_messages import (
 )
 from .console_number import NumberUnit
 from .console_printer import Printer
+from .console_reply import THEN, Reply, Then
 from .console_settings import ConsoleSettings
 from .delay import delayed
 from .one_hot import OneHot
-
-
-class Reply(enum.Enum, shape=4):
-    """What is to be said; what stands for several texts has its choice among them made later."""
-
-    WELCOME = 0
-    RUBOUT = 1
-    ERASED = 2
-    EMPTY = 3
-    PROMPT = 4
-    LINE_REFUSAL = 5
-    """by the editor's error"""
-    REFUSAL = 6
-    """by the command, as ANSWER"""
-    ANSWER = 7
-    COUNTS = 8
-    """after a text, or of /bench"""
-    ENDING = 9
-    """by the generation's"""
-
-
-class Then(enum.Enum, shape=2):
-    """What follows a text."""
-
-    TYPING = 0
-    NEW_LINE = 1
-    """typing, on an empty line"""
-    GENERATION = 2
-    ENDING = 3
-    """the text that says how the generation ended"""
 
 
 class ConsoleControl:
@@ -65,11 +38,13 @@ class ConsoleControl:
 
     Parameters
     ----------
-    pages : mapping of Message to int
+    pages : mapping of Message, LoadMessage to int
         Where each text begins (:meth:`.ConsoleTexts.rom`).
     editor, reader, printer, generation, number, settings
         The parts. Their ports that start work, and say what is to be said or stored, are driven
         here.
+    load : LoadControl, optional
+        Adds ``/load``.
 
     Attributes
     ----------
@@ -83,7 +58,7 @@ class ConsoleControl:
 
     def __init__(
         self,
-        pages: Mapping[Message, int],
+        pages: Mapping[Message | LoadMessage, int],
         *,
         editor: LineEditor,
         reader: CommandReader,
@@ -91,8 +66,9 @@ class ConsoleControl:
         generation: Generation,
         number: NumberUnit,
         settings: ConsoleSettings,
+        load: LoadControl | None = None,
     ):
-        self._pages = pages
+        self._pages, self._load = pages, load
         self._editor, self._reader, self._printer = editor, reader, printer
         self._generation, self._number, self._settings = generation, number, settings
         self.interrupted, self.bench, self.keeping = Signal(), Signal(), Signal()
@@ -116,6 +92,8 @@ class ConsoleControl:
                 (number, loading),
             )
         )
+        if self._load is not None:
+            self._load.add_registers(m)
         event = self._wanted(m)
         sampling = delayed(m, generation.mult.any(), 1, name="sampling")
         # registers that are set for a cycle
@@ -136,7 +114,10 @@ class ConsoleControl:
             with self._fsm.state("SAYING"), m.If(~printing):
                 self._fsm.next = "SAID"
             with self._fsm.state("SAID"):
-                self._proceed(m)
+                if self._load is None:
+                    self._proceed(m)
+                else:
+                    self._load.proceed(m, self._fsm, self._say, self._proceed)
             with self._fsm.state("RESUME"):
                 m.d.sync += [editor.resume.eq(1), editor.clear.eq(self._then == Then.NEW_LINE)]
                 self._fsm.next = "RESUMED"
@@ -166,6 +147,8 @@ class ConsoleControl:
             self._store(m, loading, storing)
             with self._fsm.state("COUNT"):
                 self._say(m, Reply.COUNTS)
+            if self._load is not None:
+                self._load.add_states(m, self._fsm, self._say)
 
     def _store(self, m: Module, loading, storing):
         """States that store the number read, or the seed plus 1, in a setting."""
@@ -190,28 +173,37 @@ class ConsoleControl:
         m.d.sync += self._reply.eq(reply)
         self._fsm.next = "CHOOSE"
 
+    def _choices(self) -> dict[Reply, tuple]:
+        """Of each reply its texts, and what chooses among them."""
+        command = self._reader.command
+        choices = {
+            Reply.WELCOME: ((Message.WELCOME,), 0),
+            Reply.RUBOUT: ((Message.RUBOUT,), 0),
+            Reply.ERASED: ((Message.ERASED,), 0),
+            Reply.EMPTY: ((Message.EMPTY,), 0),
+            Reply.PROMPT: ((Message.PROMPT,), 0),
+            Reply.LINE_REFUSAL: (LINE_REFUSALS, self._editor.error),
+            Reply.REFUSAL: (REFUSALS, command),
+            Reply.ANSWER: (ANSWERS, command),
+            Reply.COUNTS: (COUNTS, self.bench),
+            Reply.ENDING: (ENDINGS, self._generation.ending),
+        }
+        choices = {reply: (dict(enumerate(texts)), by) for reply, (texts, by) in choices.items()}
+        return choices if self._load is None else choices | self._load.choices()
+
     def _choose(self, m: Module):
         """The text of a reply, and what follows it."""
         command = self._reader.command
         with m.Switch(self._reply):
-            for reply, messages, selector, then in (
-                (Reply.WELCOME, (Message.WELCOME,), 0, Then.NEW_LINE),
-                (Reply.RUBOUT, (Message.RUBOUT,), 0, Then.TYPING),
-                (Reply.ERASED, (Message.ERASED,), 0, Then.NEW_LINE),
-                (Reply.EMPTY, (Message.EMPTY,), 0, Then.NEW_LINE),
-                (Reply.PROMPT, (Message.PROMPT,), 0, Then.GENERATION),
-                (Reply.LINE_REFUSAL, LINE_REFUSALS, self._editor.error, Then.NEW_LINE),
-                (Reply.REFUSAL, REFUSALS, command, Then.NEW_LINE),
-                (Reply.ANSWER, ANSWERS, command, Then.NEW_LINE),
-                (Reply.COUNTS, COUNTS, self.bench, Then.ENDING),
-                (Reply.ENDING, ENDINGS, self._generation.ending, Then.NEW_LINE),
-            ):
+            for reply, (messages, selector) in self._choices().items():
                 with m.Case(reply):
-                    m.d.sync += self._then.eq(then)
+                    m.d.sync += self._then.eq(THEN.get(reply, Then.NEW_LINE))
                     with m.Switch(selector):
-                        for value, message in enumerate(messages):
+                        for value, message in messages.items():
                             with m.Case(value):
                                 m.d.sync += self._page.eq(self._pages[message])
+                    if self._load is not None:
+                        self._load.choose(m, reply)
                     if reply is Reply.PROMPT:
                         m.d.sync += self.bench.eq(0)
                     if reply is Reply.ANSWER:
@@ -254,6 +246,8 @@ class ConsoleControl:
                     m.d.sync += wanted.reply.eq(Reply.LINE_REFUSAL)
                 with m.Elif(~editor.empty):
                     m.d.sync += wanted.reply.eq(Reply.PROMPT)
+                if self._load is not None:
+                    self._load.refuse_prompt(m, wanted.reply)
         return wanted
 
     def _obey(self, m: Module):
@@ -262,7 +256,14 @@ class ConsoleControl:
         with m.If(reader.refused):
             self._say(m, Reply.REFUSAL)
         with m.Else():
-            self._say(m, Reply.ANSWER)
-            with m.If(reader.argument):
-                m.d.sync += self._advancing.eq(0)
-                self._fsm.next = "LOAD"
+            if self._load is None:
+                self._answer(m)
+            else:
+                self._load.obey(m, self._say, self._answer)
+
+    def _answer(self, m: Module):
+        """Store a number that there is, and say what a command is answered with."""
+        self._say(m, Reply.ANSWER)
+        with m.If(self._reader.argument):
+            m.d.sync += self._advancing.eq(0)
+            self._fsm.next = "LOAD"

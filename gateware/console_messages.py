@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import unicodedata
+from typing import TYPE_CHECKING
 
 from amaranth.lib import data
 
@@ -14,7 +15,12 @@ from .hw_config import HwConfig
 from .identification import Identification
 from .sequencer import COUNT_BITS
 
+if TYPE_CHECKING:
+    from .console_load_messages import LoadMessage, LoadTexts
+
 STX, ETX, EOT = 0x02, 0x03, 0x04
+END_OF_LINE = "\r\n"
+ANSWERED = chr(EOT) + "> "
 DIGEST_DIGITS = 16
 """Hexadecimal digits of the model's digest that are shown."""
 MAX_COMMAND = 32
@@ -51,6 +57,10 @@ COMMANDS = ("temperature", "top-k", "seed", "tokens", "info", "bench", "help")
 SETTINGS = 4
 """Commands that have an argument."""
 BENCH = COMMANDS.index("bench")
+
+
+LOAD_COMMAND = "load"
+"""Of a console whose model can be replaced; its code follows those of the others."""
 
 
 class LineError(enum.IntEnum):
@@ -117,9 +127,6 @@ COUNTS = (Message.COUNTS_AFTER_TEXT, Message.COUNTS)
 """By whether it was a /bench."""
 ENDINGS = (Message.ENDED_BY_COUNT, Message.ENDED_BY_CONTEXT, Message.STOPPED)
 
-_END_OF_LINE = "\r\n"
-_ANSWERED = chr(EOT) + "> "
-
 
 @dataclasses.dataclass(frozen=True)
 class ConsoleTexts:
@@ -133,10 +140,13 @@ class ConsoleTexts:
     name : str
         The model's name; control characters in it are shown as ``?``.
     identification : Identification
+    load : LoadTexts, optional
+        What a console with ``/load`` says in addition, and instead of INFO and WELCOME.
     """
 
     name: str
     identification: Identification
+    load: LoadTexts | None = None
 
     @property
     def config(self) -> ModelConfig:
@@ -145,14 +155,17 @@ class ConsoleTexts:
     def info(self) -> list[str]:
         """The lines of ``/info``."""
         cfg, hw, facts = self.config, self.identification.hw, self.identification
-        name = "".join("?" if unicodedata.category(c) == "Cc" else c for c in self.name)
         return [
-            f"# model {name}, digest {facts.digest[:DIGEST_DIGITS].lower()}, "
-            f"build {facts.build_id:08x}",
+            f"# model {label(self.name, facts.digest)}, build {facts.build_id:08x}",
             f"# n_layers {cfg.n_layers}, d_model {cfg.d_model}, n_heads {cfg.n_heads}, "
             f"d_ff {cfg.d_ff}, ctx_len {cfg.ctx_len}, vocab_size {cfg.vocab_size}",
             f"# {_sizes(hw)}, clock {facts.clock_khz / 1000:g} MHz",
         ]
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """Without the slash, by code."""
+        return (*COMMANDS, LOAD_COMMAND) if self.load else COMMANDS
 
     def ranges(self) -> list[str]:
         """What each setting may be."""
@@ -173,22 +186,25 @@ class ConsoleTexts:
             "model, digest, build, shape, sizes, clock",
             "generates a whole context and shows the counts",
             "the commands",
+            *(("takes the image of another model",) if self.load else ()),
         )
-        ranges = [*self.ranges(), *("" for _ in COMMANDS[SETTINGS:])]
-        commands = zip(COMMANDS, ranges, meanings, strict=True)
+        ranges = [*self.ranges(), *("" for _ in self.commands[SETTINGS:])]
+        commands = zip(self.commands, ranges, meanings, strict=True)
         return [f"# /{name} {limits}{meaning}" for name, limits, meaning in commands]
 
-    def text(self, message: Message) -> list[str | Number]:
+    def text(self, message: Message | LoadMessage) -> list[str | Number]:
         """What is sent for ``message``."""
+        if self.load and message in self.load.messages:
+            return self.load.text(message, self)
         return _FRAGMENTS[message] if message in _FRAGMENTS else self._answer(message)
 
     def _answer(self, message: Message) -> list[str | Number]:
         if message in ANSWERS[:SETTINGS]:
             setting = ANSWERS.index(message)
-            return _answer(f"# {COMMANDS[setting]} ", Number(setting))
+            return answer(f"# {COMMANDS[setting]} ", Number(setting))
         if message in REFUSALS:
             setting = REFUSALS.index(message)
-            return _answer(f"! {COMMANDS[setting]} must be {self.ranges()[setting]}")
+            return answer(f"! {COMMANDS[setting]} must be {self.ranges()[setting]}")
         lines = {
             Message.INFO: self.info(),
             Message.HELP: self.help(),
@@ -204,22 +220,37 @@ class ConsoleTexts:
                 f"! longer than the context of {self.config.ctx_len} tokens; line ignored"
             ],
         }[message]
-        return _answer(*(_END_OF_LINE.join(lines),) if lines else ())
+        return answer(*(END_OF_LINE.join(lines),) if lines else ())
 
-    def rom(self) -> tuple[list[dict], dict[Message, int]]:
+    def rom(self) -> tuple[list[dict], dict[Message | LoadMessage, int]]:
         """(entries of ROM_LAYOUT, page at which each message begins).
 
         The names of the commands come first, each with its end.
         """
         entries = []
-        for name in COMMANDS:
+        for name in self.commands:
             entries += _encoded([name])
-        pages = {}
-        for message in Message:
-            entries += [{"byte": 0, "special": 0}] * (-len(entries) % PAGE)
+        pages, messages = {}, [*Message]
+        if self.load:
+            messages = [each for each in Message if each not in self.load.replaced]
+            messages = [*self.load.messages, *messages]
+        for message in messages:
+            unit = self.load.alignment(message) if self.load else PAGE
+            entries += [{"byte": 0, "special": 0}] * (-len(entries) % unit)
             pages[message] = len(entries) // PAGE
             entries += _encoded(self.text(message))
         return entries, pages
+
+
+def label(name: str, digest: str) -> str:
+    """A model's name and digest, as ``/info`` shows them."""
+    name = "".join("?" if unicodedata.category(c) == "Cc" else c for c in name)
+    return f"{name}, digest {digest[:DIGEST_DIGITS].lower()}"
+
+
+def answer(*parts: str | Number) -> list[str | Number]:
+    """A whole answer of one line or more, without the last end of line; none if empty."""
+    return [END_OF_LINE, *parts, *([END_OF_LINE] if parts else []), ANSWERED]
 
 
 _COUNTS = [
@@ -227,21 +258,16 @@ _COUNTS = [
     *(Number.CYCLES, " cycles, ", Number.WAITING, " waiting, end: "),
 ]
 _FRAGMENTS = {
-    Message.BENCH: [_END_OF_LINE],
-    Message.ERASED: [_END_OF_LINE, "> "],
+    Message.BENCH: [END_OF_LINE],
+    Message.ERASED: [END_OF_LINE, "> "],
     Message.RUBOUT: ["\b \b"],
-    Message.PROMPT: [_END_OF_LINE, chr(STX)],
-    Message.COUNTS_AFTER_TEXT: [chr(ETX), _END_OF_LINE, *_COUNTS],
+    Message.PROMPT: [END_OF_LINE, chr(STX)],
+    Message.COUNTS_AFTER_TEXT: [chr(ETX), END_OF_LINE, *_COUNTS],
     Message.COUNTS: _COUNTS,
-    Message.ENDED_BY_COUNT: ["count", _END_OF_LINE, _ANSWERED],
-    Message.ENDED_BY_CONTEXT: ["context", _END_OF_LINE, _ANSWERED],
-    Message.STOPPED: ["stopped", _END_OF_LINE, _ANSWERED],
+    Message.ENDED_BY_COUNT: ["count", END_OF_LINE, ANSWERED],
+    Message.ENDED_BY_CONTEXT: ["context", END_OF_LINE, ANSWERED],
+    Message.STOPPED: ["stopped", END_OF_LINE, ANSWERED],
 }
-
-
-def _answer(*parts: str | Number) -> list[str | Number]:
-    """A whole answer of one line or more, without the last end of line; none if empty."""
-    return [_END_OF_LINE, *parts, *([_END_OF_LINE] if parts else []), _ANSWERED]
 
 
 def _sizes(hw: HwConfig) -> str:

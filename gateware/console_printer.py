@@ -7,6 +7,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from .console_load_messages import LABEL_BYTES
 from .console_messages import DECIMALS, END, EOT, PAGE, ROM_LAYOUT, Number
 from .console_number import REQUEST, Operation
 from .delay import delayed
@@ -27,6 +28,8 @@ class Printer(wiring.Component):
     Parameters
     ----------
     rom_depth : int
+    label : int, optional
+        Where in the memory the label is, whose NUL characters are not sent.
 
     Members
     -------
@@ -42,9 +45,13 @@ class Printer(wiring.Component):
     number_busy, more : In(1), digit : In(4)
         Of the number unit.
     sent : Out(stream of 8 bits)
+    sweeping : In(1), sweep_address : In(range(128))
+        With ``label``: ``rom_address`` becomes its address in the label; not while busy.
     """
 
-    def __init__(self, *, rom_depth: int):
+    def __init__(self, *, rom_depth: int, label: int | None = None):
+        self._label = label
+        sweep = {"sweeping": In(1), "sweep_address": In(range(LABEL_BYTES))}
         super().__init__(
             {
                 "start": In(1),
@@ -61,6 +68,7 @@ class Printer(wiring.Component):
                 "digit": In(4),
                 "more": In(1),
                 "sent": Out(stream.Signature(8)),
+                **({} if label is None else sweep),
             }
         )
 
@@ -71,6 +79,10 @@ class Printer(wiring.Component):
         # registers, a cycle after the entry
         is_eot = delayed(m, entry.byte == EOT, 1, name="is_eot")
         is_end = delayed(m, entry.byte == END, 1, name="is_end")
+        shown, passed = 1, self.sent.ready
+        if self._label is not None:
+            is_nul = delayed(m, entry.byte == 0, 1, name="is_nul")
+            shown, passed = ~is_nul, self.sent.ready | is_nul
         # the entry stays at the memory's output while its number is printed
         m.d.comb += [self.number.eq(entry.byte), self.rom_address.eq(address)]
         with m.FSM() as fsm:
@@ -85,9 +97,9 @@ class Printer(wiring.Component):
                 m.next = "LOOK"
             with m.State("LOOK"):
                 with m.If(~entry.special):
-                    m.d.comb += self.sent.valid.eq(1)
+                    m.d.comb += self.sent.valid.eq(shown)
                     m.d.comb += self.answered.eq(self.sent.ready & is_eot)
-                    with m.If(self.sent.ready):
+                    with m.If(passed):
                         m.d.comb += proceed.eq(1)
                         m.next = "READ"
                 with m.Elif(is_end):
@@ -108,6 +120,9 @@ class Printer(wiring.Component):
             m.d.sync += address.eq(0)
         with m.If(self.start):
             m.d.sync += address.eq(Cat(C(0, PAGE.bit_length() - 1), self.page))
+        if self._label is not None:
+            with m.If(self.sweeping):
+                m.d.sync += address.eq(self._label | self.sweep_address)
         return m
 
     def _print_number(self, m: Module, proceed):

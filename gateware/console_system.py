@@ -6,8 +6,10 @@ from amaranth.hdl import Module, ResetInserter
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from .console_image import further_sections, load_texts
 from .console_vocabulary import token_texts
 from .core import Core
+from .core_ports import further_ports
 from .identification import Identification
 from .program import Program
 from .receive_queue import ReceiveQueue
@@ -31,6 +33,9 @@ class ConsoleCore(wiring.Component):
         Shown by ``/info``.
     dsp : str
         Multiplier family, as of :class:`Core`.
+    silence : int, optional
+        With ``program.hw.reload``: cycles without a byte after which no more of an image comes; by
+        default a second.
 
     Members
     -------
@@ -51,14 +56,19 @@ class ConsoleCore(wiring.Component):
     """
 
     def __init__(
-        self, program: Program, *, name: str, build_id: int, clock_hz: int, dsp: str = "generic"
+        self,
+        program: Program,
+        *,
+        name: str,
+        build_id: int,
+        clock_hz: int,
+        dsp: str = "generic",
+        silence: int | None = None,
     ):
-        model = program.model
-        token_texts(model.vocabulary)  # refuses what the console can't send
+        token_texts(program.model.vocabulary)  # refuses what the console can't send
         self._program, self._name, self._dsp = program, name, dsp
-        self._identification = Identification(
-            model.config, program.hw, model.digest, build_id, round(clock_hz / 1000)
-        )
+        self._silence = clock_hz if silence is None else silence
+        self._identification = Identification.of(program, build_id, round(clock_hz / 1000))
         super().__init__(
             {
                 "received": In(stream.Signature(8)),
@@ -74,15 +84,18 @@ class ConsoleCore(wiring.Component):
         m = Module()
         queue = ReceiveQueue()
         m.submodules.queue = ResetInserter(self.reset)(queue)
-        model = self._program.model
+        model, reload = self._program.model, self._program.hw.reload
+        further = further_sections(model.config.vocab_size) if reload else []
         console = TextConsole(
             name=self._name,
             identification=self._identification,
             vocabulary=model.vocabulary,
             logit_scale=model.logit_scale,
+            load=load_texts(self._program) if reload else None,
+            silence=self._silence,
         )
         m.submodules.console = ResetInserter(self.reset)(console)
-        m.submodules.core = core = Core(self._program, dsp=self._dsp)
+        m.submodules.core = core = Core(self._program, dsp=self._dsp, further=further)
         wiring.connect(m, queue.queued, console.queued)
         wiring.connect(m, console.sent, wiring.flipped(self.sent))
         wiring.connect(m, console.prompt, core.prompt)
@@ -101,7 +114,24 @@ class ConsoleCore(wiring.Component):
             self.busy.eq(core.busy),
             self.context_full.eq(core.context_full),
         ]
+        if reload:
+            self._connect_load(m, queue, console, core, further)
         return m
+
+    def _connect_load(self, m: Module, queue, console, core, further):
+        """What is the image's, from the queue to the console, and from there to the core."""
+        with m.If(console.raw):
+            m.d.comb += queue.received.valid.eq(0)
+        wiring.connect(m, console.load_words, core.load_words)
+        m.d.comb += [
+            console.raw_bytes.valid.eq(self.received.valid),
+            console.raw_bytes.payload.eq(self.received.payload),
+            core.load_begin.eq(console.load_begin),
+            console.load_status.eq(core.load_status),
+        ]
+        for name, member in further_ports(further).items():
+            here, there = getattr(console, name), getattr(core, name)
+            m.d.comb += here.eq(there) if member.flow is Out else there.eq(here)
 
 
 class ConsoleSystem(wiring.Component):

@@ -15,6 +15,7 @@ from model.sampling import MAX_TEMPERATURE_SHIFT, TEMPERATURE_MULT_BITS, Samplin
 from model.tokenizer import CharTokenizer
 
 from .console_messages import DECIMALS, TEMPERATURE_STEPS
+from .loadable_memory import block_attributes, connect_write, late_read, write_layout
 
 TEXT_BYTES = 4
 """Bytes of the longest UTF-8 sequence."""
@@ -78,6 +79,28 @@ def temperature_entries(logit_scale: float, vocab_size: int) -> list[dict]:
     return entries
 
 
+def vocabulary_words(vocabulary: Sequence[str], logit_scale: float) -> list[int]:
+    """Contents of the memory: texts, zeros up to its middle, then temperatures.
+
+    Raises UserError as :func:`token_texts`.
+    """
+    texts = token_texts(vocabulary)
+    temperatures = temperature_entries(logit_scale, len(texts))
+    words = [TEXT_LAYOUT.const(entry).as_value().value for entry in texts]
+    words += [0] * (2 ** _address_bits(len(texts)) - len(texts))
+    return words + [TEMPERATURE_LAYOUT.const(entry).as_value().value for entry in temperatures]
+
+
+def vocabulary_depth(vocab_size: int) -> int:
+    """Number of words that are of account."""
+    return 2 ** _address_bits(vocab_size) + TEMPERATURE_STEPS
+
+
+def _address_bits(vocab_size: int) -> int:
+    """Bits of an address in either half of the memory."""
+    return (max(vocab_size, TEMPERATURE_STEPS) - 1).bit_length()
+
+
 class ConsoleVocabulary(wiring.Component):
     """One block memory: token to text by address, character to token by search.
 
@@ -88,6 +111,8 @@ class ConsoleVocabulary(wiring.Component):
     ----------
     vocabulary : sequence of str
     logit_scale : float
+    loadable : bool
+        The memory can be written.
 
     Members
     -------
@@ -103,6 +128,9 @@ class ConsoleVocabulary(wiring.Component):
     found : Out(1), address : Out
         After a search: whether there is such a token, and which.
     text : Out(TEXT_LAYOUT), temperature : Out(TEMPERATURE_LAYOUT)
+    write : In(write_layout(...)), sweeping : In(1), sweep_address : In, word : Out(39)
+        With ``loadable``: ``word`` is that of ``sweep_address``, while ``sweeping``, 3 cycles
+        before.
 
     Raises
     ------
@@ -110,16 +138,22 @@ class ConsoleVocabulary(wiring.Component):
         As :func:`token_texts`.
     """
 
-    def __init__(self, vocabulary: Sequence[str], *, logit_scale: float):
-        self._texts = token_texts(vocabulary)
-        self._temperatures = temperature_entries(logit_scale, len(self._texts))
-        half = max(len(self._texts), TEMPERATURE_STEPS)
-        self._address_bits = (half - 1).bit_length()
+    def __init__(self, vocabulary: Sequence[str], *, logit_scale: float, loadable: bool = False):
+        self._words = vocabulary_words(vocabulary, logit_scale)
+        self._vocab_size, self._loadable = len(vocabulary), loadable
+        self._address_bits = _address_bits(len(vocabulary))
+        self._depth = 2 * 2**self._address_bits
+        ports = {
+            "write": In(write_layout(self._depth, TEXT_LAYOUT.size)),
+            "sweeping": In(1),
+            "sweep_address": In(self._address_bits + 1),
+            "word": Out(TEXT_LAYOUT.size),
+        }
         super().__init__(
             {
                 "look_up": In(1),
                 "look_up_temperature": In(1),
-                "token": In(range(len(self._texts))),
+                "token": In(range(self._vocab_size)),
                 "hundredths": In(range(TEMPERATURE_STEPS)),
                 "search": In(1),
                 "character": In(8 * TEXT_BYTES),
@@ -128,33 +162,23 @@ class ConsoleVocabulary(wiring.Component):
                 "address": Out(self._address_bits),
                 "text": Out(TEXT_LAYOUT),
                 "temperature": Out(TEMPERATURE_LAYOUT),
+                **(ports if loadable else {}),
             }
         )
 
-    def _words(self) -> list[int]:
-        texts = [TEXT_LAYOUT.const(entry).as_value().value for entry in self._texts]
-        padding = [0] * (2**self._address_bits - len(texts))
-        temperatures = [
-            TEMPERATURE_LAYOUT.const(entry).as_value().value for entry in self._temperatures
-        ]
-        return texts + padding + temperatures
-
     def elaborate(self, platform):
         m = Module()
-        words = self._words()
         m.submodules.memory = memory = Memory(
             shape=unsigned(TEXT_LAYOUT.size),
-            depth=2 * 2**self._address_bits,
-            init=words,
-            attrs={"ram_style": "block", "rom_style": "block"},
+            depth=self._depth,
+            init=self._words,
+            attrs=block_attributes(self._loadable),
         )
-        read = memory.read_port()
-        word = Signal.like(read.data, name="word", reset_less=True)
-        m.d.sync += word.eq(read.data)
         upper = Signal(reset_less=True)
         address = Signal.like(self.address, reset_less=True)
+        place = Cat(address, upper)
+        word = late_read(m, memory, place, writable=self._loadable, name="word")
         m.d.comb += [
-            read.addr.eq(Cat(address, upper)),
             self.address.eq(address),
             self.text.eq(data.View(TEXT_LAYOUT, word)),
             self.temperature.eq(data.View(TEMPERATURE_LAYOUT, word[: TEMPERATURE_LAYOUT.size])),
@@ -163,6 +187,11 @@ class ConsoleVocabulary(wiring.Component):
             m.d.sync += [address.eq(self.token), upper.eq(0)]
         with m.If(self.look_up_temperature):
             m.d.sync += [address.eq(self.hundredths), upper.eq(1)]
+        if self._loadable:
+            connect_write(m, memory, range(self._depth), self.write)
+            m.d.comb += self.word.eq(word)
+            with m.If(self.sweeping):
+                m.d.sync += place.eq(self.sweep_address)
         self._search(m, address, upper)
         return m
 
@@ -189,7 +218,7 @@ class ConsoleVocabulary(wiring.Component):
                 with m.If(equal[:-1].all() & (equal[-1] | self.text.control)):
                     m.d.sync += self.found.eq(1)
                     m.next = "IDLE"
-                with m.Elif(address == len(self._texts) - 1):
+                with m.Elif(address == self._vocab_size - 1):
                     m.next = "IDLE"
                 with m.Else():
                     m.d.sync += address.eq(address + 1)

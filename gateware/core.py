@@ -2,83 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import wiring
+from amaranth.lib.wiring import Out
 
 from .core_loader import CoreLoader
+from .core_ports import core_signature
 from .delay import delayed
 from .instruction import Opcode
-from .loader import LOAD_STATUS
 from .program import Program
-from .reload_image import DIGEST_WORDS, UNIT
-from .sequencer import COUNT_BITS, Sequencer, token_stream
+from .reload_image import Section
+from .sequencer import Sequencer
 from .taps import tap_signature
 from .units import Units
 from .vector_op import Destination
 from .vector_unit import VectorUnit
-
-
-def settings_signature(vocab_size: int) -> wiring.Signature:
-    """What must stay constant while the core is busy.
-
-    ``temperature_mult`` (0: greedy), ``temperature_shift``, ``top_k`` (0: off) and ``seed`` as in
-    :class:`model.sampling.SamplingSettings`; ``count``: tokens to generate (0: until the context
-    is full).
-    """
-    return wiring.Signature(
-        {
-            "temperature_mult": Out(8),
-            "temperature_shift": Out(5),
-            "top_k": Out(range(vocab_size + 1)),
-            "seed": Out(32),
-            "count": Out(COUNT_BITS),
-        }
-    )
-
-
-LOAD_PORTS = {
-    "load_begin": In(1),
-    "load_words": In(stream.Signature(UNIT)),
-    "load_status": Out(LOAD_STATUS),
-    "digest_address": In(range(DIGEST_WORDS)),
-    "digest_word": Out(UNIT),
-}
-"""``load_begin`` (a pulse, ignored while busy and with ``start``) and ``load_words`` as ``begin``
-and ``words`` of :class:`.loader.Loader`; ``digest_word`` is that word of the loaded model's digest,
-in the same cycle."""
-
-
-def core_signature(vocab_size: int, reload: bool = False) -> wiring.Signature:
-    """Ports of :class:`Core` that its user drives and reads; the flipped ones are the user's.
-
-    ``prompt`` (In), ``output`` (Out)
-        Token streams.
-    ``settings``
-        In(:func:`settings_signature`).
-    ``start`` : In(1), ignored while busy
-        Begins a new sequence: position 0, sampler seeded, then the prompt is taken.
-    ``abort`` : In(1)
-        Back to idle: the core is in reset in the next cycle, and takes a ``start`` in the one
-        after it. The memories keep their contents.
-    ``busy``, ``context_full`` : Out(1)
-        See :class:`.sequencer.Sequencer`.
-
-    With ``reload`` also those of :data:`LOAD_PORTS`; ``start`` is ignored then while
-    ``load_status`` is not ``loaded`` or is ``loading``, and ``abort`` refuses what is loading.
-    """
-    return wiring.Signature(
-        {
-            "prompt": In(token_stream(vocab_size)),
-            "output": Out(token_stream(vocab_size)),
-            "settings": In(settings_signature(vocab_size)),
-            "start": In(1),
-            "abort": In(1),
-            "busy": Out(1),
-            "context_full": Out(1),
-            **(LOAD_PORTS if reload else {}),
-        }
-    )
 
 
 class Core(wiring.Component):
@@ -92,6 +32,8 @@ class Core(wiring.Component):
     program : Program
     dsp : str
         Multiplier family: ``"generic"``, ``"dsp48e1"``.
+    further : sequence of Section
+        With ``reload``: what is in its images behind its own sections.
     taps : bool
         Adds the ``taps`` port, on which every intermediate result of the reference appears.
 
@@ -100,10 +42,17 @@ class Core(wiring.Component):
     Those of :func:`core_signature`.
     """
 
-    def __init__(self, program: Program, *, dsp: str = "generic", taps: bool = False):
+    def __init__(
+        self,
+        program: Program,
+        *,
+        dsp: str = "generic",
+        further: Sequence[Section] = (),
+        taps: bool = False,
+    ):
         self.program = program
-        self._dsp = dsp
-        signature = core_signature(program.model.config.vocab_size, program.hw.reload)
+        self._dsp, self._further = dsp, tuple(further)
+        signature = core_signature(program.model.config.vocab_size, program.hw.reload, further)
         members = dict(signature.members)
         if taps:
             members["taps"] = Out(tap_signature(program))
@@ -111,7 +60,9 @@ class Core(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        self._loading = CoreLoader(self.program) if self.program.hw.reload else None
+        self._loading = None
+        if self.program.hw.reload:
+            self._loading = CoreLoader(self.program, self._further)
         units = self.program.build_units(self._dsp)
         m.submodules.engine = units.engine
         m.submodules.array = units.array

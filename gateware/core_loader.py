@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import Out
 
-from .loader import Loader
+from .loader import Loader, section_ports
 from .program import Program
 from .reload_image import (
     ARRAY,
@@ -16,7 +19,9 @@ from .reload_image import (
     SCALES,
     UNIT,
     WEIGHTS,
+    Section,
     constants_layout,
+    shape_word,
 )
 from .units import Units
 
@@ -30,6 +35,8 @@ class CoreLoader:
     ----------
     program : Program
         With limits. Its model is what the core has at first.
+    further : sequence of Section
+        Of memories that are not the core's, behind its own in the image.
 
     Attributes
     ----------
@@ -38,9 +45,11 @@ class CoreLoader:
         Numbers of the loaded model that are in no memory.
     """
 
-    def __init__(self, program: Program):
-        sections = [entry.section for entry in program.contents]
-        self.loader = Loader(sections, shape=program.shape_word)
+    def __init__(self, program: Program, further: Sequence[Section] = ()):
+        sections = [entry.section for entry in program.contents] + list(further)
+        self._further = further
+        shape = shape_word(program.layout, program.limits, sections)
+        self.loader = Loader(sections, shape=shape)
         initial = {entry.section.name: entry.writes for entry in program.contents}
         self._digest = initial[DIGEST]
         layout = constants_layout(program.model.config, program.limits)
@@ -113,3 +122,9 @@ class CoreLoader:
         written = getattr(loader, f"write_{CONSTANTS}")
         with m.If(written.valid):
             m.d.sync += self.constants.eq(written.data)
+        if self._further:
+            m.d.comb += core.load_checking.eq(loader.checking)
+        for section in self._further:
+            for name, member in section_ports(section).items():
+                here, there = getattr(core, name), getattr(loader, name)
+                m.d.comb += here.eq(there) if member.flow is Out else there.eq(here)

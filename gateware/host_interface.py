@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In
 from model.config import ModelConfig
 
 from .axi_lite import AxiLiteSlave, axi_lite_signature
-from .core import core_signature
+from .core_ports import core_signature
 from .cycle_counter import CycleCounter
 from .fifo import Fifo
 from .hw_config import HwConfig
@@ -53,7 +53,7 @@ class HostInterface(wiring.Component):
     Members
     -------
     axi : In(axi_lite_signature(12))
-    Those of :func:`.core.core_signature`, flipped; ``start`` and ``abort`` are pulses.
+    Those of :func:`.core_ports.core_signature`, flipped; ``start`` and ``abort`` are pulses.
 
     Raises
     ------

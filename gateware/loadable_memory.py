@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Value
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import data
 from amaranth.lib.memory import Memory
 
@@ -34,6 +34,20 @@ def connect_write(m: Module, memory: Memory, words: range, write) -> None:
         port.addr.eq(write.address[: len(port.addr)]),
         port.data.eq(write.data),
     ]
+
+
+def late_read(m: Module, memory: Memory, address: Value, *, writable: bool, name: str) -> Signal:
+    """The word at ``address``, 2 cycles later, from a register behind the block memory's."""
+    if writable:
+        first = registered_read(m, memory, address, f"read_{name}")
+    else:
+        read = memory.read_port()
+        first = read.data
+    word = Signal.like(first, name=name, reset_less=True)
+    m.d.sync += word.eq(first)
+    if not writable:
+        m.d.comb += read.addr.eq(address)
+    return word
 
 
 def loadable_read(

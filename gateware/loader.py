@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import crc, data, enum, stream, wiring
@@ -53,6 +53,17 @@ LOAD_STATUS = data.StructLayout({"loaded": 1, "loading": 1, "refusal": Refusal})
 complete nor refused. ``refusal``: of the last image."""
 
 
+def section_ports(section: Section) -> dict:
+    """Of :class:`Loader`, for that section."""
+    place = {"address": range(section.depth), "part": range(section.parts)}
+    write = {"valid": 1, **place, "data": section.width}
+    ports = {f"write_{section.name}": Out(data.StructLayout(write))}
+    if section.swept:
+        ports[f"read_{section.name}"] = Out(data.StructLayout(place))
+        ports[f"word_{section.name}"] = In(section.width)
+    return ports
+
+
 class Loader(wiring.Component):
     """Takes an image (:mod:`.reload_image`) word by word.
 
@@ -98,12 +109,7 @@ class Loader(wiring.Component):
             "checking": Out(1),
         }
         for section in self._sections:
-            place = {"address": range(section.depth), "part": range(section.parts)}
-            write = {"valid": 1, **place, "data": section.width}
-            members[f"write_{section.name}"] = Out(data.StructLayout(write))
-            if section.swept:
-                members[f"read_{section.name}"] = Out(data.StructLayout(place))
-                members[f"word_{section.name}"] = In(section.width)
+            members |= section_ports(section)
         super().__init__(members)
 
     def elaborate(self, platform):
@@ -116,10 +122,17 @@ class Loader(wiring.Component):
         check = crc.Processor(CHECKSUM)
         # its own start would be one more input of every bit
         m.submodules.crc = ResetInserter(self.begin)(check)
-        taken = self._take_words(m, check, (state == State.SHAPE) | filling)
+        # registers, like the others below: the checksum of all words, and that it is
+        ended, matches = Signal(), delayed(m, check.match_detected, 1, name="matches")
+        taken = self._take_words(m, check, (state == State.SHAPE) | (filling & ~ended))
         self._assemble(m, taken & filling)
         at_end, swept = self._places(m)
+        m.d.sync += ended.eq(self._complete & at_end)
         signature = self._sign(m)
+        # registers: a word is there for 2 cycles, and the sweep's end a cycle after the signature
+        fits = delayed(m, self.words.payload == self._shape, 1, name="fits")
+        differs = delayed(m, signature != self._expected, 1, name="differs")
+        swept = delayed(m, swept, 1, name="swept")
         m.d.comb += [
             self.status.loaded.eq(loaded),
             self.status.loading.eq(state != State.IDLE),
@@ -133,17 +146,17 @@ class Loader(wiring.Component):
         with m.Switch(state):
             with m.Case(State.SHAPE), m.If(taken):
                 m.d.sync += state.eq(State.FILL)
-                with m.If(self.words.payload == self._shape):
+                with m.If(fits):
                     m.d.sync += loaded.eq(0)
                 with m.Else():
                     m.d.sync += refuse(Refusal.SHAPE)
-            with m.Case(State.FILL), m.If(self._complete & at_end):
+            with m.Case(State.FILL), m.If(ended):
                 m.d.sync += state.eq(State.CHECK)
-                with m.If(~check.match_detected):
+                with m.If(~matches):
                     m.d.sync += refuse(Refusal.CHECKSUM)
             with m.Case(State.CHECK), m.If(swept):
                 m.d.sync += [state.eq(State.IDLE), loaded.eq(1)]
-                with m.If(signature != self._expected):
+                with m.If(differs):
                     m.d.sync += [loaded.eq(0), *refuse(Refusal.READBACK)]
         with m.If(self.abort & self.status.loading):
             m.d.sync += refuse(Refusal.ABORTED)
@@ -198,34 +211,41 @@ class Loader(wiring.Component):
         Signature and CRC count as sections behind the others, of one word each.
         """
         sections = self._sections
-        number = Signal(range(len(sections) + 2))
+        at = Signal(len(sections) + 2, init=1)  # a bit each
         address = Signal(range(max(section.depth for section in sections)))
         part = Signal(range(max(section.parts for section in sections)))
-        last_address, last_part, last_unit = Signal(), Signal(), self._last_unit
-        m.d.comb += [last_address.eq(1), last_part.eq(1), last_unit.eq(1)]
-        with m.Switch(number):
-            for i, section in enumerate(sections):
-                with m.Case(i):
-                    m.d.comb += [
-                        last_address.eq(address == section.depth - 1),
-                        last_part.eq(part == section.parts - 1),
-                        last_unit.eq(self._unit == section.units - 1),
-                    ]
+
+        def is_last(counter: Signal, counts: Iterable[int]) -> Value:
+            """Whether it is 1 less than what the present section has of it."""
+            return Cat(
+                here & (counter == count - 1)
+                for here, count in zip(at, (*counts, 1, 1), strict=True)
+            ).any()
+
+        m.d.comb += self._last_unit.eq(is_last(self._unit, (s.units for s in sections)))
+        # registers: between two steps there are 2 cycles or more
+        last_part, last_address = (
+            delayed(m, is_last(counter, counts), 1, name="last")
+            for counter, counts in (
+                (part, [section.parts for section in sections]),
+                (address, [section.depth for section in sections]),
+            )
+        )
         with m.If(self._complete | self._step):
             m.d.sync += part.eq(part + 1)
             with m.If(last_part):
                 m.d.sync += [part.eq(0), address.eq(address + 1)]
                 with m.If(last_address):
-                    m.d.sync += [address.eq(0), number.eq(number + 1)]
-        at_end = number == len(sections) + 1
+                    m.d.sync += [address.eq(0), at.eq(at << 1)]
+        at_end = at[-1]
         first_swept = [section.swept for section in sections].index(True)
         with m.If(self.begin):
-            m.d.sync += [number.eq(0), address.eq(0), part.eq(0), self._unit.eq(0)]
+            m.d.sync += [at.eq(1), address.eq(0), part.eq(0), self._unit.eq(0)]
         with m.If(self._complete & at_end):
-            m.d.sync += [number.eq(first_swept), address.eq(0), part.eq(0)]
+            m.d.sync += [at.eq(1 << first_swept), address.eq(0), part.eq(0)]
         for i, section in enumerate(sections):
             write = getattr(self, f"write_{section.name}")
-            here = number == i
+            here = at[i]
             m.d.comb += [
                 write.valid.eq(self._complete & here),
                 write.address.eq(address),
@@ -237,7 +257,7 @@ class Loader(wiring.Component):
                     read.address.eq(Mux(here, address, 0)),
                     read.part.eq(Mux(here, part, 0)),
                 ]
-        return at_end, number == len(sections)
+        return at_end, at[len(sections)]
 
     def _sign(self, m: Module) -> Signal:
         """The signature of what is read: one step of the sweep every ``READ_CYCLES``."""
@@ -247,7 +267,7 @@ class Loader(wiring.Component):
             m.d.sync += turn.eq(turn + 1)
         with m.Else():
             m.d.sync += turn.eq(0)
-        m.d.comb += self._step.eq(turn == READ_CYCLES - 1)
+        m.d.sync += self._step.eq(turn == READ_CYCLES - 2)
         swept = [section for section in self._sections if section.swept]
         words = [getattr(self, f"word_{section.name}") for section in swept]
         shifted = Mux(signature[0], SIGNATURE_TAPS, 0) ^ (signature >> 1)

@@ -179,6 +179,11 @@ def shape_word(layout: Layout, limits: ReloadLimits, sections: Iterable[Section]
     return int(digest(json.dumps(facts, sort_keys=True))[:8], 16)
 
 
+def image_size(sections: Iterable[Section]) -> int:
+    """Words of an image: shape, sections, signature and CRC."""
+    return 1 + sum(section.size for section in sections) + 2
+
+
 def image_words(loaded: list[Contents], shape: int) -> list[int]:
     """The complete image of a shape and its contents, 32 bits each."""
     words = [shape]

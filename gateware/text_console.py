@@ -12,15 +12,21 @@ from amaranth.lib.wiring import In, Out
 from .console_command import CommandReader
 from .console_control import ConsoleControl
 from .console_generation import Generation
+from .console_image import LABEL, further_sections
 from .console_line import LineEditor
-from .console_messages import ROM_LAYOUT, ConsoleTexts
+from .console_load import ImageReceiver
+from .console_load_control import LoadControl
+from .console_load_messages import LoadMessage, LoadTexts
+from .console_messages import PAGE, ROM_LAYOUT, ConsoleTexts
 from .console_number import NumberUnit
 from .console_printer import Printer
 from .console_settings import ConsoleSettings
 from .console_vocabulary import ConsoleVocabulary, token_texts
-from .core import core_signature
+from .core_ports import core_signature
 from .identification import Identification
+from .loadable_memory import block_attributes, late_read
 from .receive_queue import QUEUED_LAYOUT
+from .uart import DATA_BITS
 
 
 class TextConsole(wiring.Component):
@@ -36,14 +42,21 @@ class TextConsole(wiring.Component):
     vocabulary : sequence of str
     logit_scale : float
         The model's; the multipliers of the temperatures come from it.
+    load : LoadTexts, optional
+        With ``/load``; the core has the sections of :func:`.console_image.console_sections`
+        behind its own.
+    silence : int
+        Cycles without a byte after which no more of an image comes.
 
     Members
     -------
     queued : In(stream of QUEUED_LAYOUT)
+    raw : Out(1), raw_bytes : In(stream of 8 bits), always ready
+        With ``load``: what arrives while ``raw`` belongs to ``raw_bytes``, not into a queue.
     interrupt : In(1)
         A pulse for each Ctrl-C; ``queued`` is empty then.
     sent : Out(stream of 8 bits)
-    Those of :func:`.core.core_signature`, flipped; ``start`` and ``abort`` are pulses.
+    Those of :func:`.core_ports.core_signature`, flipped; ``start`` and ``abort`` are pulses.
 
     Raises
     ------
@@ -58,17 +71,26 @@ class TextConsole(wiring.Component):
         identification: Identification,
         vocabulary: Sequence[str],
         logit_scale: float,
+        load: LoadTexts | None = None,
+        silence: int = 1,
     ):
         self._config = identification.config
-        self._texts = ConsoleTexts(name, identification)
+        self._texts = ConsoleTexts(name, identification, load)
         token_texts(vocabulary)  # refuses what has no place in it
         self._token_texts, self._logit_scale = tuple(vocabulary), logit_scale
+        self._silence = silence
+        vocab_size, raw = self._config.vocab_size, {}
+        core = core_signature(vocab_size)
+        if load is not None:
+            core = core_signature(vocab_size, True, further_sections(vocab_size))
+            raw = {"raw": Out(1), "raw_bytes": In(stream.Signature(DATA_BITS))}
         super().__init__(
             {
                 "queued": In(stream.Signature(QUEUED_LAYOUT)),
                 "interrupt": In(1),
                 "sent": Out(stream.Signature(8)),
-                **core_signature(self._config.vocab_size).flip().members,
+                **raw,
+                **core.flip().members,
             }
         )
 
@@ -78,16 +100,19 @@ class TextConsole(wiring.Component):
         m.submodules.editor = self._editor = editor = LineEditor(self._config)
         value_bits = len(editor.value)
         m.submodules.vocabulary = self._vocabulary = ConsoleVocabulary(
-            self._token_texts, logit_scale=self._logit_scale
+            self._token_texts, logit_scale=self._logit_scale, loadable=self._is_loadable
         )
         m.submodules.number = self._number = NumberUnit()
-        m.submodules.printer = self._printer = Printer(rom_depth=len(entries))
-        m.submodules.reader = self._reader = CommandReader(value_bits=value_bits)
+        label = pages[LoadMessage.LABEL] * PAGE if self._is_loadable else None
+        m.submodules.printer = self._printer = Printer(rom_depth=len(entries), label=label)
+        m.submodules.reader = self._reader = CommandReader(
+            value_bits=value_bits, commands=len(self._texts.commands)
+        )
         m.submodules.generation = self._generation = Generation(self._config, value_bits=value_bits)
         m.submodules.settings = self._settings = ConsoleSettings(
             self._config, length_bits=len(editor.length)
         )
-        self._connect_texts(m, entries)
+        self._connect_texts(m, entries, label)
         self._connect_line(m)
         self._connect_core(m)
         answered = self._connect_sent(m)
@@ -99,6 +124,7 @@ class TextConsole(wiring.Component):
             generation=self._generation,
             number=self._number,
             settings=self._settings,
+            load=self._connect_load(m) if self._is_loadable else None,
         )
         with m.If(answered):
             m.d.sync += control.interrupted.eq(0)
@@ -114,23 +140,51 @@ class TextConsole(wiring.Component):
         control.add_to(m)
         return m
 
-    def _connect_texts(self, m: Module, entries: list[dict]):
+    @property
+    def _is_loadable(self) -> bool:
+        return self._texts.load is not None
+
+    def _connect_load(self, m: Module) -> LoadControl:
+        """The image to the core, and what it has for the console to the memories."""
+        m.submodules.receiver = receiver = ImageReceiver(silence=self._silence)
+        wiring.connect(m, wiring.flipped(self.raw_bytes), receiver.bytes)
+        wiring.connect(m, receiver.words, wiring.flipped(self.load_words))
+        load = LoadControl(
+            editor=self._editor,
+            reader=self._reader,
+            receiver=receiver,
+            status=self.load_status,
+            checking=self.load_checking,
+        )
+        load.connect(m, self, vocabulary=self._vocabulary, printer=self._printer)
+        return load
+
+    def _connect_texts(self, m: Module, entries: list[dict], label: int | None):
         """The memory of texts to the printer, which moves in it, and the reader of commands."""
         m.submodules.texts = memory = Memory(
             shape=ROM_LAYOUT,
             depth=len(entries),
             init=entries,
-            attrs={"ram_style": "block", "rom_style": "block"},
+            attrs=block_attributes(self._is_loadable),
         )
-        read, reader, printer = memory.read_port(), self._reader, self._printer
-        entry = Signal(ROM_LAYOUT, reset_less=True)
-        m.d.sync += entry.eq(read.data)
+        reader, printer = self._reader, self._printer
+        entry = late_read(m, memory, printer.rom_address, writable=self._is_loadable, name="entry")
         m.d.comb += [
-            read.addr.eq(printer.rom_address),
             printer.rewind.eq(reader.rewind_name),
             printer.advance.eq(reader.advance_name),
             reader.name.eq(entry),
             printer.rom_entry.eq(entry),
+        ]
+        if label is not None:
+            self._connect_label(m, memory, entry, label)
+
+    def _connect_label(self, m: Module, memory: Memory, entry, label: int):
+        write, written = memory.write_port(), getattr(self, f"write_{LABEL}")
+        m.d.comb += [
+            write.en.eq(written.valid),
+            write.addr.eq(label | written.address),
+            write.data.byte.eq(written.data),
+            getattr(self, f"word_{LABEL}").eq(entry.byte),
         ]
 
     def _connect_line(self, m: Module):

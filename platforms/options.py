@@ -35,15 +35,11 @@ def refuse_unheeded(target: Board, arguments: argparse.Namespace) -> None:
     """
     given = set(given_options(arguments))
     simulated = target.budget is None
-    needing = {"firmware"}
-    if not simulated and "export" not in given:
-        needing.add("reload")  # a model comes over the registers
-    for option in sorted(needing & given):
-        if target.processor is None:
-            having = ", ".join(name for name, board in boards().items() if board.processor)
-            raise UserError(
-                f"--{option} is for a board with a processor ({having}), not for {target.name}"
-            )
+    if "firmware" in given and target.processor is None:
+        having = ", ".join(name for name, board in boards().items() if board.processor)
+        raise UserError(
+            f"--firmware is for a board with a processor ({having}), not for {target.name}"
+        )
     for option in _FOR_A_BOARD if simulated else _FOR_THE_SIMULATION:
         if option in given:
             wanted = "a board" if simulated else "sim"

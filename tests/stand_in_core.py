@@ -3,7 +3,7 @@
 from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib import wiring
 
-from gateware.core import core_signature
+from gateware.core_ports import core_signature
 from gateware.hw_config import HwConfig
 from gateware.program import PROMPT_OVERHEAD
 from model.config import ModelConfig

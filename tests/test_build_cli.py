@@ -143,10 +143,6 @@ def build(tmp_path, *arguments):
             for board in ("sim", "ulx3s", "arty-a7-35")
         ),
         (
-            ["ulx3s", "--reload"],
-            "--reload is for a board with a processor (zybo, zybo-z7-20, cora-z7), not for ulx3s",
-        ),
-        (
             ["zybo", "--firmware", "--program"],
             "--program is for a board's build, not for --firmware; leave one of them out",
         ),
