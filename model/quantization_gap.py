@@ -14,6 +14,7 @@ from pathlib import Path
 from . import activation_gap, artifact, cli, train
 from .cache import digest
 from .corpus import load_corpus
+from .directories import made_directory
 from .errors import UserError
 
 SOURCE = "shakespeare-115k"
@@ -93,6 +94,17 @@ def document(facts: dict[str, dict], steps: int, float_loss: float, command: str
     return text + "```\n"
 
 
+def _trained(name: str, steps: int, directory: Path, corpus: list[str]) -> dict | int:
+    """What a row's artifact says, trained unless it is there; the exit status of an interrupt."""
+    out = directory / f"{name}.safetensors"
+    if not out.exists():
+        places = [*corpus, "--runs", str(directory), "--out", str(out)]
+        status = train.main([*command_of(name, steps), *places])
+        if status is not None:
+            return status
+    return artifact.load(out).info
+
+
 def main(argv: list[str] | None = None) -> int | None:
     """Entry point; raises UserError. The exit status is that of an interrupt after Ctrl-C."""
     every = [*ROWS, *activation_gap.ROWS]
@@ -119,24 +131,18 @@ def main(argv: list[str] | None = None) -> int | None:
     given = (source, artifact.open_model(LARGER), load_corpus(args.corpus))
     directory = args.runs / f"{args.steps}-{digest(*(one.sha256 for one in given))[:8]}"
     names = [name for name in every if name in (args.only or every)]
-    artifacts = {name: directory / f"{name}.safetensors" for name in names if name in ROWS}
-    train.make_directory(directory)
     corpus = ["--corpus", args.corpus] if args.corpus else []
-    facts = {}
-    for name, out in artifacts.items():
-        if not out.exists():
-            print(f"{name}: {ROWS[name][0]}", file=sys.stderr)
-            places = [*corpus, "--runs", str(directory), "--out", str(out)]
-            status = train.main([*command_of(name, args.steps), *places])
-            if status is not None:
-                return status
-        facts[name] = artifact.load(out).info
-    simulated = {}
-    for name in names[len(facts) :]:
-        print(f"{name}: {activation_gap.ROWS[name][0]}", file=sys.stderr)
-        simulated[name] = activation_gap.measure(name, args.steps, directory, corpus)
-        if isinstance(simulated[name], int):
-            return simulated[name]
+    facts, simulated = {}, {}
+    with made_directory(directory):
+        for name in names:
+            print(f"{name}: {(ROWS | activation_gap.ROWS)[name][0]}", file=sys.stderr)
+            if name in ROWS:
+                facts[name] = found = _trained(name, args.steps, directory, corpus)
+            else:
+                found = activation_gap.measure(name, args.steps, directory, corpus)
+                simulated[name] = found
+            if isinstance(found, int):
+                return found
     command = f"python -m model.quantization_gap --steps {args.steps}"
     if args.only:
         command += f" --only {' '.join(args.only)}"

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import os
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -15,6 +12,7 @@ from gateware.identification import Identification
 from gateware.program import Program
 from model.artifact import Artifact, open_model, shipped_models
 from model.cache import write_atomically
+from model.directories import made_directory
 from model.errors import UserError
 from model.reference import check_request
 from model.sampling import SamplingSettings
@@ -56,27 +54,8 @@ def build(arguments) -> None:
     artifact = open_model(DEFAULT_MODEL if arguments.model is None else arguments.model)
     program = Program(artifact.model, _sizes(artifact, target, arguments))
     directory = Path("build") / target.label
-    with _made(directory):
+    with made_directory(directory):
         _build_in(directory, artifact, program, target, clock, arguments, output)
-
-
-@contextlib.contextmanager
-def _made(directory: Path) -> Iterator[None]:
-    """With a directory; gone again after an error or an interruption if nothing is in it."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"cannot make the directory {directory}: {error.strerror}; go where you may write"
-        ) from None
-    if not os.access(directory, os.W_OK):
-        raise UserError(f"cannot write to the directory {directory}; go where you may write")
-    try:
-        yield
-    except BaseException:
-        with contextlib.suppress(OSError):
-            directory.rmdir()
-        raise
 
 
 def _build_in(

@@ -174,13 +174,15 @@ def test_bad_input_is_one_line(tmp_path, arguments, message):
     result = build(tmp_path, *arguments)
     assert result.stderr == f"error: {message}\n"
     assert result.returncode == 2
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_in_the_place_of_the_build_directory(tmp_path):
     (tmp_path / "build").write_text("")
     result = build(tmp_path, "sim", "--model", TINY, *SIZES)
     assert result.stderr == (
-        "error: cannot make the directory build/sim: Not a directory; go where you may write\n"
+        "error: cannot make the directory build/sim: Not a directory; choose a place where you may "
+        "write\n"
     )
     assert result.returncode == 2
 
