@@ -25,8 +25,8 @@ from .export_ip import export_board_ip
 from .firmware_build import build_firmware
 from .listing import print_boards
 from .options import refuse_beside_list, refuse_unheeded
+from .progress import UNWRAPPED, output_console
 from .progress import console as status
-from .progress import output_console
 from .simulation import CoreSimulator
 from .sizing import choose_sizes
 from .text_options import TextOptions, text_options
@@ -39,11 +39,11 @@ DEFAULT_CYCLES = "0:2000"
 
 def build(arguments) -> None:
     """Everything ``build.py`` does; ``arguments`` as its parser gives them."""
-    output = output_console()
     if arguments.list:
         refuse_beside_list(arguments)
-        print_boards(boards(), shipped_models(), output)
+        print_boards(boards(), shipped_models(), output_console(UNWRAPPED))
         return
+    output = output_console()
     if arguments.board is None:
         raise UserError(f"name a board: {', '.join(boards())}; --help shows examples")
     target = board(arguments.board, arguments.variant)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from platforms.board import boards
+
 from .test_board import NAMES
 
 ROOT = Path(__file__).parent.parent
@@ -202,6 +204,9 @@ def test_list_names_boards_and_models(tmp_path):
     shown = ("shakespeare-115k", "xc7z010", "60 × 36 Kb", "28 MULT18X18D", "uart")
     for text in (*NAMES, *shown, "8 × 64, 64 lanes, 2bit"):
         assert text in result.stdout
+    for target in boards().values():
+        for device in {target.device, *(other.device for other in target.variants.values())}:
+            assert device is None or f" {device} " in result.stdout
     assert "✗ vivado" in result.stdout or "✓ vivado" in result.stdout
 
 
