@@ -21,8 +21,12 @@ SOURCE = "shakespeare-115k"
 """Its float twin is where all rows but one start."""
 LARGER = "shakespeare-zybo"
 """Its float twin teaches and writes."""
+BASE = {"--steps": "{steps}", "--lr": "6e-3", "--average": "0", "--fixed-steps": "0"}
+"""Options of all rows that do not have others; the preset's may be better ones."""
+FIXED_SHARE = 5
+"""One of so many steps leaves the weights' integers as they are, in rows that have such steps."""
 ROWS: dict[str, tuple[str, list[str]]] = {
-    "base": ("ternary, as `model.train` does it", []),
+    "base": ("ternary, one step per row, all steps and units trained", []),
     "step-per-matrix": ("one weight step per matrix", ["--step-per-matrix"]),
     "fixed-scales": ("steps and units not trained", ["--fixed-scales"]),
     "no-clipping": ("no activation clipped at the start", ["--activation-quantile", "1"]),
@@ -48,6 +52,15 @@ ROWS: dict[str, tuple[str, list[str]]] = {
         ["--writer", LARGER],
     ),
     "returning": ("weights beyond the limits have a gradient", ["--weights-return"]),
+    "averaged": ("the mean of the last steps' parameters", ["--average", "0.97"]),
+    "integers-fixed": (
+        "the last fifth of the steps leaves the weights' integers as they are",
+        ["--steps", "{most}", "--fixed-steps", "{rest}"],
+    ),
+    "together": (
+        "twice the learning rate, averaged, and the last fifth of the steps like that",
+        ["--lr", "1.2e-2", "--average", "0.97", "--steps", "{most}", "--fixed-steps", "{rest}"],
+    ),
     "two-bits": (
         "weights of 2 bits, -2 to 1, in two ternary digits",
         ["--digits", "2", "--weight-bits", "2"],
@@ -74,10 +87,12 @@ integers lose against that, in nats per character of the whole validation text.
 
 def command_of(name: str, steps: int) -> list[str]:
     """Options of ``python -m model.train`` for a row, but corpus and output."""
-    options = [option.format(longer=3 * steps) for option in ROWS[name][1]]
-    start = [] if "--float-steps" in options else ["--init", SOURCE]
-    count = [] if "--steps" in options else ["--steps", str(steps)]
-    return ["--preset", SOURCE, *start, *count, *options]
+    rest = steps // FIXED_SHARE
+    numbers = {"steps": steps, "longer": 3 * steps, "most": steps - rest, "rest": rest}
+    own = ROWS[name][1]
+    start = [] if "--float-steps" in own else ["--init", SOURCE]
+    base = [part for flag, value in BASE.items() if flag not in own for part in (flag, value)]
+    return ["--preset", SOURCE, *start, *(part.format(**numbers) for part in (*base, *own))]
 
 
 def document(facts: dict[str, dict], steps: int, float_loss: float, command: str) -> str:
