@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -67,18 +68,34 @@ def save(
     Raises UserError if the file cannot be written.
     """
     tensors = _pack_tensors(model)
-    for name, array in (float_weights or {}).items():
-        tensors[FLOAT_PREFIX + name] = np.asarray(array, np.float32, order="C")
+    floats = {n: np.asarray(a, np.float32, order="C") for n, a in (float_weights or {}).items()}
+    tensors |= {FLOAT_PREFIX + name: array for name, array in floats.items()}
     facts = {
         "spec_version": arith.SPEC_VERSION,
         "config": model.config.to_dict(),
         "scalars": model.scalars(),
         "info": info or {},
         "digest": model.digest,
+        "float_digest": weights_digest(floats),
     }
     # One entry only: safetensors writes several in random order.
     metadata = {FORMAT: json.dumps(facts, sort_keys=True)}
     write_whole(Path(path), safetensors.numpy.save(tensors, metadata))
+
+
+def resave(path: str | os.PathLike) -> None:
+    """Write an artifact again as :func:`save` does now: an older one gets its ``float_digest``."""
+    loaded = load(path)
+    save(path, loaded.model, loaded.float_weights, loaded.info)
+
+
+def weights_digest(weights: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 (hex) over names, shapes and values."""
+    hasher = hashlib.sha256()
+    for name, array in sorted(weights.items()):
+        hasher.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        hasher.update(np.ascontiguousarray(array).tobytes())
+    return hasher.hexdigest()
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -130,17 +147,23 @@ def load(path: str | os.PathLike) -> Artifact:
         raise UserError(f"{path} is damaged: {error} is missing from its metadata") from None
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-    if model.digest != digest:
-        raise UserError(
-            f"{path} is damaged: its digest is {model.digest[:16]}…, but it says {digest[:16]}…"
-        )
     float_weights = {
         name.removeprefix(FLOAT_PREFIX): array
         for name, array in tensors.items()
         if name.startswith(FLOAT_PREFIX)
     }
+    _check_digest(path, "digest", model.digest, digest)
+    if "float_digest" in facts:  # older artifacts do not say what their float weights are
+        _check_digest(path, "float digest", weights_digest(float_weights), facts["float_digest"])
     sha256 = hashlib.sha256(content).hexdigest()
     return Artifact(path.name.removesuffix(SUFFIX), model, float_weights, info, sha256)
+
+
+def _check_digest(path: Path, kind: str, found: str, said: str) -> None:
+    if found != said:
+        raise UserError(
+            f"{path} is damaged: its {kind} is {found[:16]}…, but it says {str(said)[:16]}…"
+        )
 
 
 def shipped_models() -> list[str]:

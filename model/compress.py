@@ -16,9 +16,10 @@ from pathlib import Path
 
 from . import cli
 from .compression_result import GATES, Result
-from .corpus import load_corpus
+from .corpus import Corpus, load_corpus
+from .directories import made_directory
 from .errors import UserError
-from .train import make_directory, parse_digits, require_directory_of, require_packages, resumable
+from .train import parse_digits, require_directory_of, require_packages, resumable
 
 METHODS = {
     "ptq": "INT8 after training: weights per tensor or per row, static activations",
@@ -147,7 +148,6 @@ def run(argv: list[str]) -> Result:
     import torch
 
     from .compression import Session, Tuning
-    from .compression_methods import source_bytes
     from .float_file import open_float
     from .training import reuse_freed_memory
 
@@ -168,19 +168,26 @@ def run(argv: list[str]) -> Result:
     tuning = Tuning(**{"steps": 0, **given})
     source = open_float(args.model)
     calibration = load_corpus(args.calibration) if args.calibration else None
-    for directory in (args.runs, args.results):
-        make_directory(directory)
     session = Session(
         source, load_corpus(args.corpus), args.runs, tuning, calibration, args.windows
     )
     others = [load_corpus(path) for path in args.also]
-    settings = _settings(args)
+    with made_directory(args.runs), made_directory(args.results):
+        return _run(session, others, args, command_line(argv))
+
+
+def _run(session, others: list[Corpus], args: argparse.Namespace, command: str) -> Result:
+    import torch
+
+    from .compression_methods import source_bytes
+
+    source, settings = session.source, _settings(args)
     made = _compress(session, args, settings)
     result = Result(
         name=args.name or f"{source.name}-{args.method}",
         method=args.method,
         settings=settings,
-        command=command_line(argv),
+        command=command,
         source={"name": source.name, "sha256": source.sha256},
         losses=session.losses(made.model, others),
         n_bytes=made.n_bytes,

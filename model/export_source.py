@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import safetensors
 
-from .artifact import FLOAT_FORMAT, FORMAT, Artifact, open_model
+from .artifact import FLOAT_FORMAT, FORMAT, Artifact, open_model, weights_digest
 from .errors import UserError
 from .float_model import FloatModel as NumpyFloatModel
 from .integer_model import IntegerModel
@@ -91,17 +90,8 @@ def float_twin(artifact: Artifact) -> nn.Module:
     return FloatModel.from_weights(config, weights).eval()
 
 
-def weights_digest(weights: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 (hex) over names, shapes and values."""
-    hasher = hashlib.sha256()
-    for name, array in sorted(weights.items()):
-        hasher.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        hasher.update(np.ascontiguousarray(array).tobytes())
-    return hasher.hexdigest()
-
-
 def float_digest(model: nn.Module) -> str:
-    """:func:`weights_digest` of a torch model."""
+    """:func:`.artifact.weights_digest` of a torch model."""
     return weights_digest({name: p.detach().numpy() for name, p in model.named_parameters()})
 
 

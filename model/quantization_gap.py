@@ -14,14 +14,19 @@ from pathlib import Path
 from . import activation_gap, artifact, cli, train
 from .cache import digest
 from .corpus import load_corpus
+from .directories import made_directory
 from .errors import UserError
 
 SOURCE = "shakespeare-115k"
 """Its float twin is where all rows but one start."""
 LARGER = "shakespeare-zybo"
 """Its float twin teaches and writes."""
+BASE = {"--steps": "{steps}", "--lr": "6e-3", "--average": "0", "--fixed-steps": "0"}
+"""Options of all rows that do not have others; the preset's may be better ones."""
+FIXED_SHARE = 5
+"""One of so many steps leaves the weights' integers as they are, in rows that have such steps."""
 ROWS: dict[str, tuple[str, list[str]]] = {
-    "base": ("ternary, as `model.train` does it", []),
+    "base": ("ternary, one step per row, all steps and units trained", []),
     "step-per-matrix": ("one weight step per matrix", ["--step-per-matrix"]),
     "fixed-scales": ("steps and units not trained", ["--fixed-scales"]),
     "no-clipping": ("no activation clipped at the start", ["--activation-quantile", "1"]),
@@ -46,19 +51,16 @@ ROWS: dict[str, tuple[str, list[str]]] = {
         f"half of each batch is text that `{LARGER}` writes",
         ["--writer", LARGER],
     ),
-    "averaged": ("the mean of the last parameters", ["--average", "0.97"]),
-    "fixed": (
-        "that, and a quarter of the steps more with the weights' integers fixed",
-        ["--average", "0.97", "--fixed-steps", "{quarter}"],
-    ),
-    "all": (
-        "that at twice the learning rate, with `returning`",
-        [
-            *("--average", "0.97", "--fixed-steps", "{quarter}"),
-            *("--lr", "1.2e-2", "--weights-return"),
-        ],
-    ),
     "returning": ("weights beyond the limits have a gradient", ["--weights-return"]),
+    "averaged": ("the mean of the last steps' parameters", ["--average", "0.97"]),
+    "integers-fixed": (
+        "the last fifth of the steps leaves the weights' integers as they are",
+        ["--steps", "{most}", "--fixed-steps", "{rest}"],
+    ),
+    "together": (
+        "twice the learning rate, averaged, and the last fifth of the steps like that",
+        ["--lr", "1.2e-2", "--average", "0.97", "--steps", "{most}", "--fixed-steps", "{rest}"],
+    ),
     "two-bits": (
         "weights of 2 bits, -2 to 1, in two ternary digits",
         ["--digits", "2", "--weight-bits", "2"],
@@ -85,12 +87,12 @@ integers lose against that, in nats per character of the whole validation text.
 
 def command_of(name: str, steps: int) -> list[str]:
     """Options of ``python -m model.train`` for a row, but corpus and output."""
-    options = [
-        option.format(longer=3 * steps, quarter=max(1, steps // 4)) for option in ROWS[name][1]
-    ]
-    start = [] if "--float-steps" in options else ["--init", SOURCE]
-    count = [] if "--steps" in options else ["--steps", str(steps)]
-    return ["--preset", SOURCE, *start, *count, *options]
+    rest = steps // FIXED_SHARE
+    numbers = {"steps": steps, "longer": 3 * steps, "most": steps - rest, "rest": rest}
+    own = ROWS[name][1]
+    start = [] if "--float-steps" in own else ["--init", SOURCE]
+    base = [part for flag, value in BASE.items() if flag not in own for part in (flag, value)]
+    return ["--preset", SOURCE, *start, *(part.format(**numbers) for part in (*base, *own))]
 
 
 def document(facts: dict[str, dict], steps: int, float_loss: float, command: str) -> str:
@@ -105,6 +107,17 @@ def document(facts: dict[str, dict], steps: int, float_loss: float, command: str
     for name in order:
         text += f"python -m model.train {shlex.join(command_of(name, steps))}  # {name}\n"
     return text + "```\n"
+
+
+def _trained(name: str, steps: int, directory: Path, corpus: list[str]) -> dict | int:
+    """What a row's artifact says, trained unless it is there; the exit status of an interrupt."""
+    out = directory / f"{name}.safetensors"
+    if not out.exists():
+        places = [*corpus, "--runs", str(directory), "--out", str(out)]
+        status = train.main([*command_of(name, steps), *places])
+        if status is not None:
+            return status
+    return artifact.load(out).info
 
 
 def main(argv: list[str] | None = None) -> int | None:
@@ -133,24 +146,18 @@ def main(argv: list[str] | None = None) -> int | None:
     given = (source, artifact.open_model(LARGER), load_corpus(args.corpus))
     directory = args.runs / f"{args.steps}-{digest(*(one.sha256 for one in given))[:8]}"
     names = [name for name in every if name in (args.only or every)]
-    artifacts = {name: directory / f"{name}.safetensors" for name in names if name in ROWS}
-    train.make_directory(directory)
     corpus = ["--corpus", args.corpus] if args.corpus else []
-    facts = {}
-    for name, out in artifacts.items():
-        if not out.exists():
-            print(f"{name}: {ROWS[name][0]}", file=sys.stderr)
-            places = [*corpus, "--runs", str(directory), "--out", str(out)]
-            status = train.main([*command_of(name, args.steps), *places])
-            if status is not None:
-                return status
-        facts[name] = artifact.load(out).info
-    simulated = {}
-    for name in names[len(facts) :]:
-        print(f"{name}: {activation_gap.ROWS[name][0]}", file=sys.stderr)
-        simulated[name] = activation_gap.measure(name, args.steps, directory, corpus)
-        if isinstance(simulated[name], int):
-            return simulated[name]
+    facts, simulated = {}, {}
+    with made_directory(directory):
+        for name in names:
+            print(f"{name}: {(ROWS | activation_gap.ROWS)[name][0]}", file=sys.stderr)
+            if name in ROWS:
+                facts[name] = found = _trained(name, args.steps, directory, corpus)
+            else:
+                found = activation_gap.measure(name, args.steps, directory, corpus)
+                simulated[name] = found
+            if isinstance(found, int):
+                return found
     command = f"python -m model.quantization_gap --steps {args.steps}"
     if args.only:
         command += f" --only {' '.join(args.only)}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -12,7 +14,12 @@ from .float_model import NORM_EPS
 
 EMBEDDING_STD = 0.05
 """Standard deviation of freshly initialized embeddings (the head is tied: small first logits)."""
-FUNCTIONS = {"relu": F.relu, "squared_relu": lambda x: F.relu(x).square()}
+FUNCTIONS = {
+    "relu": F.relu,
+    "squared_relu": lambda x: F.relu(x).square(),
+    "gelu": F.gelu,
+    "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
+}
 """Activations of the feed-forward. The gateware has the first."""
 
 
@@ -28,16 +35,23 @@ class RMSNorm(nn.Module):
 
 
 class Layer(nn.Module):
-    """Pre-norm attention and feed-forward; modules are named like the integer model's."""
+    """Pre-norm attention and feed-forward; modules are named like the integer model's.
 
-    def __init__(self, config: ModelConfig, activation: str):
+    Parameters
+    ----------
+    sizes : ModelConfig or FloatShape
+    activation : str, key of FUNCTIONS
+    norm : function without arguments that makes a norm
+    bias : bool: whether the matrices have one
+    """
+
+    def __init__(self, sizes, activation: str, norm: Callable[[], nn.Module], bias: bool):
         super().__init__()
-        self.n_heads, self.activation = config.n_heads, activation
-        self.attn_norm = RMSNorm(config.d_model)
-        self.ffn_norm = RMSNorm(config.d_model)
+        self.n_heads, self.activation = sizes.n_heads, activation
+        self.attn_norm, self.ffn_norm = norm(), norm()
         for kind in MATRICES:
-            out_features, in_features = config.matrix_shape(f"layers.0.{kind}")
-            setattr(self, kind, nn.Linear(in_features, out_features, bias=False))
+            out_features, in_features = sizes.matrix_shape(f"layers.0.{kind}")
+            setattr(self, kind, nn.Linear(in_features, out_features, bias))
 
     def forward(self, residual: Tensor) -> Tensor:
         hidden = self.attn_norm(residual)
@@ -51,7 +65,22 @@ class Layer(nn.Module):
         return residual + self.down_proj(hidden)
 
 
-class FloatModel(nn.Module):
+class Decoder(nn.Module):
+    """What decoder-only transformers with a tied head and learned positions have in common.
+
+    A class of its own makes ``token_embedding`` [vocab_size, d_model], ``position_embedding``
+    [ctx_len, d_model], ``layers`` and ``final_norm``.
+    """
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Logits in nats [batch, positions, vocab_size] of int64 ``tokens`` [batch, positions]."""
+        residual = self.token_embedding[tokens] + self.position_embedding[: tokens.shape[1]]
+        for layer in self.layers:
+            residual = layer(residual)
+        return self.final_norm(residual) @ self.token_embedding.T
+
+
+class FloatModel(Decoder):
     """Decoder-only transformer: learned positions, pre-RMSNorm, ReLU, tied head, no biases.
 
     Parameters
@@ -69,7 +98,10 @@ class FloatModel(nn.Module):
         self.config = config
         self.token_embedding = nn.Parameter(torch.empty(config.vocab_size, config.d_model))
         self.position_embedding = nn.Parameter(torch.empty(config.ctx_len, config.d_model))
-        self.layers = nn.ModuleList(Layer(config, self.activation) for _ in range(config.n_layers))
+        self.layers = nn.ModuleList(
+            Layer(config, self.activation, lambda: RMSNorm(config.d_model), bias=False)
+            for _ in range(config.n_layers)
+        )
         self.final_norm = RMSNorm(config.d_model)
         self._initialize(generator)
 
@@ -83,13 +115,6 @@ class FloatModel(nn.Module):
                 if "o_proj" in name or "down_proj" in name:
                     std *= (2 * self.config.n_layers) ** -0.5
                 parameter.normal_(std=std, generator=generator)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Logits in nats [batch, positions, vocab_size] of int64 ``tokens`` [batch, positions]."""
-        residual = self.token_embedding[tokens] + self.position_embedding[: tokens.shape[1]]
-        for layer in self.layers:
-            residual = layer(residual)
-        return self.final_norm(residual) @ self.token_embedding.T
 
     def weights(self) -> dict[str, np.ndarray]:
         """Copies of all float32 parameters, named as in :mod:`model.float_model`."""

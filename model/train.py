@@ -17,6 +17,7 @@ from pathlib import Path
 from . import cli
 from .config import PRESETS, ModelConfig
 from .corpus import load_corpus
+from .directories import made_directory
 from .errors import UserError
 from .optional import require
 
@@ -112,14 +113,6 @@ def require_directory_of(out: Path):
         raise UserError(f"directory {out.parent} of --out does not exist; create it first")
 
 
-def make_directory(path: Path):
-    """Make it and its parents unless it is there; UserError if that fails."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot write to directory {path}: {error.strerror}") from None
-
-
 def require_packages():
     """Raise UserError naming the first package of the train extra that is not installed."""
     require(REQUIRED_PACKAGES, "train")
@@ -160,9 +153,9 @@ def main(argv: list[str] | None = None) -> int | None:
     given = {name: getattr(args, name) for name in names}
     recipe = preset_recipe(args.preset, config, choices=choices, **given)
     require_directory_of(args.out)
-    make_directory(args.runs)
     corpus = load_corpus(args.corpus)
-    return resumable(lambda: train(recipe, corpus, args.out, args.runs, threads=args.threads))
+    with made_directory(args.runs):
+        return resumable(lambda: train(recipe, corpus, args.out, args.runs, threads=args.threads))
 
 
 if __name__ == "__main__":

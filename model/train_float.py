@@ -14,7 +14,8 @@ from pathlib import Path
 
 from . import cli
 from .corpus import load_corpus
-from .train import make_directory, require_directory_of, require_packages, resumable
+from .directories import made_directory
+from .train import require_directory_of, require_packages, resumable
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -66,8 +67,8 @@ def main(argv: list[str] | None = None) -> int | None:
     require_packages()
     args = _parser().parse_args(argv)
     require_directory_of(args.out)
-    make_directory(args.runs)
-    return resumable(lambda: _train(args))
+    with made_directory(args.runs):
+        return resumable(lambda: _train(args))
 
 
 if __name__ == "__main__":

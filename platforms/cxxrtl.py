@@ -107,7 +107,7 @@ def compile_component(
     name = f"simulation-{digest(key or elaborate(), *settings)[:32]}.so"
 
     def make(work: Path, target: Path) -> None:
-        with working("compiling the simulation"):
+        with working("compiling the simulation (a minute, the first time only)"):
             _compile(work, target, elaborate(), ports, compiler, waveform)
 
     return CompiledDesign(cached_file(name, make), ports)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import os
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -15,6 +12,7 @@ from gateware.identification import Identification
 from gateware.program import Program
 from model.artifact import Artifact, open_model, shipped_models
 from model.cache import write_atomically
+from model.directories import made_directory
 from model.errors import UserError
 from model.reference import check_request
 from model.sampling import SamplingSettings
@@ -27,8 +25,8 @@ from .export_ip import export_board_ip
 from .firmware_build import build_firmware
 from .listing import print_boards
 from .options import refuse_beside_list, refuse_unheeded
+from .progress import UNWRAPPED, output_console
 from .progress import console as status
-from .progress import output_console
 from .simulation import CoreSimulator
 from .sizing import choose_sizes
 from .text_options import TextOptions, text_options
@@ -41,11 +39,11 @@ DEFAULT_CYCLES = "0:2000"
 
 def build(arguments) -> None:
     """Everything ``build.py`` does; ``arguments`` as its parser gives them."""
-    output = output_console()
     if arguments.list:
         refuse_beside_list(arguments)
-        print_boards(boards(), shipped_models(), output)
+        print_boards(boards(), shipped_models(), output_console(UNWRAPPED))
         return
+    output = output_console()
     if arguments.board is None:
         raise UserError(f"name a board: {', '.join(boards())}; --help shows examples")
     target = board(arguments.board, arguments.variant)
@@ -56,27 +54,8 @@ def build(arguments) -> None:
     artifact = open_model(DEFAULT_MODEL if arguments.model is None else arguments.model)
     program = Program(artifact.model, _sizes(artifact, target, arguments))
     directory = Path("build") / target.label
-    with _made(directory):
+    with made_directory(directory):
         _build_in(directory, artifact, program, target, clock, arguments, output)
-
-
-@contextlib.contextmanager
-def _made(directory: Path) -> Iterator[None]:
-    """With a directory; gone again after an error or an interruption if nothing is in it."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"cannot make the directory {directory}: {error.strerror}; go where you may write"
-        ) from None
-    if not os.access(directory, os.W_OK):
-        raise UserError(f"cannot write to the directory {directory}; go where you may write")
-    try:
-        yield
-    except BaseException:
-        with contextlib.suppress(OSError):
-            directory.rmdir()
-        raise
 
 
 def _build_in(

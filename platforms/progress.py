@@ -13,6 +13,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 PLAIN_WIDTH = 110
 """Columns of tables that go to a file or a pipe."""
+UNWRAPPED = 1000
+"""The same of tables whose names must stay whole."""
 PLAIN_INTERVAL = 30.0
 """Seconds between two looks at what there is to say where there is no terminal."""
 PLAIN_REPEAT = 120.0
@@ -23,17 +25,21 @@ console = Console(stderr=True, soft_wrap=True)
 _active: list[Progress] = []
 
 
-def output_console() -> Console:
-    """Console of standard output: results, where ``console`` has progress and notes."""
-    return Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+def output_console(plain_width: int = PLAIN_WIDTH) -> Console:
+    """Console of standard output: results, where ``console`` has progress and notes.
+
+    ``plain_width`` is that of its tables where there is no terminal.
+    """
+    return Console(width=None if sys.stdout.isatty() else plain_width)
 
 
 @contextlib.contextmanager
 def working(what: str) -> Iterator[Callable[[str], None]]:
     """Show a spinner with elapsed time beside ``what``; nests, and works from several threads.
 
-    Without a terminal, what takes longer than ``PLAIN_INTERVAL`` is said in a line, again when it
-    changes, and after every ``PLAIN_REPEAT``. The result shows another text from then on.
+    Without a terminal, what takes longer than ``PLAIN_INTERVAL`` is said in one line for all that
+    run, again when that changes, and after every ``PLAIN_REPEAT``. The result shows another text
+    from then on.
     """
     if not _active:
         columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
@@ -74,16 +80,17 @@ def _shown(progress: Progress, what: str):
 
 @contextlib.contextmanager
 def _lines(progress: Progress) -> Iterator[None]:
-    """Print what runs whenever that has changed, and now and then, at intervals."""
-    done, begun, said = threading.Event(), time.monotonic(), {}
+    """Print what runs, all in one line, whenever that has changed, and now and then."""
+    done, begun = threading.Event(), time.monotonic()
 
     def say():
+        said, said_at = "", 0.0
         while not done.wait(PLAIN_INTERVAL):
             elapsed = time.monotonic() - begun
-            for text in [task.description for task in progress.tasks]:
-                if elapsed - said.get(text, -PLAIN_REPEAT) >= PLAIN_REPEAT:
-                    said[text] = elapsed
-                    console.print(f"{elapsed:.0f} s: {text} ...", markup=False, highlight=False)
+            text = "; ".join(dict.fromkeys(task.description for task in progress.tasks))
+            if text != said or elapsed - said_at >= PLAIN_REPEAT:
+                said, said_at = text, elapsed
+                console.print(f"{elapsed:.0f} s: {text} ...", markup=False, highlight=False)
 
     thread = threading.Thread(target=say, daemon=True)
     thread.start()

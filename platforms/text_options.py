@@ -11,6 +11,8 @@ import dataclasses
 TEXT_OPTIONS = ("prompt", "tokens", "temperature", "top_k", "seed", "refeed")
 DEFAULT_TOKENS = 100
 DEFAULT_TEMPERATURE = "0.8"
+CONSOLE_MAX_TEMPERATURE = "2.55"
+"""The console looks its multipliers up in a table, one per hundredth; here they are computed."""
 DEFAULT_TOP_K = 20
 DEFAULT_SEED = 1
 
@@ -36,7 +38,11 @@ def add_text_options(parser, prompt: str = "text to continue") -> None:
     parser.add_argument(
         "--tokens", type=int, help=f"tokens to generate (default: {DEFAULT_TOKENS})"
     )
-    parser.add_argument("--temperature", help=f"0: greedy (default: {DEFAULT_TEMPERATURE})")
+    parser.add_argument(
+        "--temperature",
+        help=f"any number, 0: greedy (default: {DEFAULT_TEMPERATURE}); the text console of a "
+        f"board has hundredths to {CONSOLE_MAX_TEMPERATURE} only",
+    )
     parser.add_argument(
         "--top-k", type=int, help=f"0: off (default: {DEFAULT_TOP_K}, or the vocabulary)"
     )

@@ -20,24 +20,26 @@ SETTINGS = {
 }
 
 
-def gpt2_tensors() -> dict[str, torch.Tensor]:
-    """Random weights by Hugging Face's names."""
+def gpt2_tensors(std: float = 0.3, **settings) -> dict[str, torch.Tensor]:
+    """Random weights by Hugging Face's names, of SETTINGS with changes."""
+    sizes = {**SETTINGS, **settings}
     generator = torch.Generator().manual_seed(0)
-    shapes = {"wte.weight": (31, 24), "wpe.weight": (20, 24), "ln_f.weight": (24,)}
-    shapes["ln_f.bias"] = (24,)
-    for i in range(2):
+    d, inner = sizes["n_embd"], sizes["n_inner"]
+    shapes = {"wte.weight": (sizes["vocab_size"], d), "wpe.weight": (sizes["n_positions"], d)}
+    shapes |= {"ln_f.weight": (d,), "ln_f.bias": (d,)}
+    for i in range(sizes["n_layer"]):
         for name, shape in {
-            "ln_1": (24,),
-            "ln_2": (24,),
-            "attn.c_attn": (24, 72),
-            "attn.c_proj": (24, 24),
-            "mlp.c_fc": (24, 40),
-            "mlp.c_proj": (40, 24),
+            "ln_1": (d,),
+            "ln_2": (d,),
+            "attn.c_attn": (d, 3 * d),
+            "attn.c_proj": (d, d),
+            "mlp.c_fc": (d, inner),
+            "mlp.c_proj": (inner, d),
         }.items():
             shapes[f"h.{i}.{name}.weight"] = shape
             shapes[f"h.{i}.{name}.bias"] = shape[-1:]
     return {
-        f"transformer.{name}": torch.randn(shape, generator=generator) * 0.3
+        f"transformer.{name}": torch.randn(shape, generator=generator) * std
         for name, shape in shapes.items()
     }
 

@@ -156,6 +156,28 @@ def test_changed_tensor(path, model):
     assert text.endswith(f"…, but it says {model.digest[:16]}…")
 
 
+def change_float(tensors):
+    embedding = tensors["float.token_embedding"] = tensors["float.token_embedding"].copy()
+    embedding[2, 3] += 1
+
+
+@pytest.mark.parametrize("change", [change_float, lambda t: t.pop("float.logit_scale")])
+def test_changed_float_weight(path, change):
+    rewrite(path, change)
+    assert message(artifact.load, path).startswith(f"{path} is damaged: its float digest is ")
+
+
+def test_older_artifacts_do_not_say_what_their_floats_are(path, model):
+    whole = path.read_bytes()
+    rewrite(path, change_facts=lambda facts: facts.pop("float_digest"))
+    old = artifact.load(path)
+    assert old.model.digest == model.digest and len(old.float_weights) == 2
+    artifact.resave(path)
+    assert path.read_bytes() == whole
+    rewrite(path, change_float)
+    assert "is damaged: its float digest is" in message(artifact.load, path)
+
+
 def test_changed_scalar(path):
     rewrite(path, change_facts=lambda facts: facts["scalars"].update(logit_scale=0.5))
     assert "is damaged: its digest is" in message(artifact.load, path)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from platforms.board import boards
+
 from .test_board import NAMES
 
 ROOT = Path(__file__).parent.parent
@@ -170,13 +172,15 @@ def test_bad_input_is_one_line(tmp_path, arguments, message):
     result = build(tmp_path, *arguments)
     assert result.stderr == f"error: {message}\n"
     assert result.returncode == 2
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_in_the_place_of_the_build_directory(tmp_path):
     (tmp_path / "build").write_text("")
     result = build(tmp_path, "sim", "--model", TINY, *SIZES)
     assert result.stderr == (
-        "error: cannot make the directory build/sim: Not a directory; go where you may write\n"
+        "error: cannot make the directory build/sim: Not a directory; choose a place where you may "
+        "write\n"
     )
     assert result.returncode == 2
 
@@ -196,6 +200,9 @@ def test_list_names_boards_and_models(tmp_path):
     shown = ("shakespeare-115k", "xc7z010", "60 × 36 Kb", "28 MULT18X18D", "uart")
     for text in (*NAMES, *shown, "8 × 64, 64 lanes, 2bit"):
         assert text in result.stdout
+    for target in boards().values():
+        for device in {target.device, *(other.device for other in target.variants.values())}:
+            assert device is None or f" {device} " in result.stdout
     assert "✗ vivado" in result.stdout or "✓ vivado" in result.stdout
 
 

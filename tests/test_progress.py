@@ -14,13 +14,14 @@ def test_long_work_says_lines_without_a_terminal(monkeypatch):
     monkeypatch.setattr(progress, "PLAIN_INTERVAL", 0.02)
     with progress.working("synthesis") as show:
         time.sleep(0.2)
-        show("synthesis, second part")
         with progress.working("inside"):
+            show("synthesis, second part")
             time.sleep(0.2)
+            with progress.working("inside"):
+                time.sleep(0.2)
     assert [line.split(": ")[1] for line in output.getvalue().splitlines()] == [
         "synthesis ...",
-        "synthesis, second part ...",
-        "inside ...",
+        "synthesis, second part; inside ...",
     ]
 
 

@@ -83,4 +83,4 @@ def test_a_compilation_is_told_once(empty_cache, tmp_path, monkeypatch, run):
     monkeypatch.setattr(cxxrtl, "_compile", stop)
     with pytest.raises(Stopped):
         run(SPEC)
-    assert told == ["compiling the simulation"]
+    assert told == ["compiling the simulation (a minute, the first time only)"]

@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from model import activation_gap, quantization_gap
+from model import activation_gap, quantization_gap, train
 from model.artifact import load, open_model
 from model.compression_result import Result
 from model.errors import UserError
@@ -22,9 +22,14 @@ def corpus(tmp_path):
 def test_every_row_is_another_command():
     commands = {tuple(command_of(name, 10)) for name in ROWS}
     assert len(commands) == len(ROWS)
-    assert command_of("base", 10) == ["--preset", SOURCE, "--init", SOURCE, "--steps", "10"]
+    base = ["--steps", "10", "--lr", "6e-3", "--average", "0", "--fixed-steps", "0"]
+    assert command_of("base", 10) == ["--preset", SOURCE, "--init", SOURCE, *base]
+    together = ["--lr", "1.2e-2", "--average", "0.97", "--steps", "8", "--fixed-steps", "2"]
+    assert command_of("together", 10) == ["--preset", SOURCE, "--init", SOURCE, *together]
     assert "--init" not in command_of("cold-start", 10)
     assert command_of("longer", 10)[-2:] == ["--steps", "30"]
+    for name in ROWS:
+        train._parser().parse_args([*command_of(name, 10), "--out", "x"])
 
 
 def test_the_table_is_what_the_artifacts_say(corpus, tmp_path, capsys):
@@ -92,8 +97,8 @@ def test_rows_are_ordered_by_loss():
     }
     text = document(facts, 10, 1.6, "python -m x")
     assert text.index("| `longer` |") < text.index("| `base` |")
-    assert "| `base` | ternary, as `model.train` does it | 1.9000 | +0.3000 | 1,234 |" in text
-    assert f"python -m model.train --preset {SOURCE} --init {SOURCE} --steps 30  # longer" in text
+    assert f"| `base` | {ROWS['base'][0]} | 1.9000 | +0.3000 | 1,234 |" in text
+    assert f"python -m model.train {' '.join(command_of('longer', 10))}  # longer" in text
 
 
 @pytest.mark.parametrize(

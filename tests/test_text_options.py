@@ -4,10 +4,11 @@ import argparse
 
 import pytest
 
-from gateware import console_settings
+from gateware import console_messages, console_settings
 from model.errors import UserError
 from platforms import generate
 from platforms.text_options import (
+    CONSOLE_MAX_TEMPERATURE,
     DEFAULT_SEED,
     DEFAULT_TEMPERATURE,
     DEFAULT_TOP_K,
@@ -49,6 +50,8 @@ def test_with_all_of_them(parser):
 
 def test_defaults_are_those_of_the_console():
     assert float(DEFAULT_TEMPERATURE) * 100 == console_settings.DEFAULT_TEMPERATURE
+    largest = (console_messages.TEMPERATURE_STEPS - 1) / 10**console_messages.DECIMALS
+    assert float(CONSOLE_MAX_TEMPERATURE) == largest
     assert DEFAULT_TOP_K == console_settings.DEFAULT_TOP_K
     assert DEFAULT_SEED == console_settings.DEFAULT_SEED
 

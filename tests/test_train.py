@@ -243,7 +243,10 @@ def test_learning_rate_warms_up_and_decays():
         ({"threads": "0"}, "threads must be at least 1, not 0"),
         ({"steps": "many"}, "argument --steps: invalid int value: 'many'; see --help"),
         ({"init": "no.st"}, "no.st does not exist; expected an artifact (.safetensors)"),
-        ({"runs": "corpus.txt"}, "cannot write to directory corpus.txt: File exists"),
+        (
+            {"runs": "corpus.txt"},
+            "cannot make the directory corpus.txt: File exists; choose a place where you may write",
+        ),
         ({"out": "no/a.safetensors"}, "directory no of --out does not exist; create it first"),
     ],
 )
@@ -253,6 +256,7 @@ def test_bad_input_is_one_line(arguments, monkeypatch, tmp_path, capsys, changes
         cli.run(lambda: train.main(arguments(**changes)))
     assert stop.value.code == 2
     assert capsys.readouterr().err == f"error: {message}\n"
+    assert {path.name for path in tmp_path.iterdir()} <= {"corpus.txt"}
 
 
 def test_short_corpus(arguments, tmp_path):
