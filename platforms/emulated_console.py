@@ -52,7 +52,10 @@ class EmulatedLink(Link):
         self.emulator.uart.arrive(content)
 
     def read(self, timeout: float) -> bytes:
-        return self.emulator.run(pause_after=min(timeout, SLICE))
+        content = self.emulator.run(pause_after=min(timeout, SLICE))
+        if not content and self.emulator.idle:
+            self.emulator.wait(min(timeout, SLICE))
+        return content
 
     def close(self) -> None:
         """Nothing to give back."""

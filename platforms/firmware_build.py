@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gateware import register_documents
 from gateware.identification import Identification
-from gateware.registers import REGISTERS
+from gateware.registers import registers
 from model import compiler
 from model.artifact import write_whole
 from model.integer_model import IntegerModel
@@ -64,7 +64,8 @@ def build_firmware(
         for source in sorted(SOURCES.iterdir()):
             shutil.copy(source, work)
         (work / "model.h").write_text(header, encoding="utf-8")
-        (work / "registers.h").write_text(register_documents.header(REGISTERS), encoding="utf-8")
+        declared = register_documents.header(registers(identification.hw.reload))
+        (work / "registers.h").write_text(declared, encoding="utf-8")
         sources = sorted(path.name for path in work.iterdir() if path.suffix in (".c", ".S"))
         target = _ZIG if "ziglang" in command else _GCC
         run_tool(

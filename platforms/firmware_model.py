@@ -6,13 +6,17 @@ import re
 from collections.abc import Iterable
 
 from gateware import console_messages
+from gateware.console_load_messages import LoadMessage
 from gateware.console_messages import COMMANDS, DECIMALS, Message, Number
 from gateware.console_settings import DEFAULT_SEED, DEFAULT_TEMPERATURE, DEFAULT_TOP_K
 from gateware.console_vocabulary import NEWLINE, TEXT_BYTES, temperature_entries, token_texts
 from gateware.identification import WORD_DIGITS, Identification
+from gateware.layout import Layout
 from gateware.program import PROMPT_OVERHEAD
 from model.integer_model import IntegerModel
 
+from . import firmware_load
+from .firmware_image import firmware_load_texts
 from .target import Processor
 from .zynq_address import BASE_ADDRESS
 
@@ -59,8 +63,13 @@ def model_header(
     :func:`gateware.console_vocabulary.token_texts`.
     """
     hidden = "".join("?" if _is_private(c) else c for c in name)
-    texts = FirmwareTexts(hidden, identification)
-    config = model.config
+    config, hw, load = model.config, identification.hw, None
+    if hw.reload:
+        load = firmware_load_texts(model, Layout(config, hw), identification.limits)
+    texts = FirmwareTexts(hidden, identification, load)
+    answers = list(console_messages.ANSWERS)
+    if load:
+        answers.insert(len(COMMANDS), LoadMessage.IMAGE)
     depth = max(config.ctx_len, console_messages.MAX_COMMAND)
     constants = identification.constants
     digest = [word for key, word in constants.items() if key.startswith("ARTIFACT_HASH")]
@@ -84,7 +93,7 @@ def model_header(
             PROCESSOR_CLOCK_HZ=f"{processor.clock_hz}u",
             EXPECTED_MAGIC=f"0x{constants['MAGIC']:08X}u",
             EXPECTED_SPEC_VERSION=f"{constants['SPEC_VERSION']}u",
-            EXPECTED_DIGEST=_braces(f"0x{word:0{WORD_DIGITS}X}u" for word in digest),
+            RELOAD=int(hw.reload),
             BUILD_ID=f"0x{identification.build_id:08X}u",
             PACKING=f'"{identification.hw.packing}"',
             VOCAB_SIZE=f"{config.vocab_size}u",
@@ -104,15 +113,15 @@ def model_header(
             TEXT_END=f"0x{SPECIAL | console_messages.END:X}u",
         ),
         "",
-        _enum("message", [f"MESSAGE_{message.name}" for message in Message]),
+        _enum("message", [f"MESSAGE_{message.name}" for message in firmware_load.messages(load)]),
         _enum(
             "number", [*(f"NUMBER_{n.name}" for n in Number), *map("NUMBER_{}".format, REGISTERS)]
         ),
-        _enum("command_code", [f"COMMAND_{_macro(command)}" for command in COMMANDS]),
+        _enum("command_code", [f"COMMAND_{_macro(command)}" for command in texts.commands]),
         *_defines(
             NUMBERS=f"{len(Number) + len(REGISTERS)}u",
-            UNKNOWN_COMMAND=f"{len(COMMANDS)}u",
-            ANSWERS=_messages(console_messages.ANSWERS),
+            UNKNOWN_COMMAND=f"{len(texts.commands)}u",
+            ANSWERS=_messages(answers),
             REFUSALS=_messages(console_messages.REFUSALS),
             ENDINGS=_messages(console_messages.ENDINGS),
         ),
@@ -121,19 +130,11 @@ def model_header(
         "\tuint8_t mult, shift;",
         "};",
         "",
+        *(firmware_load.load_lines(texts, constants) if load else ()),
         "// Names of the commands, by their codes.",
-        _array("char *const", "command_names", (f'"{command}"' for command in COMMANDS)),
+        _array("char *const", "command_names", (f'"{command}"' for command in texts.commands)),
         *_texts(texts),
-        *_vocabulary(model),
-        "// Of a temperature in hundredths.",
-        _array(
-            "struct multiplier",
-            "multipliers",
-            (
-                _braces([entry["mult"], entry["shift"]])
-                for entry in temperature_entries(model.logit_scale, config.vocab_size)
-            ),
-        ),
+        *_tables(model, digest, texts),
         "#endif",
     ]
     return "\n".join(lines) + "\n"
@@ -141,7 +142,7 @@ def model_header(
 
 def _texts(texts: FirmwareTexts) -> list[str]:
     entries, begins = [], []
-    for message in Message:
+    for message in firmware_load.messages(texts.load):
         begins.append(len(entries))
         for part in texts.text(message):
             entries += [SPECIAL | part] if isinstance(part, Number) else _encoded(part)
@@ -168,7 +169,41 @@ def _is_private(character: str) -> bool:
     return _PRIVATE <= ord(character) < _PRIVATE + len(REGISTERS)
 
 
-def _vocabulary(model: IntegerModel) -> list[str]:
+def _tables(model: IntegerModel, digest: list[int], texts: FirmwareTexts) -> list[str]:
+    """The tables of the model; with ``/load`` these are pointers, at first to the built-in ones."""
+    prefix = "built_in_" if texts.load else ""
+    characters, shown = _vocabulary(model)
+    multipliers = (
+        _braces([entry["mult"], entry["shift"]])
+        for entry in temperature_entries(model.logit_scale, model.config.vocab_size)
+    )
+    row = f"[{TEXT_BYTES + 1}]"
+    lines = [
+        "// The model's digest.",
+        _array("uint32_t", f"{prefix}digest", (f"0x{word:0{WORD_DIGITS}X}u" for word in digest)),
+        "// The bytes of each token's character, the last one lowest; all ones without a text.",
+        _array("uint32_t", f"{prefix}characters", characters),
+        "// What is sent for each token: the number of bytes, then these.",
+        _array("uint8_t", f"{prefix}token_texts[]{row}", shown),
+        "// Of a temperature in hundredths.",
+        _array("struct multiplier", f"{prefix}multipliers", multipliers),
+    ]
+    if texts.load:
+        label = firmware_load.built_in_label(texts)
+        lines += [
+            f"static const char {prefix}label[] __attribute__((unused)) = {label};",
+            "",
+            "// Those of the model that the accelerator has; label: name and digest.",
+            "extern const uint32_t *digest, *characters;",
+            f"extern const uint8_t (*token_texts){row};",
+            "extern const struct multiplier *multipliers;",
+            "extern const char *label;",
+            "",
+        ]
+    return lines
+
+
+def _vocabulary(model: IntegerModel) -> tuple[list[str], list[str]]:
     characters, shown = [], []
     for text, entry in zip(model.vocabulary, token_texts(model.vocabulary), strict=True):
         content = b""
@@ -181,12 +216,7 @@ def _vocabulary(model: IntegerModel) -> list[str]:
         value = int.from_bytes(typed, "big") if text else 2 ** (8 * TEXT_BYTES) - 1
         characters.append(f"0x{value:X}u")
         shown.append(_braces([len(content), *content]))
-    return [
-        "// The bytes of each token's character, the last one lowest; all ones without a text.",
-        _array("uint32_t", "characters", characters),
-        "// What is sent for each token: the number of bytes, then these.",
-        _array("uint8_t", f"token_texts[][{TEXT_BYTES + 1}]", shown),
-    ]
+    return characters, shown
 
 
 def _macro(name: str) -> str:

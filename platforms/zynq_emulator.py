@@ -82,6 +82,8 @@ class ZynqEmulator:
         When a run was last started, and when its last token was read.
     access_ns : float
         Time that an access to a peripheral takes.
+    idle : bool
+        Whether the program waited for bytes when :meth:`run` returned.
 
     Raises
     ------
@@ -112,6 +114,7 @@ class ZynqEmulator:
         self.start: Moment | None = None
         self.last_token: Moment | None = None
         self.access_ns = ACCESS_NS
+        self.idle = False
         self._polls = 0
         self._pause_at: float | None = None
         self._uc = uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_ARM)
@@ -143,7 +146,7 @@ class ZynqEmulator:
         """
         self._end, self._polls, self._late = self.seconds + max_seconds, 0, False
         self._pause_at = None if pause_after is None else time.monotonic() + pause_after
-        self._stopped = False
+        self._stopped = self.idle = False
         while not self._stopped:
             self._fault = None
             try:
@@ -161,6 +164,11 @@ class ZynqEmulator:
         content = bytes(self.uart.sent)
         self.uart.sent.clear()
         return content
+
+    def wait(self, seconds: float) -> None:
+        """Time passes while the program waits for bytes, and the accelerator does nothing."""
+        self.seconds += seconds
+        self._fabric.idle_until(self.seconds)
 
     # -- the processor ----------------------------------------------------------------------
 
@@ -244,7 +252,8 @@ class ZynqEmulator:
         self.uart.advance(self.seconds * REFERENCE_HZ)
         self._polls = self._polls + 1 if offset == STATUS and self.uart.quiet else 0
         paused = self._pause_at is not None and time.monotonic() >= self._pause_at
-        if self._polls >= IDLE_POLLS or (paused and offset == STATUS):
+        self.idle = self._polls >= IDLE_POLLS
+        if self.idle or (paused and offset == STATUS):
             self._polls = 0
             self._stop()
         return self.uart.read(offset)

@@ -109,6 +109,10 @@ class Fabric:
         self._seconds += taken
         return *outcome, taken
 
+    def idle_until(self, seconds: float) -> None:
+        """Nothing happens up to that time, so that it need not be simulated."""
+        self._seconds = seconds
+
     def write_was_made(self) -> None:
         """The accelerator may be busy from now on."""
         self._active = True

@@ -9,7 +9,7 @@ import pytest
 
 from gateware.identification import Identification
 from gateware.register_documents import header
-from gateware.registers import REGISTERS
+from gateware.registers import RELOAD_REGISTERS
 from model import compiler
 from model.errors import UserError
 from platforms import firmware_build
@@ -71,7 +71,7 @@ def test_boards_with_a_processor_state_it():
 
 def test_registers_come_from_the_declaration():
     """No offset, mask or shift of the accelerator's is written in the sources."""
-    defined = set(re.findall(r"#define (GATEFORMER_\w+)", header(REGISTERS)))
+    defined = set(re.findall(r"#define (GATEFORMER_\w+)", header(RELOAD_REGISTERS)))
     text = "".join(path.read_text() for path in SOURCES.glob("*.[chS]"))
     used = set(re.findall(r"\bGATEFORMER_\w+", text))
     assert used and used <= defined

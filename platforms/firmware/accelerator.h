@@ -22,8 +22,8 @@ struct complaint {
 // Whether there is a fabric to talk to; what is in it is restarted when it was not there before.
 bool accelerator_reachable(void);
 
-// Read the identification registers.
-struct complaint accelerator_identify(void);
+// Read the identification registers; of any_model, not the digest.
+struct complaint accelerator_identify(bool any_model);
 
 // Stop whatever runs, and start with the prompt. False: not done, see accelerator_errors().
 bool accelerator_start(const uint16_t *prompt, uint32_t length, const struct settings *settings);
@@ -37,6 +37,26 @@ uint32_t accelerator_errors(void);
 
 // Cycles of the run's programs: what docs/console.md calls cycles, modulo 2**32.
 uint32_t accelerator_cycles(void);
+
+// Whether the memories hold one complete model.
+bool accelerator_has_model(void);
+
+// The next five are of accelerators whose model can be replaced (docs/reload.md).
+
+// Read what an image depends on, the model aside.
+struct complaint accelerator_takes_image(void);
+
+// Stop whatever runs; an image follows. False: not done, see accelerator_errors().
+bool accelerator_load_begin(void);
+
+// The image's next word. False: no more are wanted.
+bool accelerator_load(uint32_t word);
+
+// Whether the image is neither complete and checked, nor refused.
+bool accelerator_loading(void);
+
+// Why the last image was refused: enum refusal.
+uint32_t accelerator_refusal(void);
 
 // What identifies it, as read now.
 uint32_t accelerator_register(uint32_t offset);

@@ -7,9 +7,11 @@
 #include "command.h"
 #include "generation.h"
 #include "line.h"
+#include "load.h"
 #include "print.h"
 #include "registers.h"
 #include "system.h"
+#include "tables.h"
 #include "uart.h"
 
 static const uint32_t limits[SETTINGS] = SETTING_LIMITS;
@@ -34,27 +36,44 @@ static void begin_refusal(void)
 	print("\r\n! ");
 }
 
-// Whether this is the accelerator that the firmware was made for; if not, it has been said.
-static bool ready(void)
+static bool reachable(void)
 {
-	if (!accelerator_reachable()) {
-		begin_refusal();
-		end_refusal("the fabric has no bitstream; load it, then type /info");
-		return false;
+	if (accelerator_reachable())
+		return true;
+	begin_refusal();
+	end_refusal("the fabric has no bitstream; load it, then type /info");
+	return false;
+}
+
+// Whether there is nothing to complain of; if there is, it has been said.
+static bool accept(const struct complaint *complaint)
+{
+	if (!complaint->name)
+		return true;
+	begin_refusal();
+	print(complaint->name);
+	for (int i = 0; i < 2; i++) {
+		const uint32_t *words = i ? complaint->expected : complaint->read;
+		print(i ? ", expected " : " reads ");
+		for (uint32_t j = 0; j < complaint->words; j++)
+			print_hexadecimal(words[j]);
 	}
-	struct complaint complaint = accelerator_identify();
-	if (complaint.name) {
-		begin_refusal();
-		print(complaint.name);
-		for (int i = 0; i < 2; i++) {
-			const uint32_t *words = i ? complaint.expected : complaint.read;
-			print(i ? ", expected " : " reads ");
-			for (uint32_t j = 0; j < complaint.words; j++)
-				print_hexadecimal(words[j]);
-		}
-		end_refusal("; load this firmware's bitstream, then type /info");
+	print(RELOAD && complaint->words == DIGEST_WORDS ? "; /load a model, or " : "; ");
+	end_refusal("load this firmware's bitstream, then type /info");
+	return false;
+}
+
+// Whether this is the accelerator that the firmware was made for; if not, it has been said. With
+// choose, it may be one with another model than before, of which the tables are known.
+static bool ready(bool choose)
+{
+	if (!reachable())
 		return false;
-	}
+	if (choose)
+		tables_choose();
+	struct complaint complaint = accelerator_identify(!accelerator_has_model());
+	if (!accept(&complaint))
+		return false;
 	numbers[NUMBER_BUILD] = accelerator_register(GATEFORMER_BUILD_ID);
 	numbers[NUMBER_ROWS] = accelerator_register(GATEFORMER_ENGINE_ROWS);
 	numbers[NUMBER_COLS] = accelerator_register(GATEFORMER_ENGINE_COLS);
@@ -83,8 +102,17 @@ static void refuse_silence(bool bench, enum result result, uint32_t errors)
 static void answer_with_generation(const uint16_t *prompt, uint32_t length, bool bench)
 {
 	static const enum message endings[] = ENDINGS;
-	const struct multiplier *multiplier = &multipliers[numbers[NUMBER_TEMPERATURE]];
 	uint32_t count = numbers[NUMBER_TOKENS];
+	struct generation done;
+	if (!ready(false))
+		return;
+#if RELOAD
+	if (!accelerator_has_model()) {
+		print_message(MESSAGE_NO_MODEL);
+		return;
+	}
+#endif
+	const struct multiplier *multiplier = &multipliers[numbers[NUMBER_TEMPERATURE]];
 	struct settings settings = {
 		.mult = bench ? 0 : multiplier->mult,
 		.shift = bench ? 0 : multiplier->shift,
@@ -92,9 +120,6 @@ static void answer_with_generation(const uint16_t *prompt, uint32_t length, bool
 		.seed = numbers[NUMBER_SEED],
 		.count = bench || !count ? COUNT_LIMIT : count,
 	};
-	struct generation done;
-	if (!ready())
-		return;
 	print_message(bench ? MESSAGE_BENCH : MESSAGE_PROMPT);
 	enum result result = generate(prompt, length, &settings, bench, &done);
 	if (settings.mult)
@@ -116,6 +141,54 @@ static void answer_with_generation(const uint16_t *prompt, uint32_t length, bool
 	print_message(endings[result]);
 }
 
+// The answer to /info, or what is sent after a start.
+static void introduce(bool welcome)
+{
+#if RELOAD
+	if (!accelerator_has_model()) {
+		print_message(welcome ? MESSAGE_NO_MODEL_WELCOME : MESSAGE_NO_MODEL_INFO);
+		return;
+	}
+	print_message(MESSAGE_MODEL);
+	print(label);
+	print_message(welcome ? MESSAGE_AFTER_WELCOME : MESSAGE_AFTER_MODEL);
+#else
+	print_message(welcome ? MESSAGE_WELCOME : MESSAGE_INFO);
+#endif
+}
+
+#if RELOAD
+static void answer_load(void)
+{
+	static const char *const refusals[] = IMAGE_REFUSAL_TEXTS, *const left[] = IMAGE_LEFT_TEXTS;
+	if (!reachable())
+		return;
+	struct complaint complaint = accelerator_takes_image();
+	if (!accept(&complaint))
+		return;
+	if (!accelerator_load_begin()) {
+		print("\r\n");
+		refuse_silence(true, REFUSED, accelerator_errors());
+		return;
+	}
+	print_message(MESSAGE_IMAGE);
+	struct load load = load_image();
+	if (load.silent) {
+		refuse_silence(true, SILENT, 0);
+		return;
+	}
+	if (load.refusal == REFUSAL_NONE) {
+		tables_choose();
+		print_message(MESSAGE_LOADED);
+		print(label);
+	} else {
+		print(refusals[load.refusal]);
+		print(left[accelerator_has_model()]);
+	}
+	end_answer();
+}
+#endif
+
 static void obey(void)
 {
 	static const uint16_t zero[] = {0};
@@ -124,7 +197,14 @@ static void obey(void)
 		print_message(refusals[command.code]);
 	} else if (command.code == COMMAND_BENCH) {
 		answer_with_generation(zero, 1, true);
-	} else if (command.code != COMMAND_INFO || ready()) {
+	} else if (command.code == COMMAND_INFO) {
+		if (ready(true))
+			introduce(false);
+#if RELOAD
+	} else if (command.code == COMMAND_LOAD) {
+		answer_load();
+#endif
+	} else {
 		if (command.has_argument)
 			numbers[command.code] = command.value;
 		print_message(answers[command.code]);
@@ -185,8 +265,8 @@ _Noreturn void console_run(void)
 	static const uint32_t values[SETTINGS] = SETTING_DEFAULTS;
 	for (uint32_t i = 0; i < SETTINGS; i++)
 		numbers[i] = values[i];
-	if (ready())
-		print_message(MESSAGE_WELCOME);
+	if (ready(true))
+		introduce(true);
 	answer_lines();
 }
 
@@ -195,6 +275,10 @@ _Noreturn void console_fault(uint32_t kind, uint32_t address)
 	static const char *const kinds[] = {
 		"undefined instruction", "supervisor call", "prefetch abort", "data abort", "interrupt",
 	};
+#if RELOAD
+	if (load_broken_off())
+		load_drop();
+#endif
 	begin_refusal();
 	print(kinds[kind]);
 	print(" at ");

@@ -116,6 +116,25 @@ void uart_poll(void)
 	}
 }
 
+void uart_forget_damage(void)
+{
+	store(INTERRUPT_STATUS, DAMAGED);
+}
+
+void uart_discard(void)
+{
+	while (!(load(STATUS) & RECEIVE_EMPTY))
+		load(FIFO);
+	uart_forget_damage();
+	tail = head;
+	lost = uart_interrupted = false;
+}
+
+int uart_take_raw(void)
+{
+	return load(STATUS) & RECEIVE_EMPTY ? -1 : (int)load(FIFO);
+}
+
 int uart_take(void)
 {
 	uart_poll();

@@ -16,6 +16,16 @@ void uart_poll(void);
 // The next item of the queue, a byte or MARK; -1 if there is none.
 int uart_take(void);
 
+// No byte that came until now counts as damaged.
+void uart_forget_damage(void);
+
+// Forget all that has come.
+void uart_discard(void);
+
+// The next byte from the port, past the queue, whatever it is; -1 if there is none. Damage is not
+// told: forget it afterwards.
+int uart_take_raw(void);
+
 // Whether a byte can be sent at once.
 bool uart_has_room(void);
 
