@@ -14,10 +14,13 @@ from .accelerator_info import AcceleratorInfo
 from .register_access import RegisterFile
 
 SHAPE = ("vocab_size", "d_model", "n_heads", "n_layers", "d_ff", "ctx_len")
+ANOTHER_SHAPE = (
+    "the core takes images of another shape (other digits per weight in some matrix, or another "
+    "version of the program)"
+)
 REFUSALS = {
     1: "it was broken off (a reset, or another program?)",
-    2: "the core takes images of another shape (other digits per weight in some matrix, or another "
-    "version of the program)",
+    2: ANOTHER_SHAPE,
     3: "its checksum is wrong: words were lost or changed on their way",
     4: "the memories do not hold what was written",
 }
@@ -33,7 +36,9 @@ def image_for(registers: RegisterFile, info: AcceleratorInfo, artifact) -> list[
         If the accelerator was built without ``--reload``, or the model does not fit it (names what
         differs), or Amaranth is missing, whose layouts the memories have.
     """
-    check_shape(registers.name, info, artifact.model.config)
+    if not info.reload:
+        raise fixed_model(registers.name)
+    check_shape(registers.name, info.config, artifact.model.config)
     try:
         from gateware.layout import Layout
         from gateware.reload_image import model_image
@@ -52,15 +57,17 @@ def image_for(registers: RegisterFile, info: AcceleratorInfo, artifact) -> list[
     return model_image(artifact.model, Layout(artifact.model.config, hw), ReloadLimits(**limits))
 
 
-def check_shape(where: str, info: AcceleratorInfo, config: ModelConfig) -> None:
-    """UserError, naming the first difference, unless the accelerator may take such a model."""
-    if not info.reload:
-        raise UserError(
-            f"{where}: the accelerator's model is fixed; build it with: python build.py BOARD "
-            "--reload"
-        )
+def fixed_model(where: str) -> UserError:
+    """An accelerator takes no models."""
+    return UserError(
+        f"{where}: the accelerator's model is fixed; build it with: python build.py BOARD --reload"
+    )
+
+
+def check_shape(where: str, config: ModelConfig, other: ModelConfig) -> None:
+    """UserError, naming the first difference, unless an accelerator may take the other model."""
     for name in SHAPE:
-        have, wanted = getattr(info.config, name), getattr(config, name)
+        have, wanted = getattr(config, name), getattr(other, name)
         if have != wanted:
             raise UserError(
                 f"{where}: the accelerator has {name} {have}, the model {wanted}; only a model of "

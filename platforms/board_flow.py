@@ -123,7 +123,7 @@ def _write(result: dict, project: Project, text: str, output: Console) -> None:
     reports = [project.directory / name for name in report_names(project.toolchain)]
     made = [path for path in (*reports, project.bitstream) if project.is_current(path)]
     log = project.directory / LOG_NAME
-    paths = [*project.files, log, *made, project.directory / "report.json"]
+    paths = [*project.files, log, *made, project.directory / report.REPORT]
     result["files"] = [str(path) for path in paths]
     report.write_report(result, project.directory)
     report.print_report(result, text, output)

@@ -14,7 +14,7 @@ from model.cli import ArgumentParser, run
 from model.errors import UserError
 
 from .board import board
-from .report import SCHEMA_VERSION, resource
+from .report import REPORT, SCHEMA_VERSION, resource
 
 _RESOURCES = {"lut": "LUT", "bram": "block memories", "dsp": "multipliers"}
 HEADINGS = (
@@ -64,7 +64,7 @@ def read_reports(directory: Path) -> list[dict]:
     Raises UserError if there is none; one of another schema or of the simulation is left out.
     """
     found = []
-    for path in sorted(directory.glob("*/report.json")):
+    for path in sorted(directory.glob(f"*/{REPORT}")):
         report = json.loads(path.read_text(encoding="utf-8"))
         if report["schema_version"] == SCHEMA_VERSION and report["resources"]["synthesized"]:
             found.append(report)

@@ -8,6 +8,7 @@ import os
 import sys
 from typing import NoReturn
 
+from model.artifact import open_model
 from model.cli import ArgumentParser, run
 from model.errors import UserError
 
@@ -19,7 +20,8 @@ PROGRAM = "python -m platforms.console"
 EPILOG = """\
 Lines are prompts, or commands that begin with /; /help lists them. Without a terminal, lines come
 from standard input, one prompt or command each, and the exit status is 2 if one was refused or its
-answer did not arrive whole.
+answer did not arrive whole. /load MODEL makes the image of a shipped name, an artifact file or
+random:…, and sends it, to a console that takes other models (build.py --reload).
 """
 
 
@@ -38,6 +40,17 @@ def parser() -> argparse.ArgumentParser:
         help=f"of {SIMULATION} or {FIRMWARE}: shipped name, artifact file or random:… (default: "
         "build.py's)",
     )
+    p.add_argument(
+        "--load",
+        metavar="MODEL",
+        help="first replace the model by this one, as /load does: shipped name, artifact file or "
+        "random:…",
+    )
+    p.add_argument(
+        "--reload",
+        action="store_true",
+        help=f"of {FIRMWARE}: an accelerator that takes other models",
+    )
     return p
 
 
@@ -45,13 +58,14 @@ def main() -> int | None:
     arguments = parser().parse_args()
     if arguments.port is None:
         refuse_without_port()
+    artifact = None if arguments.load is None else open_model(arguments.load)
     for stream, errors in ((sys.stdin, "surrogateescape"), (sys.stdout, "replace")):
         stream.reconfigure(errors=errors)
     with contextlib.closing(open_link(arguments)) as link:
         client = ConsoleClient(link)
         client.synchronize()
         try:
-            return Session(client).run()
+            return Session(client, artifact).run()
         except BrokenPipeError:  # Whoever read the answers has left, as head does.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
@@ -59,6 +73,10 @@ def main() -> int | None:
 
 def open_link(arguments: argparse.Namespace) -> Link:
     """The link that the user asked for; UserError if there can't be one."""
+    if arguments.reload and arguments.port != FIRMWARE:
+        raise UserError(
+            f"--reload goes with {FIRMWARE}; a board takes other models if build.py had --reload"
+        )
     if arguments.port in (SIMULATION, FIRMWARE):
         if arguments.baud is not None:
             raise UserError(f"--baud is of a serial port; {arguments.port} has none")
@@ -66,7 +84,7 @@ def open_link(arguments: argparse.Namespace) -> Link:
         if arguments.port == FIRMWARE:
             from .emulated_console import emulate
 
-            return emulate(arguments.model)
+            return emulate(arguments.model, reload=arguments.reload)
         from .console_simulation import simulate
 
         return simulate(arguments.model)

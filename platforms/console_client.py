@@ -127,9 +127,11 @@ class ConsoleClient:
         """
         content = _encode(line)
         yield from self._unasked()
-        begin = self._send(line, content)
-        patience = self.link.answer_patience if patience is None else patience
-        yield from self._receive(begin, interrupted, patience)
+        yield from self.receive(self._send(line, content), interrupted, patience)
+
+    def send_line(self, line: str) -> bytes:
+        """Send ``line``; the first bytes of its answer. Errors as of :meth:`answer`."""
+        return self._send(line, _encode(line))
 
     def _unasked(self) -> list[Piece]:
         """What came since the last answer: a board that is reset introduces itself."""
@@ -190,11 +192,15 @@ class ConsoleClient:
         # what was echoed wrongly may have been an Enter, which only Ctrl-C takes back
         self.synchronize()
 
-    def _receive(
-        self, content: bytes, interrupted: Interrupted, patience: float
+    def receive(
+        self,
+        content: bytes = b"",
+        interrupted: Interrupted = _not_interrupted,
+        patience: float | None = None,
     ) -> Iterator[Piece]:
-        """The answer that begins with ``content``."""
+        """The answer that begins with ``content``; as :meth:`answer`."""
         reader, link = AnswerReader(), self.link
+        patience = link.answer_patience if patience is None else patience
         latest = time.monotonic() + patience
         stop_by = None
         while True:

@@ -56,6 +56,10 @@ class Link(abc.ABC):
     def write(self, content: bytes) -> None:
         """Send all of ``content``; UserError if it can't be sent."""
 
+    def unsent(self) -> int:
+        """Bytes that were written and have not left yet, as far as that is known."""
+        return 0
+
     @abc.abstractmethod
     def read(self, timeout: float) -> bytes:
         """Bytes that have come, at once if there are any; b"" if none came in ``timeout`` seconds.
@@ -115,6 +119,12 @@ class SerialLink(Link):
             raise UserError(
                 f"{self.name} takes no bytes; plug the board in again and start again"
             ) from None
+        except OSError:
+            raise self._broken() from None
+
+    def unsent(self) -> int:
+        try:
+            return self._port.out_waiting
         except OSError:
             raise self._broken() from None
 

@@ -8,18 +8,20 @@ import sys
 import threading
 from collections.abc import Iterator
 
+from model.artifact import Artifact
 from model.cli import USER_ERROR_STATUS
 from model.errors import UserError
 
-from .console_answer import Kind
+from .console_answer import Kind, Piece
 from .console_bench import BenchError, print_bench
 from .console_client import ConsoleClient, Interrupted, UnsendableLine
 from .console_history import line_editing
+from .console_load import INFO, LOAD, LoadError, load, open_to_load
 from .progress import output_console
 
 PROMPT = "> "
-QUIT, BENCH, HELP, INFO = "/quit", "/bench", "/help", "/info"
-COMMANDS = ("/temperature", "/top-k", "/seed", "/tokens", INFO, BENCH, HELP, QUIT)
+QUIT, BENCH, HELP = "/quit", "/bench", "/help"
+COMMANDS = ("/temperature", "/top-k", "/seed", "/tokens", INFO, BENCH, LOAD, HELP, QUIT)
 
 _MARKS = {Kind.INFORMATION: "# ", Kind.REFUSAL: "! ", Kind.NOTE: "! "}
 _FAILURES = (Kind.REFUSAL, Kind.OTHER, Kind.NOTE)
@@ -36,20 +38,30 @@ class Session:
     ----------
     client : ConsoleClient
         Synchronized.
+    artifact : Artifact, optional
+        Of a model that is loaded before the first line.
     """
 
-    def __init__(self, client: ConsoleClient):
-        self._client = client
+    def __init__(self, client: ConsoleClient, artifact: Artifact | None = None):
+        self._client, self._artifact = client, artifact
         self._interactive = sys.stdin.isatty() and sys.stdout.isatty()
         self._interrupts = _Interrupts()
         self._failed = False
 
     def run(self) -> int:
-        """Exit status: 0, or 2 if a script had a line that was refused or not answered whole."""
+        """Exit status: 0, or 2 if a script had a line that was refused or not answered whole.
+
+        If the model is not loaded, it is 2, and no line is read; LoadError as of :func:`load`.
+        """
         info = self._client.ask(INFO).information
         _write("".join(f"# {line}\n" for line in info[:1]))
         editing = line_editing(COMMANDS) if self._interactive else contextlib.nullcontext()
         with self._interrupts, editing:
+            if self._artifact is not None:
+                self._show(load(self._client, self._artifact, self._interrupts.start()))
+                self._end_script()
+                if self._failed:
+                    return USER_ERROR_STATUS
             for line in self._typed_lines() if self._interactive else self._piped_lines():
                 if line.rstrip() == QUIT:
                     break
@@ -84,20 +96,31 @@ class Session:
         try:
             if command == BENCH:
                 print_bench(self._client, interrupted, output_console())
+            elif command.split(" ")[0] == LOAD:
+                self._load(command.removeprefix(LOAD).strip(), interrupted)
             else:
-                self._answer(line, interrupted)
+                self._show(self._client.answer(line, interrupted))
                 if command == HELP:
                     _write(f"# {QUIT}, Ctrl-D: leave; Ctrl-C: stop the generation\n")
-        except (UnsendableLine, BenchError) as error:
+        except (UnsendableLine, BenchError, LoadError) as error:
             _write(f"! {error}\n")
             self._failed = True
+        self._end_script()
+
+    def _end_script(self) -> None:
+        """After Ctrl-C, none goes on."""
         if self._interrupts.happened and not self._interactive:
             raise KeyboardInterrupt
 
-    def _answer(self, line: str, interrupted: Interrupted) -> None:
+    def _load(self, name: str, interrupted: Interrupted) -> None:
+        if not name:
+            raise LoadError(f"{LOAD} needs a model: a shipped name, an artifact file or random:…")
+        self._show(load(self._client, open_to_load(name), interrupted))
+
+    def _show(self, answer: Iterator[Piece]) -> None:
         in_text = False
         try:
-            for piece in self._client.answer(line, interrupted):
+            for piece in answer:
                 if in_text and piece.kind not in (Kind.TEXT, Kind.TEXT_END):
                     _write("\n")  # the end of the text was lost
                 in_text = piece.kind is Kind.TEXT

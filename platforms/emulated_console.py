@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from pathlib import Path
 
@@ -78,13 +79,15 @@ def firmware_emulator(
     return ZynqEmulator(loaded, registers, uart_base=UART_BASES[processor.uart], **options)
 
 
-def emulate(model: str | None) -> EmulatedLink:
+def emulate(model: str | None, *, reload: bool = False) -> EmulatedLink:
     """The emulated console of a model, with the sizes that ``build.py sim`` takes.
 
-    ``model`` is a name as :func:`open_model` takes it; None: the default. Raises UserError if
+    ``model`` is a name as :func:`open_model` takes it; None: the default. ``reload``: it can be
+    replaced. Raises UserError if
     there is no such model, no compiler, or no Unicorn.
     """
     artifact = open_model(DEFAULT_MODEL if model is None else model)
-    program = Program(artifact.model, choose_sizes(artifact.model, board("sim")))
+    sizes = choose_sizes(artifact.model, board("sim"))
+    program = Program(artifact.model, dataclasses.replace(sizes, reload=reload))
     registers = SimulatedRegisters(program, clock_khz=CLOCK_KHZ)
     return EmulatedLink(firmware_emulator(artifact, program, registers, line_speedup=LINE_SPEEDUP))

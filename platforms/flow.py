@@ -159,7 +159,7 @@ def _build_simulation(
     _print_text(artifact, simulator, options, settings, output)
     cycles = report.cycles_section(generation.measure_cycles(program, simulator), report.SIMULATED)
     result = report.build_report(artifact, program, target, clock, cycles)
-    result["files"] = [str(directory / "report.json")]
+    result["files"] = [str(directory / report.REPORT)]
     report.write_report(result, directory)
     status.print(
         f"cycles per greedy token: first {cycles['by_position'][0]}, mean {cycles['mean']:.1f}, "

