@@ -29,7 +29,7 @@ from tests.stand_in_core import NAME, VOCABULARY
 END = b"\x04> "
 CTRL_C = 0x03
 SPEEDUP = 200.0
-_WALL_CLOCK = re.compile(rb"# wall clock (\d+) us\r\n")
+WALL_CLOCK = re.compile(rb"# wall clock (\d+) us\r\n")
 
 
 @functools.cache
@@ -87,8 +87,8 @@ class Device:
     def _ask(self, items) -> bytes:
         self.emulator.uart.arrive(items)
         content = self.emulator.run()
-        self.wall_clocks += [int(time) for time in _WALL_CLOCK.findall(content)]
-        return _WALL_CLOCK.sub(b"", content)
+        self.wall_clocks += [int(time) for time in WALL_CLOCK.findall(content)]
+        return WALL_CLOCK.sub(b"", content)
 
 
 def firmware_model() -> ConsoleModel:

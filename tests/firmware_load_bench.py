@@ -11,7 +11,7 @@ from gateware.identification import Identification
 from platforms.board import board
 from platforms.elf_file import Program, read_elf
 from platforms.firmware_build import build_firmware
-from platforms.firmware_image import firmware_image
+from platforms.firmware_image import firmware_image, table_words
 from platforms.firmware_model import UART_BASES
 from platforms.simulated_registers import BUILD_ID, SimulatedRegisters
 from platforms.zynq_emulator import ZynqEmulator
@@ -20,6 +20,8 @@ from tests.firmware_bench import END, SPEEDUP
 
 SILENCE = 1.0
 REQUEST = b"/load\r"
+TABLES = table_words(program().model.config.vocab_size)
+"""Words of an image that are the firmware's."""
 
 
 @functools.cache
