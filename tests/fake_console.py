@@ -38,6 +38,8 @@ UNKNOWN = "! unknown command; /help lists them"
 class FakeConsole(threading.Thread):
     """A device in a thread of its own; a context manager.
 
+    ``pause`` is how many seconds it may sleep at most; None: until something comes.
+
     Parameters
     ----------
     text : bytes
@@ -64,6 +66,8 @@ class FakeConsole(threading.Thread):
     spoiled : dict of lines to what comes, once, instead of their answers, or behind their texts
     refuses_prompts : bool
     """
+
+    pause = None
 
     def __init__(
         self,
@@ -118,7 +122,8 @@ class FakeConsole(threading.Thread):
     def run(self):
         while True:
             busy = self.queue or self.generation is not None
-            ready, _, _ = select.select([self.own, self.wake_read], [], [], 0 if busy else None)
+            wait = 0 if busy else self.pause
+            ready, _, _ = select.select([self.own, self.wake_read], [], [], wait)
             if self.wake_read in ready:
                 return
             if self.own in ready:
@@ -128,10 +133,14 @@ class FakeConsole(threading.Thread):
                 self.generate_byte()
             elif self.queue:
                 self.handle(self.queue.popleft())
+            self.look()
             if self.vanish_after is not None and self.generated >= self.vanish_after:
                 os.close(self.own)
                 self.own = None
                 return
+
+    def look(self):
+        """Whatever it does without being asked, between two pauses."""
 
     def arrive(self, byte):
         if byte == 0x03:
