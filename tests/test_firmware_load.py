@@ -116,8 +116,8 @@ def test_faults(seed):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
-def test_thousands_of_faults(seed):
-    assert fuzzed(100 + seed, 1500) == {CHECKSUM, BROKEN_OFF, SHAPE}
+def test_hundreds_of_faults(seed):
+    assert fuzzed(100 + seed, 500) == {CHECKSUM, BROKEN_OFF, SHAPE}
 
 
 def fuzzed(seed: int, count: int) -> set[bytes]:
