@@ -1,5 +1,6 @@
 """``python -m platforms.console`` as a process: a person at a terminal, Ctrl-C, broken pipes."""
 
+import dataclasses
 import fcntl
 import os
 import select
@@ -10,7 +11,14 @@ import termios
 import time
 from pathlib import Path
 
+from gateware.console_image import console_image
+from gateware.hw_config import HwConfig
+from gateware.layout import Layout
+from gateware.reload_limits import ReloadLimits
+from model.artifact import open_model
+from tests.console_load_bench import packed
 from tests.fake_console import FakeConsole
+from tests.fake_loading_console import SHAPE, LoadingConsole
 
 ROOT = Path(__file__).parent.parent
 LIMIT = 30
@@ -105,6 +113,30 @@ def test_a_person_at_a_terminal(tmp_path):
             person.type("/quit\n")
             assert person.program.wait(LIMIT) == 0
     assert device.lines == [b"/info", b"endless", b"/seed", b"/info", b"endless"]
+
+
+def test_a_person_loads_a_model(tmp_path):
+    model = f"{SHAPE},seed=1"
+    artifact = open_model(model)
+    limits = ReloadLimits.of(artifact.model)
+    words = console_image(
+        artifact.model, Layout(artifact.model.config, HwConfig(2, 4, 4)), limits, name=model
+    )
+    with (
+        LoadingConsole(packed(words), dataclasses.astuple(limits)) as device,
+        Person("platforms.console", device.port, cache=tmp_path) as person,
+    ):
+        person.expect("\n> ")
+        person.type(f"/lo\t {model}\n")  # Tab completes the command
+        person.expect("# loaded m, digest 0123456789abcdef")
+        person.expect("\n> ")
+        person.type("/load nothing\n")
+        person.expect("! no model 'nothing': ")
+        person.expect("\n> ")
+        person.type("/quit\n")
+        assert person.program.wait(LIMIT) == 0
+        assert "Traceback" not in person.seen
+    assert device.received == [b"", packed(words)]
 
 
 def test_without_a_cache_directory_a_person_can_type(tmp_path):
