@@ -208,5 +208,5 @@ def layout_of(model: nn.Module) -> Compressible:
     for kind, layout in LAYOUTS.items():
         if isinstance(model, kind):
             return layout.of(model)
-    known = " or ".join(kind.__name__ for kind in LAYOUTS)
-    raise UserError(f"a {type(model).__name__} cannot be compressed; expected {known}")
+    known = ", ".join(kind.__name__ for kind in LAYOUTS)
+    raise UserError(f"a {type(model).__name__} cannot be compressed; expected one of {known}")

@@ -18,7 +18,8 @@ from rich.table import Table
 
 from . import cli
 from .artifact import Artifact, open_model
-from .corpus import Corpus, load_corpus
+from .corpus import TINY_SHAKESPEARE_SHA256, Corpus, load_corpus
+from .errors import UserError
 from .float_model import FloatModel
 from .tokenizer import CharTokenizer
 from .windows import cross_entropy, validation_windows, window_logits
@@ -121,7 +122,14 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> None:
     """Entry point; raises UserError."""
     args = _parser().parse_args(argv)
-    artifact, corpus = open_model(args.artifact), load_corpus(args.corpus)
+    artifact = open_model(args.artifact)
+    trained_on = artifact.info.get("corpus")
+    if args.corpus is None and trained_on and trained_on["sha256"] != TINY_SHAKESPEARE_SHA256:
+        raise UserError(
+            f"{artifact.name} was trained on {trained_on['name']}, not on Tiny Shakespeare; give a "
+            "text with --corpus"
+        )
+    corpus = load_corpus(args.corpus)
     progress_console = Console(stderr=True)
     result = evaluate(
         artifact,

@@ -23,6 +23,8 @@ LARGER = "shakespeare-zybo"
 """Its float twin teaches and writes."""
 BASE = {"--steps": "{steps}", "--lr": "6e-3", "--average": "0", "--fixed-steps": "0"}
 """Options of all rows that do not have others; the preset's may be better ones."""
+RETURN = "--weights-return"
+"""An option that rows without it negate."""
 FIXED_SHARE = 5
 """One of so many steps leaves the weights' integers as they are, in rows that have such steps."""
 ROWS: dict[str, tuple[str, list[str]]] = {
@@ -51,7 +53,7 @@ ROWS: dict[str, tuple[str, list[str]]] = {
         f"half of each batch is text that `{LARGER}` writes",
         ["--writer", LARGER],
     ),
-    "returning": ("weights beyond the limits have a gradient", ["--weights-return"]),
+    "returning": ("weights beyond the limits have a gradient", [RETURN]),
     "averaged": ("the mean of the last steps' parameters", ["--average", "0.97"]),
     "integers-fixed": (
         "the last fifth of the steps leaves the weights' integers as they are",
@@ -92,6 +94,8 @@ def command_of(name: str, steps: int) -> list[str]:
     own = ROWS[name][1]
     start = [] if "--float-steps" in own else ["--init", SOURCE]
     base = [part for flag, value in BASE.items() if flag not in own for part in (flag, value)]
+    if RETURN not in own:
+        base.append(f"--no-{RETURN.removeprefix('--')}")
     return ["--preset", SOURCE, *start, *(part.format(**numbers) for part in (*base, *own))]
 
 

@@ -78,7 +78,11 @@ class Recipe:
             raise UserError(f"batch must be at least 2 with a writer, not {self.batch}")
 
 
-PRESET_STEPS = {
+PRESET_SETTINGS = {
+    "shakespeare-115k": {
+        **{"steps": 8000, "lr": 1.2e-2, "average": 0.98, "fixed_steps": 1000},
+        "choices": QuantizationChoices(weights_return=True),
+    },
     "shakespeare-115k-2t": {"steps": 6000},
     "shakespeare-zybo": {"float_steps": 3000, "steps": 2500},
     "stories-zybo": {"float_steps": 3000, "steps": 2500},
@@ -86,7 +90,12 @@ PRESET_STEPS = {
 """Where the recipe of a preset differs from the defaults."""
 
 
+def preset_choices(preset: str) -> QuantizationChoices:
+    """How the recipe of a preset quantizes."""
+    return PRESET_SETTINGS.get(preset, {}).get("choices", QuantizationChoices())
+
+
 def preset_recipe(preset: str, config: ModelConfig, **given) -> Recipe:
     """The recipe of a preset; what is ``given``, and not None, replaces its settings."""
-    settings = PRESET_STEPS.get(preset, {}) | {k: v for k, v in given.items() if v is not None}
+    settings = PRESET_SETTINGS.get(preset, {}) | {k: v for k, v in given.items() if v is not None}
     return Recipe(config=config, **settings)

@@ -91,7 +91,11 @@ def _parser() -> argparse.ArgumentParser:
         help="the result is the mean of all steps' parameters, each weighted DECAY times the one "
         "after it; None: the preset's, mostly 0, the last step's",
     )
-    add("--weights-return", action="store_true", help="weights beyond the limits have a gradient")
+    add(
+        "--weights-return",
+        action=argparse.BooleanOptionalAction,
+        help="weights beyond the limits have a gradient, or none; None: as the preset, mostly none",
+    )
     add("--weight-bits", type=int, metavar="N", help="fewer levels than the digits'; 2: -2 to 1")
     add("--step-per-matrix", action="store_true", help="one weight step per matrix, not per row")
     add("--fixed-scales", action="store_true", help="steps and units stay as calibrated")
@@ -133,8 +137,7 @@ def resumable(run: Callable[[], object]) -> int | None:
 def main(argv: list[str] | None = None) -> int | None:
     """Entry point; raises UserError. The exit status is that of an interrupt after Ctrl-C."""
     require_packages()
-    from .qat_model import QuantizationChoices
-    from .recipe import Recipe, preset_recipe
+    from .recipe import Recipe, preset_choices, preset_recipe
     from .training_run import train
 
     args = _parser().parse_args(argv)
@@ -143,13 +146,15 @@ def main(argv: list[str] | None = None) -> int | None:
     made = {"config", "choices"}
     names = [field.name for field in dataclasses.fields(Recipe) if field.name not in made]
     config = preset_config(args.preset, args.digits)
-    choices = QuantizationChoices(
+    choices = dataclasses.replace(
+        preset_choices(args.preset),
         step_per_row=not args.step_per_matrix,
         learned_scales=not args.fixed_scales,
         activation_quantile=args.activation_quantile,
-        weights_return=args.weights_return,
         weight_bits=args.weight_bits,
     )
+    if args.weights_return is not None:
+        choices = dataclasses.replace(choices, weights_return=args.weights_return)
     given = {name: getattr(args, name) for name in names}
     recipe = preset_recipe(args.preset, config, choices=choices, **given)
     require_directory_of(args.out)

@@ -82,6 +82,17 @@ def test_foreign_character(loaded):
         evaluate(loaded, Corpus("a" * 18 + "a!", "text", "0"))
 
 
+def test_the_default_text_is_not_for_models_of_another(tmp_path, loaded):
+    path = tmp_path / "mine.safetensors"
+    info = {"corpus": {"name": "stories.txt", "sha256": "0" * 64}}
+    artifact.save(path, loaded.model, {}, info)
+    with pytest.raises(UserError) as caught:
+        main([str(path)])
+    assert str(caught.value) == (
+        "mine was trained on stories.txt, not on Tiny Shakespeare; give a text with --corpus"
+    )
+
+
 def test_command_line_exit_statuses(capsys):
     def user_error():
         raise UserError("seed must be 1, not 2")

@@ -17,17 +17,19 @@ from platforms.target import PROCESSOR, UART
 from .test_board import TARGETS
 
 SMALLEST = {("ulx3s", "12F"), ("tang-nano-9k", None)}
+SMALLER = {
+    *SMALLEST,
+    ("cora-z7", None),
+    ("arty-a7-35", None),
+    ("tang-primer-20k", None),
+    ("ulx3s", "25F"),
+    ("ulx3s", "45F"),
+}
 TOO_SMALL = {
     "shakespeare-115k": SMALLEST,
     "shakespeare-115k-2t": {*SMALLEST, ("tang-primer-20k", None)},
-    "shakespeare-zybo": {
-        *SMALLEST,
-        ("cora-z7", None),
-        ("arty-a7-35", None),
-        ("tang-primer-20k", None),
-        ("ulx3s", "25F"),
-        ("ulx3s", "45F"),
-    },
+    "shakespeare-zybo": SMALLER,
+    "stories-zybo": SMALLER,
 }
 """Boards whose block memories do not hold a model; its gateware elaborates all the same."""
 TINY = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11"

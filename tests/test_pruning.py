@@ -170,7 +170,9 @@ def test_unknown_module_is_named():
 def test_unknown_model_is_named():
     with pytest.raises(UserError) as error:
         layout_of(torch.nn.Sequential(torch.nn.Linear(2, 2)))
-    assert str(error.value) == "a Sequential cannot be compressed; expected FloatModel or GPT2"
+    assert str(error.value) == (
+        "a Sequential cannot be compressed; expected one of SquaredReLUModel, FloatModel, GPT2"
+    )
 
 
 @pytest.mark.parametrize("name", LAYOUTS)

@@ -22,10 +22,12 @@ def corpus(tmp_path):
 def test_every_row_is_another_command():
     commands = {tuple(command_of(name, 10)) for name in ROWS}
     assert len(commands) == len(ROWS)
+    start = ["--preset", SOURCE, "--init", SOURCE]
     base = ["--steps", "10", "--lr", "6e-3", "--average", "0", "--fixed-steps", "0"]
-    assert command_of("base", 10) == ["--preset", SOURCE, "--init", SOURCE, *base]
+    assert command_of("base", 10) == [*start, *base, "--no-weights-return"]
+    assert command_of("returning", 10) == [*start, *base, "--weights-return"]
     together = ["--lr", "1.2e-2", "--average", "0.97", "--steps", "8", "--fixed-steps", "2"]
-    assert command_of("together", 10) == ["--preset", SOURCE, "--init", SOURCE, *together]
+    assert command_of("together", 10) == [*start, "--no-weights-return", *together]
     assert "--init" not in command_of("cold-start", 10)
     assert command_of("longer", 10)[-2:] == ["--steps", "30"]
     for name in ROWS:

@@ -20,8 +20,18 @@ from platforms.simulation import CoreSimulator
 from platforms.sizing import choose_sizes
 
 NAME = "shakespeare-115k"
-LOSS_BARS = {NAME: 1.85, "shakespeare-115k-2t": 1.68, "shakespeare-zybo": 1.58}
+LOSS_BARS = {
+    NAME: 1.76,
+    "shakespeare-115k-2t": 1.68,
+    "shakespeare-zybo": 1.58,
+    "stories-zybo": 0.90,
+}
 """Validation loss of the integers in nats, at most."""
+CORPORA = {
+    "input.txt": "tinyshakespeare/input.txt",
+    "sample-a.txt": "tinystories/sample-a.txt",
+}
+"""Where a corpus of that name is, under GATEFORMER_DATA."""
 PROMPTS = [
     *("ROMEO:", "First Citizen:\n", "To be, or not", "\n", "My lord, ", "KING RICHARD III:\nNow"),
     *("the", "What say you", "O", "Exeunt", "Good morrow,", "Thou art"),
@@ -124,8 +134,10 @@ def test_the_stated_loss_is_measured_again(name):
     from model.evaluate import evaluate
 
     artifact = open_model(name)
-    path = Path(os.environ["GATEFORMER_DATA"]) / "tinyshakespeare/input.txt"
-    result = evaluate(artifact, load_corpus(path))
+    path = Path(os.environ["GATEFORMER_DATA"]) / CORPORA[artifact.info["corpus"]["name"]]
+    corpus = load_corpus(path)
+    assert artifact.info["corpus"]["sha256"] == corpus.sha256
+    result = evaluate(artifact, corpus)
     assert result.integer_loss == pytest.approx(artifact.info["val_loss_int"], abs=1e-6)
     assert result.integer_loss <= LOSS_BARS[name]
 
