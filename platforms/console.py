@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--reload",
         action="store_true",
-        help=f"of {FIRMWARE}: an accelerator that takes other models",
+        help=f"of {SIMULATION} or {FIRMWARE}: an accelerator that takes other models",
     )
     return p
 
@@ -73,9 +73,10 @@ def main() -> int | None:
 
 def open_link(arguments: argparse.Namespace) -> Link:
     """The link that the user asked for; UserError if there can't be one."""
-    if arguments.reload and arguments.port != FIRMWARE:
+    if arguments.reload and arguments.port not in (SIMULATION, FIRMWARE):
         raise UserError(
-            f"--reload goes with {FIRMWARE}; a board takes other models if build.py had --reload"
+            f"--reload goes with {SIMULATION} or {FIRMWARE}; a board takes other models if "
+            "build.py had --reload"
         )
     if arguments.port in (SIMULATION, FIRMWARE):
         if arguments.baud is not None:
@@ -87,7 +88,7 @@ def open_link(arguments: argparse.Namespace) -> Link:
             return emulate(arguments.model, reload=arguments.reload)
         from .console_simulation import simulate
 
-        return simulate(arguments.model)
+        return simulate(arguments.model, reload=arguments.reload)
     if arguments.model is not None:
         raise UserError(
             f"--model goes with {SIMULATION} or {FIRMWARE}; a board has its model built in"

@@ -21,7 +21,7 @@ from .progress import output_console
 
 PROMPT = "> "
 QUIT, BENCH, HELP = "/quit", "/bench", "/help"
-COMMANDS = ("/temperature", "/top-k", "/seed", "/tokens", INFO, BENCH, LOAD, HELP, QUIT)
+COMMANDS = ("/temperature", "/top-k", "/seed", "/tokens", INFO, BENCH, HELP, LOAD, QUIT)
 
 _MARKS = {Kind.INFORMATION: "# ", Kind.REFUSAL: "! ", Kind.NOTE: "! "}
 _FAILURES = (Kind.REFUSAL, Kind.OTHER, Kind.NOTE)

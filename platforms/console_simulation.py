@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 
 from amaranth.lib import wiring
@@ -19,10 +20,14 @@ from .flow import DEFAULT_MODEL
 from .sizing import choose_sizes
 
 CLOCK_HZ = round(SIMULATED_CLOCK_MHZ * 1e6)
+LINE_CYCLES = 100
+"""Cycles before what is written arrives: as on any line, not in the very cycle that asks for it."""
+SILENCE_CYCLES = 100_000
+"""What a second of silence is here, where a second of the clock takes many minutes."""
 
 
 class SimulatedLink(Link):
-    """A compiled simulation behind an infinitely fast line; it runs only while somebody reads.
+    """A compiled simulation behind a fast line; it runs only while somebody reads.
 
     Parameters
     ----------
@@ -55,6 +60,7 @@ class SimulatedLink(Link):
         self._sent = self.simulation.sink("sent")
 
     def write(self, content: bytes) -> None:
+        self.simulation.step(LINE_CYCLES)
         self._received.feed(content)
 
     def read(self, timeout: float) -> bytes:
@@ -69,16 +75,24 @@ class SimulatedLink(Link):
         """Nothing to give back."""
 
 
-def simulate(model: str | None) -> SimulatedLink:
+def simulate(model: str | None, *, reload: bool = False) -> SimulatedLink:
     """The compiled console of a model, with the sizes that ``build.py sim`` takes.
 
-    ``model`` is a name as :func:`open_model` takes it; None: the default. Raises UserError if
-    there is no such model, or no C++ compiler.
+    ``model`` is a name as :func:`open_model` takes it; None: the default. ``reload``: it can be
+    replaced. Raises UserError if there is no such model, or no C++ compiler.
     """
     artifact = open_model(DEFAULT_MODEL if model is None else model)
-    program = Program(artifact.model, choose_sizes(artifact.model, board(SIMULATION)))
-    key = digest(design_digest(program), "console", artifact.name, str(CLOCK_HZ))
+    sizes = choose_sizes(artifact.model, board(SIMULATION))
+    program = Program(artifact.model, dataclasses.replace(sizes, reload=reload))
+    key = digest(
+        design_digest(program), "console", artifact.name, str(CLOCK_HZ), str(SILENCE_CYCLES)
+    )
     console = ConsoleCore(
-        program, name=artifact.name, build_id=int(key[:8], 16), clock_hz=CLOCK_HZ, dsp="generic"
+        program,
+        name=artifact.name,
+        build_id=int(key[:8], 16),
+        clock_hz=CLOCK_HZ,
+        silence=SILENCE_CYCLES,
+        dsp="generic",
     )
     return SimulatedLink(console, key=key)

@@ -83,8 +83,7 @@ def emulate(model: str | None, *, reload: bool = False) -> EmulatedLink:
     """The emulated console of a model, with the sizes that ``build.py sim`` takes.
 
     ``model`` is a name as :func:`open_model` takes it; None: the default. ``reload``: it can be
-    replaced. Raises UserError if
-    there is no such model, no compiler, or no Unicorn.
+    replaced. Raises UserError if there is no such model, no compiler, or no Unicorn.
     """
     artifact = open_model(DEFAULT_MODEL if model is None else model)
     sizes = choose_sizes(artifact.model, board("sim"))

@@ -237,7 +237,8 @@ def test_load_first_and_be_refused(console_main):
         (["COM1", "--load", "nothing"], "no model 'nothing': there is no such file"),
         (
             ["COM1", "--reload"],
-            "--reload goes with firmware; a board takes other models if build.py had --reload",
+            "--reload goes with sim or firmware; a board takes other models if build.py "
+            "had --reload",
         ),
     ],
 )
@@ -251,16 +252,8 @@ def real_artifact(seed: int) -> Artifact:
     return Artifact(f"m{seed}", console_load_bench.model(seed), {}, {}, "")
 
 
-class SimulatedLine(SimulatedLink):
-    """What is sent takes a few cycles, as on any line."""
-
-    def write(self, content):
-        self.simulation.step(100)
-        super().write(content)
-
-
 def gateware_link():
-    return SimulatedLine(
+    return SimulatedLink(
         ConsoleCore(program(), name="m1", build_id=0xBEEF, clock_hz=1_000_000, silence=SILENCE)
     )
 

@@ -21,6 +21,7 @@ from platforms import console_answer, console_bench, console_client, console_lin
 from platforms.compiled_simulation import SLICE
 from platforms.console_bench import BenchError, Counts, run_bench
 from platforms.console_client import Answer, ConsoleClient
+from platforms.console_load import load
 from platforms.console_simulation import SimulatedLink, simulate
 from tests import fake_console
 
@@ -50,6 +51,20 @@ def read_all(link, count):
     while len(content) < count:
         content += link.read(60.0)
     return content
+
+
+def test_a_simulated_console_takes_other_models():
+    client = ConsoleClient(simulate(MODEL, reload=True))
+    client.synchronize()
+    other = open_model(MODEL.replace("seed=3", "seed=4"))
+    (piece,) = load(client, other, lambda: False)
+    assert piece.text == f"loaded {other.name}, digest {other.model.digest[:16]}"
+    client.ask("/temperature 0")
+    client.ask("/tokens 12")
+    tokenizer = CharTokenizer(other.model.vocabulary)
+    prompt = tokenizer.encode("AB")
+    tokens = list(Reference(other.model).generate(prompt, 12, SamplingSettings()))
+    assert client.ask("AB").text == tokenizer.decode(tokens)
 
 
 def test_bytes_go_through_a_simulation():
@@ -125,7 +140,8 @@ def test_both_ends_have_the_same_constants():
     assert bytes([receive_queue.CTRL_C]) == console_client.CTRL_C
     assert bytes([console_byte.CTRL_U]) == console_client.CTRL_U
     names = tuple(command.removeprefix("/") for command in console_session.COMMANDS)
-    assert names == (*console_messages.COMMANDS, console_session.QUIT.removeprefix("/"))
+    with_load = (*console_messages.COMMANDS, console_messages.LOAD_COMMAND)
+    assert names == (*with_load, console_session.QUIT.removeprefix("/"))
 
 
 CONFIG = ModelConfig(vocab_size=96, d_model=8, n_heads=2, n_layers=1, d_ff=16, ctx_len=16)

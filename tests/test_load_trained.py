@@ -8,10 +8,10 @@ from gateware.program import Program
 from platforms.console_answer import Kind, Piece
 from platforms.console_client import ConsoleClient
 from platforms.console_load import load
+from platforms.console_simulation import SimulatedLink
 from platforms.emulated_console import EmulatedLink, firmware_emulator
 from platforms.simulated_registers import SimulatedRegisters
 from tests.small_accelerator import reference_text
-from tests.test_console_load_client import SimulatedLine
 from tests.trained_models import TEXTS, trained
 
 COUNT, SILENCE = 12, 2 * 4096
@@ -29,7 +29,7 @@ def firmware():
 
 
 def gateware():
-    return SimulatedLine(
+    return SimulatedLink(
         ConsoleCore(program(), name="t0", build_id=1, clock_hz=1_000_000, silence=SILENCE)
     )
 
