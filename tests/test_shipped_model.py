@@ -32,6 +32,7 @@ CORPORA = {
     "sample-a.txt": "tinystories/sample-a.txt",
 }
 """Where a corpus of that name is, under GATEFORMER_DATA."""
+RESULTS = Path(__file__).parent.parent / "docs" / "compression"
 PROMPTS = [
     *("ROMEO:", "First Citizen:\n", "To be, or not", "\n", "My lord, ", "KING RICHARD III:\nNow"),
     *("the", "What say you", "O", "Exeunt", "Good morrow,", "Thou art"),
@@ -140,6 +141,29 @@ def test_the_stated_loss_is_measured_again(name):
     result = evaluate(artifact, corpus)
     assert result.integer_loss == pytest.approx(artifact.info["val_loss_int"], abs=1e-6)
     assert result.integer_loss <= LOSS_BARS[name]
+
+
+@pytest.mark.skipif("GATEFORMER_DATA" not in os.environ, reason="GATEFORMER_DATA is not set")
+@pytest.mark.parametrize("method, gate", [("measure", "ternary-qat"), ("ptq", "int8-ptq")])
+def test_gates_that_need_no_training_hold(method, gate, tmp_path):
+    pytest.importorskip("torch")
+    from model.compress import main
+    from model.compression_result import load_results
+
+    path = Path(os.environ["GATEFORMER_DATA"]) / CORPORA["input.txt"]
+    places = ["--corpus", str(path), "--results", str(tmp_path), "--runs", str(tmp_path / "runs")]
+    main([method, NAME, *places])
+    (result,) = load_results(tmp_path)
+    assert result.gate == gate
+    assert result.passed
+
+
+@pytest.mark.skipif(not RESULTS.is_dir(), reason="the repository's docs are not here")
+def test_every_gate_is_passed_by_a_result():
+    from model.compression_result import GATES, load_results
+
+    passed = {result.gate for result in load_results(RESULTS) if result.gate and result.passed}
+    assert passed == {*GATES}
 
 
 @pytest.mark.slow
