@@ -1,4 +1,7 @@
-"""Firmware for the processor of a Zynq-7000 board: C sources and two headers to ELF and BIN."""
+"""Firmware for the processor of a Zynq-7000 board: C sources and two headers to ELF and BIN.
+
+Beside them goes the script with which U-Boot starts it (:mod:`.boot_script`).
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,11 @@ from model import compiler
 from model.artifact import write_whole
 from model.integer_model import IntegerModel
 
+from .boot_script import FILE as SCRIPT
+from .boot_script import boot_commands, script_image
 from .elf_file import read_elf
 from .firmware_model import model_header
+from .synthesis import TOP
 from .target import Processor
 from .tools import run_tool
 
@@ -45,7 +51,9 @@ def build_firmware(
     processor: Processor,
     directory: Path,
 ) -> list[Path]:
-    """Write ELF and BIN into ``directory``; their paths. The same arguments give the same bytes.
+    """Write ELF, BIN and U-Boot's script into ``directory``; their paths.
+
+    The same arguments give the same bytes.
 
     The compiler is ``$ARM_CC``, arm-none-eabi-gcc or ziglang, the first that there is.
 
@@ -75,7 +83,9 @@ def build_firmware(
             name=os.path.basename(command[0]) if target is _GCC else "ziglang",
         )
         elf = (work / ELF).read_bytes()
-    paths = [directory / ELF, directory / BIN]
-    for path, content in zip(paths, (elf, read_elf(elf).image()), strict=True):
-        write_whole(path, content)
-    return paths
+    loaded = read_elf(elf)
+    commands = boot_commands(f"{TOP}.bit", BIN, loaded.base)
+    files = {ELF: elf, BIN: loaded.image(), SCRIPT: script_image(commands, name)}
+    for file, content in files.items():
+        write_whole(directory / file, content)
+    return [directory / file for file in files]

@@ -14,6 +14,7 @@ from model import compiler
 from model.errors import UserError
 from platforms import firmware_build
 from platforms.board import board, boards
+from platforms.boot_script import BITSTREAM_ADDRESS
 from platforms.elf_file import read_elf
 from platforms.firmware_build import ARM_C, SOURCES, build_firmware
 from platforms.target import PROCESSOR
@@ -36,6 +37,7 @@ def test_two_builds_give_the_same_bytes(tmp_path):
     first = built(tmp_path / "one")
     assert built(tmp_path / "two") == first
     assert sorted(path.name for path in (tmp_path / "two").iterdir()) == [
+        "boot.scr",
         "gateformer.bin",
         "gateformer.elf",
     ]
@@ -43,10 +45,10 @@ def test_two_builds_give_the_same_bytes(tmp_path):
 
 
 def test_the_image_is_the_program_in_memory(tmp_path):
-    elf, image = built(tmp_path)
+    elf, image, _ = built(tmp_path)
     loaded = read_elf(elf)
     ((address, content, size),) = loaded.segments
-    assert address == LOAD_ADDRESS and content == image and size > len(image)
+    assert address == loaded.base == LOAD_ADDRESS and content == image and size > len(image)
     assert address <= loaded.entry < address + len(image)
     # U-Boot's go begins at the first byte: a branch to the entry
     (branch,) = struct.unpack_from("<I", image)
@@ -54,6 +56,19 @@ def test_the_image_is_the_program_in_memory(tmp_path):
     assert LOAD_ADDRESS + 8 + 4 * (branch & 0xFFFFFF) == loaded.entry
     assert b"tiny" not in image  # texts are 16-bit entries
     assert "tiny".encode("utf-16-le") in image
+
+
+def test_the_script_starts_this_image_behind_the_bitstream(tmp_path):
+    script = built(tmp_path)[-1]
+    assert b" top.bit && fpga loadb " in script
+    assert f"fatload mmc 0 {LOAD_ADDRESS:#x} gateformer.bin".encode() in script
+    assert script.endswith(f"\tgo {LOAD_ADDRESS:#x}\nfi\n".encode())
+    largest_bitstream = 4_045_564  # xc7z020: UG585, table of bitstream lengths
+    memory = (SOURCES / "zynq.ld").read_text()
+    assert "ORIGIN = 0x00100000, LENGTH = 15M" in memory
+    assert LOAD_ADDRESS + (15 << 20) <= BITSTREAM_ADDRESS
+    # U-Boot's scriptaddr
+    assert BITSTREAM_ADDRESS + largest_bitstream < 0x0300_0000
 
 
 def test_each_board_has_its_serial_port(tmp_path):
@@ -117,7 +132,8 @@ def test_an_interrupted_build_leaves_nothing(tmp_path, monkeypatch):
 def test_the_command(tmp_path):
     result = build(tmp_path, "zybo", "--model", TINY, *SIZES, "--firmware")
     assert result.returncode == 0, result.stderr
-    assert result.stdout.splitlines() == ["build/zybo/gateformer.elf", "build/zybo/gateformer.bin"]
+    paths = [f"build/zybo/{name}" for name in ("gateformer.elf", "gateformer.bin", "boot.scr")]
+    assert result.stdout.splitlines() == paths
     image = (tmp_path / "build/zybo/gateformer.bin").read_bytes()
     assert read_elf((tmp_path / "build/zybo/gateformer.elf").read_bytes()).image() == image
 
