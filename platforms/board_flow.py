@@ -18,7 +18,7 @@ from .fit_search import NO_FIT_ADVICE
 from .place_and_route import make_bitstream, read_reports, refuse_if_too_slow
 from .placed import Placed
 from .placed_reports import report_names
-from .programming import check_programmers, program
+from .programming import ZYNQ_PROGRAMMERS, check_programmers, program
 from .progress import console as status
 from .progress import working
 from .simulation import CoreSimulator
@@ -44,7 +44,9 @@ def check_options(target: Board, arguments, clock_mhz: float) -> None:
                 f"without --baud it is {DEFAULT_BAUD}"
             )
         uart_divisor(round(clock_mhz * 1e6), arguments.baud)
-    if arguments.program:
+    if arguments.program and arguments.firmware:
+        check_programmers(ZYNQ_PROGRAMMERS, target.name, "--firmware --program")
+    elif arguments.program:
         check_programmers(target.programmers, target.name)
 
 

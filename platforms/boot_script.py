@@ -10,25 +10,21 @@ from __future__ import annotations
 import struct
 import zlib
 
+from .zynq_address import FIRMWARE_ADDRESS, FIRMWARE_BYTES
+
 FILE = "boot.scr"
 BITSTREAM_ADDRESS = 0x0200_0000
-"""Where the bitstream lies until the fabric has it: behind the firmware's 15 MB."""
+"""Where the bitstream lies until the fabric has it: behind the firmware's memory."""
+assert BITSTREAM_ADDRESS >= FIRMWARE_ADDRESS + FIRMWARE_BYTES
 
 _HEADER = struct.Struct(">7I4B32s")
 _MAGIC = 0x2705_1956
 _OS_LINUX, _ARCHITECTURE_ARM, _TYPE_SCRIPT, _UNCOMPRESSED = 5, 2, 6, 0
 
 
-def boot_commands(bitstream: str, firmware: str, address: int) -> str:
-    """U-Boot's commands: bitstream, then firmware, from the card's first partition.
-
-    Parameters
-    ----------
-    bitstream, firmware : str
-        Names of the files.
-    address : int
-        Where the firmware begins; its first instruction is there, too.
-    """
+def boot_commands(bitstream: str, firmware: str) -> str:
+    """U-Boot's commands: bitstream, then firmware, files of the card's first partition."""
+    address = FIRMWARE_ADDRESS
     return (
         f"echo gateformer: {bitstream} and {firmware}\n"
         f"if fatload mmc 0 {BITSTREAM_ADDRESS:#x} {bitstream} && "

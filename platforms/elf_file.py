@@ -21,14 +21,9 @@ class Program:
     entry: int
     segments: tuple[tuple[int, bytes, int], ...]
 
-    @property
-    def base(self) -> int:
-        """The lowest address."""
-        return min(address for address, _, _ in self.segments)
-
     def image(self) -> bytes:
         """The memory from the lowest address to the end of the highest content."""
-        base = self.base
+        base = min(address for address, _, _ in self.segments)
         image = bytearray(max(a + len(content) for a, content, _ in self.segments) - base)
         for address, content, _ in self.segments:
             image[address - base : address - base + len(content)] = content

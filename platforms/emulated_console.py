@@ -72,7 +72,7 @@ def firmware_emulator(
     processor = board(BOARD).processor
     identification = Identification.of(program, BUILD_ID, CLOCK_KHZ)
     with tempfile.TemporaryDirectory() as directory:
-        elf, _ = build_firmware(
+        elf, *_ = build_firmware(
             artifact.model, artifact.name, identification, processor, Path(directory)
         )
         loaded = read_elf(elf.read_bytes())

@@ -83,9 +83,8 @@ def build_firmware(
             name=os.path.basename(command[0]) if target is _GCC else "ziglang",
         )
         elf = (work / ELF).read_bytes()
-    loaded = read_elf(elf)
-    commands = boot_commands(f"{TOP}.bit", BIN, loaded.base)
-    files = {ELF: elf, BIN: loaded.image(), SCRIPT: script_image(commands, name)}
+    script = script_image(boot_commands(f"{TOP}.bit", BIN), name)
+    files = {ELF: elf, BIN: read_elf(elf).image(), SCRIPT: script}
     for file, content in files.items():
         write_whole(directory / file, content)
     return [directory / file for file in files]

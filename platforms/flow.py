@@ -18,7 +18,7 @@ from model.reference import check_request
 from model.sampling import SamplingSettings
 from model.tokenizer import CharTokenizer
 
-from . import generation, report
+from . import generation, programming, report
 from .board import Board, board, boards
 from .board_flow import build_board, check_options
 from .export_ip import export_board_ip
@@ -71,7 +71,9 @@ def _build_in(
         paths = export_board_ip(target, artifact, program, clock, directory / "ip")
         output.print("\n".join(map(str, paths)), markup=False, highlight=False, soft_wrap=True)
     elif arguments.firmware:
-        _build_firmware(artifact, program, target, clock, directory, output)
+        paths = _build_firmware(artifact, program, target, clock, directory, output)
+        if arguments.program:
+            programming.program(programming.ZYNQ_PROGRAMMERS, paths[0], output)
     elif arguments.timeline:
         _write_timeline(program, arguments, directory, output)
     elif target.budget is None:
@@ -85,13 +87,14 @@ def _build_in(
         build_board(artifact, program, target, clock, directory, arguments, output, text)
 
 
-def _build_firmware(artifact, program, target, clock, directory, output: Console) -> None:
+def _build_firmware(artifact, program, target, clock, directory, output: Console) -> list[Path]:
     design = target.build_top(program, clock)
     identification = Identification.of(program, design.build_id, round(design.clock_mhz * 1000))
     paths = build_firmware(
         artifact.model, artifact.name, identification, target.processor, directory
     )
     output.print("\n".join(map(str, paths)), markup=False, highlight=False, soft_wrap=True)
+    return paths
 
 
 def _sizes(artifact: Artifact, target: Board, arguments):

@@ -1,4 +1,8 @@
-"""Where a Zynq-7000's processor finds the accelerator; importable without Amaranth."""
+"""Where a Zynq-7000's processor finds what; importable without Amaranth."""
 
 BASE_ADDRESS = 0x43C0_0000
 """Byte address of the registers for the processor, in M_AXI_GP0's 0x4000_0000-0x7FFF_FFFF."""
+FIRMWARE_ADDRESS = 0x0010_0000
+"""Where the firmware begins in DDR memory, its first instruction first; the linker script's."""
+FIRMWARE_BYTES = 15 << 20
+"""What it has of the memory."""

@@ -17,7 +17,7 @@ from model import optional
 from .elf_file import Program
 from .emulated_uart import STATUS, EmulatedUart
 from .register_access import RegisterAccess
-from .zynq_address import BASE_ADDRESS
+from .zynq_address import BASE_ADDRESS, FIRMWARE_ADDRESS, FIRMWARE_BYTES
 from .zynq_peripherals import (
     DEVCFG,
     PROCESSOR_HZ,
@@ -31,8 +31,6 @@ from .zynq_peripherals import (
 )
 
 PAGE = 0x1000
-MEMORY = (0x0010_0000, 0x00F0_0000)
-"""Begin and size of what the firmware has of the DDR memory."""
 ACCESS_NS = 50.0
 IDLE_POLLS = 8
 """Looks at a quiet serial port, one after the other, that mean: there is nothing to do."""
@@ -119,9 +117,9 @@ class ZynqEmulator:
         self._pause_at: float | None = None
         self._uc = uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_ARM)
         uc.ctl_set_cpu_model(arm_const.UC_CPU_ARM_CORTEX_A9)
-        uc.mem_map(*MEMORY)
+        uc.mem_map(FIRMWARE_ADDRESS, FIRMWARE_BYTES)
         # memory is not 0 after power-on
-        uc.mem_write(MEMORY[0], b"\xa5" * MEMORY[1])
+        uc.mem_write(FIRMWARE_ADDRESS, b"\xa5" * FIRMWARE_BYTES)
         for address, content, _ in program.segments:
             uc.mem_write(address, content)
         self._vectors = min(address for address, _, _ in program.segments)

@@ -50,7 +50,7 @@ def identification(**changes) -> Identification:
 def firmware(identification: Identification) -> Program:
     with tempfile.TemporaryDirectory() as directory:
         chosen = with_every_kind_of_text()
-        elf, _ = build_firmware(
+        elf, *_ = build_firmware(
             chosen.model, chosen.name, identification, board("zybo").processor, Path(directory)
         )
         return read_elf(elf.read_bytes())

@@ -41,7 +41,7 @@ def firmware() -> Program:
     """That of model 1."""
     identification = Identification.of(program(), BUILD_ID, 125_000)
     with tempfile.TemporaryDirectory() as directory:
-        elf, _ = build_firmware(
+        elf, *_ = build_firmware(
             model(1), "m1", identification, board("zybo").processor, Path(directory)
         )
         return read_elf(elf.read_bytes())

@@ -15,7 +15,7 @@ MADE_BY_MKIMAGE = bytes.fromhex(
     "676f6c64656e0000000000000000000000000000000000000000000000000000"
     "0000000500000000676f20300a"
 )
-COMMANDS = boot_commands("top.bit", "gateformer.bin", 0x10_0000)
+COMMANDS = boot_commands("top.bit", "gateformer.bin")
 
 
 def test_it_is_the_one_of_mkimage():

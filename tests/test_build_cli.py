@@ -145,8 +145,8 @@ def build(tmp_path, *arguments):
             for board in ("sim", "ulx3s", "arty-a7-35")
         ),
         (
-            ["zybo", "--firmware", "--program"],
-            "--program is for a board's build, not for --firmware; leave one of them out",
+            ["zybo", "--firmware", "--toolchain", "vivado"],
+            "--toolchain is for a board's build, not for --firmware; leave one of them out",
         ),
         (
             ["zybo", "--firmware", "--timeline"],

@@ -24,6 +24,10 @@ from tests.stand_in_core import NAME, VOCABULARY
 from tests.test_console_protocol import random_items
 
 CTX_LEN = 24
+CLEAN_AND_INVALIDATE = 0xEE07_7F5E
+"""The instruction for the line of a way and a set that r7 names: DCCISW."""
+DATA_CACHE = 1 << 2
+"""SCTLR.C"""
 CHARACTERS = [text for text in VOCABULARY if text and text not in "\n\x7f\\"]
 LOST = b"! bytes were lost or damaged; line ignored\r\n"
 
@@ -54,6 +58,25 @@ class TestStart:
     def test_the_line_has_its_speed(self, device):
         rate = REFERENCE_HZ / device.emulator.uart.baud_cycles
         assert abs(rate / 115_200 - 1) < 0.001
+
+    def test_what_the_data_cache_has_goes_to_memory(self):
+        """Every line of it is written back, once, before anything else is done."""
+        arm_const = pytest.importorskip("unicorn.arm_const")
+        processor, lines = emulator(), []
+        control = (15, 0, 0, 1, 0, 0, 0)  # SCTLR
+        uc = processor._uc
+
+        def see(uc, address, size, data):
+            if uc.mem_read(address, 4) == CLEAN_AND_INVALIDATE.to_bytes(4, "little"):
+                lines.append(uc.reg_read(arm_const.UC_ARM_REG_R7))
+
+        uc.hook_add(processor._unicorn.UC_HOOK_CODE, see)
+        with_cache = uc.reg_read(arm_const.UC_ARM_REG_CP_REG, control) | DATA_CACHE
+        uc.reg_write(arm_const.UC_ARM_REG_CP_REG, (*control, with_cache))
+        assert processor.run().endswith(END)
+        # a Cortex-A9's in the emulator: 4 ways of 128 lines of 32 bytes
+        assert sorted(lines) == [way << 30 | line << 5 for way in range(4) for line in range(128)]
+        assert not uc.reg_read(arm_const.UC_ARM_REG_CP_REG, control) & DATA_CACHE
 
     def test_info_and_help(self, pair, device):
         pair(b"/info\r")

@@ -18,10 +18,9 @@ from platforms.boot_script import BITSTREAM_ADDRESS
 from platforms.elf_file import read_elf
 from platforms.firmware_build import ARM_C, SOURCES, build_firmware
 from platforms.target import PROCESSOR
+from platforms.zynq_address import FIRMWARE_ADDRESS, FIRMWARE_BYTES
 from tests.small_accelerator import artifact, program
 from tests.test_build_cli import SIZES, TINY, build
-
-LOAD_ADDRESS = 0x0010_0000
 
 
 def built(directory, name="tiny", processor=None):
@@ -48,12 +47,12 @@ def test_the_image_is_the_program_in_memory(tmp_path):
     elf, image, _ = built(tmp_path)
     loaded = read_elf(elf)
     ((address, content, size),) = loaded.segments
-    assert address == loaded.base == LOAD_ADDRESS and content == image and size > len(image)
+    assert address == FIRMWARE_ADDRESS and content == image and size > len(image)
     assert address <= loaded.entry < address + len(image)
     # U-Boot's go begins at the first byte: a branch to the entry
     (branch,) = struct.unpack_from("<I", image)
     assert branch >> 24 == 0xEA
-    assert LOAD_ADDRESS + 8 + 4 * (branch & 0xFFFFFF) == loaded.entry
+    assert FIRMWARE_ADDRESS + 8 + 4 * (branch & 0xFFFFFF) == loaded.entry
     assert b"tiny" not in image  # texts are 16-bit entries
     assert "tiny".encode("utf-16-le") in image
 
@@ -61,12 +60,11 @@ def test_the_image_is_the_program_in_memory(tmp_path):
 def test_the_script_starts_this_image_behind_the_bitstream(tmp_path):
     script = built(tmp_path)[-1]
     assert b" top.bit && fpga loadb " in script
-    assert f"fatload mmc 0 {LOAD_ADDRESS:#x} gateformer.bin".encode() in script
-    assert script.endswith(f"\tgo {LOAD_ADDRESS:#x}\nfi\n".encode())
+    assert f"fatload mmc 0 {FIRMWARE_ADDRESS:#x} gateformer.bin".encode() in script
+    assert script.endswith(f"\tgo {FIRMWARE_ADDRESS:#x}\nfi\n".encode())
     largest_bitstream = 4_045_564  # xc7z020: UG585, table of bitstream lengths
     memory = (SOURCES / "zynq.ld").read_text()
-    assert "ORIGIN = 0x00100000, LENGTH = 15M" in memory
-    assert LOAD_ADDRESS + (15 << 20) <= BITSTREAM_ADDRESS
+    assert f"ORIGIN = {FIRMWARE_ADDRESS:#010x}, LENGTH = {FIRMWARE_BYTES >> 20}M" in memory
     # U-Boot's scriptaddr
     assert BITSTREAM_ADDRESS + largest_bitstream < 0x0300_0000
 
@@ -136,6 +134,35 @@ def test_the_command(tmp_path):
     assert result.stdout.splitlines() == paths
     image = (tmp_path / "build/zybo/gateformer.bin").read_bytes()
     assert read_elf((tmp_path / "build/zybo/gateformer.elf").read_bytes()).image() == image
+
+
+def test_the_command_loads_it(tmp_path, monkeypatch):
+    monkeypatch.delenv("XSDB", raising=False)
+    for name, status in (("openocd", 0), ("broken", 5)):
+        tool = tmp_path / name
+        tool.write_text(f'#!/bin/sh\nfor a in "$@"; do echo "given: $a"; done\nexit {status}\n')
+        tool.chmod(0o755)
+    options = ("zybo", "--model", TINY, *SIZES, "--firmware", "--program")
+    monkeypatch.setenv("OPENOCD", str(tmp_path / "openocd"))
+    result = build(tmp_path, *options)
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert "given: load_image {build/zybo/gateformer.elf}" in lines
+    assert lines[-1] == "loaded by openocd: build/zybo/gateformer.elf"
+
+    monkeypatch.setenv("OPENOCD", str(tmp_path / "broken"))
+    result = build(tmp_path, *options)
+    assert result.returncode == 2
+    assert result.stderr == "error: openocd failed with status 5; is the board connected?\n"
+
+    for name in ("OPENOCD", "XSDB"):
+        monkeypatch.setenv(name, str(tmp_path / "missing"))
+    result = build(tmp_path, *options)
+    assert result.returncode == 2
+    assert result.stderr == (
+        "error: --firmware --program needs openocd or xsdb on the PATH; install one, or leave "
+        "--program out\n"
+    )
 
 
 @pytest.mark.parametrize("content", [b"", b"\x7fELF\x02\x01", b"MZ"])

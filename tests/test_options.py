@@ -25,7 +25,7 @@ MODES = {"--export": "zybo", "--firmware": "zybo", "--timeline": "zybo", "--chec
 SHAPES = {"--model", "--variant", "--rows", "--cols", "--lanes", "--packing", "--reload"}
 HEEDED = {
     "--export": {"--clock"},
-    "--firmware": {"--clock"},
+    "--firmware": {"--clock", "--program"},
     "--timeline": {"--position"},
     "--check": {"--seed"},
 }

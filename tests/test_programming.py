@@ -1,13 +1,16 @@
 """Loading a bitstream, with a fake programmer on the PATH."""
 
 import io
+import shutil
+import subprocess
 
 import pytest
 from rich.console import Console
 
 from model.errors import UserError
 from platforms.board import board
-from platforms.programming import check_programmers, program
+from platforms.programming import ZYNQ_PROGRAMMERS, check_programmers, program
+from platforms.zynq_address import FIRMWARE_ADDRESS
 
 
 @pytest.fixture
@@ -23,8 +26,14 @@ def tools(monkeypatch, tmp_path):
 
 def install(directory, name, status=0):
     tool = directory / name
-    tool.write_text(f'#!/bin/sh\necho "$@" > {directory / "arguments"}\nexit {status}\n')
+    arguments = directory / "arguments"
+    tool.write_text(f'#!/bin/sh\nfor a in "$@"; do echo "$a"; done > {arguments}\nexit {status}\n')
     tool.chmod(0o755)
+
+
+def arguments(directory) -> list[str]:
+    """What the fake programmer was called with."""
+    return (directory / "arguments").read_text().splitlines()
 
 
 @pytest.fixture
@@ -52,14 +61,14 @@ def test_open_fpga_loader(name, options, tools, bitstream):
     check_programmers(programmers, name)
     text = io.StringIO()
     program(programmers, bitstream, Console(file=text, width=500))
-    assert (tools / "arguments").read_text() == f"{options} {bitstream}\n"
+    assert arguments(tools) == [*options.split(), str(bitstream)]
     assert text.getvalue() == f"loaded by openFPGALoader: {bitstream}\n"
 
 
 def test_fujprog_serves_if_it_is_the_one_there(tools, bitstream):
     install(tools, "fujprog")
     program(board("ulx3s").programmers, bitstream, Console(file=io.StringIO()))
-    assert (tools / "arguments").read_text() == f"{bitstream}\n"
+    assert arguments(tools) == [str(bitstream)]
 
 
 def test_an_environment_variable_replaces_the_command(tools, bitstream, monkeypatch):
@@ -99,3 +108,65 @@ def test_a_programmer_that_fails(tools, bitstream):
     with pytest.raises(UserError) as error:
         program(board("zybo").programmers, bitstream, Console(file=io.StringIO()))
     assert message(error) == "openFPGALoader failed with status 3; is the board connected?"
+
+
+@pytest.fixture
+def firmware(tmp_path):
+    path = tmp_path / "with space" / "gateformer.elf"
+    path.parent.mkdir()
+    path.write_text("elf")
+    return path
+
+
+def test_openocd_loads_the_processor(tools, firmware):
+    install(tools, "openocd")
+    install(tools, "xsdb")
+    text = io.StringIO()
+    program(ZYNQ_PROGRAMMERS, firmware, Console(file=text, width=500))
+    assert text.getvalue() == f"loaded by openocd: {firmware}\n"
+    given = arguments(tools)
+    assert given[::2] == ["-c"] * (len(given) // 2)
+    assert given[-13::2] == [
+        "init",
+        "targets zynq.cpu0",
+        "halt",
+        f"load_image {{{firmware}}}",
+        f"verify_image {{{firmware}}}",
+        f"resume {FIRMWARE_ADDRESS:#x}",
+        "shutdown",
+    ]
+    assert "source [find target/zynq_7000.cfg]" in given
+
+
+def test_xsdb_loads_the_processor(tools, firmware):
+    install(tools, "xsdb")
+    check_programmers(ZYNQ_PROGRAMMERS, "zybo", "--firmware --program")
+    program(ZYNQ_PROGRAMMERS, firmware, Console(file=io.StringIO()))
+    option, script = arguments(tools)
+    assert option == "-eval"
+    assert script.split("; ")[-4:] == [
+        "rst -processor",
+        f"dow {{{firmware}}}",
+        "con",
+        "disconnect",
+    ]
+
+
+def test_no_programmer_of_the_processor(tools):
+    with pytest.raises(UserError) as error:
+        check_programmers(ZYNQ_PROGRAMMERS, "zybo", "--firmware --program")
+    assert message(error) == (
+        "--firmware --program needs openocd or xsdb on the PATH; install one, or leave --program "
+        "out"
+    )
+
+
+@pytest.mark.skipif(shutil.which("openocd") is None, reason="openocd is not installed")
+def test_the_real_openocd_understands_it_as_far_as_without_a_board(firmware):
+    openocd = ZYNQ_PROGRAMMERS[0]
+    result = subprocess.run(
+        [openocd.command, *openocd.arguments(firmware)], capture_output=True, text=True, timeout=60
+    )
+    assert result.returncode == 1
+    errors = [line for line in result.stderr.splitlines() if line.startswith("Error")]
+    assert errors and all("device" in line for line in errors), result.stderr
