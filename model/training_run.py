@@ -21,7 +21,7 @@ from .errors import UserError
 from .float_file import open_float
 from .float_shape import FloatShape
 from .losses import History, draw_losses
-from .qat_model import QATModel, QuantizationChoices
+from .qat_model import QATModel
 from .recipe import SOURCES, Recipe
 from .teacher_text import TeacherText, open_writer
 from .tokenizer import CharTokenizer
@@ -211,26 +211,19 @@ class _Run:
         settings = dataclasses.asdict(self.recipe) | {"config": self.recipe.config.to_dict()}
         if phase == "float":
             del settings["config"]["digits"], settings["steps"], settings["lr"]
-            settings["average"] = 0
+            settings["average"], settings["writer"], settings["choices"] = 0, None, None
         if phase != "fixed":
             settings["fixed_steps"] = 0
         for name in SOURCES:
             if settings[name] is not None:
                 settings[name] = open_float(settings[name]).sha256
-        # names of runs that began without these settings
+        # without what has no effect
         if settings["teacher"] is None:
-            for name in ("teacher", "temperature", "teacher_weight"):
-                del settings[name]
-        if not settings["average"]:
-            del settings["average"]
+            del settings["temperature"], settings["teacher_weight"]
         if not settings["fixed_steps"]:
-            del settings["fixed_steps"], settings["fixed_lr"]
-        if phase == "float" or settings["writer"] is None:
-            del settings["writer"], settings["written"]
-        if phase == "float" or self.recipe.choices == QuantizationChoices():
-            del settings["choices"]
-        elif self.recipe.choices.weight_bits is None:
-            del settings["choices"]["weight_bits"]
+            del settings["fixed_lr"]
+        if settings["writer"] is None:
+            del settings["written"]
         settings["corpus"] = self.corpus.sha256
         return _digest(settings)
 

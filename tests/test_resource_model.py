@@ -20,6 +20,7 @@ from gateware.hw_config import HwConfig
 from gateware.program import Program
 from model.artifact import open_model
 from model.errors import UserError
+from model.random_model import RANDOM_PREFIX
 from platforms import resource_model as module
 from platforms import yosys
 from platforms.fit_calibrate import (
@@ -215,6 +216,11 @@ def test_the_factors_are_those_of_the_points(family):
         for name in ("lut", "ff"):
             assert again["factors"][unit][name] == pytest.approx(factors[name], rel=1e-3)
     assert again["hosts"] == stored["hosts"]
+
+
+def test_no_shipped_model_calibrates(family):
+    """A newly trained one leaves the factors as they are."""
+    assert all(p["checks"] or p["model"].startswith(RANDOM_PREFIX) for p in _points(family))
 
 
 def test_designs_that_were_not_calibrated_on_are_predicted(family):
