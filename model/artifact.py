@@ -24,6 +24,7 @@ from .config import ModelConfig
 from .errors import UserError
 from .integer_model import IntegerModel
 from .random_model import RANDOM_PREFIX, random_model
+from .whole_file import write_whole
 
 FORMAT = "gateformer"
 """Key of the metadata entry, a JSON object, that makes a safetensors file an artifact."""
@@ -96,21 +97,6 @@ def weights_digest(weights: Mapping[str, np.ndarray]) -> str:
         hasher.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
         hasher.update(np.ascontiguousarray(array).tobytes())
     return hasher.hexdigest()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that appears under its name only when it is complete.
-
-    Raises UserError if it cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def load(path: str | os.PathLike) -> Artifact:

@@ -17,10 +17,10 @@ from .bench_machine import load, machine, versions
 from .bench_measure import measure
 from .bench_report import document, table
 from .bench_rows import BUILDERS, FLOAT, INTEGER, build_rows
-from .cache import write_atomically
 from .errors import UserError
 from .optional import require
 from .tokenizer import CharTokenizer
+from .whole_file import write_whole
 
 KEYS = (*BUILDERS, ACCELERATOR)
 DEFAULT_REPEATS = 20
@@ -101,12 +101,12 @@ def main(argv: list[str] | None = None) -> None:
     output.print(table(results, facts))
     if args.json is not None:
         text = json.dumps(document(results, skipped, facts), indent=1) + "\n"
-        write_atomically(args.json, text)
+        write_whole(args.json, text)
     if args.svg is not None:
         from .bench_picture import by_platform, by_position
 
         for name, draw in zip(PICTURES, (by_platform, by_position), strict=True):
-            write_atomically(args.svg / name, draw(artifact.name, results))
+            write_whole(args.svg / name, draw(artifact.name, results))
 
 
 def _keys(args: argparse.Namespace) -> list[str]:

@@ -18,9 +18,9 @@ from .artifact import open_model
 from .bench_accelerator import ACCELERATOR
 from .bench_report import SCHEMA_VERSION
 from .bench_rows import FLOAT
-from .cache import write_atomically
 from .errors import UserError
 from .optional import require
+from .whole_file import write_whole
 
 ROWS = {
     "torch-kv": ("PyTorch, KV cache", "s"),
@@ -178,10 +178,7 @@ def main(argv: list[str] | None = None) -> None:
         if name not in points:
             points[name] = measured(name, options)
     found = [point for name in args.models for point in points[name]]
-    try:
-        write_atomically(args.svg, draw(found))
-    except OSError as error:
-        raise UserError(f"cannot write {args.svg}: {error.strerror}") from None
+    write_whole(args.svg, draw(found))
     print(f"{args.svg}: {len(found)} points of {len(args.models)} benchmarks")
 
 

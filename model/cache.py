@@ -66,16 +66,6 @@ def _remove_left_over(directory: Path) -> None:
                 shutil.rmtree(work, ignore_errors=True)
 
 
-def write_atomically(path: Path, content: str) -> None:
-    """Write a text file that is either absent, old or complete."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(content, encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 @contextlib.contextmanager
 def exclusive(path: Path) -> Iterator[None]:
     """One process at a time for each ``path``; the others wait."""

@@ -20,6 +20,15 @@ TERMINATED_STATUS = 143
 """128 + SIGTERM."""
 
 
+class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows the defaults that are values, but no None of options that may be left out."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        if action.default is None or action.default is False:
+            return action.help
+        return super()._get_help_string(action)
+
+
 class ArgumentParser(argparse.ArgumentParser):
     """Parser whose complaints are UserErrors: one line, without the usage."""
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from . import cli
 from .compression_result import GATES, Result
 from .corpus import Corpus, load_corpus
-from .directories import made_directory
+from .directories import made_directory, require_writable
 from .errors import UserError
-from .train import parse_digits, require_directory_of, require_packages, resumable
+from .train import parse_digits, require_packages, resumable
 
 METHODS = {
     "ptq": "INT8 after training: weights per tensor or per row, static activations",
@@ -35,7 +35,6 @@ STEPS = 500
 
 
 def _parser() -> argparse.ArgumentParser:
-    formatter = argparse.ArgumentDefaultsHelpFormatter
     parser = cli.ArgumentParser(
         prog="python -m model.compress",
         description="Compress a float model and measure the result against it.",
@@ -43,7 +42,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     methods = parser.add_subparsers(dest="method", required=True, metavar="METHOD")
     parsers = {
-        name: methods.add_parser(name, help=text, description=text, formatter_class=formatter)
+        name: methods.add_parser(
+            name, help=text, description=text, formatter_class=cli.HelpFormatter
+        )
         for name, text in METHODS.items()
     }
     for name, method in parsers.items():
@@ -72,8 +73,8 @@ def _parser() -> argparse.ArgumentParser:
 def _add_common(parser: argparse.ArgumentParser, method: str):
     add = parser.add_argument
     add("model", help="shipped model, artifact with a float twin, or float checkpoint")
-    add("--corpus", metavar="PATH", help="UTF-8 text file; None downloads Tiny Shakespeare")
-    add("--calibration", metavar="PATH", help="text to calibrate on; None: the training text")
+    add("--corpus", metavar="PATH", help="UTF-8 text file; without, Tiny Shakespeare is downloaded")
+    add("--calibration", metavar="PATH", help="text to calibrate on (default: the training text)")
     add("--also", metavar="PATH", action="append", default=[], help="measure on this text, too")
     add(
         "--windows",
@@ -81,7 +82,7 @@ def _add_common(parser: argparse.ArgumentParser, method: str):
         default=0,
         help="most windows of a text, and prompts, to measure; 0: all",
     )
-    add("--name", help="of the result; None makes one of model and method")
+    add("--name", help="of the result (default: that of model and method)")
     add("--out", type=Path, metavar="FILE", help="write the compressed model")
     add(
         "--results", type=Path, default=Path("docs/compression"), metavar="DIR", help="for the JSON"
@@ -160,7 +161,7 @@ def run(argv: list[str]) -> Result:
     if args.method == "integer" and args.out is None:
         raise UserError("integer writes an artifact; give its name with --out FILE")
     if args.out is not None:
-        require_directory_of(args.out)
+        require_writable(args.out)
     torch.set_num_threads(args.threads)
     reuse_freed_memory()
     names = {field.name for field in dataclasses.fields(Tuning)}

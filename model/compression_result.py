@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
 from pathlib import Path
 
 from .errors import UserError
+from .whole_file import write_whole
 
 SCHEMA_VERSION = 1
 
@@ -86,14 +86,7 @@ class Result:
         """Write ``NAME.json``, complete or not at all; its path. UserError if it cannot."""
         path = directory / f"{self.name}.json"
         facts = {"schema_version": SCHEMA_VERSION, **dataclasses.asdict(self)}
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            temporary.write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
-            os.replace(temporary, path)
-        except OSError as error:
-            raise UserError(f"cannot write {path}: {error.strerror}") from None
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(path, json.dumps(facts, indent=1, sort_keys=True) + "\n")
         return path
 
     @classmethod

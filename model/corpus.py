@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.progress import DownloadColumn, Progress
 
 from .errors import UserError
+from .whole_file import write_whole
 
 TINY_SHAKESPEARE_URL = (
     "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
@@ -106,9 +107,7 @@ def _cached_tiny_shakespeare() -> Path:
                 f"{TINY_SHAKESPEARE_SHA256}; get the text elsewhere and give it with --corpus"
             )
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
+        write_whole(path, data)
     return path
 
 

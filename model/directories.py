@@ -1,13 +1,30 @@
-"""Directories that a command makes for its files, and takes away if there are none."""
+"""Where a command writes: its directories, which it removes if they stay empty, and its files."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from .errors import UserError
+
+
+def require_writable(out: Path) -> None:
+    """Raise UserError unless a file can be written as ``out``, which stays as it is."""
+    if out.is_dir():
+        raise UserError(f"--out {out} is a directory; name the file to write in it")
+    if not out.absolute().parent.is_dir():
+        raise UserError(f"directory {out.parent} of --out does not exist; create it first")
+    try:
+        with tempfile.TemporaryFile(dir=out.absolute().parent):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"cannot write to the directory {out.parent} of --out: {error.strerror}; choose a "
+            "place where you may write"
+        ) from None
 
 
 @contextlib.contextmanager

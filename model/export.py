@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import track
 
 from . import cli
+from .directories import require_writable
 from .errors import UserError
 from .optional import require
 
@@ -79,8 +80,7 @@ def _check_arguments(args: argparse.Namespace) -> None:
         raise UserError(f"--batch must be at least 1, not {args.batch}")
     if args.opset is not None and args.to == "torch":
         raise UserError("--opset is for ONNX; torch has none")
-    if not args.out.absolute().parent.is_dir():
-        raise UserError(f"directory {args.out.parent} of --out does not exist; create it first")
+    require_writable(args.out)
 
 
 def _export_float(source, args: argparse.Namespace) -> str:

@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import onnx
 
-from .errors import UserError
-
-
-@contextlib.contextmanager
-def complete_file(path: str | os.PathLike) -> Iterator[Path]:
-    """A temporary file's path beside ``path``, renamed to it unless the body raises.
-
-    Raises UserError if the file cannot be written.
-    """
-    path = Path(path)
-    if path.is_dir():
-        raise UserError(f"cannot write {path}: it is a directory")
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+from .whole_file import complete_file
 
 
 def write_onnx(

@@ -23,6 +23,7 @@ from .errors import UserError
 from .fake_quant import attach_activations
 from .gpt2_checkpoint import VOCABULARY_FILE, find_checkpoint, load_gpt2, read_vocabulary
 from .tokenizer import CharTokenizer
+from .whole_file import write_whole
 
 STEP_SUFFIX = ".step"
 
@@ -73,7 +74,7 @@ def save_float(
         "info": info or {},
     }
     metadata = {artifact.FLOAT_FORMAT: json.dumps(facts, sort_keys=True)}
-    artifact.write_whole(path, safetensors.torch.save(tensors, metadata))
+    write_whole(path, safetensors.torch.save(tensors, metadata))
 
 
 def open_float(name: str | os.PathLike, activations: bool = True) -> FloatSource:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
 from statistics import fmean
+
+from .whole_file import complete_file
 
 RECENT_STEPS = 50
 
@@ -47,7 +48,5 @@ def draw_losses(path: Path, histories: dict[str, History]):
         start += len(history.train)
     axes.legend()
     axes.grid(alpha=0.3)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with matplotlib.rc_context({"svg.hashsalt": "gateformer"}):
+    with complete_file(path) as temporary, matplotlib.rc_context({"svg.hashsalt": "gateformer"}):
         figure.savefig(temporary, format="svg", metadata={"Date": None})
-    os.replace(temporary, path)

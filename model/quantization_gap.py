@@ -14,8 +14,9 @@ from pathlib import Path
 from . import activation_gap, artifact, cli, train
 from .cache import digest
 from .corpus import load_corpus
-from .directories import made_directory
+from .directories import made_directory, require_writable
 from .errors import UserError
+from .whole_file import write_whole
 
 SOURCE = "shakespeare-115k"
 """Its float twin is where all rows but one start."""
@@ -145,7 +146,7 @@ def main(argv: list[str] | None = None) -> int | None:
             raise UserError(f"unknown row {name!r}; expected some of {', '.join(every)}")
     if args.steps < 1:
         raise UserError(f"--steps must be at least 1, not {args.steps}")
-    train.require_directory_of(args.out)
+    require_writable(args.out)
     source = artifact.open_model(SOURCE)
     given = (source, artifact.open_model(LARGER), load_corpus(args.corpus))
     directory = args.runs / f"{args.steps}-{digest(*(one.sha256 for one in given))[:8]}"
@@ -168,7 +169,7 @@ def main(argv: list[str] | None = None) -> int | None:
     text = document(facts, args.steps, source.info["val_loss_float"], command)
     if simulated:
         text += activation_gap.section(simulated, args.steps)
-    artifact.write_whole(args.out, text.encode())
+    write_whole(args.out, text.encode())
     print(f"{args.out}: {len(names)} rows")
     return None
 

@@ -20,11 +20,11 @@ from rich.progress import track
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from .artifact import write_whole
 from .compressible import Compressible
 from .errors import UserError
 from .float_file import open_float
 from .torch_model import FloatModel, merge_heads, split_heads
+from .whole_file import write_whole
 
 WINDOWS_AT_ONCE = 1024
 MOST_PROMPT = 32

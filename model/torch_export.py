@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from .export_check import Difference, random_windows, torch_logits
-from .export_file import complete_file
+from .whole_file import complete_file
 
 METADATA_FILE = "metadata.json"
 """Entry of the file that holds the metadata, a JSON object of strings."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from . import cli
 from .config import PRESETS, ModelConfig
 from .corpus import load_corpus
-from .directories import made_directory
+from .directories import made_directory, require_writable
 from .errors import UserError
 from .optional import require
 
@@ -55,25 +55,25 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m model.train",
         description="Train a float model, quantize it with further training, write the artifact.",
         epilog="Ctrl-C saves a checkpoint; the same command continues from it.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=cli.HelpFormatter,
     )
     add = parser.add_argument
-    add("--corpus", metavar="PATH", help="UTF-8 text file; None downloads Tiny Shakespeare")
+    add("--corpus", metavar="PATH", help="UTF-8 text file; without, Tiny Shakespeare is downloaded")
     add("--preset", default="shakespeare-115k", metavar="NAME", help=f"one of {', '.join(PRESETS)}")
-    add("--digits", help="ternary digits per weight: N, or 'down_proj=2,…'; None: the preset's")
+    add("--digits", help="ternary digits per weight: N, or 'down_proj=2,…' (default: the preset's)")
     add("--out", metavar="FILE", type=Path, help="artifact to write", **cli.REQUIRED)
-    steps = f"None: the preset's; most have {default.steps}"
-    rate = f"None: the preset's; most have {default.lr}"
-    add("--steps", type=int, help=f"steps of quantized training; {steps}")
-    add("--lr", type=float, help=f"peak learning rate of quantized training; {rate}")
+    steps = f"(default: the preset's, mostly {default.steps})"
+    rate = f"(default: the preset's, mostly {default.lr})"
+    add("--steps", type=int, help=f"steps of quantized training {steps}")
+    add("--lr", type=float, help=f"peak learning rate of quantized training {rate}")
     add(
         "--fixed-steps",
         type=int,
-        help="steps of training the rest with the weights' integers fixed; None: the preset's, "
-        "mostly 0",
+        help="steps of training the rest with the weights' integers fixed (default: "
+        "the preset's, mostly 0)",
     )
     add("--fixed-lr", type=float, default=default.fixed_lr, help="peak rate of these")
-    add("--float-steps", type=int, help="steps of float training, likewise")
+    add("--float-steps", type=int, help="steps of float training (default: the preset's)")
     add("--float-lr", type=float, default=default.float_lr, help="peak rate of float training")
     add("--batch", type=int, default=default.batch, help="windows per step")
     add("--seed", type=int, default=default.seed, help="of the first weights and the batches")
@@ -89,12 +89,13 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         metavar="DECAY",
         help="the result is the mean of all steps' parameters, each weighted DECAY times the one "
-        "after it; None: the preset's, mostly 0, the last step's",
+        "after it; 0: the last step's (default: the preset's, mostly 0)",
     )
     add(
         "--weights-return",
         action=argparse.BooleanOptionalAction,
-        help="weights beyond the limits have a gradient, or none; None: as the preset, mostly none",
+        help="weights beyond the limits have a gradient, or none (default: the preset's, "
+        "mostly none)",
     )
     add("--weight-bits", type=int, metavar="N", help="fewer levels than the digits'; 2: -2 to 1")
     add("--step-per-matrix", action="store_true", help="one weight step per matrix, not per row")
@@ -109,12 +110,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where checkpoints go")
     return parser
-
-
-def require_directory_of(out: Path):
-    """Raise UserError unless the directory that ``out`` is to be written to exists."""
-    if not out.absolute().parent.is_dir():
-        raise UserError(f"directory {out.parent} of --out does not exist; create it first")
 
 
 def require_packages():
@@ -157,7 +152,7 @@ def main(argv: list[str] | None = None) -> int | None:
         choices = dataclasses.replace(choices, weights_return=args.weights_return)
     given = {name: getattr(args, name) for name in names}
     recipe = preset_recipe(args.preset, config, choices=choices, **given)
-    require_directory_of(args.out)
+    require_writable(args.out)
     corpus = load_corpus(args.corpus)
     with made_directory(args.runs):
         return resumable(lambda: train(recipe, corpus, args.out, args.runs, threads=args.threads))

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from . import cli
 from .corpus import load_corpus
-from .directories import made_directory
-from .train import require_directory_of, require_packages, resumable
+from .directories import made_directory, require_writable
+from .train import require_packages, resumable
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -23,11 +23,11 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m model.train_float",
         description="Train a float model and write it as a float checkpoint.",
         epilog="Ctrl-C saves a checkpoint; the same command continues from it.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=cli.HelpFormatter,
     )
     add = parser.add_argument
     add("--preset", default="tinystories-gpt", metavar="NAME", help="architecture and sizes")
-    add("--corpus", metavar="PATH", help="UTF-8 text file; None downloads Tiny Shakespeare")
+    add("--corpus", metavar="PATH", help="UTF-8 text file; without, Tiny Shakespeare is downloaded")
     add("--out", metavar="FILE", type=Path, help="float checkpoint to write", **cli.REQUIRED)
     add("--steps", type=int, default=2000, help="of training")
     add("--lr", type=float, default=1e-3, help="peak learning rate")
@@ -66,7 +66,7 @@ def main(argv: list[str] | None = None) -> int | None:
     """Entry point; raises UserError. The exit status is that of an interrupt after Ctrl-C."""
     require_packages()
     args = _parser().parse_args(argv)
-    require_directory_of(args.out)
+    require_writable(args.out)
     with made_directory(args.runs):
         return resumable(lambda: _train(args))
 

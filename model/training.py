@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import math
-import os
 import signal
 import time
 from collections.abc import Callable
@@ -31,6 +30,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from .errors import UserError
 from .losses import History
+from .memory import require_memory
+from .whole_file import complete_file
 
 BETAS = (0.9, 0.99)
 MAX_GRADIENT_NORM = 1.0
@@ -108,6 +109,12 @@ def run_phase(phase: Phase, train_tokens: Tensor, validation: Windows) -> Histor
 
     Raises Interrupted after Ctrl-C, once the checkpoint is written.
     """
+    ctx_len = validation[0].shape[1]
+    require_memory(
+        phase.batch * _window_bytes(phase, train_tokens, ctx_len),
+        f"batch {phase.batch}: training",
+        "choose a smaller --batch",
+    )
     optimizer = torch.optim.AdamW(phase.groups, lr=phase.lr, betas=BETAS, fused=True)
     averaged = None
     if phase.average:
@@ -115,7 +122,6 @@ def run_phase(phase: Phase, train_tokens: Tensor, validation: Windows) -> Histor
     result = averaged.module if averaged else phase.model
     step, history = _load_checkpoint(phase, optimizer, averaged)
     started = time.monotonic() - history.seconds
-    ctx_len = validation[0].shape[1]
     with _Interrupt() as interrupt, _progress() as progress:
         task = progress.add_task(phase.name, total=phase.steps, completed=step, loss=history.recent)
         while step < phase.steps:
@@ -136,6 +142,24 @@ def run_phase(phase: Phase, train_tokens: Tensor, validation: Windows) -> Histor
     if averaged:
         phase.model.load_state_dict(averaged.module.state_dict())
     return history
+
+
+def _window_bytes(phase: Phase, tokens: Tensor, ctx_len: int) -> int:
+    """Bytes that the forward of one window keeps for the backward, without the parameters."""
+    window = sample_windows(tokens, ctx_len, 1, [phase.seed])
+    kept = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss = phase.loss(window[:, :-1], window[:, 1:])
+    for parameter in phase.model.parameters():
+        kept.pop(parameter.untyped_storage().data_ptr(), None)
+    del loss
+    return sum(kept.values())
 
 
 def _optimize(phase: Phase, optimizer, step: int, tokens: Tensor, ctx_len: int) -> float:
@@ -203,9 +227,8 @@ def _save_checkpoint(
     }
     if averaged:
         state["averaged"] = averaged.state_dict()
-    temporary = phase.checkpoint.with_name(f"{phase.checkpoint.name}.{os.getpid()}.tmp")
-    torch.save(state, temporary)
-    os.replace(temporary, phase.checkpoint)
+    with complete_file(phase.checkpoint) as temporary:
+        torch.save(state, temporary)
 
 
 def _load_checkpoint(

@@ -6,7 +6,6 @@ as SVG beside the results. Cycles are the compiled program's.
 
 from __future__ import annotations
 
-import argparse
 import functools
 import itertools
 import json
@@ -15,11 +14,12 @@ from pathlib import Path
 
 from gateware.hw_config import HwConfig
 from gateware.program import Program
-from model.cli import ArgumentParser, run
+from model.cli import ArgumentParser, HelpFormatter, run
 from model.compression_result import GATES, Result, load_results
 from model.config import ModelConfig
 from model.errors import UserError
 from model.random_model import build_random
+from model.whole_file import complete_file, write_whole
 
 RESULTS = Path("docs/compression")
 HEADINGS = (
@@ -176,10 +176,11 @@ def draw(results: list[Result], directory: Path):
     for name, plot in PLOTS:
         figure = Figure(figsize=(8, 4.5), layout="constrained")
         plot(figure.subplots(), results)
-        temporary = directory / f".{name}.{os.getpid()}.tmp"
-        with matplotlib.rc_context({"svg.hashsalt": "gateformer"}):
+        with (
+            complete_file(directory / name) as temporary,
+            matplotlib.rc_context({"svg.hashsalt": "gateformer"}),
+        ):
             figure.savefig(temporary, format="svg", metadata={"Date": None})
-        os.replace(temporary, directory / name)
 
 
 def main(argv: list[str] | None = None):
@@ -187,7 +188,7 @@ def main(argv: list[str] | None = None):
     parser = ArgumentParser(
         prog="python -m platforms.compression_report",
         description="Draw the results of python -m model.compress.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help="of the JSON")
     args = parser.parse_args(argv)
@@ -198,9 +199,7 @@ def main(argv: list[str] | None = None):
         command += f" --results {args.results.name}"
     draw(results, args.results)
     report = args.results.parent / f"{args.results.name}.md"
-    temporary = report.with_name(f".{report.name}.{os.getpid()}.tmp")
-    temporary.write_text(markdown(results, command, args.results), encoding="utf-8")
-    os.replace(temporary, report)
+    write_whole(report, markdown(results, command, args.results))
     print(f"{report}: {len(results)} results")
 
 

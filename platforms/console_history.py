@@ -6,7 +6,9 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from model.cache import cache_directory, exclusive, write_atomically
+from model.cache import cache_directory, exclusive
+from model.errors import UserError
+from model.whole_file import write_whole
 
 try:
     import readline
@@ -70,9 +72,9 @@ def _keep(path: Path | None, entered: list[str]) -> None:
         return
     # what was typed as no UTF-8 is a surrogate, which cannot be written
     entered = [line.encode("utf-8", "replace").decode() for line in entered]
-    with contextlib.suppress(OSError), exclusive(path):
+    with contextlib.suppress(OSError, UserError), exclusive(path):
         lines = [*_kept(path), *entered][-HISTORY_LINES:]
-        write_atomically(path, "".join(f"{line}\n" for line in lines))
+        write_whole(path, "".join(f"{line}\n" for line in lines))
 
 
 def _complete_with_tab(commands: Sequence[str]) -> None:

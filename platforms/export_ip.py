@@ -13,8 +13,8 @@ from gateware.program import Program
 from gateware.register_documents import document, header
 from gateware.registers import registers
 from model.artifact import Artifact
-from model.cache import write_atomically
 from model.errors import UserError
+from model.whole_file import write_whole
 
 from . import ip_verilog
 from .board import Board
@@ -126,7 +126,7 @@ def export_ip(
     }
     directory.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
-        write_atomically(directory / name, text)
+        write_whole(directory / name, text)
     return [directory / name for name in FILES]
 
 

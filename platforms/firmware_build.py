@@ -14,8 +14,8 @@ from gateware import register_documents
 from gateware.identification import Identification
 from gateware.registers import registers
 from model import compiler
-from model.artifact import write_whole
 from model.integer_model import IntegerModel
+from model.whole_file import write_whole
 
 from .boot_script import FILE as SCRIPT
 from .boot_script import boot_commands, script_image

@@ -12,9 +12,9 @@ import os
 from pathlib import Path
 
 from model.artifact import open_model
-from model.cache import write_atomically
 from model.cli import ArgumentParser, run
 from model.errors import UserError
+from model.whole_file import write_whole
 
 from .board import Board, board, boards
 from .fit_families import FAMILIES
@@ -100,7 +100,7 @@ def _one_board(arguments, target: Board) -> None:
     elif not arguments.no_picture:
         path = PICTURE_DIRECTORY / f"fit-{target.label}-{_file_name(artifact.name)}.svg"
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, picture(artifact.name, candidates, target))
+        write_whole(path, picture(artifact.name, candidates, target))
         status.print(str(path))
     _write_json(arguments, document(artifact.name, candidates, target))
 
@@ -130,7 +130,7 @@ def _check_json(arguments) -> None:
 
 def _write_json(arguments, content) -> None:
     if arguments.json is not None:
-        write_atomically(Path(arguments.json), json.dumps(content, indent=1) + "\n")
+        write_whole(Path(arguments.json), json.dumps(content, indent=1) + "\n")
 
 
 def _file_name(model: str) -> str:

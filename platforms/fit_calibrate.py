@@ -10,7 +10,7 @@ import numpy as np
 
 from gateware.bounds import prove_bounds
 from model.artifact import open_model
-from model.cache import write_atomically
+from model.whole_file import write_whole
 
 from . import yosys
 from .board import board
@@ -54,7 +54,7 @@ def calibrate(families: Iterable[str], *, jobs: int = 1, scheduler: str | None =
         made = {"yosys": yosys.version(), "gateware": gateware_digest(), "points": points}
         known[name] = {**made, **fit(FAMILIES[name], points)}
     data = {"command": COMMAND, "families": {name: known[name] for name in sorted(known)}}
-    write_atomically(DATA_FILE, json.dumps(data, indent=1) + "\n")
+    write_whole(DATA_FILE, json.dumps(data, indent=1) + "\n")
     load_data.cache_clear()
     return data
 

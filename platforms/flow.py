@@ -11,12 +11,12 @@ from rich.console import Console
 from gateware.identification import Identification
 from gateware.program import Program
 from model.artifact import Artifact, open_model, shipped_models
-from model.cache import write_atomically
 from model.directories import made_directory
 from model.errors import UserError
 from model.reference import check_request
 from model.sampling import SamplingSettings
 from model.tokenizer import CharTokenizer
+from model.whole_file import write_whole
 
 from . import generation, programming, report
 from .board import Board, board, boards
@@ -137,7 +137,7 @@ def _write_timeline(program: Program, arguments, directory: Path, output: Consol
     if not 0 <= position < ctx_len:
         raise UserError(f"position must be 0 to {ctx_len - 1}, not {position}")
     path = directory / "timeline.svg"
-    write_atomically(path, timeline_svg(program, position))
+    write_whole(path, timeline_svg(program, position))
     output.print(
         f"one token at position {position}: {program.cycles(position)} cycles; {path}",
         soft_wrap=True,

@@ -6,9 +6,10 @@ import argparse
 import contextlib
 from pathlib import Path
 
-from model.artifact import open_model, write_whole
+from model.artifact import open_model
 from model.cli import REQUIRED, ArgumentParser, run
 from model.errors import UserError
+from model.whole_file import write_whole
 
 from .console_client import ConsoleClient
 from .console_link import DEFAULT_BAUD, SerialLink

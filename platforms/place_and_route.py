@@ -12,6 +12,7 @@ from pathlib import Path
 
 from model.cache import cached_file, digest
 from model.errors import ToolError, UserError
+from model.whole_file import complete_file
 
 from .nextpnr import SEED_VARIABLE, environment_variable
 from .placed import NotAReport, Placed
@@ -106,7 +107,8 @@ def _by_nextpnr(project: Project, clock_mhz: float) -> Placed | None:
     directory, placed = best
     for made in (NEXTPNR_LOG, NEXTPNR_REPORT, project.bitstream.name):
         if (directory / made).exists():
-            _copy_whole(directory / made, project.directory / made)
+            with complete_file(project.directory / made) as target:
+                shutil.copyfile(directory / made, target)
     return placed
 
 
@@ -175,16 +177,6 @@ class _NextpnrRuns:
         # the report is written after routing, the log tells frequencies before, too
         placed = self._reported(directory) if (directory / NEXTPNR_REPORT).exists() else None
         return placed is not None and not placed.meets(self._clock_mhz)
-
-
-def _copy_whole(source: Path, target: Path) -> None:
-    """Copy to a file that is either absent, old or complete."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        shutil.copyfile(source, temporary)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _run_with_phases(

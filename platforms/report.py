@@ -15,8 +15,8 @@ from rich.table import Table
 
 from gateware.program import Program
 from model.artifact import Artifact
-from model.cache import write_atomically
 from model.compiler import identity
+from model.whole_file import write_whole
 
 from .board import Board
 from .cpp_compiler import find_compiler
@@ -148,7 +148,7 @@ def add_placed(report: dict, placed: Placed, board: Board, clock_mhz: float) -> 
 def write_report(report: dict, directory: Path) -> Path:
     """Write ``report.json`` atomically; its path."""
     path = directory / REPORT
-    write_atomically(path, json.dumps(report, indent=2) + "\n")
+    write_whole(path, json.dumps(report, indent=2) + "\n")
     return path
 
 

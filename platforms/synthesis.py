@@ -11,7 +11,8 @@ from pathlib import Path
 from amaranth.build.run import BuildPlan
 from amaranth.hdl import Elaboratable
 
-from model.cache import cached_file, digest, write_atomically
+from model.cache import cached_file, digest
+from model.whole_file import write_whole
 
 from . import yosys
 from .board import Board
@@ -86,7 +87,7 @@ def synthesize(top: Elaboratable, board: Board, build_dir: Path) -> Resources:
     :meth:`.family.Family.count`.
     """
     result = synthesize_top(top, board)
-    write_atomically(Path(build_dir) / LOG_NAME, result.log)
+    write_whole(Path(build_dir) / LOG_NAME, result.log)
     return board.family.count(result.cells)
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from amaranth.hdl import Elaboratable
 
-from model.cache import digest, write_atomically
+from model.cache import digest
 from model.errors import ToolError, UserError
+from model.whole_file import write_whole
 
 from .board import Board
 from .nextpnr import Ecp5ByNextpnr, GowinByNextpnr, environment_variable
@@ -210,11 +211,11 @@ def write_project(
     for path in left_over:
         path.unlink()
     for name in changed:
-        write_atomically(directory / name, contents[name])
+        write_whole(directory / name, contents[name])
     written = {name: digest(text) for name, text in contents.items()}
     manifest = {"toolchain": chosen, "files": written}
     if _manifest(directory) != manifest:
-        write_atomically(directory / MANIFEST_NAME, json.dumps(manifest, indent=2) + "\n")
+        write_whole(directory / MANIFEST_NAME, json.dumps(manifest, indent=2) + "\n")
     return project
 
 
@@ -250,7 +251,7 @@ def run_script(project: Project) -> Path:
         found = project.tools.found()
         paths = {environment_variable(tool): path for tool, path in found.items() if path}
         log = run_tool(["sh", project.script], project.directory, environment=paths)
-    write_atomically(project.directory / LOG_NAME, log)
+    write_whole(project.directory / LOG_NAME, log)
     if not project.bitstream.exists():
         raise ToolError(f"{project.toolchain} left no {project.bitstream}")
     return project.bitstream

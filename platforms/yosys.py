@@ -10,7 +10,8 @@ from pathlib import Path
 
 import platformdirs
 
-from model.cache import cache_directory, exclusive, write_atomically
+from model.cache import cache_directory, exclusive
+from model.whole_file import write_whole
 
 from .progress import working
 from .tools import run_tool
@@ -44,7 +45,7 @@ def prepare() -> None:
             return
         with working("preparing yosys (first use)"):
             run_tool([sys.executable, "-c", _RUN, "-V"], marker.parent, name="yosys")
-        write_atomically(marker, _compiled())
+        write_whole(marker, _compiled())
 
 
 def _compiled() -> str:

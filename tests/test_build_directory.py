@@ -119,7 +119,7 @@ def test_the_bitstream_goes_before_the_first_file_changes(tmp_path, monkeypatch)
         assert not project.bitstream.exists()
         raise OSError
 
-    monkeypatch.setattr(toolchain, "write_atomically", fail)
+    monkeypatch.setattr(toolchain, "write_whole", fail)
     with pytest.raises(OSError):
         write(tmp_path, "two")
 

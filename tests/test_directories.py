@@ -1,10 +1,14 @@
 """``model.directories``: what a command makes goes with it unless there is something in it."""
 
 import contextlib
+import errno
+import os
+from pathlib import Path
 
 import pytest
 
-from model.directories import made_directory
+from model import directories
+from model.directories import made_directory, require_writable
 from model.errors import UserError
 
 
@@ -48,3 +52,35 @@ def test_a_directory_that_cannot_be_written_to(tmp_path, monkeypatch):
         f"cannot write to the directory {tmp_path / 'a'}; choose a place where you may write"
     )
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_can_be_written(tmp_path, monkeypatch):
+    (tmp_path / "there").write_text("kept")
+    monkeypatch.chdir(tmp_path)
+    for name in ("there", "new", tmp_path / "new"):
+        require_writable(Path(name))
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["kept"]
+
+
+@pytest.mark.parametrize(
+    "name, message",
+    [
+        ("a", "--out a is a directory; name the file to write in it"),
+        ("b/c", "directory b of --out does not exist; create it first"),
+        (
+            "a/b",
+            "cannot write to the directory a of --out: Permission denied; choose a place where you "
+            "may write",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_written(tmp_path, monkeypatch, name, message):
+    def refuse(**options):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    (tmp_path / "a").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(directories.tempfile, "TemporaryFile", refuse)
+    with pytest.raises(UserError) as caught:
+        require_writable(Path(name))
+    assert str(caught.value) == message

@@ -219,7 +219,7 @@ def test_places_that_cannot_be_written(tmp_path):
         f"directory {gone} of --out does not exist; create it first"
     )
     assert message(SPEC, "--to", "onnx-int8", "--no-check", "--out", tmp_path) == (
-        f"cannot write {tmp_path}: it is a directory"
+        f"--out {tmp_path} is a directory; name the file to write in it"
     )
 
 

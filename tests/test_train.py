@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from model import artifact, cli, config, train, training
+from model import artifact, cli, config, memory, train, training
 from model.compressible import SquaredReLULayout
 from model.config import ModelConfig
 from model.float_file import save_float
@@ -243,6 +244,7 @@ def test_learning_rate_warms_up_and_decays():
             "cannot make the directory corpus.txt: File exists; choose a place where you may write",
         ),
         ({"out": "no/a.safetensors"}, "directory no of --out does not exist; create it first"),
+        ({"out": "."}, "--out . is a directory; name the file to write in it"),
     ],
 )
 def test_bad_input_is_one_line(arguments, monkeypatch, tmp_path, capsys, changes, message):
@@ -258,6 +260,34 @@ def test_short_corpus(arguments, tmp_path):
     (tmp_path / "short.txt").write_text("too short")
     with pytest.raises(train.UserError, match=r"short.txt has 9 characters, .* at least 121;"):
         train.main(arguments(corpus=tmp_path / "short.txt"))
+
+
+def test_batch_that_exceeds_the_memory(arguments, monkeypatch, tmp_path):
+    monkeypatch.setattr(memory, "available_bytes", lambda: 100 * 2**20)
+    with pytest.raises(train.UserError) as error:
+        train.main(arguments(batch=10**6))
+    assert re.fullmatch(
+        r"batch 1000000: training needs [\d,]{6,} MiB, but 100 MiB of memory are available; "
+        "choose a smaller --batch",
+        str(error.value),
+    )
+    assert {path.name for path in tmp_path.iterdir()} == {"corpus.txt"}
+
+
+def test_what_a_window_keeps_is_what_a_batch_keeps_for_each():
+    width, ctx_len, vocab_size = 6, 5, 7
+    model = torch.nn.Sequential(
+        torch.nn.Embedding(vocab_size, width), torch.nn.Tanh(), torch.nn.Linear(width, vocab_size)
+    )
+    phase = training.Phase(
+        "p", model, training.cross_entropy(model), [], steps=1, batch=1, lr=1, seed=0, checkpoint=""
+    )
+    tokens = torch.arange(50) % vocab_size
+    # tanh's result once for two layers, log probabilities, two int64 indices, the loss' weight
+    activations = ctx_len * (width + vocab_size) * 4
+    indices = 2 * (ctx_len + 1) * 8
+    kept = training._window_bytes(phase, tokens, ctx_len)
+    assert activations <= kept <= activations + indices + 16
 
 
 def test_damaged_checkpoint_is_named(arguments, tmp_path):
@@ -291,6 +321,6 @@ def test_help_names_the_defaults():
     options = " ".join(text.partition("options:")[2].split())
     assert "--out FILE artifact to write --steps" in options  # no default
     assert (
-        "peak learning rate of quantized training; None: the preset's; most have 0.006" in options
+        "peak learning rate of quantized training (default: the preset's, mostly 0.006)" in options
     )
     assert "--float-lr FLOAT_LR peak rate of float training (default: 0.003)" in options

@@ -1,0 +1,38 @@
+"""Files that appear under their name only when they are complete."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from .errors import UserError
+
+
+@contextlib.contextmanager
+def complete_file(path: str | os.PathLike) -> Iterator[Path]:
+    """A temporary file's path beside ``path``, renamed to it unless the body raises.
+
+    Raises UserError if the file cannot be written.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        if path.is_dir():
+            raise UserError(f"cannot write {path}: it is a directory")
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_whole(path: str | os.PathLike, content: bytes | str) -> None:
+    """Write a file, text as UTF-8, that is either absent, old or complete.
+
+    Raises UserError if it cannot be written.
+    """
+    with complete_file(path) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
