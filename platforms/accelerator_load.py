@@ -57,11 +57,11 @@ def image_for(registers: RegisterFile, info: AcceleratorInfo, artifact) -> list[
     return model_image(artifact.model, Layout(artifact.model.config, hw), ReloadLimits(**limits))
 
 
-def fixed_model(where: str) -> UserError:
-    """An accelerator takes no models."""
-    return UserError(
-        f"{where}: the accelerator's model is fixed; build it with: python build.py BOARD --reload"
-    )
+def fixed_model(
+    where: str, remedy: str = "build it with: python build.py BOARD --reload"
+) -> UserError:
+    """An accelerator takes no models; ``remedy``: how to make one that does."""
+    return UserError(f"{where}: the accelerator's model is fixed; {remedy}")
 
 
 def check_shape(where: str, config: ModelConfig, other: ModelConfig) -> None:

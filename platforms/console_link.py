@@ -43,6 +43,8 @@ class Link(abc.ABC):
         The same within the answer to ``/bench``, of which nothing comes before the core is done.
     real_time : bool
         Whether the device's clock runs as fast as it says.
+    reload_remedy : tuple of str
+        How to start one whose model can be replaced, if that is another way than a board's.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Link(abc.ABC):
     answer_patience: float
     bench_patience: float
     real_time = True
+    reload_remedy: tuple[str, ...] = ()
 
     @abc.abstractmethod
     def write(self, content: bytes) -> None:

@@ -129,7 +129,7 @@ def request(client: ConsoleClient) -> str:
     if refusals and not refusals[0].startswith(UNKNOWN):
         raise LoadError(refusals[0])
     if refusals:
-        raise LoadError(str(fixed_model(name)))
+        raise LoadError(str(fixed_model(name, *client.link.reload_remedy)))
     raise LoadError(f"{name} did not say what images it takes; the serial line is noisy: try again")
 
 

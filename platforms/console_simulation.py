@@ -47,6 +47,7 @@ class SimulatedLink(Link):
     """
 
     name = SIMULATION
+    reload_remedy = ("start it with: python -m platforms.console sim --reload",)
     hint = "the gateware hangs; please report it"
     # a simulation loses nothing, but a large model may need minutes for a context
     patience = 60.0

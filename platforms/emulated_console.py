@@ -39,6 +39,7 @@ class EmulatedLink(Link):
     """
 
     name = FIRMWARE
+    reload_remedy = ("start it with: python -m platforms.console firmware --reload",)
     hint = "the firmware hangs; please report it"
     # an emulation loses nothing, but a large model may need minutes for a context
     patience = 60.0

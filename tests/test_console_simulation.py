@@ -14,6 +14,7 @@ from gateware.hw_config import HwConfig
 from gateware.identification import Identification
 from model.artifact import open_model
 from model.config import ModelConfig
+from model.errors import UserError
 from model.reference import Reference
 from model.sampling import SamplingSettings
 from model.tokenizer import CharTokenizer
@@ -23,6 +24,7 @@ from platforms.console_bench import BenchError, Counts, run_bench
 from platforms.console_client import Answer, ConsoleClient
 from platforms.console_load import load
 from platforms.console_simulation import SimulatedLink, simulate
+from platforms.emulated_console import emulate
 from tests import fake_console
 
 DELAY = 2 * SLICE + 7
@@ -65,6 +67,18 @@ def test_a_simulated_console_takes_other_models():
     prompt = tokenizer.encode("AB")
     tokens = list(Reference(other.model).generate(prompt, 12, SamplingSettings()))
     assert client.ask("AB").text == tokenizer.decode(tokens)
+
+
+@pytest.mark.parametrize("simulated, name", [(simulate, "sim"), (emulate, "firmware")])
+def test_one_that_takes_none_says_how_to_start_another(simulated, name):
+    client = ConsoleClient(simulated(MODEL))
+    client.synchronize()
+    with pytest.raises(UserError) as error:
+        load(client, open_model(MODEL), lambda: False)
+    assert str(error.value) == (
+        f"{name}: the accelerator's model is fixed; start it with: "
+        f"python -m platforms.console {name} --reload"
+    )
 
 
 def test_bytes_go_through_a_simulation():
