@@ -74,7 +74,7 @@ def test_one_that_takes_none_says_how_to_start_another(simulated, name):
     client = ConsoleClient(simulated(MODEL))
     client.synchronize()
     with pytest.raises(UserError) as error:
-        load(client, open_model(MODEL), lambda: False)
+        list(load(client, open_model(MODEL), lambda: False))
     assert str(error.value) == (
         f"{name}: the accelerator's model is fixed; start it with: "
         f"python -m platforms.console {name} --reload"
