@@ -40,10 +40,12 @@ def by_platform(name: str, results: Sequence[Measurement]) -> str:
 
 def by_position(name: str, results: Sequence[Measurement]) -> str:
     """Lines of the median tokens per second over the position, with quartiles as bands."""
+    from matplotlib import colormaps
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 6), layout="constrained")
     axes = figure.add_subplot(xlabel="position in the context", ylabel="tokens per second")
+    axes.set_prop_cycle(color=colormaps["tab20"].colors)
     axes.set_title(name)
     for result in results:
         low, median, high = result.by_position()
