@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -36,8 +37,21 @@ class ArgumentParser(argparse.ArgumentParser):
         raise UserError(f"{message}; see --help")
 
 
-def run(main: Callable[[], int | None]) -> NoReturn:
+def process_count() -> int:
+    """How many processes torchrun has started with this one; 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def _say(line: str) -> None:
+    """On stderr, unless another process of torchrun says the same."""
+    if os.environ.get("RANK", "0") == "0":
+        print(line, file=sys.stderr)
+
+
+def run(main: Callable[[], int | None], *, together: bool = False) -> NoReturn:
     """Call ``main()`` and exit with the status that it returns (None: 0).
+
+    ``together``: several processes of torchrun may do it, and only the first one speaks.
 
     A UserError becomes one line ``error: …`` on stderr and status 2, a ToolError ``error: …`` with
     the end of the tool's output and status 1, Ctrl-C status 130; any other exception is a bug and
@@ -45,18 +59,20 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     """
     signal.signal(signal.SIGTERM, _terminate)
     try:
+        if process_count() > 1 and not together:
+            raise UserError("this is done by one process; start it without torchrun")
         status = main() or 0
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        _say(f"error: {error}")
         status = USER_ERROR_STATUS
     except ToolError as error:
-        print(f"error: {error}", file=sys.stderr)
+        _say(f"error: {error}")
         status = TOOL_ERROR_STATUS
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        _say("interrupted")
         status = INTERRUPTED_STATUS
     except MemoryError as error:
-        print(f"error: not enough memory: {error or 'choose something smaller'}", file=sys.stderr)
+        _say(f"error: not enough memory: {error or 'choose something smaller'}")
         status = USER_ERROR_STATUS
     sys.exit(status)
 

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from .compressible import Compressible
 from .errors import UserError
 from .float_file import open_float
+from .processes import processes
 from .torch_model import FloatModel, merge_heads, split_heads
 from .whole_file import write_whole
 
@@ -86,13 +87,14 @@ class TeacherText:
 
     def loss(self, student: nn.Module, batch: int, seed: int) -> Callable[[int], Tensor]:
         """Function of the step: mean cross entropy in nats of the teacher's distributions and the
-        student's, over ``batch`` windows that seed and step decide."""
+        student's, over ``batch`` windows that seed and step decide; of several processes, this
+        one's summand of that mean."""
 
         def loss(step: int) -> Tensor:
             rows = np.random.default_rng([seed, step]).integers(0, len(self.tokens), batch)
-            rows = torch.from_numpy(rows)
+            rows, share = processes().share(torch.from_numpy(rows))
             given = student(self.tokens[rows, :-1]).log_softmax(-1)[..., self.ids]
-            return -(self.log_probs[rows].float().exp() * given).sum(-1).mean()
+            return -(self.log_probs[rows].float().exp() * given).sum(-1).mean() * share
 
         return loss
 

@@ -118,14 +118,18 @@ def require_packages():
 
 
 def resumable(run: Callable[[], object]) -> int | None:
-    """Call ``run``; the exit status of an interrupt if Ctrl-C has stopped a phase in it."""
+    """Call ``run`` in all processes that torchrun has started; the exit status of an interrupt if
+    Ctrl-C has stopped a phase in it."""
+    from .processes import joined, processes
     from .training import Interrupted
 
-    try:
-        run()
-    except Interrupted as stop:
-        print(f"{stop}; the same command continues from there", file=sys.stderr)
-        return cli.INTERRUPTED_STATUS
+    with joined():
+        try:
+            run()
+        except Interrupted as stop:
+            if processes().first:
+                print(f"{stop}; the same command continues from there", file=sys.stderr)
+            return cli.INTERRUPTED_STATUS
     return None
 
 
@@ -159,4 +163,4 @@ def main(argv: list[str] | None = None) -> int | None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, together=True)

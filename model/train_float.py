@@ -44,6 +44,7 @@ def _train(args: argparse.Namespace):
     from .compression import Session, Tuning
     from .float_file import FloatSource, save_float
     from .float_presets import fresh_model, preset
+    from .processes import processes
     from .tokenizer import CharTokenizer
     from .training import reuse_freed_memory
 
@@ -58,6 +59,8 @@ def _train(args: argparse.Namespace):
     source = FloatSource(args.preset, model, layout, vocabulary, args.out, start)
     session = Session(source, corpus, args.runs, tuning)
     session.tune(model, args.preset, {"method": "train_float"})
+    if not processes().first:
+        return
     info = {"corpus": {"name": corpus.name, "sha256": corpus.sha256}, "steps": args.steps}
     save_float(args.out, layout, model.state_dict(), vocabulary, info=info)
 
@@ -72,4 +75,4 @@ def main(argv: list[str] | None = None) -> int | None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, together=True)

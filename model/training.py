@@ -31,6 +31,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from .errors import UserError
 from .losses import History
 from .memory import require_memory
+from .processes import Processes, processes
 from .whole_file import complete_file
 
 BETAS = (0.9, 0.99)
@@ -50,7 +51,7 @@ LossFunction = Callable[[Tensor, Tensor], Tensor]
 
 
 class Interrupted(Exception):
-    """Ctrl-C: ``step`` of ``steps`` are done and saved."""
+    """Ctrl-C, or SIGTERM: ``step`` of ``steps`` are done and saved."""
 
     def __init__(self, phase: Phase, step: int):
         super().__init__(f"{phase.name}: stopped after step {step} of {phase.steps}")
@@ -71,7 +72,8 @@ class Phase:
     seed : int, chooses the batches
     checkpoint : Path
     save_every, validate_every : int, steps
-    more : function of the step, optional: loss of further text, which counts like ``loss``
+    more : function of the step, optional: loss of further text, which counts like ``loss``; of
+        several processes, this one's summand of it
     average : float, decay per step of the running mean of all parameters (exponential moving
         average) that is the result and is validated; 0: none, the last parameters are
     """
@@ -115,6 +117,7 @@ def run_phase(phase: Phase, train_tokens: Tensor, validation: Windows) -> Histor
         f"batch {phase.batch}: training",
         "choose a smaller --batch",
     )
+    team = processes()
     optimizer = torch.optim.AdamW(phase.groups, lr=phase.lr, betas=BETAS, fused=True)
     averaged = None
     if phase.average:
@@ -122,22 +125,24 @@ def run_phase(phase: Phase, train_tokens: Tensor, validation: Windows) -> Histor
     result = averaged.module if averaged else phase.model
     step, history = _load_checkpoint(phase, optimizer, averaged)
     started = time.monotonic() - history.seconds
-    with _Interrupt() as interrupt, _progress() as progress:
+    with _Interrupt() as interrupt, _progress(disable=not team.first) as progress:
         task = progress.add_task(phase.name, total=phase.steps, completed=step, loss=history.recent)
         while step < phase.steps:
-            loss = _optimize(phase, optimizer, step, train_tokens, ctx_len)
+            loss = _optimize(phase, optimizer, step, train_tokens, ctx_len, team)
+            stop = team.any(interrupt.requested)
             if averaged:
                 averaged.update_parameters(phase.model)
             step += 1
             history.train.append(loss)
             progress.update(task, completed=step, loss=history.recent)
-            if step % phase.validate_every == 0 or step == phase.steps:
+            if team.first and (step % phase.validate_every == 0 or step == phase.steps):
                 history.validation.append((step, evaluate(result, validation)))
                 progress.console.print(_summary(phase, step, history))
-            if step % phase.save_every == 0 or step == phase.steps or interrupt.requested:
+            if step % phase.save_every == 0 or step == phase.steps or stop:
                 history.seconds = time.monotonic() - started
-                _save_checkpoint(phase, optimizer, averaged, step, history)
-            if interrupt.requested:
+                if team.first:
+                    _save_checkpoint(phase, optimizer, averaged, step, history)
+            if stop:
                 raise Interrupted(phase, step)
     if averaged:
         phase.model.load_state_dict(averaged.module.state_dict())
@@ -162,19 +167,23 @@ def _window_bytes(phase: Phase, tokens: Tensor, ctx_len: int) -> int:
     return sum(kept.values())
 
 
-def _optimize(phase: Phase, optimizer, step: int, tokens: Tensor, ctx_len: int) -> float:
+def _optimize(
+    phase: Phase, optimizer, step: int, tokens: Tensor, ctx_len: int, team: Processes
+) -> float:
     for group in optimizer.param_groups:
         group["lr"] = phase.lr_at(step) * group["lr_scale"]
-    window = sample_windows(tokens, ctx_len, phase.batch, [phase.seed, step])
+    window, share = team.share(sample_windows(tokens, ctx_len, phase.batch, [phase.seed, step]))
     phase.model.train()
-    loss = phase.loss(window[:, :-1], window[:, 1:])
+    loss = phase.loss(window[:, :-1], window[:, 1:]) * share
     if phase.more is not None:
         loss = (loss + phase.more(step)) / 2
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
-    torch.nn.utils.clip_grad_norm_(phase.model.parameters(), MAX_GRADIENT_NORM)
+    parameters = list(phase.model.parameters())
+    total = team.add_up(loss.detach(), parameters)
+    torch.nn.utils.clip_grad_norm_(parameters, MAX_GRADIENT_NORM)
     optimizer.step()
-    return float(loss.detach())
+    return total
 
 
 def cross_entropy(model: nn.Module) -> LossFunction:
@@ -257,7 +266,7 @@ def _summary(phase: Phase, step: int, history: History) -> str:
     )
 
 
-def _progress() -> Progress:
+def _progress(disable: bool) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -265,20 +274,23 @@ def _progress() -> Progress:
         TextColumn("loss {task.fields[loss]:.4f}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
+        disable=disable,
     )
 
 
 class _Interrupt:
-    """While active, Ctrl-C sets ``requested``, so that a step is never half done."""
+    """While active, Ctrl-C and SIGTERM set ``requested``, so that a step is never half done."""
 
     requested = False
+    _signals = (signal.SIGINT, signal.SIGTERM)
 
     def __enter__(self):
         def request(_signal, _frame):
             self.requested = True
 
-        self._previous = signal.signal(signal.SIGINT, request)
+        self._previous = [signal.signal(number, request) for number in self._signals]
         return self
 
     def __exit__(self, *_):
-        signal.signal(signal.SIGINT, self._previous)
+        for number, handler in zip(self._signals, self._previous, strict=True):
+            signal.signal(number, handler)

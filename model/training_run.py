@@ -21,6 +21,7 @@ from .errors import UserError
 from .float_file import open_float
 from .float_shape import FloatShape
 from .losses import History, draw_losses
+from .processes import processes
 from .qat_model import QATModel
 from .recipe import SOURCES, Recipe
 from .teacher_text import TeacherText, open_writer
@@ -70,6 +71,8 @@ def train(recipe: Recipe, corpus: Corpus, out: Path, runs: Path, threads: int = 
         "train_seconds": round(sum(history.seconds for history in histories.values())),
         "torch": torch.__version__,
     }
+    if not processes().first:
+        return info
     artifact.save(out, model.to_integer_model(run.tokenizer.vocabulary), twin.weights(), info)
     draw_losses(out.with_suffix(".svg"), {k: h for k, h in histories.items() if h.train})
     Console().print(
@@ -179,10 +182,11 @@ class _Run:
         if recipe.writer is None:
             return None
         path = self.runs / f"written-{self._written_key()}.safetensors"
-        if not path.exists():
+        if processes().first and not path.exists():
             writer, vocabulary = recipe.writer, self.tokenizer.vocabulary
             places = (self.train_tokens, recipe.written, recipe.seed)
             open_writer(writer, vocabulary, ctx_len, *places).save(path)
+        processes().wait()
         text = TeacherText.load(path)
         return text.loss(model, self._written_batch, recipe.seed + 2)
 

@@ -13,12 +13,10 @@ import torch
 
 from model import artifact, cli, config, memory, train, training
 from model.compressible import SquaredReLULayout
-from model.config import ModelConfig
 from model.float_file import save_float
 from model.windows import cross_entropy, validation_windows, window_logits
+from tests.train_tiny import TEXT, TINY
 
-TINY = ModelConfig(vocab_size=128, d_model=16, n_heads=2, n_layers=1, d_ff=24, ctx_len=12)
-TEXT = "".join(f"{n} sheep and {n * n % 97} goats. " for n in range(150))
 LAST_FLOAT_STEP, STEPS, FIXED_STEPS = 6, 9, 4
 
 
