@@ -171,5 +171,5 @@ def test_missing_file_and_unwritable_place(tmp_path):
     model, layout = model_of("relu")
     with pytest.raises(UserError) as error:
         save_float(tmp_path, layout, model.state_dict(), VOCABULARY)
-    assert str(error.value) == f"cannot write {tmp_path}: Is a directory"
+    assert str(error.value) == f"cannot write {tmp_path}: it is a directory"
     assert not list(tmp_path.iterdir())
