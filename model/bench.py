@@ -28,6 +28,7 @@ PLAIN_WIDTH = 150
 """Columns of a table that goes to a file or a pipe."""
 LOSSES = {FLOAT: "val_loss_float", INTEGER: "val_loss_int"}
 """Where an artifact's facts have the validation loss of each function."""
+DEFAULT_BOARD = "zybo"
 PICTURES = ("bench-platforms.svg", "bench-positions.svg")
 
 
@@ -39,7 +40,8 @@ def _parser() -> argparse.ArgumentParser:
     add("model", help="shipped model, artifact, or 'random:…'")
     add("--only", nargs="+", metavar="ROW", help=f"rows to measure: {', '.join(KEYS)}")
     add("--skip", nargs="+", metavar="ROW", default=[], help="rows to leave out")
-    add("--board", nargs="+", default=["zybo"], help="of the accelerator; variant: ulx3s:25F")
+    board = f"of the accelerator; variant: ulx3s:25F (default: {DEFAULT_BOARD})"
+    add("--board", nargs="+", metavar="BOARD", help=board)
     add("--prompt", metavar="TEXT", help="default: a line break, or the first character there is")
     add("--tokens", type=int, metavar="N", help="to generate (default: to the context's end)")
     add("--repeats", type=int, metavar="N", default=DEFAULT_REPEATS, help="default: %(default)s")
@@ -73,7 +75,7 @@ def main(argv: list[str] | None = None) -> None:
         software = [key for key in keys if key != ACCELERATOR]
         rows, skipped = build_rows(artifact, software, lambda key: show(f"preparing {key}"))
         hardware = []
-        for board in args.board if ACCELERATOR in keys else []:
+        for board in (args.board or [DEFAULT_BOARD]) if ACCELERATOR in keys else []:
             show(f"cycles on {board}")
             try:
                 hardware.append(accelerator(args.model, board, len(prompt) - 1, count))
@@ -117,6 +119,10 @@ def _keys(args: argparse.Namespace) -> list[str]:
     keys = [key for key in KEYS if key in (args.only or KEYS) and key not in args.skip]
     if not keys:
         raise UserError("--skip leaves no row; leave one of --only or --skip out")
+    if args.board and ACCELERATOR not in keys:
+        raise UserError(
+            f"--board is for the row {ACCELERATOR}, which is not among those to measure"
+        )
     return keys
 
 

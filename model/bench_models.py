@@ -159,7 +159,7 @@ def main(argv: list[str] | None = None) -> None:
         help=f"shipped model or artifact to measure, or a {FILE_SUFFIX} of python -m model.bench",
     )
     add("--svg", type=Path, required=True, metavar="FILE", help="picture to write")
-    add("--board", nargs="+", default=["zybo"], help="as of model.bench")
+    add("--board", nargs="+", default=[bench.DEFAULT_BOARD], help="as of model.bench")
     add("--repeats", type=int, metavar="N", default=bench.DEFAULT_REPEATS, help="likewise")
     args = parser.parse_args(argv)
     require({"matplotlib": "the picture"}, "bench")

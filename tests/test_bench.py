@@ -142,6 +142,10 @@ def test_document_says_what_was_left_out():
             ["--only", "c", "--skip", "c"],
             "--skip leaves no row; leave one of --only or --skip out",
         ),
+        (
+            ["--only", "c", "--board", "zybo"],
+            "--board is for the row accelerator, which is not among those to measure",
+        ),
         (["--repeats", "0"], "--repeats must be at least 1, not 0"),
         (["--tokens", "7"], "--tokens must be 1 to 6 (the context's end after the prompt), not 7"),
         (["--tokens", "0"], "--tokens must be 1 to 6 (the context's end after the prompt), not 0"),
