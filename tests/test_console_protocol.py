@@ -7,7 +7,7 @@ import pytest
 
 from gateware.receive_queue import QUEUE_DEPTH
 from tests.console_bench import COUNTS, CTRL_C, END, Device, settled_device
-from tests.console_model import HELP, MARK, console_model
+from tests.console_model import HELP, MARK, checked, console_model
 from tests.stand_in_core import CTX_LEN, VOCABULARY, StandInCore
 
 
@@ -18,15 +18,7 @@ def device():
 
 @pytest.fixture
 def pair(device):
-    """A function that asks the device, checks its answer against the model's, and returns it."""
-    model = console_model()
-
-    def ask(items):
-        expected = b"".join(map(model.handle, items))
-        assert device.ask(items) == expected
-        return expected
-
-    return ask
+    return checked(device, console_model())
 
 
 class TestCommands:

@@ -9,7 +9,7 @@ from platforms.console_client import ConsoleClient
 from platforms.emulated_console import EmulatedLink
 from platforms.emulated_uart import DAMAGED
 from platforms.zynq_peripherals import REFERENCE_HZ
-from tests.console_model import HELP, MARK
+from tests.console_model import HELP, MARK, checked
 from tests.fake_registers import FakeRegisters
 from tests.firmware_bench import (
     CTRL_C,
@@ -39,15 +39,7 @@ def device():
 
 @pytest.fixture
 def pair(device):
-    """A function that asks the device, checks its answer against the model's, and returns it."""
-    model = firmware_model()
-
-    def ask(items):
-        expected = b"".join(map(model.handle, items))
-        assert device.ask(items) == expected
-        return expected
-
-    return ask
+    return checked(device, firmware_model())
 
 
 class TestStart:
