@@ -83,8 +83,8 @@ trains a model per row and writes this file. All have the shape of `{source}` an
 start from its float twin, whose loss is {float_loss:.4f} nats on the same text; **gap** is what the
 integers lose against that, in nats per character of the whole validation text.
 
-| row | what is different | nats | gap | seconds |
-| --- | --- | --- | --- | --- |
+| row | what is different | nats | gap |
+| --- | --- | --- | --- |
 """
 
 
@@ -105,9 +105,9 @@ def document(facts: dict[str, dict], steps: int, float_loss: float, command: str
     text = HEAD.format(command=command, source=SOURCE, steps=steps, float_loss=float_loss)
     order = sorted(facts, key=lambda name: facts[name]["val_loss_int"])
     for name in order:
-        loss, seconds = facts[name]["val_loss_int"], facts[name]["train_seconds"]
+        loss = facts[name]["val_loss_int"]
         cells = (f"`{name}`", ROWS[name][0], f"{loss:.4f}", f"{loss - float_loss:+.4f}")
-        text += f"| {' | '.join(cells)} | {seconds:,} |\n"
+        text += f"| {' | '.join(cells)} |\n"
     text += "\nEach is one command, here without corpus and output:\n\n```sh\n"
     for name in order:
         text += f"python -m model.train {shlex.join(command_of(name, steps))}  # {name}\n"
