@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor, distributed, nn
 
 from .cli import process_count
 from .errors import UserError
+
+LOOPBACK = Path("/sys/class/net/lo")
+"""Linux' network of a machine with itself."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +86,9 @@ def joined() -> Iterator[None]:
     if process_count() == 1:
         yield
         return
+    if os.environ.get("LOCAL_WORLD_SIZE") == os.environ["WORLD_SIZE"] and LOOPBACK.exists():
+        # all are here: they need no name of this machine that its network knows
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", LOOPBACK.name)
     distributed.init_process_group("gloo")
     try:
         yield
