@@ -20,6 +20,7 @@ from .corpus import Corpus, load_corpus
 from .directories import made_directory, require_writable
 from .errors import UserError
 from .train import parse_digits, require_packages, resumable
+from .training_checks import check_threads
 
 METHODS = {
     "ptq": "INT8 after training: weights per tensor or per row, static activations",
@@ -154,14 +155,15 @@ def run(argv: list[str]) -> Result:
 
     _check_method(argv)
     args = _parser().parse_args(argv)
-    if args.threads < 1:
-        raise UserError(f"threads must be at least 1, not {args.threads}")
+    check_threads(args.threads)
     if args.windows < 0:
         raise UserError(f"windows must be at least 0, not {args.windows}")
     if args.method == "integer" and args.out is None:
         raise UserError("integer writes an artifact; give its name with --out FILE")
     if args.out is not None:
-        require_writable(args.out)
+        texts = {f"also {i}": path for i, path in enumerate(args.also)}
+        inputs = {"model": args.model, "corpus": args.corpus, "calibration": args.calibration}
+        require_writable(args.out, **inputs, **texts)
     torch.set_num_threads(args.threads)
     reuse_freed_memory()
     names = {field.name for field in dataclasses.fields(Tuning)}

@@ -6,7 +6,6 @@ import copy
 import dataclasses
 import hashlib
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,6 +30,7 @@ from .training import (
     run_phase,
     sample_windows,
 )
+from .training_checks import check_rate, check_seed
 from .windows import validation_windows
 
 SCALE_LR = 0.3
@@ -70,11 +70,11 @@ class Tuning:
     teacher_weight: float = TEACHER_WEIGHT
 
     def __post_init__(self):
-        for name, least in (("steps", 0), ("batch", 1), ("seed", 0)):
+        for name, least in (("steps", 0), ("batch", 1)):
             if getattr(self, name) < least:
                 raise UserError(f"{name} must be at least {least}, not {getattr(self, name)}")
-        if not (math.isfinite(self.lr) and self.lr > 0):
-            raise UserError(f"lr must be a positive number, not {self.lr:g}")
+        check_seed(self.seed)
+        check_rate("lr", self.lr)
 
 
 class Session:

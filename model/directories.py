@@ -11,10 +11,18 @@ from pathlib import Path
 from .errors import UserError
 
 
-def require_writable(out: Path) -> None:
-    """Raise UserError unless a file can be written as ``out``, which stays as it is."""
+def require_writable(out: Path, **inputs: str | os.PathLike | None) -> None:
+    """Raise UserError unless a file can be written as ``out``, which stays as it is.
+
+    ``inputs``: what the command reads, by the names of its options; ``out`` must be none of them.
+    """
     if out.is_dir():
         raise UserError(f"--out {out} is a directory; name the file to write in it")
+    if out.exists() and not out.is_file():
+        raise UserError(f"--out {out} is a device or the like; name a file")
+    for name, path in inputs.items():
+        if path is not None and out.exists() and Path(path).exists() and out.samefile(path):
+            raise UserError(f"{out} is the {name}, which would be overwritten; name another --out")
     if not out.absolute().parent.is_dir():
         raise UserError(f"directory {out.parent} of --out does not exist; create it first")
     try:

@@ -146,7 +146,7 @@ def main(argv: list[str] | None = None) -> int | None:
             raise UserError(f"unknown row {name!r}; expected some of {', '.join(every)}")
     if args.steps < 1:
         raise UserError(f"--steps must be at least 1, not {args.steps}")
-    require_writable(args.out)
+    require_writable(args.out, corpus=args.corpus)
     source = artifact.open_model(SOURCE)
     given = (source, artifact.open_model(LARGER), load_corpus(args.corpus))
     directory = args.runs / f"{args.steps}-{digest(*(one.sha256 for one in given))[:8]}"

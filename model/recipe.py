@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 from .config import ModelConfig
 from .distillation import TEACHER_WEIGHT, TEMPERATURE, check_settings
 from .errors import UserError
 from .qat_model import QuantizationChoices
+from .training_checks import check_rate, check_seed
 
 SOURCES = ("init", "teacher", "writer")
 """Settings of a recipe that name other models."""
@@ -64,13 +64,10 @@ class Recipe:
         if self.fixed_steps < 0:
             raise UserError(f"fixed_steps must be at least 0, not {self.fixed_steps}")
         for name in ("lr", "float_lr", "fixed_lr"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value > 0):
-                raise UserError(f"{name} must be a positive number, not {value:g}")
+            check_rate(name, getattr(self, name))
         for _, digits in self.config.digits:
             self.choices.weight_limits(digits)
-        if self.seed < 0:
-            raise UserError(f"seed must be at least 0, not {self.seed}")
+        check_seed(self.seed)
         if not 0 <= self.average < 1:
             raise UserError(f"average must be at least 0 and below 1, not {self.average:g}")
         check_settings(self.temperature, self.teacher_weight)

@@ -20,7 +20,9 @@ from .corpus import load_corpus
 from .directories import made_directory, require_writable
 from .errors import UserError
 from .optional import require
+from .training_checks import check_threads
 
+CURVE = ".svg"
 REQUIRED_PACKAGES = {"torch": "training", "matplotlib": "drawing the loss curve"}
 
 
@@ -61,7 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--corpus", metavar="PATH", help="UTF-8 text file; without, Tiny Shakespeare is downloaded")
     add("--preset", default="shakespeare-115k", metavar="NAME", help=f"one of {', '.join(PRESETS)}")
     add("--digits", help="ternary digits per weight: N, or 'down_proj=2,…' (default: the preset's)")
-    add("--out", metavar="FILE", type=Path, help="artifact to write", **cli.REQUIRED)
+    out = f"artifact to write; its loss curve goes beside it ({CURVE})"
+    add("--out", metavar="FILE", type=Path, help=out, **cli.REQUIRED)
     steps = f"(default: the preset's, mostly {default.steps})"
     rate = f"(default: the preset's, mostly {default.lr})"
     add("--steps", type=int, help=f"steps of quantized training {steps}")
@@ -70,20 +73,22 @@ def _parser() -> argparse.ArgumentParser:
         "--fixed-steps",
         type=int,
         help="steps of training the rest with the weights' integers fixed (default: "
-        "the preset's, mostly 0)",
+        "the preset's, 1000 or 0)",
     )
-    add("--fixed-lr", type=float, default=default.fixed_lr, help="peak rate of these")
+    add("--fixed-lr", type=float, help=f"peak rate of these (default: {default.fixed_lr})")
     add("--float-steps", type=int, help="steps of float training (default: the preset's)")
-    add("--float-lr", type=float, default=default.float_lr, help="peak rate of float training")
+    rate = f"peak rate of float training (default: {default.float_lr})"
+    add("--float-lr", type=float, help=rate)
     add("--batch", type=int, default=default.batch, help="windows per step")
     add("--seed", type=int, default=default.seed, help="of the first weights and the batches")
     add("--threads", type=int, default=1, help="processor threads")
     add("--init", metavar="FILE", help="take the float model of this artifact: no float training")
     add("--teacher", metavar="FILE", help="learn from this float model, too (distillation)")
-    add("--temperature", type=float, default=default.temperature, help="of the distillation")
-    add("--teacher-weight", type=float, default=default.teacher_weight, help="share of the loss")
+    temperature, share = default.temperature, default.teacher_weight
+    add("--temperature", type=float, help=f"of the distillation (default: {temperature})")
+    add("--teacher-weight", type=float, help=f"share of the loss (default: {share})")
     add("--writer", metavar="FILE", help="its own text is half of the quantized training's, too")
-    add("--written", type=int, default=default.written, help="windows that the writer writes")
+    add("--written", type=int, help=f"windows that the writer writes (default: {default.written})")
     add(
         "--average",
         type=float,
@@ -133,6 +138,20 @@ def resumable(run: Callable[[], object]) -> int | None:
     return None
 
 
+def _refuse_unheeded(args: argparse.Namespace, recipe) -> None:
+    """UserError naming the first option that has no effect with these others."""
+    for option, needed in (
+        ("temperature", "teacher"),
+        ("teacher_weight", "teacher"),
+        ("written", "writer"),
+    ):
+        if getattr(args, option) is not None and getattr(args, needed) is None:
+            flag = option.replace("_", "-")
+            raise UserError(f"--{flag} is for --{needed}; give both, or leave --{flag} out")
+    if args.fixed_lr is not None and not recipe.fixed_steps:
+        raise UserError("--fixed-lr is for --fixed-steps, which are 0; leave one of them out")
+
+
 def main(argv: list[str] | None = None) -> int | None:
     """Entry point; raises UserError. The exit status is that of an interrupt after Ctrl-C."""
     require_packages()
@@ -140,8 +159,7 @@ def main(argv: list[str] | None = None) -> int | None:
     from .training_run import train
 
     args = _parser().parse_args(argv)
-    if args.threads < 1:
-        raise UserError(f"threads must be at least 1, not {args.threads}")
+    check_threads(args.threads)
     made = {"config", "choices"}
     names = [field.name for field in dataclasses.fields(Recipe) if field.name not in made]
     config = preset_config(args.preset, args.digits)
@@ -156,7 +174,12 @@ def main(argv: list[str] | None = None) -> int | None:
         choices = dataclasses.replace(choices, weights_return=args.weights_return)
     given = {name: getattr(args, name) for name in names}
     recipe = preset_recipe(args.preset, config, choices=choices, **given)
-    require_writable(args.out)
+    _refuse_unheeded(args, recipe)
+    inputs = {name: getattr(args, name) for name in ("corpus", "init", "teacher", "writer")}
+    require_writable(args.out, **inputs)
+    if args.out.suffix == CURVE:
+        raise UserError(f"--out {args.out} is where the loss curve goes; name it .safetensors")
+    require_writable(args.out.with_suffix(CURVE), **inputs)
     corpus = load_corpus(args.corpus)
     with made_directory(args.runs):
         return resumable(lambda: train(recipe, corpus, args.out, args.runs, threads=args.threads))

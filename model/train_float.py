@@ -16,6 +16,7 @@ from . import cli
 from .corpus import load_corpus
 from .directories import made_directory, require_writable
 from .train import require_packages, resumable
+from .training_checks import check_threads
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -69,7 +70,8 @@ def main(argv: list[str] | None = None) -> int | None:
     """Entry point; raises UserError. The exit status is that of an interrupt after Ctrl-C."""
     require_packages()
     args = _parser().parse_args(argv)
-    require_writable(args.out)
+    check_threads(args.threads)
+    require_writable(args.out, corpus=args.corpus)
     with made_directory(args.runs):
         return resumable(lambda: _train(args))
 

@@ -129,6 +129,11 @@ def run_phase(phase: Phase, train_tokens: Tensor, validation: Windows) -> Histor
         task = progress.add_task(phase.name, total=phase.steps, completed=step, loss=history.recent)
         while step < phase.steps:
             loss = _optimize(phase, optimizer, step, train_tokens, ctx_len, team)
+            if not math.isfinite(loss):
+                raise UserError(
+                    f"{phase.name}: the loss is {loss} after step {step + 1}; choose a smaller "
+                    "learning rate"
+                )
             stop = team.any(interrupt.requested)
             if averaged:
                 averaged.update_parameters(phase.model)

@@ -59,6 +59,7 @@ def train(recipe: Recipe, corpus: Corpus, out: Path, runs: Path, threads: int = 
     torch.set_num_threads(threads)
     reuse_freed_memory()
     run = _Run(recipe, corpus, runs)
+    run.write_text()
     histories = {}
     twin, histories["float"] = run.float_phase()
     model, histories["integer"] = run.quantized_phase(twin)
@@ -176,26 +177,32 @@ class _Run:
         """Windows of each batch of the quantized phase that are the writer's."""
         return 0 if self.recipe.writer is None else self.recipe.batch // 2
 
-    def _written(self, model: nn.Module) -> Callable[[int], Tensor] | None:
-        """Loss of the writer's text by step, if there is one."""
+    def write_text(self) -> None:
+        """Let the writer write, if there is one, unless its text is there."""
         recipe, ctx_len = self.recipe, self.recipe.config.ctx_len
         if recipe.writer is None:
-            return None
-        path = self.runs / f"written-{self._written_key()}.safetensors"
+            return
+        path = self._written_path()
         if processes().first and not path.exists():
             writer, vocabulary = recipe.writer, self.tokenizer.vocabulary
             places = (self.train_tokens, recipe.written, recipe.seed)
             open_writer(writer, vocabulary, ctx_len, *places).save(path)
         processes().wait()
-        text = TeacherText.load(path)
+
+    def _written(self, model: nn.Module) -> Callable[[int], Tensor] | None:
+        """Loss of the writer's text by step, if there is one."""
+        recipe = self.recipe
+        if recipe.writer is None:
+            return None
+        text = TeacherText.load(self._written_path())
         return text.loss(model, self._written_batch, recipe.seed + 2)
 
-    def _written_key(self) -> str:
-        """Digest of the settings that decide the writer's text."""
+    def _written_path(self) -> Path:
+        """Where the writer's text is, by the settings that decide it."""
         recipe = self.recipe
         facts = [open_float(recipe.writer).sha256, self.corpus.sha256, self.tokenizer.vocabulary]
         facts += [recipe.config.ctx_len, recipe.written, recipe.seed]
-        return _digest(facts)
+        return self.runs / f"written-{_digest(facts)}.safetensors"
 
     @property
     def sources(self) -> dict[str, dict]:

@@ -21,6 +21,8 @@ def complete_file(path: str | os.PathLike) -> Iterator[Path]:
     try:
         if path.is_dir():
             raise UserError(f"cannot write {path}: it is a directory")
+        if path.exists() and not path.is_file():
+            raise UserError(f"cannot write {path}: it is a device or the like, no file")
         yield temporary
         os.replace(temporary, path)
     except OSError as error:

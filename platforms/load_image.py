@@ -8,6 +8,7 @@ from pathlib import Path
 
 from model.artifact import open_model
 from model.cli import REQUIRED, ArgumentParser, run
+from model.directories import require_writable
 from model.errors import UserError
 from model.whole_file import write_whole
 
@@ -37,11 +38,12 @@ def main() -> None:
     arguments = parser().parse_args()
     if arguments.build is not None and arguments.baud is not None:
         raise UserError("--baud is of a serial port; --build needs none")
+    path = Path(arguments.out)
+    require_writable(path, model=arguments.model)
     artifact = open_model(arguments.model)
     wanted = _wanted(arguments)
     with working(f"the image of {artifact.name}"):
         content = wanted.image(artifact)
-    path = Path(arguments.out)
     write_whole(path, content)
     print(f"{path}: {artifact.name} for {wanted.where}, {len(content):,} bytes")
 

@@ -223,7 +223,7 @@ def test_gate_is_the_ratio_of_perplexities():
             "digits must be a number or 'matrix=number,…', not 'x'; for example --digits "
             "down_proj=2",
         ),
-        ("finetune", {"threads": 0}, "threads must be at least 1, not 0"),
+        ("finetune", {"threads": 0}, "threads must be 1 to 256, not 0"),
         ("finetune", {"windows": -1}, "windows must be at least 0, not -1"),
         (
             "ptq", {"out": "no/a.safetensors"},

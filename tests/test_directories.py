@@ -10,6 +10,7 @@ import pytest
 from model import directories
 from model.directories import made_directory, require_writable
 from model.errors import UserError
+from model.whole_file import write_whole
 
 
 class Ended(BaseException):
@@ -52,6 +53,28 @@ def test_a_directory_that_cannot_be_written_to(tmp_path, monkeypatch):
         f"cannot write to the directory {tmp_path / 'a'}; choose a place where you may write"
     )
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_what_is_no_file_stays_what_it_is(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(UserError, match=r"^--out .*pipe is a device or the like; name a file$"):
+        require_writable(pipe)
+    with pytest.raises(UserError, match=r"^cannot write .*pipe: it is a device or the like"):
+        write_whole(pipe, "text")
+    assert pipe.is_fifo() and [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_what_is_read_is_not_written(tmp_path):
+    (tmp_path / "text").write_text("kept")
+    (tmp_path / "same").symlink_to("text")
+    with pytest.raises(UserError) as caught:
+        require_writable(tmp_path / "same", model="none", corpus=tmp_path / "text", init=None)
+    assert str(caught.value) == (
+        f"{tmp_path}/same is the corpus, which would be overwritten; name another --out"
+    )
+    require_writable(tmp_path / "other", corpus=tmp_path / "text")
 
 
 def test_a_file_that_can_be_written(tmp_path, monkeypatch):

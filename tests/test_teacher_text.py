@@ -93,8 +93,8 @@ def test_a_run_with_a_writer_continues_to_the_same_model(tmp_path, monkeypatch, 
     bench = Bench(tmp_path)
     monkeypatch.setitem(config.PRESETS, "tiny", SIZES)
     common = ["--corpus", bench.corpus, "--preset", "tiny", "--float-steps", 2, "--steps", 4]
-    common += ["--batch", 5, "--written", 6]
-    writer = ["--writer", bench.source("relu")]
+    common += ["--batch", 5]
+    writer = ["--writer", bench.source("relu"), "--written", 6]
 
     def run(name, *options):
         places = ["--out", tmp_path / f"{name}.safetensors", "--runs", tmp_path / f"runs-{name}"]

@@ -228,15 +228,34 @@ def test_learning_rate_warms_up_and_decays():
         ({"batch": "0"}, "batch must be at least 1, not 0"),
         ({"lr": "nan"}, "lr must be a positive number, not nan"),
         ({"average": "1"}, "average must be at least 0 and below 1, not 1"),
-        ({"seed": "-3"}, "seed must be at least 0, not -3"),
+        ({"seed": "-3"}, "seed must be 0 to 9223372036854775807, not -3"),
+        ({"seed": str(2**63)}, f"seed must be 0 to 9223372036854775807, not {2**63}"),
+        ({"lr": "1e30"}, "lr must be at most 1, not 1e+30"),
+        (
+            {"temperature": "2"},
+            "--temperature is for --teacher; give both, or leave --temperature out",
+        ),
+        ({"written": "9"}, "--written is for --writer; give both, or leave --written out"),
+        (
+            {"fixed-lr": "0.1", "fixed-steps": "0"},
+            "--fixed-lr is for --fixed-steps, which are 0; leave one of them out",
+        ),
+        (
+            {"out": "corpus.txt", "corpus": "corpus.txt"},
+            "corpus.txt is the corpus, which would be overwritten; name another --out",
+        ),
+        ({"out": "a.svg"}, "--out a.svg is where the loss curve goes; name it .safetensors"),
+        ({"out": "/dev/null"}, "--out /dev/null is a device or the like; name a file"),
+        ({"writer": "no.st"}, "no.st does not exist; expected an artifact (.safetensors)"),
         ({"weight-bits": "1"}, "weight bits must be at least 2, not 1"),
         (
             {"weight-bits": "2", "digits": "up_proj=2"},
             "weights of 2 bits go down to -2, but 1 ternary digits to -1; use more digits",
         ),
-        ({"threads": "0"}, "threads must be at least 1, not 0"),
+        ({"threads": "0"}, "threads must be 1 to 256, not 0"),
         ({"steps": "many"}, "argument --steps: invalid int value: 'many'; see --help"),
         ({"init": "no.st"}, "no.st does not exist; expected an artifact (.safetensors)"),
+        ({"teacher": "no.st"}, "no.st does not exist; expected an artifact (.safetensors)"),
         (
             {"runs": "corpus.txt"},
             "cannot make the directory corpus.txt: File exists; choose a place where you may write",
@@ -252,6 +271,24 @@ def test_bad_input_is_one_line(arguments, monkeypatch, tmp_path, capsys, changes
     assert stop.value.code == 2
     assert capsys.readouterr().err == f"error: {message}\n"
     assert {path.name for path in tmp_path.iterdir()} <= {"corpus.txt"}
+
+
+def test_a_loss_that_is_no_number_ends_the_run(arguments, monkeypatch, tmp_path):
+    monkeypatch.setattr(training, "_optimize", lambda *_: float("nan"))
+    with pytest.raises(train.UserError) as error:
+        train.main(arguments())
+    assert str(error.value) == (
+        "float: the loss is nan after step 1; choose a smaller learning rate"
+    )
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_writer_writes_before_the_first_step(arguments, tmp_path, monkeypatch):
+    steps = []
+    monkeypatch.setattr(training, "_optimize", lambda *_: steps.append(0))
+    with pytest.raises(train.UserError, match=r"^writer shakespeare-115k has a context of 128"):
+        train.main(arguments(writer="shakespeare-115k"))
+    assert not steps
 
 
 def test_short_corpus(arguments, tmp_path):
@@ -317,7 +354,7 @@ def test_help_names_the_defaults():
     assert "shakespeare-115k" in text
     assert "continues from it" in text
     options = " ".join(text.partition("options:")[2].split())
-    assert "--out FILE artifact to write --steps" in options  # no default
+    assert "--out FILE artifact to write; its loss curve goes beside it (.svg) --steps" in options
     assert (
         "peak learning rate of quantized training (default: the preset's, mostly 0.006)" in options
     )
