@@ -52,7 +52,7 @@ def find_checkpoint(path: Path) -> tuple[Path, Path] | None:
         if not (path / name).is_file():
             raise UserError(
                 f"{path} has no {name}; expected a GPT-2 checkpoint: {CONFIG_FILE} and "
-                f"{WEIGHTS_FILE}, in one file"
+                f"{WEIGHTS_FILE} (one, not in shards)"
             )
     return path / CONFIG_FILE, path / WEIGHTS_FILE
 
@@ -104,6 +104,8 @@ def load_gpt2(config_path: Path, weights_path: Path) -> GPT2:
             kind = str(tensor.dtype).removeprefix("torch.")
             raise UserError(f"{weights_path}: tensor {name} must hold floats, not {kind}")
         tensor = tensor.float()
+        if not tensor.isfinite().all():
+            raise UserError(f"{weights_path}: tensor {name} holds numbers that are not finite")
         if len(shape) == 2 and not ours[0].endswith("embedding"):
             tensor = tensor.T  # Conv1D stores [in, out]
         parts = tensor.chunk(len(ours))  # queries, keys and values lie side by side

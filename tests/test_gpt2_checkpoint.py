@@ -144,6 +144,10 @@ def untied(tensors):
     tensors["lm_head.weight"] = tensors["transformer.wte.weight"] + 1
 
 
+def infinite(tensors):
+    tensors["transformer.h.1.ln_2.bias"][3] = float("nan")
+
+
 def quantized(tensors):
     tensors["transformer.wte.weight"] = torch.zeros(31, 24, dtype=torch.int8)
 
@@ -159,6 +163,7 @@ def quantized(tensors):
         ),
         (untied, "tensor lm_head.weight differs from wte.weight; only a tied head is supported"),
         (quantized, "tensor wte.weight must hold floats, not int8"),
+        (infinite, "tensor h.1.ln_2.bias holds numbers that are not finite"),
     ],
 )
 def test_tensors_that_do_not_fit(tmp_path, change, text):
@@ -178,7 +183,7 @@ def test_damaged_files(tmp_path):
         open_source(str(directory))
     assert str(error.value) == (
         f"{directory} has no model.safetensors; expected a GPT-2 checkpoint: config.json and "
-        "model.safetensors, in one file"
+        "model.safetensors (one, not in shards)"
     )
 
 
