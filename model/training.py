@@ -32,6 +32,7 @@ from .errors import UserError
 from .losses import History
 from .memory import require_memory
 from .processes import Processes, processes
+from .training_memory import kept_bytes
 from .whole_file import complete_file
 
 BETAS = (0.9, 0.99)
@@ -112,11 +113,9 @@ def run_phase(phase: Phase, train_tokens: Tensor, validation: Windows) -> Histor
     Raises Interrupted after Ctrl-C, once the checkpoint is written.
     """
     ctx_len = validation[0].shape[1]
-    require_memory(
-        phase.batch * _window_bytes(phase, train_tokens, ctx_len),
-        f"batch {phase.batch}: training",
-        "choose a smaller --batch",
-    )
+    window = sample_windows(train_tokens, ctx_len, 1, [phase.seed])
+    needed = phase.batch * kept_bytes(phase.model, phase.loss, window)
+    require_memory(needed, f"batch {phase.batch}: training", "choose a smaller --batch")
     team = processes()
     optimizer = torch.optim.AdamW(phase.groups, lr=phase.lr, betas=BETAS, fused=True)
     averaged = None
@@ -152,24 +151,6 @@ def run_phase(phase: Phase, train_tokens: Tensor, validation: Windows) -> Histor
     if averaged:
         phase.model.load_state_dict(averaged.module.state_dict())
     return history
-
-
-def _window_bytes(phase: Phase, tokens: Tensor, ctx_len: int) -> int:
-    """Bytes that the forward of one window keeps for the backward, without the parameters."""
-    window = sample_windows(tokens, ctx_len, 1, [phase.seed])
-    kept = {}
-
-    def keep(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        loss = phase.loss(window[:, :-1], window[:, 1:])
-    for parameter in phase.model.parameters():
-        kept.pop(parameter.untyped_storage().data_ptr(), None)
-    del loss
-    return sum(kept.values())
 
 
 def _optimize(

@@ -294,14 +294,3 @@ INFO = [
 
 def console_model() -> ConsoleModel:
     return ConsoleModel(VOCABULARY, CONFIG, LOGIT_SCALE, INFO, stand_in_generate)
-
-
-def checked(device, model: ConsoleModel):
-    """A function that asks a device, checks its answer against the model's, and returns it."""
-
-    def ask(items):
-        expected = b"".join(map(model.handle, items))
-        assert device.ask(items) == expected
-        return expected
-
-    return ask

@@ -7,7 +7,8 @@ import pytest
 
 from gateware.receive_queue import QUEUE_DEPTH
 from tests.console_bench import COUNTS, CTRL_C, END, Device, settled_device
-from tests.console_model import HELP, MARK, checked, console_model
+from tests.console_check import checked
+from tests.console_model import HELP, MARK, console_model
 from tests.stand_in_core import CTX_LEN, VOCABULARY, StandInCore
 
 

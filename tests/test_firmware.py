@@ -9,7 +9,8 @@ from platforms.console_client import ConsoleClient
 from platforms.emulated_console import EmulatedLink
 from platforms.emulated_uart import DAMAGED
 from platforms.zynq_peripherals import REFERENCE_HZ
-from tests.console_model import HELP, MARK, checked
+from tests.console_check import checked
+from tests.console_model import HELP, MARK
 from tests.fake_registers import FakeRegisters
 from tests.firmware_bench import (
     CTRL_C,
