@@ -162,7 +162,8 @@ def run(argv: list[str]) -> Result:
         raise UserError("integer writes an artifact; give its name with --out FILE")
     if args.out is not None:
         texts = {f"also {i}": path for i, path in enumerate(args.also)}
-        inputs = {"model": args.model, "corpus": args.corpus, "calibration": args.calibration}
+        names = ("model", "corpus", "calibration", "teacher")
+        inputs = {name: getattr(args, name, None) for name in names}
         require_writable(args.out, **inputs, **texts)
     torch.set_num_threads(args.threads)
     reuse_freed_memory()

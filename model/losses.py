@@ -8,6 +8,8 @@ from statistics import fmean
 
 from .whole_file import complete_file
 
+CURVE = ".svg"
+"""Suffix of the picture beside an artifact."""
 RECENT_STEPS = 50
 
 

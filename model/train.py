@@ -19,10 +19,10 @@ from .config import PRESETS, ModelConfig
 from .corpus import load_corpus
 from .directories import made_directory, require_writable
 from .errors import UserError
+from .losses import CURVE
 from .optional import require
 from .training_checks import check_threads
 
-CURVE = ".svg"
 REQUIRED_PACKAGES = {"torch": "training", "matplotlib": "drawing the loss curve"}
 
 

@@ -20,7 +20,7 @@ from .distillation import distillation_loss, open_teacher
 from .errors import UserError
 from .float_file import open_float
 from .float_shape import FloatShape
-from .losses import History, draw_losses
+from .losses import CURVE, History, draw_losses
 from .processes import processes
 from .qat_model import QATModel
 from .recipe import SOURCES, Recipe
@@ -75,7 +75,7 @@ def train(recipe: Recipe, corpus: Corpus, out: Path, runs: Path, threads: int = 
     if not processes().first:
         return info
     artifact.save(out, model.to_integer_model(run.tokenizer.vocabulary), twin.weights(), info)
-    draw_losses(out.with_suffix(".svg"), {k: h for k, h in histories.items() if h.train})
+    draw_losses(out.with_suffix(CURVE), {k: h for k, h in histories.items() if h.train})
     Console().print(
         f"{out}: validation loss {info['val_loss_int']:.4f} nats as integers, "
         f"{info['val_loss_float']:.4f} as floats"
