@@ -2,92 +2,28 @@
 
 from __future__ import annotations
 
-import argparse
+import sys
+from pathlib import Path
 
-from model.cli import ArgumentParser, run
-from platforms import flow
-from platforms.text_options import add_text_options
-
-EXAMPLES = """\
-examples:
-  python build.py zybo                       the shipped model, up to the bitstream
-  python build.py ulx3s --variant 25F --program
-                                             bitstream with a text console on the USB port, loaded
-  python build.py zybo --timeline            one token's schedule as a picture
-  python build.py zybo --export ip           Verilog with AXI4-Lite ports, FuseSoC, Vivado script
-  python build.py zybo --firmware            the processor's text console, ELF and BIN
-  python build.py sim --export ip            the same without a vendor's primitives
-  python build.py sim --prompt "ROMEO:" --tokens 200 --temperature 0.8 --top-k 20 --seed 1
-  python build.py sim --model random:n_layers=3,d_model=96,n_heads=3,d_ff=320,ctx_len=48 --check
-"""
-
-
-def parser() -> argparse.ArgumentParser:
-    """Command line of ``python build.py``."""
-    p = ArgumentParser(
-        prog="build.py",
-        description="Turn a trained, quantized language model into an FPGA accelerator.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    p.add_argument("board", nargs="?", help="board to build for, or sim; --list shows them")
-    p.add_argument("--list", action="store_true", help="list boards and shipped models")
-    p.add_argument(
-        "--model",
-        help="shipped name, artifact file or random:n_layers=…,seed=… "
-        f"(default: {flow.DEFAULT_MODEL})",
-    )
-    sizes = p.add_argument_group("hardware sizes (chosen to fit the board by default)")
-    sizes.add_argument("--rows", type=int, help="output rows of the ternary engine per cycle")
-    sizes.add_argument("--cols", type=int, help="input columns of the ternary engine per cycle")
-    sizes.add_argument("--lanes", type=int, help="INT8 multipliers")
-    sizes.add_argument("--packing", help="2bit or 3in5")
-    sizes.add_argument(
-        "--reload",
-        action="store_true",
-        help="memories that another model of the same shape can be loaded into while it runs",
-    )
-    p.add_argument("--clock", type=float, metavar="MHZ", help="core clock (default: the board's)")
-    hardware = p.add_argument_group("boards")
-    hardware.add_argument("--variant", help="device of a board that comes with several")
-    hardware.add_argument(
-        "--toolchain", help="vivado, openxc7 or nextpnr (default: the one that is installed)"
-    )
-    hardware.add_argument("--baud", type=int, help="of a serial console (default: 115200)")
-    hardware.add_argument(
-        "--program", action="store_true", help="load the bitstream into the board"
-    )
-    hardware.add_argument(
-        "--export",
-        choices=["ip"],
-        help="instead of a build, write the core with AXI4-Lite ports for your own design",
-    )
-    hardware.add_argument(
-        "--firmware",
-        action="store_true",
-        help="instead of a build, make the text console for a Zynq board's processor (ELF, BIN)",
-    )
-    p.add_argument("--timeline", action="store_true", help="only draw one token's schedule (SVG)")
-    p.add_argument(
-        "--position", type=int, help="context position of --timeline (default: the middle)"
-    )
-    text = p.add_argument_group("text out of the compiled simulation")
-    add_text_options(text)
-    sim = p.add_argument_group("sim only")
-    sim.add_argument(
-        "--check", action="store_true", help="compare every tap and token with the reference"
-    )
-    sim.add_argument("--waveform", metavar="FILE", help="write a VCD of --cycles")
-    sim.add_argument(
-        "--cycles", metavar="FIRST:LAST", help=f"of --waveform (default: {flow.DEFAULT_CYCLES})"
-    )
-    return p
+HERE = Path(__file__).resolve().parent
+INSTALL = f"pip install -e {HERE}"
 
 
 def main() -> None:
-    arguments = parser().parse_args()
-    flow.build(arguments)
+    try:
+        from gateformer.platforms import command_line
+    except ModuleNotFoundError as error:
+        sys.exit(_refused(f"{error.name} is not installed"))
+    used = Path(command_line.__file__).resolve().parents[1]
+    if used != HERE:
+        sys.exit(_refused(f"the installed gateformer is that of {used}, not of {HERE}"))
+    command_line.run_command("build", sys.argv[1:], program="build.py")
+
+
+def _refused(reason: str) -> int:
+    print(f"error: {reason}; run: {INSTALL}", file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":
-    run(main)
+    main()

@@ -8,6 +8,6 @@ for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 
 def pytest_sessionstart(session):
     """Some tests run Yosys by its own command: it must have compiled itself before."""
-    from platforms import yosys
+    from gateformer.platforms.support import yosys
 
     yosys.prepare()

@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gateware.hw_config import HwConfig
-from gateware.program import Program
-from gateware.taps import check_taps
-from model.artifact import open_model, shipped_models
-from model.reference import Reference
-from model.sampling import SamplingSettings
-from model.tokenizer import CharTokenizer
-from platforms.board import board
-from platforms.simulation import CoreSimulator
-from platforms.sizing import choose_sizes
+from gateformer.gateware.compiler.program import Program
+from gateformer.gateware.core.taps import check_taps
+from gateformer.gateware.plan.hw_config import HwConfig
+from gateformer.model.contract.artifact import open_model, shipped_models
+from gateformer.model.contract.reference import Reference
+from gateformer.model.contract.sampling import SamplingSettings
+from gateformer.model.text.tokenizer import CharTokenizer
+from gateformer.platforms.boards.board import board
+from gateformer.platforms.simulation.simulation import CoreSimulator
+from gateformer.platforms.sizes.sizing import choose_sizes
 
 NAME = "shakespeare-115k"
 LOSS_BARS = {
@@ -102,7 +102,7 @@ def test_cycles_are_within_the_bar(program):
 
 def test_torch_equals_the_reference_on_every_tap(artifact):
     torch = pytest.importorskip("torch")
-    from model.torch_integer import IntegerForward
+    from gateformer.model.training.torch_integer import IntegerForward
 
     model = artifact.model
     text = CharTokenizer(model.vocabulary).encode((PROMPTS[5] + PROMPTS[1]) * 5)[:128]
@@ -131,8 +131,8 @@ def test_the_model_is_ternary_and_of_the_reference_shape(artifact):
 @pytest.mark.skipif("GATEFORMER_DATA" not in os.environ, reason="GATEFORMER_DATA is not set")
 @pytest.mark.parametrize("name", shipped_models())
 def test_the_stated_loss_is_measured_again(name):
-    from model.corpus import load_corpus
-    from model.evaluate import evaluate
+    from gateformer.model.evaluation.evaluate import evaluate
+    from gateformer.model.text.corpus import load_corpus
 
     artifact = open_model(name)
     path = Path(os.environ["GATEFORMER_DATA"]) / CORPORA[artifact.info["corpus"]["name"]]
@@ -147,8 +147,8 @@ def test_the_stated_loss_is_measured_again(name):
 @pytest.mark.parametrize("method, gate", [("measure", "ternary-qat"), ("ptq", "int8-ptq")])
 def test_gates_that_need_no_training_hold(method, gate, tmp_path):
     pytest.importorskip("torch")
-    from model.compress import main
-    from model.compression_result import load_results
+    from gateformer.model.compression.compress import main
+    from gateformer.model.compression.result import load_results
 
     path = Path(os.environ["GATEFORMER_DATA"]) / CORPORA["input.txt"]
     places = ["--corpus", str(path), "--results", str(tmp_path), "--runs", str(tmp_path / "runs")]
@@ -160,7 +160,7 @@ def test_gates_that_need_no_training_hold(method, gate, tmp_path):
 
 @pytest.mark.skipif(not RESULTS.is_dir(), reason="the repository's docs are not here")
 def test_every_gate_is_passed_by_a_result():
-    from model.compression_result import GATES, load_results
+    from gateformer.model.compression.result import GATES, load_results
 
     passed = {result.gate for result in load_results(RESULTS) if result.gate and result.passed}
     assert passed == {*GATES}

@@ -1,0 +1,279 @@
+"""Compiler: model and hardware sizes to instructions, memory images and exact cycle counts."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+from gateformer.model.contract.integer_model import IntegerModel
+
+from ..parts.elaboration import may_stay_unused
+from ..plan.bounds import prove_bounds, shape_bounds
+from ..plan.hw_config import HwConfig
+from ..plan.instruction import AddressBase, Instruction, Opcode
+from ..plan.layout import Layout
+from ..plan.reload_limits import ReloadLimits
+from ..plan.vector_op import Destination, VectorKind
+from .memory_images import build_images
+from .reload_image import Contents, contents, shape_word
+from .schedule import Scheduler, with_waits
+from .units import Units, build_units, score_shifts
+
+TOKEN_OVERHEAD = 2
+"""Cycles per generated token outside its program: the chosen token is latched, then offered on
+the output stream; the cycle in which it is taken also starts the next program."""
+
+PROMPT_OVERHEAD = 2
+"""Cycles per prompt token whose logits are not computed, outside its program: the next token is
+taken, then its program starts."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Span:
+    """One instruction of a token's timeline; cycles count from the token's first beat."""
+
+    engine: str
+    name: str
+    start: int
+    end: int
+
+
+class Program:
+    """Everything that the core of ``model`` on hardware ``hw`` consists of.
+
+    With ``hw.reload`` nothing but the contents of memories depends on the model's numbers, as long
+    as they are within ``limits``.
+
+    Parameters
+    ----------
+    model : IntegerModel
+    hw : HwConfig
+    limits : ReloadLimits, optional
+        With ``hw.reload`` only; by default those of the model.
+
+    Attributes
+    ----------
+    model : IntegerModel
+    layout : Layout
+    bounds : Bounds
+    images : MemoryImages
+    instructions : list of Instruction, with waits; one token each time through
+    limits : ReloadLimits, None without ``hw.reload``
+
+    Raises
+    ------
+    UserError
+        If an accumulator can't be bounded (names the tensor), or the model is not within limits.
+    """
+
+    limits: ReloadLimits | None = None
+
+    def __init__(self, model: IntegerModel, hw: HwConfig, limits: ReloadLimits | None = None):
+        self.model = model
+        self.hw = hw
+        self.layout = Layout(model.config, hw)
+        if hw.reload:
+            self.limits = limits or ReloadLimits.of(model)
+            self.limits.check(model)
+        self.bounds = shape_bounds(model.config) if hw.reload else prove_bounds(model)
+        self.images = build_images(model, self.layout, self.limits)
+        self._units = self.build_units("generic")
+        may_stay_unused(*vars(self._units).values())
+        scheduler = Scheduler(self.layout, self._units)
+        plain = list(self._token_program())
+        self.instructions = with_waits(plain, [scheduler.add(item) for item in plain])
+
+    def build_units(self, dsp: str) -> Units:
+        """New engines for one core; latencies are the same for every ``dsp``."""
+        return build_units(self.model, self.layout, self.images, self.bounds, dsp, self.limits)
+
+    def cycles(
+        self, position: int, *, sampled: bool = False, top_k: bool = False, predict: bool = True
+    ) -> int:
+        """Exact core cycles of the token at ``position``.
+
+        From its program's first beat to the next token's first beat, when the output is taken
+        and the next prompt token is there at once. ``predict=False``: a prompt token whose
+        logits are not computed.
+        """
+        total = 0
+        for item in self.instructions:
+            total += item.beats(position) + item.wait
+            if not predict and item.ends_prompt_token:
+                return total + PROMPT_OVERHEAD
+        sampler = self._units.sampler
+        choose = sampler.sampled_latency(top_k) if sampled else sampler.greedy_latency
+        # the last beat's cycle is counted in the beats and in the latency after it
+        return total - 1 + self._units.array.total_latency + choose + TOKEN_OVERHEAD
+
+    def cycles_by_position(self, **kwargs) -> list[int]:
+        """:meth:`cycles` for every position of the context."""
+        return [self.cycles(p, **kwargs) for p in range(self.model.config.ctx_len)]
+
+    def timeline(self, position: int) -> list[Span]:
+        """Beats of every instruction, and of the sampler, for a greedy token at ``position``."""
+        spans, now = [], 0
+        for item in self.instructions:
+            beats = item.beats(position)
+            spans.append(Span(item.engine, item.name, now, now + beats))
+            now += beats + item.wait
+        return [*spans, Span("sampler", "sample", now, self.cycles(position))]
+
+    @functools.cached_property
+    def score_shifts(self) -> tuple[int, ...]:
+        """Score shifts among which the core has its choice."""
+        return score_shifts(self.model, self.limits)
+
+    @functools.cached_property
+    def shift_selects(self) -> tuple[int, ...]:
+        """Values of ``Instruction.shift_select``, by layer.
+
+        Indices of :attr:`score_shifts`; with ``limits``, of the layers, whose indices are loaded.
+        """
+        if self.limits is not None:
+            return tuple(range(self.model.config.n_layers))
+        return tuple(self.score_shifts.index(shift) for shift in self.model.score_shifts)
+
+    @functools.cached_property
+    def contents(self) -> list[Contents]:
+        """What the loader of a core with ``limits`` writes; at first, the core holds it."""
+        return contents(self.model, self.layout, self.limits, self.images)
+
+    @property
+    def shape_word(self) -> int:
+        """First word of the images that fit a core with ``limits``."""
+        sections = [entry.section for entry in self.contents]
+        return shape_word(self.layout, self.limits, sections)
+
+    def _token_program(self):
+        yield from self._embed()
+        for layer in range(self.model.config.n_layers):
+            yield from self._attention(layer)
+            yield from self._feed_forward(layer)
+        yield self._norm("final_norm", Destination.QUERY)
+        yield Instruction(
+            "logits",
+            "int8 array",
+            Opcode.LOGITS,
+            outer=self.model.config.vocab_size,
+            inner=self.layout.embed_words,
+            ends_token=True,
+        )
+
+    def _embed(self):
+        layout = self.layout
+        for word in range(layout.embed_words):
+            common = {"engine": "int8 array", "opcode": Opcode.EMBED}
+            yield Instruction(
+                "embed token",
+                address=word,
+                address_base=AddressBase.TOKEN,
+                first=True,
+                **common,
+            )
+            yield Instruction(
+                "embed position",
+                address=layout.position_base + word,
+                address_base=AddressBase.POSITION,
+                **common,
+            )
+            start = word * layout.word_groups
+            yield Instruction(
+                "embed",
+                "vector unit",
+                Opcode.READ,
+                kind=VectorKind.RESIDUAL_LOAD,
+                outer=min(layout.word_groups, layout.d_groups - start),
+                group=start,
+                first=word == 0,
+                last=word == layout.embed_words - 1,
+            )
+
+    def _attention(self, layer: int):
+        layout, prefix = self.layout, f"layers.{layer}"
+        yield self._norm(f"{prefix}.attn_norm", Destination.ACTIVATION)
+        yield self._matvec(f"{prefix}.q_proj", destination=Destination.QUERY)
+        for name, base in (("k", layout.key_base(layer)), ("v", layout.value_base(layer))):
+            yield self._matvec(
+                f"{prefix}.{name}_proj",
+                destination=Destination.KV,
+                row=base,
+                row_per_position=True,
+            )
+        for slot in range(layout.slots):
+            yield from self._attend(layer, slot)
+        yield self._matvec(f"{prefix}.o_proj", kind=VectorKind.RESIDUAL_ADD)
+
+    def _attend(self, layer: int, slot: int):
+        layout, prefix = self.layout, f"layers.{layer}"
+        first_word = slot * layout.head_words
+        yield Instruction(
+            f"{prefix}.scores",
+            "int8 array",
+            Opcode.SCORE,
+            per_position=True,
+            inner=layout.head_words,
+            address=layout.key_base(layer) + first_word,
+            outer_step=layout.kv_words - layout.head_words + 1,
+            inner_base=first_word,
+            shift_select=self.shift_selects[layer],
+        )
+        for word in range(first_word, first_word + layout.head_words):
+            yield Instruction(
+                f"{prefix}.weigh",
+                "int8 array",
+                Opcode.WEIGH,
+                per_position=True,
+                address=layout.value_base(layer) + word,
+                outer_step=layout.kv_words,
+            )
+            row, column = divmod(word * layout.word_groups, layout.chunk_groups)
+            yield Instruction(
+                f"{prefix}.attn",
+                "vector unit",
+                Opcode.READ,
+                kind=VectorKind.ATTENTION,
+                outer=layout.word_groups,
+                destination=Destination.ACTIVATION,
+                row=row,
+                column=column,
+            )
+
+    def _feed_forward(self, layer: int):
+        layout, prefix = self.layout, f"layers.{layer}"
+        yield self._norm(f"{prefix}.ffn_norm", Destination.ACTIVATION)
+        yield self._matvec(f"{prefix}.up_proj", kind=VectorKind.RELU, row=layout.hidden_chunk)
+        yield self._matvec(
+            f"{prefix}.down_proj",
+            kind=VectorKind.RESIDUAL_ADD,
+            inner_base=layout.hidden_chunk,
+            ends_prompt_token=layer == self.model.config.n_layers - 1,
+        )
+
+    def _norm(self, name: str, destination: Destination) -> Instruction:
+        return Instruction(
+            name,
+            "vector unit",
+            Opcode.NORM,
+            outer=self.layout.d_groups,
+            kind=VectorKind.NORM,
+            destination=destination,
+            scale=self.images.norms[name],
+        )
+
+    def _matvec(self, name: str, **kwargs) -> Instruction:
+        place = self.images.matrices[name]
+        residual = kwargs.get("kind") is VectorKind.RESIDUAL_ADD
+        return Instruction(
+            name,
+            "ternary engine",
+            Opcode.MATVEC,
+            outer=place.groups,
+            planes=place.planes,
+            inner=place.chunks,
+            address=place.address,
+            scale=place.scale,
+            first=residual,
+            last=residual,
+            **kwargs,
+        )

@@ -1,0 +1,115 @@
+"""The console's settings, and every number it can print, bit by bit."""
+
+from __future__ import annotations
+
+from amaranth.hdl import C, Cat, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from gateformer.model.contract.config import ModelConfig
+
+from ..parts.delay import delayed
+from .counter import COUNTER_BITS
+from .messages import COUNT_LIMIT, SEED_LIMIT, SETTINGS, TEMPERATURE_STEPS, Number
+
+DEFAULT_TEMPERATURE = 80
+"""In hundredths."""
+DEFAULT_TOP_K = 20
+DEFAULT_SEED = 1
+
+
+class ConsoleSettings(wiring.Component):
+    """Registers of the four settings, and the selection of a number to print.
+
+    A setting is a ring: it goes round once while it is loaded into the number unit, and so keeps
+    its value, or takes the unit's result.
+
+    Parameters
+    ----------
+    config : ModelConfig
+
+    Members
+    -------
+    temperature : Out(8), in hundredths; top_k, seed, tokens : Out
+        Constant unless ``loading``.
+    phase : In(5), loading, result : In(1)
+        The number unit's.
+    number : In(Number)
+        Which one is at ``bit`` from the next cycle on.
+    store : In(1)
+        From the next cycle on, the setting ``number`` takes ``result`` while ``loading``.
+    length, bench : In, the tokens of the prompt (``bench``: 1)
+    text, cycles, waiting : In(1)
+        Of each the bit of the phase that comes next.
+    bit : Out(1)
+        Bit ``phase`` of Number ``number``; of a setting only while ``loading``.
+    setting : In(range(4)), limit : Out(1)
+        Bit ``phase`` of the largest value that ``setting`` may have.
+    """
+
+    def __init__(self, config: ModelConfig, *, length_bits: int):
+        self._config = config
+        super().__init__(
+            {
+                "temperature": Out(range(TEMPERATURE_STEPS), init=DEFAULT_TEMPERATURE),
+                "top_k": Out(
+                    range(config.vocab_size + 1), init=min(DEFAULT_TOP_K, config.vocab_size)
+                ),
+                "seed": Out(range(SEED_LIMIT + 1), init=DEFAULT_SEED),
+                "tokens": Out(range(COUNT_LIMIT + 1)),
+                "phase": In(range(COUNTER_BITS)),
+                "loading": In(1),
+                "result": In(1),
+                "number": In(Number),
+                "store": In(1),
+                "length": In(length_bits),
+                "bench": In(1),
+                "text": In(1),
+                "cycles": In(1),
+                "waiting": In(1),
+                "bit": Out(1),
+                "setting": In(range(SETTINGS)),
+                "limit": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        rings = {
+            Number.TEMPERATURE: (self.temperature, TEMPERATURE_STEPS - 1),
+            Number.TOP_K: (self.top_k, self._config.vocab_size),
+            Number.SEED: (self.seed, SEED_LIMIT),
+            Number.TOKENS: (self.tokens, COUNT_LIMIT),
+        }
+        number, store = Signal.like(self.number, reset_less=True), Signal(reset_less=True)
+        m.d.sync += [number.eq(self.number), store.eq(self.store)]
+        ahead = Signal.like(self.phase, init=1)  # the phase that comes next
+        m.d.sync += ahead.eq(self.phase + 2)
+        further = Signal.like(self.phase, init=2)  # and the one after it
+        m.d.sync += further.eq(self.phase + 3)
+        length = Cat(self.length, C(0, COUNTER_BITS - len(self.length)))
+        prompt = Mux(self.bench, further == 0, length.bit_select(further, 1))
+        # of every number: its bit in the next cycle, and the one if its ring turns now
+        first = {
+            Number.PROMPT: delayed(m, prompt, 1, name="prompt"),
+            Number.TEXT: self.text,
+            Number.CYCLES: self.cycles,
+            Number.WAITING: self.waiting,
+        }
+        second = dict(first)
+        inside = Signal(len(Number))
+        m.d.comb += inside.eq(-1)
+        inside_now = delayed(m, inside.bit_select(number, 1), 1, name="inside")
+        for name, (ring, limit) in rings.items():
+            first[name], second[name] = ring[0], ring.rotate_right(1)[0]
+            m.d.comb += inside[name].eq(ahead < len(ring))
+            selected = delayed(m, number == name, 1, name="selected")
+            with m.If(self.loading & selected & inside_now):
+                m.d.sync += ring.eq(Cat(ring[1:], Mux(store, self.result, ring[0])))
+            with m.If(self.setting == name):
+                m.d.sync += self.limit.eq(C(limit, COUNTER_BITS).bit_select(ahead, 1))
+        bits = [Cat(of[name] for name in Number).bit_select(number, 1) for of in (first, second)]
+        m.d.sync += self.bit.eq(
+            Mux(self.loading & inside_now, bits[1], bits[0]) & inside.bit_select(number, 1)
+        )
+        return m

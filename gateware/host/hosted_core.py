@@ -1,0 +1,92 @@
+"""The core with its host interface: what every system with a processor instantiates."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, ResetInserter
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ..compiler.program import Program
+from ..core.core import Core
+from .axi_lite import axi_lite_signature
+from .host_interface import HostInterface
+from .register import ADDRESS_WIDTH
+
+
+class HostedCore(wiring.Component):
+    """A core behind the AXI4-Lite registers of :mod:`gateware.host.registers`.
+
+    In the clock domain ``sync``, which needs no reset: ``reset`` is enough, and leaves the core a
+    reset of its own that comes straight from a register.
+
+    Parameters
+    ----------
+    program : Program
+    build_id : int, 32 bits
+    clock_khz : int, 32 bits
+        What the registers BUILD_ID and CLOCK_KHZ read.
+    dsp : str
+        As :class:`gateware.core.core.Core`.
+
+    Members
+    -------
+    axi : In(axi_lite_signature(12))
+    reset : In(1), synchronous
+        The core follows a cycle later, so that a token of a sequence it interrupts can reach the
+        host's FIFO if it lasts one cycle only; for a clean state hold it for two or more.
+    busy, context_full : Out(1)
+        As :class:`gateware.core.core.Core`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :class:`gateware.host.host_interface.HostInterface`.
+    """
+
+    def __init__(self, program: Program, *, build_id: int, clock_khz: int, dsp: str = "generic"):
+        model, hw = program.model, program.hw
+        self._host = HostInterface(
+            model.config,
+            hw,
+            digest=model.digest,
+            build_id=build_id,
+            clock_khz=clock_khz,
+            limits=program.limits,
+        )
+        self._reload = hw.reload
+        self._core = Core(program, dsp=dsp)
+        super().__init__(
+            {
+                "axi": In(axi_lite_signature(ADDRESS_WIDTH)),
+                "reset": In(1),
+                "busy": Out(1),
+                "context_full": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        host, core = self._host, self._core
+        m.submodules.host = ResetInserter(self.reset)(host)
+        m.submodules.core = core
+        wiring.connect(m, wiring.flipped(self.axi), host.axi)
+        wiring.connect(m, host.prompt, core.prompt)
+        wiring.connect(m, core.output, host.output)
+        wiring.connect(m, host.settings, core.settings)
+        m.d.comb += [
+            core.start.eq(host.start),
+            core.abort.eq(host.abort | self.reset),
+            host.busy.eq(core.busy),
+            host.context_full.eq(core.context_full),
+            self.busy.eq(core.busy),
+            self.context_full.eq(core.context_full),
+        ]
+        if self._reload:
+            wiring.connect(m, host.load_words, core.load_words)
+            m.d.comb += [
+                core.load_begin.eq(host.load_begin),
+                core.digest_address.eq(host.digest_address),
+                host.load_status.eq(core.load_status),
+                host.digest_word.eq(core.digest_word),
+            ]
+        return m

@@ -1,0 +1,101 @@
+"""What an accelerator says about itself: the constants in its registers."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+from gateformer.model.contract.arith import SPEC_VERSION
+from gateformer.model.contract.config import ModelConfig
+
+from ..compiler.program import Program
+from ..parts.integers import check_integer
+from ..plan.hw_config import PACKINGS, HwConfig
+from ..plan.reload_limits import ReloadLimits
+from .registers import ACCELERATOR_MAGIC, HASH_WORDS, RELOAD_MAGIC, register
+
+WORD_DIGITS = 8
+"""Hexadecimal digits of a register."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Identification:
+    """Which model an accelerator was made for, and how it was built.
+
+    Parameters
+    ----------
+    config : ModelConfig
+    hw : HwConfig
+    digest : str
+        The model's digest, 64 hexadecimal digits.
+    build_id : int, 32 bits
+    clock_khz : int, 32 bits
+    limits : ReloadLimits, with ``hw.reload`` only
+
+    Raises
+    ------
+    TypeError
+        If ``config`` or ``hw`` is of another class, or a number no integer.
+    ValueError
+        If a number or the digest is not as above.
+    """
+
+    config: ModelConfig
+    hw: HwConfig
+    digest: str
+    build_id: int
+    clock_khz: int
+    limits: ReloadLimits | None = None
+
+    @classmethod
+    def of(cls, program: Program, build_id: int, clock_khz: int) -> Identification:
+        """That of an accelerator made from a program."""
+        model, hw = program.model, program.hw
+        return cls(model.config, hw, model.digest, build_id, clock_khz, program.limits)
+
+    def __post_init__(self):
+        if not isinstance(self.config, ModelConfig):
+            raise TypeError(f"config must be a ModelConfig, not {self.config!r}")
+        if not isinstance(self.hw, HwConfig):
+            raise TypeError(f"hw must be a HwConfig, not {self.hw!r}")
+        check_integer("build_id", self.build_id, 0, 2**32 - 1)
+        check_integer("clock_khz", self.clock_khz, 0, 2**32 - 1)
+        if self.hw.reload and not isinstance(self.limits, ReloadLimits):
+            raise TypeError(f"limits must be ReloadLimits, not {self.limits!r}")
+        digits = HASH_WORDS * WORD_DIGITS
+        if not isinstance(self.digest, str) or not re.fullmatch(
+            f"[0-9a-fA-F]{{{digits}}}", self.digest
+        ):
+            raise ValueError(f"digest must be {digits} hexadecimal digits, not {self.digest!r}")
+
+    @property
+    def constants(self) -> dict[str, int]:
+        """Value of each identification register, by register name."""
+        words = {
+            f"ARTIFACT_HASH_{i}": int(self.digest[i * WORD_DIGITS : (i + 1) * WORD_DIGITS], 16)
+            for i in range(HASH_WORDS)
+        }
+        return {
+            "MAGIC": RELOAD_MAGIC if self.hw.reload else ACCELERATOR_MAGIC,
+            "SPEC_VERSION": SPEC_VERSION,
+            "BUILD_ID": self.build_id,
+            "CLOCK_KHZ": self.clock_khz,
+            "VOCAB_SIZE": self.config.vocab_size,
+            "D_MODEL": self.config.d_model,
+            "N_HEADS": self.config.n_heads,
+            "N_LAYERS": self.config.n_layers,
+            "D_FF": self.config.d_ff,
+            "CTX_LEN": self.config.ctx_len,
+            "ENGINE_ROWS": self.hw.rows,
+            "ENGINE_COLS": self.hw.cols,
+            "ARRAY_LANES": self.hw.lanes,
+            **(self._reload if self.hw.reload else {}),
+            **words,
+        }
+
+    @property
+    def _reload(self) -> dict[str, int]:
+        limits = register("RELOAD_LIMITS").pack(
+            **dataclasses.asdict(self.limits), packing=PACKINGS.index(self.hw.packing)
+        )
+        return {"RELOAD_LIMITS": limits}

@@ -1,0 +1,84 @@
+"""Registers as a document and as a C header."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .register import ADDRESS_WIDTH, Register
+
+PREFIX = "GATEFORMER"
+
+_DOCUMENT_HEAD = f"""\
+# Registers
+
+Written by `gateformer registers --document`; do not edit.
+
+AXI4-Lite, {2**ADDRESS_WIDTH} bytes, registers of 32 bits, little-endian. Bits in no field read 0 \
+and ignore what is written. Writes obey byte strobes. An address without a register, and an access \
+that a register does not have, is answered with SLVERR and does nothing else.
+
+A run: write the settings, write the prompt's tokens to PROMPT, write `start` to CONTROL, read \
+tokens from OUTPUT until one has `last`.
+"""
+
+_HEADER_HEAD = f"""\
+/* Registers of the accelerator: byte offsets, and shift and mask of each field.
+ * Written by `gateformer registers --header`; do not edit. */
+#ifndef {PREFIX}_REGISTERS_H
+#define {PREFIX}_REGISTERS_H
+"""
+
+
+def document(registers: Iterable[Register]) -> str:
+    """Markdown with a table of all registers and one section for each that is no mere constant."""
+    registers = list(registers)
+    lines = [_DOCUMENT_HEAD, "| offset | register | access | reset | |", "|---|---|---|---|---|"]
+    for entry in registers:
+        lines.append(
+            f"| 0x{entry.offset:03X} | {entry.name} | {entry.access.value} | "
+            f"{_reset(entry)} | {entry.description} |"
+        )
+    for entry in registers:
+        if len(entry.fields) > 1 or entry.side_effect or _is_settable(entry):
+            lines += ["", *_section(entry)]
+    return "\n".join(lines) + "\n"
+
+
+def header(registers: Iterable[Register]) -> str:
+    """C header with offset, and for each field shift and mask, as macros."""
+    lines = [_HEADER_HEAD]
+    for entry in registers:
+        name = f"{PREFIX}_{entry.name}"
+        lines.append(f"/* {entry.description} ({entry.access.value}) */")
+        lines.append(f"#define {name} 0x{entry.offset:03X}u")
+        for field in entry.fields:
+            field_name = f"{name}_{field.name.upper()}"
+            lines.append(f"#define {field_name}_SHIFT {field.low}u")
+            lines.append(f"#define {field_name}_MASK 0x{field.mask:08X}u")
+        lines.append("")
+    lines.append("#endif")
+    return "\n".join(lines) + "\n"
+
+
+def _is_settable(entry: Register) -> bool:
+    return entry.access.writable
+
+
+def _reset(entry: Register) -> str:
+    return f"0x{entry.reset:X}" if entry.access.stored else ""
+
+
+def _section(entry: Register) -> list[str]:
+    lines = [f"## {entry.name} (0x{entry.offset:03X}, {entry.access.value})", ""]
+    lines.append(f"{entry.description}.")
+    if entry.side_effect:
+        lines += ["", f"Side effect: {entry.side_effect}."]
+    if entry.whole:
+        lines += ["", "All four bytes must be written at once; some of them: SLVERR."]
+    lines += ["", "| bits | field | reset | |", "|---|---|---|---|"]
+    for field in entry.fields:
+        high = field.low + field.width - 1
+        bits = str(high) if field.width == 1 else f"{high}:{field.low}"
+        reset = str(field.reset) if entry.access.stored else ""
+        lines.append(f"| {bits} | {field.name} | {reset} | {field.description} |")
+    return lines

@@ -1,0 +1,46 @@
+"""Deep block memories as banks, each with an output register: no multiplexer before a register."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from amaranth.hdl import Module, Mux, Value
+
+from .delay import delayed
+from .integers import ceil_div
+
+BANK_UNIT = 512
+"""Words of a block memory at its greatest width, in every family (UG473, FPGA-TN-02204, UG285)."""
+
+
+def bank_depths(depth: int) -> list[int]:
+    """Depths of a memory's banks, the largest first; their addresses follow each other.
+
+    Powers of two of :data:`BANK_UNIT` but for the last: synthesis makes each of blocks side by
+    side, which nothing has to choose between, and together they take as many blocks as one would.
+    """
+    units = ceil_div(depth, BANK_UNIT)
+    banks = [BANK_UNIT << i for i in reversed(range(units.bit_length())) if units >> i & 1]
+    return [*banks[:-1], depth - sum(banks[:-1])]
+
+
+def banked_word(
+    m: Module, address: Value, depth: int, read: Callable[[int, range], Value]
+) -> Value:
+    """The word at ``address``, 2 cycles later; with several banks it comes from a multiplexer.
+
+    ``read(number, words)`` makes the bank that holds those of the memory's words and returns its
+    word, 1 cycle after the address. A bank's first address is a multiple of its depth, or of the
+    next power of two, so its own address is the lowest bits of ``address``.
+    """
+    word, first = None, 0
+    for number, bank_depth in enumerate(bank_depths(depth)):
+        read_word = read(number, range(first, first + bank_depth))
+        bank = delayed(m, read_word, 1, name=f"word{number}")  # the output register
+        if word is None:
+            word = bank
+        else:
+            beyond = delayed(m, address >= first, 2, name=f"is_bank{number}")
+            word = Mux(beyond, bank, word)
+        first += bank_depth
+    return word

@@ -1,0 +1,178 @@
+"""Multipliers with a generic and vendors' versions behind one class.
+
+The generic versions are plain arithmetic, for simulation and for devices without a version of
+their own. Blocks that are a multiplier with registers take the product (see
+:mod:`gateware.parts.registered_product`), DSP48E1 blocks everything (see
+:mod:`gateware.parts.dsp48e1`).
+``tests/gateware/parts/test_multiplier.py`` proves the versions equal.
+"""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal, signed, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from . import dsp48e1
+from .delay import delayed
+from .registered_product import PRODUCT_FAMILIES, product_blocks, registered_product
+
+DSP_FAMILIES = ("generic", "dsp48e1", *PRODUCT_FAMILIES)
+"""Values of the ``dsp`` argument: no vendor block, or one family of DSP blocks."""
+
+MAX_ACC_WIDTH = dsp48e1.P_BITS
+
+
+def check_dsp(dsp):
+    if not isinstance(dsp, str):
+        raise TypeError(f"dsp must be a string, not {dsp!r}")
+    if dsp not in DSP_FAMILIES:
+        raise ValueError(f"dsp must be one of {', '.join(DSP_FAMILIES)}, not {dsp!r}")
+
+
+def _check_width(name: str, width, most: int | None = None):
+    if not isinstance(width, int) or isinstance(width, bool):
+        raise TypeError(f"{name} must be an integer, not {width!r}")
+    if width < 1:
+        raise ValueError(f"{name} must be at least 1, not {width!r}")
+    if most is not None and width > most:
+        raise ValueError(f"{name} must be at most {most}, not {width!r}")
+
+
+class MultiplyAccumulate(wiring.Component):
+    """One lane of the INT8 array: accumulates the products of one memory byte per cycle.
+
+    With ``enable``, ``acc`` becomes ``operand * memory``, plus the old ``acc`` if ``accumulate``;
+    ``operand`` is ``coefficient`` if ``use_coefficient``, else ``query``. Without ``enable`` it is
+    held. The result shows in ``acc`` ``LATENCY`` (3) cycles after the inputs, one set of inputs
+    per cycle; only ``memory`` is sampled ``MEMORY_LEAD`` (1) cycle before the others: a block
+    memory delivers it that much earlier than a softmax can deliver the coefficient, and the
+    waiting register is free inside a DSP block.
+
+    Parameters
+    ----------
+    acc_width : int
+        Bits of the accumulator, 1 to 48; sums wrap around.
+    dsp : str
+        One of :data:`DSP_FAMILIES`. ``"dsp48e1"`` is one block and no logic but the control
+        registers, which lanes with the same controls share; others accumulate in LUTs.
+
+    Members
+    -------
+    memory : In(signed(8))
+        Sampled one cycle before the other inputs.
+    query : In(signed(8))
+    coefficient : In(unsigned(8))
+    use_coefficient, accumulate, enable : In(1)
+    acc : Out(signed(acc_width))
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong kind or out of range.
+    """
+
+    LATENCY = 3
+    MEMORY_LEAD = 1
+
+    def __init__(self, *, acc_width: int, dsp: str = "generic"):
+        _check_width("acc_width", acc_width, MAX_ACC_WIDTH)
+        check_dsp(dsp)
+        self.acc_width = acc_width
+        self.dsp = dsp
+        super().__init__(
+            {
+                "memory": In(signed(8)),
+                "query": In(signed(8)),
+                "coefficient": In(unsigned(8)),
+                "use_coefficient": In(1),
+                "accumulate": In(1),
+                "enable": In(1),
+                "acc": Out(signed(acc_width)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        if self.dsp == "dsp48e1":
+            dsp48e1.multiply_accumulate(m, self)
+        else:
+            self._accumulate_products(m)
+        return m
+
+    def _accumulate_products(self, m: Module):
+        accumulate = delayed(m, self.accumulate, 2, name="accumulate")
+        enable = delayed(m, self.enable, 2, name="enable")
+        operand = Mux(self.use_coefficient, self.coefficient, self.query)
+        memory = delayed(m, self.memory, self.MEMORY_LEAD, name="memory").as_signed()
+        product = registered_product(m, operand, memory, self.dsp)
+        acc = Signal(signed(self.acc_width), reset_less=True)
+        with m.If(enable):
+            m.d.sync += acc.eq(Mux(accumulate, acc, 0) + product)
+        m.d.comb += self.acc.eq(acc)
+
+
+class Multiplier(wiring.Component):
+    """``product = a * b + addend``, ``LATENCY`` (3) cycles later, one operation per cycle.
+
+    Registers: inputs, product, sum. The sum wraps around at ``a_width + b_width`` bits, which no
+    ``addend`` of -2**(a_width+b_width-2) to 2**(a_width+b_width-2) - 1 can reach.
+
+    Parameters
+    ----------
+    a_width, b_width : int
+        Bits of the signed factors.
+    dsp : str
+        One of :data:`DSP_FAMILIES`. ``"dsp48e1"`` is one block if the factors fit 25 x 18 bits
+        (in either order), ``"mult18x18d"`` and ``"gowin"`` one or two if they fit 35 x 18; wider
+        ones are left to synthesis.
+
+    Members
+    -------
+    a : In(signed(a_width))
+    b : In(signed(b_width))
+    addend : In(signed(a_width + b_width))
+        Sampled with ``a`` and ``b``; half a unit of the later shift rounds half up.
+    product : Out(signed(a_width + b_width))
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong kind or out of range.
+    """
+
+    LATENCY = 3
+
+    def __init__(self, *, a_width: int, b_width: int, dsp: str = "generic"):
+        _check_width("a_width", a_width)
+        _check_width("b_width", b_width)
+        check_dsp(dsp)
+        self.a_width = a_width
+        self.b_width = b_width
+        self.dsp = dsp
+        super().__init__(
+            {
+                "a": In(signed(a_width)),
+                "b": In(signed(b_width)),
+                "addend": In(signed(a_width + b_width)),
+                "product": Out(signed(a_width + b_width)),
+            }
+        )
+
+    @property
+    def blocks(self) -> float:
+        """Vendor's blocks that are instantiated; 0: the multiplier is left to synthesis."""
+        if self.dsp == "dsp48e1":
+            return int(dsp48e1.fits(self.a_width, self.b_width))
+        return product_blocks(self.dsp, self.a_width, self.b_width)
+
+    def elaborate(self, platform):
+        m = Module()
+        if self.dsp == "dsp48e1" and self.blocks:
+            dsp48e1.multiply(m, self)
+            return m
+        addend = delayed(m, self.addend, 2, name="addend")
+        total = Signal.like(self.product, reset_less=True)
+        m.d.sync += total.eq(registered_product(m, self.a, self.b, self.dsp) + addend)
+        m.d.comb += self.product.eq(total)
+        return m

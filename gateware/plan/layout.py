@@ -1,0 +1,158 @@
+"""Where every element of a vector lies in the memories of the core.
+
+All data moves in *groups* of ``rows`` elements. A vector is padded to whole groups and the
+matrices around it get zero rows and columns for the padding, so any shape fits any hardware.
+
+* The ternary engine reads *chunks* of ``chunk_groups`` groups (``cols`` elements).
+* The INT8 array reads *words* of ``word_groups`` groups (``lanes`` elements). For attention a word
+  is divided into ``segments`` of ``segment_groups`` groups; a segment holds one head, or, when a
+  head is wider than the array, one of the ``head_words`` words of a head.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import numpy as np
+
+from gateformer.model.contract.config import ModelConfig
+
+from ..parts.integers import ceil_div
+from .hw_config import HwConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """Layout of ``config`` on hardware ``hw``; everything is derived and cached.
+
+    Index maps (``linear_map``, ``head_map``) give, for each element of a vector, its place
+    ``group * rows + lane``.
+    """
+
+    config: ModelConfig
+    hw: HwConfig
+
+    @property
+    def rows(self) -> int:
+        return self.hw.rows
+
+    @property
+    def d_groups(self) -> int:
+        """Groups of a residual vector."""
+        return ceil_div(self.config.d_model, self.rows)
+
+    @property
+    def ff_groups(self) -> int:
+        """Groups of the feed-forward hidden vector."""
+        return ceil_div(self.config.d_ff, self.rows)
+
+    @property
+    def head_groups(self) -> int:
+        """Groups of one head."""
+        return ceil_div(self.config.head_dim, self.rows)
+
+    @functools.cached_property
+    def segments(self) -> int:
+        """Heads per array word (1 when a head is wider than a word)."""
+        fitting = max(self.hw.lanes // (self.head_groups * self.rows), 1)
+        slots = ceil_div(self.config.n_heads, fitting)
+        return ceil_div(self.config.n_heads, slots)
+
+    @property
+    def segment_groups(self) -> int:
+        return min(self.head_groups, self.hw.lanes // self.rows)
+
+    @property
+    def word_groups(self) -> int:
+        """Groups per word of the array memory."""
+        return self.segments * self.segment_groups
+
+    @property
+    def lanes(self) -> int:
+        """Multipliers that are built: ``hw.lanes`` less those that no head could use."""
+        return self.word_groups * self.rows
+
+    @property
+    def slots(self) -> int:
+        """Passes over the heads."""
+        return ceil_div(self.config.n_heads, self.segments)
+
+    @property
+    def head_words(self) -> int:
+        """Words per slot: 1, or more when a head is wider than a word."""
+        return ceil_div(self.head_groups, self.segment_groups)
+
+    @property
+    def kv_words(self) -> int:
+        """Words per position of K (and of V, and of a query)."""
+        return self.slots * self.head_words
+
+    @property
+    def kv_groups(self) -> int:
+        """Groups per position of K, padding included."""
+        return self.kv_words * self.word_groups
+
+    @property
+    def embed_words(self) -> int:
+        """Words of an embedding row."""
+        return ceil_div(self.d_groups, self.word_groups)
+
+    @property
+    def query_words(self) -> int:
+        """Words of the query registers: they hold a query or the final hidden vector."""
+        return max(self.kv_words, self.embed_words)
+
+    @property
+    def chunk_groups(self) -> int:
+        """Groups per chunk of the ternary engine."""
+        return self.hw.cols // self.rows
+
+    def chunks(self, groups: int) -> int:
+        """Chunks of a vector of that many groups."""
+        return ceil_div(groups, self.chunk_groups)
+
+    @property
+    def hidden_chunk(self) -> int:
+        """First chunk of the feed-forward hidden vector in the activation memory.
+
+        Norm and attention outputs share the chunks before it: they never live together.
+        """
+        return max(self.chunks(self.d_groups), self.chunks(self.kv_groups))
+
+    @property
+    def activation_chunks(self) -> int:
+        """Depth of the activation memory."""
+        return self.hidden_chunk + self.chunks(self.ff_groups)
+
+    # Array memory, in words: token embeddings, position embeddings, then K and V of each layer.
+
+    @property
+    def position_base(self) -> int:
+        return self.config.vocab_size * self.embed_words
+
+    def key_base(self, layer: int) -> int:
+        first = self.position_base + self.config.ctx_len * self.embed_words
+        return first + 2 * layer * self.config.ctx_len * self.kv_words
+
+    def value_base(self, layer: int) -> int:
+        return self.key_base(layer) + self.config.ctx_len * self.kv_words
+
+    @property
+    def array_depth(self) -> int:
+        """Words of the array memory."""
+        return self.key_base(self.config.n_layers)
+
+    def linear_map(self, length: int) -> np.ndarray:
+        """Place of element i of a residual, norm or hidden vector: simply i."""
+        return np.arange(length)
+
+    @functools.cached_property
+    def head_map(self) -> np.ndarray:
+        """Place of element ``head * head_dim + i`` of q, k, v and the attention output."""
+        head, i = np.divmod(np.arange(self.config.d_model), self.config.head_dim)
+        segment_lanes = self.segment_groups * self.rows
+        slot, segment = np.divmod(head, self.segments)
+        part, lane = np.divmod(i, segment_lanes)
+        word = slot * self.head_words + part
+        return word * self.lanes + segment * segment_lanes + lane

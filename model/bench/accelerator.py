@@ -1,0 +1,53 @@
+"""The accelerator's rows of ``gateformer bench``: exact cycles × stated clock, not run on a board.
+
+Cycles come from the program of the gateware, which ``model`` does not import: they are what
+``gateformer cycles`` prints.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+
+from ..support.errors import UserError
+from .measure import Measurement
+from .rows import INTEGER
+
+ACCELERATOR = "accelerator"
+"""Key of the rows; of a single one a hyphen and its board follow."""
+COMMAND = "gateformer.platforms.sizes.cycles"
+
+
+def accelerator(model: str, board: str, position: int, count: int) -> Measurement:
+    """The row of one board for ``count`` tokens from ``position`` on.
+
+    ``model`` is what :func:`model.contract.artifact.open_model` takes. Raises UserError with what
+    the command says if there are no such cycles.
+    """
+    command = [sys.executable, "-m", COMMAND, model, "--board", board]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        last = (result.stderr.strip().splitlines() or ["no message"])[-1]
+        raise UserError(last.removeprefix("error: "))
+    (facts,) = json.loads(result.stdout)
+    return of_cycles(facts, position, count)
+
+
+def of_cycles(facts: dict, position: int, count: int) -> Measurement:
+    """The row of what the command prints of a board."""
+    clock = facts["clock_mhz"]
+    seconds = np.array(facts["cycles"]) / (clock * 1e6)
+    sizes = f"{facts['rows']} × {facts['cols']}, {facts['lanes']} lanes"
+    return Measurement(
+        f"{ACCELERATOR}-{facts['board']}",
+        f"{facts['title']}, {sizes}",
+        INTEGER,
+        f"simulated cycles at {clock:g} MHz, not run on a board",
+        streams=1,
+        threads=0,
+        seconds=seconds[None, position : position + count],
+        position=position,
+    )

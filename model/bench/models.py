@@ -1,0 +1,185 @@
+"""Loss over speed of several models in one picture: ``gateformer bench-models MODEL …``.
+
+Each model is measured by :mod:`model.bench.bench`, unless a file is given for it that
+``gateformer bench MODEL --json FILE`` wrote.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..contract.artifact import open_model
+from ..support import cli
+from ..support.errors import UserError
+from ..support.optional import require
+from ..support.whole_file import write_whole
+from . import bench
+from .accelerator import ACCELERATOR
+from .report import SCHEMA_VERSION
+from .rows import FLOAT
+
+ROWS = {
+    "torch-kv": ("PyTorch, KV cache", "s"),
+    "onnx-kv": ("onnxruntime, static KV", "D"),
+    "c": ("C, one core", "o"),
+    ACCELERATOR: ("accelerator (simulated cycles × stated clock)", "*"),
+}
+"""The rows that are drawn: label and marker."""
+FILE_SUFFIX = ".json"
+"""Of a benchmark; every other argument is a model."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """One row of one benchmark.
+
+    Parameters
+    ----------
+    model : str
+    row : str, key of :data:`ROWS`
+    function : str, float32 or the integer function
+    where : str, the row's label in its benchmark
+    tokens_per_second : float, median
+    loss : float, of that function on the validation text, nats per character
+    """
+
+    model: str
+    row: str
+    function: str
+    where: str
+    tokens_per_second: float
+    loss: float
+
+
+def read_points(path: Path) -> list[Point]:
+    """The points of a file. UserError if it is no benchmark, or has none of them."""
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        if facts["schema_version"] != SCHEMA_VERSION:
+            raise ValueError
+        points = [
+            Point(
+                facts["model"],
+                _kind(row["key"]),
+                row["function"],
+                row["label"],
+                float(row["tokens_per_second"]["median"]),
+                float(facts["losses"][row["function"]]),
+            )
+            for row in facts["rows"]
+            if _kind(row["key"]) in ROWS and facts["losses"].get(row["function"]) is not None
+        ]
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise UserError(
+            f"{path} is no benchmark of schema version {SCHEMA_VERSION}; "
+            "write one with gateformer bench MODEL --json FILE"
+        ) from None
+    if not points:
+        raise UserError(
+            f"{path} has nothing to draw: its model states no validation loss, or none of the "
+            f"rows {', '.join(ROWS)} was measured"
+        )
+    return points
+
+
+def _kind(key: str) -> str:
+    return ACCELERATOR if key.startswith(ACCELERATOR) else key
+
+
+def draw(points: Sequence[Point]) -> str:
+    """SVG: one colour per model, one marker per row, hollow where floats compute."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    figure = Figure(figsize=(9, 5.5), layout="constrained")
+    axes = figure.add_subplot(
+        xlabel="greedy tokens per second (mean over the context)",
+        ylabel="validation loss, nats per character",
+        xscale="log",
+    )
+    models = list(dict.fromkeys(point.model for point in points))
+    colors = {model: f"C{number}" for number, model in enumerate(models)}
+    for point in points:
+        axes.plot(
+            point.tokens_per_second,
+            point.loss,
+            ROWS[point.row][1],
+            color=colors[point.model],
+            fillstyle="none" if point.function == FLOAT else "full",
+            ms=13 if point.row == ACCELERATOR else 8,
+        )
+        if point.row == ACCELERATOR:
+            place = (point.tokens_per_second, point.loss)
+            board = point.where.partition(",")[0]
+            offset = {"xytext": (0, 8), "textcoords": "offset points", "rotation": 40}
+            axes.annotate(board, place, **offset, fontsize=7, ha="left", va="bottom")
+    axes.margins(x=0.1, y=0.2)
+    axes.grid(alpha=0.25, which="both")
+    handles = [Line2D([], [], color=colors[model], lw=5, label=model) for model in models]
+    for key, (label, marker) in ROWS.items():
+        shown = [point for point in points if point.row == key]
+        if shown:
+            fill = "none" if shown[0].function == FLOAT else "full"
+            function = f"{shown[0].function}: {label}"
+            style = {"color": "black", "lw": 0, "fillstyle": fill}
+            handles.append(Line2D([], [], marker=marker, label=function, **style))
+    figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=8, frameon=False)
+    text = io.StringIO()
+    with rc_context({"svg.hashsalt": "bench", "svg.fonttype": "none"}):
+        figure.savefig(text, format="svg", metadata={"Date": None})
+    return text.getvalue()
+
+
+def measured(model: str, options: Sequence[str]) -> list[Point]:
+    """The points of a model, measured now and printed; ``options``: as of ``gateformer bench``."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / f"bench{FILE_SUFFIX}"
+        bench.main([model, "--only", *ROWS, *options, "--json", str(path)])
+        return read_points(path)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Entry point; raises UserError and ToolError."""
+    parser = cli.ArgumentParser(
+        prog="gateformer bench-models",
+        description="Loss over tokens per second of several models, in one picture.",
+    )
+    add = parser.add_argument
+    add(
+        "models",
+        nargs="+",
+        metavar="MODEL",
+        help=f"shipped model or artifact to measure, or a {FILE_SUFFIX} of gateformer bench",
+    )
+    add("--svg", type=Path, required=True, metavar="FILE", help="picture to write")
+    add("--board", nargs="+", default=[bench.DEFAULT_BOARD], help="as of gateformer bench")
+    add("--repeats", type=int, metavar="N", default=bench.DEFAULT_REPEATS, help="likewise")
+    args = parser.parse_args(argv)
+    require({"matplotlib": "the picture"}, "bench")
+    bench.check_directory("--svg", args.svg, args.svg.absolute().parent)
+    bench.check_repeats(args.repeats)
+    points = {}
+    for name in args.models:
+        if name.endswith(FILE_SUFFIX):
+            points[name] = read_points(Path(name))
+        elif not any(key in open_model(name).info for key in bench.LOSSES.values()):
+            raise UserError(f"{name} states no validation loss; train it with gateformer train")
+    options = ["--board", *args.board, "--repeats", str(args.repeats)]
+    for name in args.models:
+        if name not in points:
+            points[name] = measured(name, options)
+    found = [point for name in args.models for point in points[name]]
+    write_whole(args.svg, draw(found))
+    print(f"{args.svg}: {len(found)} points of {len(args.models)} benchmarks")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,250 @@
+"""Compression of float models: ``gateformer compress METHOD MODEL …``.
+
+A method starts from the float model inside an artifact or in a float checkpoint, measures the
+result against it and writes the figures as ``NAME.json``, which the command
+``gateformer compression-report`` draws. A run that was interrupted continues when it is
+started again with the same settings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import shlex
+import sys
+from pathlib import Path
+
+from ..support import cli
+from ..support.directories import made_directory, require_writable
+from ..support.errors import UserError
+from ..text.corpus import Corpus, load_corpus
+from ..training.checks import check_threads
+from ..training.train import parse_digits, require_packages, resumable
+from .result import GATES, Result
+
+METHODS = {
+    "ptq": "INT8 after training: weights per tensor or per row, static activations",
+    "qat": "INT4 or INT8 with training, steps learned",
+    "integer": "the gateware's integers, 1 (ternary) to 5 digits; trained unless --steps 0",
+    "prune": "zero the smallest weights, in one round or several with training",
+    "remove": "remove whole heads and FFN units, with training after it",
+    "measure": "only measure an artifact's integers against its float twin",
+    "finetune": "train the float model, for example with a larger --teacher",
+}
+UNTRAINED = ("ptq", "measure")
+STEPS = 500
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = cli.ArgumentParser(
+        prog="gateformer compress",
+        description="Compress a float model and measure the result against it.",
+        epilog="Ctrl-C saves a checkpoint; the same command continues from it.",
+    )
+    methods = parser.add_subparsers(dest="method", required=True, metavar="METHOD")
+    parsers = {
+        name: methods.add_parser(
+            name, help=text, description=text, formatter_class=cli.HelpFormatter
+        )
+        for name, text in METHODS.items()
+    }
+    for name, method in parsers.items():
+        _add_common(method, name)
+        if name not in UNTRAINED:
+            _add_tuning(method)
+    for name, bits in (("ptq", 8), ("qat", 4)):
+        add = parsers[name].add_argument
+        add("--bits", type=int, default=bits, help="of the matrices; embeddings have 8")
+        add("--granularity", default="channel", help="one step per tensor, or per channel (row)")
+        add("--observer", default="percentile", help="of activations: percentile or max")
+        add("--percentile", type=float, default=99.95, help="of magnitudes that is not clipped")
+    parsers["integer"].add_argument(
+        "--digits", default="1", help="ternary digits per weight: N, or 'down_proj=2,…'"
+    )
+    add = parsers["prune"].add_argument
+    add("--fraction", type=float, default=0.5, help="of the matrices' weights that become zero")
+    add("--scope", default="global", help="compare weights in all matrices or in each: layer")
+    add("--rounds", type=int, default=1, help="rounds of pruning and training")
+    add = parsers["remove"].add_argument
+    add("--heads", type=int, default=0, help="to remove from every layer")
+    add("--units", type=int, default=0, help="FFN units to remove from every layer")
+    return parser
+
+
+def _add_common(parser: argparse.ArgumentParser, method: str):
+    add = parser.add_argument
+    add("model", help="shipped model, artifact with a float twin, or float checkpoint")
+    add("--corpus", metavar="PATH", help="UTF-8 text file; without, Tiny Shakespeare is downloaded")
+    add("--calibration", metavar="PATH", help="text to calibrate on (default: the training text)")
+    add("--also", metavar="PATH", action="append", default=[], help="measure on this text, too")
+    add(
+        "--windows",
+        type=int,
+        default=0,
+        help="most windows of a text, and prompts, to measure; 0: all",
+    )
+    add("--name", help="of the result (default: that of model and method)")
+    add("--out", type=Path, metavar="FILE", help="write the compressed model")
+    add(
+        "--results", type=Path, default=Path("docs/compression"), metavar="DIR", help="for the JSON"
+    )
+    add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where checkpoints go")
+    add("--seed", type=int, default=1337, help="of calibration and training batches")
+    add("--threads", type=int, default=1, help="processor threads")
+
+
+def _add_tuning(parser: argparse.ArgumentParser):
+    from ..training.distillation import TEACHER_WEIGHT, TEMPERATURE
+
+    add = parser.add_argument
+    add("--steps", type=int, default=STEPS, help="of training (each round); 0 for none")
+    add("--lr", type=float, default=1e-3, help="peak learning rate")
+    add("--batch", type=int, default=64, help="windows per step")
+    add("--teacher", metavar="FILE", help="float model to learn from, too (distillation)")
+    add("--temperature", type=float, default=TEMPERATURE, help="of the distillation")
+    add("--teacher-weight", type=float, default=TEACHER_WEIGHT, help="its share of the loss")
+
+
+def _check_method(argv: list[str]):
+    if argv and not argv[0].startswith("-") and argv[0] not in METHODS:
+        raise UserError(f"unknown method {argv[0]!r}; expected one of {', '.join(METHODS)}")
+
+
+def _settings(args: argparse.Namespace) -> dict:
+    """What decides the result, JSON-ready."""
+    no_settings = {"model", "name", "out", "results", "runs", "threads", "corpus", "also"}
+    settings = {key: value for key, value in vars(args).items() if key not in no_settings}
+    for key in ("teacher", "calibration"):
+        if settings.get(key):
+            settings[key] = Path(settings[key]).name
+    return settings
+
+
+def _compress(session, args: argparse.Namespace, settings: dict):
+    from ..floating.fake_quant import Scheme
+    from . import methods
+
+    if args.method in ("ptq", "qat"):
+        scheme = Scheme(args.bits, args.granularity, args.observer, args.percentile)
+        return methods.quantize(session, scheme, settings)
+    if args.method == "integer":
+        digits = parse_digits(args.digits)
+        return methods.integers(session, digits, args.out, settings, args.threads)
+    if args.method == "prune":
+        return methods.prune(session, args.fraction, args.scope, args.rounds, settings)
+    if args.method == "remove":
+        return methods.remove(session, args.heads, args.units, settings)
+    if args.method == "measure":
+        return methods.measure(args.model)
+    return methods.finetune(session, settings)
+
+
+def command_line(argv: list[str]) -> str:
+    """The command as text, absolute paths shortened to file names."""
+    short = [Path(part).name if Path(part).is_absolute() else part for part in argv]
+    return shlex.join(["python", "-m", "gateformer.model.compression.compress", *short])
+
+
+def run(argv: list[str]) -> Result:
+    """Do what the command line says; the result, which is saved."""
+    import torch
+
+    from ..floating.file import open_float
+    from ..training.loop import reuse_freed_memory
+    from .session import Session, Tuning
+
+    _check_method(argv)
+    args = _parser().parse_args(argv)
+    check_threads(args.threads)
+    if args.windows < 0:
+        raise UserError(f"windows must be at least 0, not {args.windows}")
+    if args.method == "integer" and args.out is None:
+        raise UserError("integer writes an artifact; give its name with --out FILE")
+    if args.out is not None:
+        texts = {f"also {i}": path for i, path in enumerate(args.also)}
+        names = ("model", "corpus", "calibration", "teacher")
+        inputs = {name: getattr(args, name, None) for name in names}
+        require_writable(args.out, **inputs, **texts)
+    torch.set_num_threads(args.threads)
+    reuse_freed_memory()
+    names = {field.name for field in dataclasses.fields(Tuning)}
+    given = {key: value for key, value in vars(args).items() if key in names}
+    tuning = Tuning(**{"steps": 0, **given})
+    source = open_float(args.model)
+    calibration = load_corpus(args.calibration) if args.calibration else None
+    session = Session(
+        source, load_corpus(args.corpus), args.runs, tuning, calibration, args.windows
+    )
+    others = [load_corpus(path) for path in args.also]
+    with made_directory(args.runs), made_directory(args.results):
+        return _run(session, others, args, command_line(argv))
+
+
+def _run(session, others: list[Corpus], args: argparse.Namespace, command: str) -> Result:
+    import torch
+
+    from .methods import source_bytes
+
+    source, settings = session.source, _settings(args)
+    made = _compress(session, args, settings)
+    result = Result(
+        name=args.name or f"{source.name}-{args.method}",
+        method=args.method,
+        settings=settings,
+        command=command,
+        source={"name": source.name, "sha256": source.sha256},
+        losses=session.losses(made.model, others),
+        n_bytes=made.n_bytes,
+        float_bytes=source_bytes(session),
+        agreement=session.agreement(made.model),
+        gate=None if args.windows else made.gate,
+        config=None if made.config is None else made.config.to_dict(),
+        gateware=made.gateware,
+        torch=torch.__version__,
+    )
+    if args.out is not None:
+        made.save(args.out)
+    result.save(args.results)
+    return result
+
+
+def describe(result: Result) -> list[str]:
+    """The figures as lines of text."""
+    lines = [
+        f"{row.text}: {row.loss:.4f} nats, float {row.float_loss:.4f}, perplexity "
+        f"{row.perplexity_ratio - 1:+.2%} ({row.windows} windows"
+        + (f", {row.left_out} characters left out)" if row.left_out else ")")
+        for row in result.losses
+    ]
+    ratio = result.float_bytes / result.n_bytes
+    lines.append(
+        f"{result.n_bytes:,} bytes, float {result.float_bytes:,}: {ratio:.2f} times smaller"
+    )
+    lines.append(
+        f"same greedy characters {result.agreement['greedy']:.1%}, "
+        f"same first choice on the text {result.agreement['argmax']:.1%}"
+    )
+    lines.append(f"gateware: {result.gateware}")
+    if result.gate is not None:
+        limit, meaning = GATES[result.gate]
+        verdict = "passed" if result.passed else "not passed"
+        lines.append(f"gate {verdict}: at most {limit - 1:+.0%} for {meaning}")
+    return lines
+
+
+def main(argv: list[str] | None = None) -> int | None:
+    """Entry point; raises UserError. The exit status is that of an interrupt after Ctrl-C."""
+    require_packages()
+    argv = sys.argv[1:] if argv is None else argv
+
+    def run_and_print():
+        result = run(argv)
+        print(f"{result.name}:")
+        for line in describe(result):
+            print(f"  {line}")
+
+    return resumable(run_and_print)
+
+
+if __name__ == "__main__":
+    cli.run(main)

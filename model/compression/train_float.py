@@ -1,0 +1,80 @@
+"""Training of float models for compression: ``gateformer train-float --preset NAME …``.
+
+Writes a float checkpoint (:mod:`model.floating.file`): a model of another architecture than the
+gateware's, or a larger one as a teacher. A run that was interrupted continues when it is started
+again with the same settings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from pathlib import Path
+
+from ..support import cli
+from ..support.directories import made_directory, require_writable
+from ..text.corpus import load_corpus
+from ..training.checks import check_threads
+from ..training.train import require_packages, resumable
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = cli.ArgumentParser(
+        prog="gateformer train-float",
+        description="Train a float model and write it as a float checkpoint.",
+        epilog="Ctrl-C saves a checkpoint; the same command continues from it.",
+        formatter_class=cli.HelpFormatter,
+    )
+    add = parser.add_argument
+    add("--preset", default="tinystories-gpt", metavar="NAME", help="architecture and sizes")
+    add("--corpus", metavar="PATH", help="UTF-8 text file; without, Tiny Shakespeare is downloaded")
+    add("--out", metavar="FILE", type=Path, help="float checkpoint to write", **cli.REQUIRED)
+    add("--steps", type=int, default=2000, help="of training")
+    add("--lr", type=float, default=1e-3, help="peak learning rate")
+    add("--batch", type=int, default=32, help="windows per step")
+    add("--seed", type=int, default=1337, help="of the first weights and the batches")
+    add("--threads", type=int, default=1, help="processor threads")
+    add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where checkpoints go")
+    return parser
+
+
+def _train(args: argparse.Namespace):
+    import torch
+
+    from ..floating.file import FloatSource, save_float
+    from ..floating.presets import fresh_model, preset
+    from ..support.processes import processes
+    from ..text.tokenizer import CharTokenizer
+    from ..training.loop import reuse_freed_memory
+    from .session import Session, Tuning
+
+    torch.set_num_threads(args.threads)
+    reuse_freed_memory()
+    layout = preset(args.preset)
+    tuning = Tuning(steps=args.steps, lr=args.lr, batch=args.batch, seed=args.seed)
+    corpus = load_corpus(args.corpus)
+    vocabulary = CharTokenizer.from_text(corpus.text, layout.shape.vocab_size).vocabulary
+    model = fresh_model(layout, args.seed)
+    start = hashlib.sha256(json.dumps(layout.facts(), sort_keys=True).encode()).hexdigest()
+    source = FloatSource(args.preset, model, layout, vocabulary, args.out, start)
+    session = Session(source, corpus, args.runs, tuning)
+    session.tune(model, args.preset, {"method": "train_float"})
+    if not processes().first:
+        return
+    info = {"corpus": {"name": corpus.name, "sha256": corpus.sha256}, "steps": args.steps}
+    save_float(args.out, layout, model.state_dict(), vocabulary, info=info)
+
+
+def main(argv: list[str] | None = None) -> int | None:
+    """Entry point; raises UserError. The exit status is that of an interrupt after Ctrl-C."""
+    require_packages()
+    args = _parser().parse_args(argv)
+    check_threads(args.threads)
+    require_writable(args.out, corpus=args.corpus)
+    with made_directory(args.runs):
+        return resumable(lambda: _train(args))
+
+
+if __name__ == "__main__":
+    cli.run(main, together=True)

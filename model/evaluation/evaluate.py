@@ -1,0 +1,146 @@
+"""Validation loss of the deployed integer function and of the float model it came from.
+
+``gateformer evaluate ARTIFACT --corpus PATH``
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import math
+from collections.abc import Callable
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from ..contract.artifact import Artifact, open_model
+from ..contract.windows import cross_entropy, validation_windows, window_logits
+from ..floating.twin import FloatModel
+from ..support import cli
+from ..support.errors import UserError
+from ..text.corpus import TINY_SHAKESPEARE_SHA256, Corpus, load_corpus
+from ..text.tokenizer import CharTokenizer
+
+BATCH_TOKENS = 4096
+"""Positions that are computed at once: bounds the memory."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """Losses in nats per character over ``windows`` windows of ``ctx_len`` characters.
+
+    ``float_loss`` and ``agreement``, the fraction of positions where integer and float model rank
+    the same character first, are None if the artifact has no float weights.
+    """
+
+    model: str
+    digest: str
+    corpus: str
+    corpus_sha256: str
+    windows: int
+    ctx_len: int
+    integer_loss: float
+    float_loss: float | None
+    agreement: float | None
+
+    def to_dict(self) -> dict:
+        """JSON-ready form, with the losses in bits per character, too."""
+        bits = {
+            f"{name}_bits": None if loss is None else loss / math.log(2)
+            for name, loss in (("integer", self.integer_loss), ("float", self.float_loss))
+        }
+        return {**dataclasses.asdict(self), **bits}
+
+
+def evaluate(
+    artifact: Artifact, corpus: Corpus, progress: Callable = lambda batches: batches
+) -> Evaluation:
+    """Measure an artifact on the validation text of a corpus.
+
+    ``progress`` wraps the list of batches, as ``rich.progress.track`` does. Raises UserError if
+    the text has a character that the model lacks or is shorter than one window.
+    """
+    model = artifact.model
+    tokens = CharTokenizer(model.vocabulary).encode(corpus.validation)
+    inputs, targets = validation_windows(tokens, model.config.ctx_len)
+    twin = FloatModel(model.config, artifact.float_weights) if artifact.float_weights else None
+    integer_loss = float_loss = agreement = 0.0
+    size = max(BATCH_TOKENS // model.config.ctx_len, 1)
+    for start in progress(range(0, len(inputs), size)):
+        batch = slice(start, start + size)
+        share = len(inputs[batch]) / len(inputs)
+        logits = window_logits(model, inputs[batch])
+        integer_loss += share * cross_entropy(logits * model.logit_scale, targets[batch])
+        if twin is not None:
+            float_logits = twin.logits(inputs[batch])
+            float_loss += share * cross_entropy(float_logits, targets[batch])
+            agreement += share * float(np.mean(logits.argmax(-1) == float_logits.argmax(-1)))
+    return Evaluation(
+        model=artifact.name,
+        digest=model.digest,
+        corpus=corpus.name,
+        corpus_sha256=corpus.sha256,
+        windows=len(inputs),
+        ctx_len=model.config.ctx_len,
+        integer_loss=integer_loss,
+        float_loss=None if twin is None else float_loss,
+        agreement=None if twin is None else agreement,
+    )
+
+
+def _table(result: Evaluation) -> Table:
+    table = Table(
+        title=f"{result.model} on {result.corpus}",
+        caption=f"{result.windows} windows of {result.ctx_len} characters",
+    )
+    table.add_column("function")
+    table.add_column("nats/char", justify="right")
+    table.add_column("bits/char", justify="right")
+    table.add_column("same argmax", justify="right")
+    rows = [("integer (deployed)", result.integer_loss, result.agreement)]
+    if result.float_loss is not None:
+        rows.append(("float twin", result.float_loss, None))
+    for name, loss, agreement in rows:
+        same = "" if agreement is None else f"{agreement:.1%}"
+        table.add_row(name, f"{loss:.4f}", f"{loss / math.log(2):.4f}", same)
+    return table
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = cli.ArgumentParser(
+        prog="gateformer evaluate", description="Validation loss of an artifact."
+    )
+    parser.add_argument("artifact", help="path of an artifact, or name of a shipped model")
+    parser.add_argument("--corpus", help="UTF-8 text file (default: download Tiny Shakespeare)")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Entry point; raises UserError."""
+    args = _parser().parse_args(argv)
+    artifact = open_model(args.artifact)
+    trained_on = artifact.info.get("corpus")
+    if args.corpus is None and trained_on and trained_on["sha256"] != TINY_SHAKESPEARE_SHA256:
+        raise UserError(
+            f"{artifact.name} was trained on {trained_on['name']}, not on Tiny Shakespeare; give a "
+            "text with --corpus"
+        )
+    corpus = load_corpus(args.corpus)
+    progress_console = Console(stderr=True)
+    result = evaluate(
+        artifact,
+        corpus,
+        lambda batches: track(batches, "validation windows", console=progress_console),
+    )
+    if args.json:
+        print(json.dumps(result.to_dict(), indent=2))
+    else:
+        Console().print(_table(result))
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,175 @@
+"""Models for other programs: ONNX, INT8 ONNX, QONNX, torch.export.
+
+``gateformer export ARTIFACT|CHECKPOINT --to onnx|onnx-kv|onnx-int8|qonnx|torch --out FILE``
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from ..support import cli
+from ..support.directories import require_writable
+from ..support.errors import UserError
+from ..support.optional import require
+
+FLOAT_TARGETS = {
+    "onnx": "float model, whole sequences",
+    "onnx-kv": "float model, one token per call, static KV cache",
+    "torch": "float model, whole sequences",
+}
+INTEGER_TARGETS = {
+    "onnx-int8": "integer model, whole sequences, QDQ, exact",
+    "qonnx": "integer model, whole context, QONNX quantizers, exact",
+}
+TARGETS = ("onnx", "onnx-kv", "onnx-int8", "qonnx", "torch")
+"""What each export holds is written into its metadata."""
+
+PACKAGES = {
+    "onnx": ("torch", "onnx", "onnxruntime"),
+    "onnx-kv": ("torch", "onnx", "onnxruntime"),
+    "onnx-int8": ("onnx", "onnxruntime"),
+    "qonnx": ("onnx", "onnxruntime", "qonnx"),
+    "torch": ("torch", "onnx"),
+}
+BATCHED = ("onnx-kv", "qonnx")
+"""Targets of a fixed batch; those of the others is dynamic."""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = cli.ArgumentParser(
+        prog="gateformer export",
+        description="Write a model as a file for other programs and compare it with its source.",
+    )
+    add = parser.add_argument
+    add("model", help="shipped model, artifact, 'random:…', or a GPT-2 checkpoint's directory")
+    add("--to", required=True, metavar="TARGET", help=", ".join(TARGETS))
+    add("--out", required=True, metavar="FILE", type=Path, help="file to write")
+    add("--opset", type=int, help="version of the ONNX operators")
+    add("--batch", type=int, help="sequences per call of onnx-kv and qonnx (default: 1)")
+    add("--no-check", action="store_true", help="do not compare the file with its source")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Entry point; raises UserError and ToolError."""
+    args = _parser().parse_args(argv)
+    _check_arguments(args)
+    require({name: f"exporting to {args.to}" for name in PACKAGES[args.to]}, "export")
+    from .source import open_source
+
+    source = open_source(args.model)
+    if args.to in FLOAT_TARGETS:
+        line = _export_float(source, args)
+    else:
+        line = _export_integer(source, args)
+    print(f"{args.out}: {line or 'written, not compared'}")
+
+
+def _check_arguments(args: argparse.Namespace) -> None:
+    if args.to not in TARGETS:
+        raise UserError(f"unknown target {args.to!r}; expected one of {', '.join(TARGETS)}")
+    if args.batch is not None and args.to not in BATCHED:
+        raise UserError(
+            f"--batch is for {' and '.join(BATCHED)}; the batch of {args.to} is dynamic"
+        )
+    if args.batch is not None and args.batch < 1:
+        raise UserError(f"--batch must be at least 1, not {args.batch}")
+    if args.opset is not None and args.to == "torch":
+        raise UserError("--opset is for ONNX; torch has none")
+    require_writable(args.out, model=args.model)
+
+
+def _export_float(source, args: argparse.Namespace) -> str:
+    if source.load_float is None:
+        raise UserError(
+            f"{source.name} has no float weights, which {args.to} needs; its targets are "
+            f"{', '.join(INTEGER_TARGETS)}"
+        )
+    from .source import float_digest
+
+    options = _onnx_options(args)
+    model = source.load_float()
+    options["metadata"] = {
+        **source.facts,
+        "description": FLOAT_TARGETS[args.to],
+        "weights_sha256": float_digest(model),
+    }
+    options["check"] = not args.no_check
+    if args.to == "onnx-kv":
+        return _export_kv(model, args, options)
+    with Console(stderr=True).status(f"exporting {source.name} to {args.to}"):
+        if args.to == "torch":
+            from .torch_program import export_torch
+
+            return export_torch(model, args.out, **options)
+        from .onnx_float import export_full
+
+        return export_full(model, args.out, **options)
+
+
+def _export_kv(model, args: argparse.Namespace, options: dict) -> str:
+    from .onnx_float import cache_bytes, export_static_kv
+
+    batch = args.batch or 1
+    _require_memory(args, "KV caches", cache_bytes(model, batch))
+
+    def progress(positions):
+        return track(positions, "positions", console=Console(stderr=True))
+
+    return export_static_kv(model, args.out, batch=batch, progress=progress, **options)
+
+
+def _export_integer(source, args: argparse.Namespace) -> str:
+    if source.integer is None:
+        raise UserError(
+            f"{source.name} is no quantized model, which {args.to} needs; its targets are "
+            f"{', '.join(FLOAT_TARGETS)}"
+        )
+    options = {
+        **_onnx_options(args),
+        "metadata": {
+            **source.facts,
+            "description": INTEGER_TARGETS[args.to],
+            "logit_scale": repr(source.integer.logit_scale),
+        },
+        "check": not args.no_check,
+    }
+    with Console(stderr=True).status(f"exporting {source.name} to {args.to}"):
+        if args.to == "onnx-int8":
+            from .onnx_int8 import export_int8
+
+            return export_int8(source.integer, args.out, **options)
+        from .qonnx import export_qonnx, score_bytes
+
+        batch = args.batch or 1
+        _require_memory(args, "attention scores", score_bytes(source.integer, batch))
+        return export_qonnx(source.integer, args.out, batch=batch, **options)
+
+
+def _onnx_options(args: argparse.Namespace) -> dict:
+    """The opset, checked, if one is given."""
+    if args.opset is None:
+        return {}
+    from .onnx_graph import check_opset
+
+    return {"opset": check_opset(args.opset)}
+
+
+def _require_memory(args: argparse.Namespace, what: str, needed: int) -> None:
+    """The check allocates ``needed`` bytes; without it any batch may be written."""
+    from ..support.memory import require_memory
+
+    if not args.no_check:
+        require_memory(
+            needed,
+            f"batch {args.batch or 1}: comparing its {what}",
+            "choose a smaller --batch, or --no-check",
+        )
+
+
+if __name__ == "__main__":
+    cli.run(main)

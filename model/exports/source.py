@@ -1,0 +1,131 @@
+"""What is exported: a gateformer artifact or a GPT-2 checkpoint, behind one face."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import safetensors
+
+from ..contract.artifact import FLOAT_FORMAT, FORMAT, Artifact, open_model, weights_digest
+from ..contract.integer_model import IntegerModel
+from ..floating.twin import FloatModel as NumpyFloatModel
+from ..support.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Source:
+    """A model to export.
+
+    Parameters
+    ----------
+    name : str
+    integer : IntegerModel, or None if it is a float model only
+    load_float : function without arguments that gives the torch model (FloatModel or GPT2), or
+        None if there are no float weights; raises UserError naming a tensor that does not fit
+    facts : dict of str to str, metadata of every export
+    """
+
+    name: str
+    integer: IntegerModel | None
+    load_float: Callable[[], nn.Module] | None
+    facts: dict[str, str]
+
+
+def open_source(name: str) -> Source:
+    """The source called ``name``: an artifact as in :func:`model.contract.artifact.open_model`, a
+    float checkpoint (:mod:`model.floating.file`; activations that it quantizes are exported as
+    floats), or the path of a GPT-2 checkpoint: a directory, or a weights file with config.json
+    beside it.
+
+    Raises UserError if there is none.
+    """
+    path = Path(name)
+    if path.is_file() and _has_facts(path, FLOAT_FORMAT):
+        return _float_checkpoint(path)
+    if path.is_dir() or (path.is_file() and not _has_facts(path, FORMAT)):
+        from ..floating.gpt2_checkpoint import find_checkpoint
+
+        files = find_checkpoint(path)
+        if files is not None:
+            return _checkpoint(path, *files)
+    return artifact_source(open_model(name))
+
+
+def artifact_source(artifact: Artifact) -> Source:
+    """An artifact as a source."""
+    model = artifact.model
+    facts = {
+        "name": artifact.name,
+        "source": "gateformer artifact",
+        "config": json.dumps(model.config.to_dict(), sort_keys=True),
+        "vocabulary": json.dumps(model.vocabulary),
+        "model_digest": model.digest,
+    }
+    load = (lambda: float_twin(artifact)) if artifact.float_weights else None
+    return Source(artifact.name, model, load, facts)
+
+
+def float_twin(artifact: Artifact) -> nn.Module:
+    """The artifact's float model in torch; UserError naming a tensor that does not fit."""
+    from ..floating.torch_model import FloatModel
+
+    weights = dict(artifact.float_weights)
+    config = artifact.model.config
+    NumpyFloatModel(config, weights)
+    scale = weights.pop("logit_scale", None)
+    if scale is not None:
+        weights["final_norm.gain"] = weights["final_norm.gain"] * np.float32(scale)
+    known = dict(FloatModel(config).named_parameters())
+    for name in weights:
+        if name not in known:
+            raise UserError(f"float weight {name} is not supported; it is none of this model's")
+    return FloatModel.from_weights(config, weights).eval()
+
+
+def float_digest(model: nn.Module) -> str:
+    """:func:`model.contract.artifact.weights_digest` of a torch model."""
+    return weights_digest({name: p.detach().numpy() for name, p in model.named_parameters()})
+
+
+def _checkpoint(path: Path, config_path: Path, weights_path: Path) -> Source:
+    from ..floating.gpt2_checkpoint import load_gpt2, read_json, read_vocabulary
+
+    facts = {
+        "name": path.absolute().name.removesuffix(".safetensors"),
+        "source": "Hugging Face GPT2LMHeadModel",
+        "config": json.dumps(read_json(config_path), sort_keys=True),
+    }
+    vocabulary = read_vocabulary(config_path.parent)
+    if vocabulary is not None:
+        facts["vocabulary"] = json.dumps(vocabulary)
+    return Source(facts["name"], None, lambda: load_gpt2(config_path, weights_path), facts)
+
+
+def _float_checkpoint(path: Path) -> Source:
+    from ..floating.file import open_float
+
+    source = open_float(path, activations=False)
+    facts = {
+        "name": source.name,
+        "source": "gateformer float checkpoint",
+        "config": json.dumps(source.layout.facts(), sort_keys=True),
+        "vocabulary": json.dumps(source.vocabulary),
+    }
+    return Source(source.name, None, lambda: source.model.eval(), facts)
+
+
+def _has_facts(path: str | os.PathLike, entry: str) -> bool:
+    try:
+        with safetensors.safe_open(path, "numpy") as file:
+            return entry in (file.metadata() or {})
+    except (safetensors.SafetensorError, OSError):
+        return False

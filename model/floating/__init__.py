@@ -1,0 +1,4 @@
+"""Float models, before and around quantization: the twin of an artifact, GPT-2, their files, their
+parts (matrices, heads, FFN units), calibration, simulated quantization. Imports contract, text and
+support. Read first: torch_model.py, structure.py, file.py.
+"""

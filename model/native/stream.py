@@ -1,0 +1,245 @@
+"""The integer function in C, for this machine's processor: equal to
+:mod:`model.contract.reference`.
+
+``stream.c`` is compiled for the shape of the model at first use, by the machine's compiler or
+ziglang's; the library is kept in the cache.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import platform
+import subprocess
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from ..contract.integer_model import IntegerModel
+from ..contract.reference import check_request
+from ..contract.sampling import SamplingSettings, initial_state
+from ..support import compiler
+from ..support.cache import cached_file, digest
+from ..support.errors import ToolError, UserError
+from .pack import macros, pack
+
+SOURCES = tuple(Path(__file__).with_name(name) for name in ("stream.c", "stream_dot.h"))
+FLAGS = (
+    "-std=gnu11",
+    "-O3",
+    "-march=native",
+    "-mprefer-vector-width=512",
+    "-fwrapv",
+    "-fno-sanitize=all",  # Zig's compiler traps on undefined behaviour unless told not to.
+    "-fPIC",
+    "-fvisibility=hidden",
+    "-w",
+    "-shared",
+)
+GREEDY = SamplingSettings()
+TIMES = 4
+"""Sequences of which the last is timed: caches and branch prediction are warm then, as in long
+use."""
+TIMES_TOGETHER = 16
+"""The same for several streams, so that all of them run when the last one starts its last."""
+
+_INT32 = np.ctypeslib.ndpointer(np.int32, flags="C")
+
+
+class CompiledStream:
+    """One stream of tokens with a KV cache.
+
+    Not for several threads at once; each takes a stream of its own (:meth:`another`).
+
+    Parameters
+    ----------
+    model : IntegerModel
+    flags : sequence of str
+        Options for the compiler behind :data:`FLAGS`: ``-mno-avx512f`` is another instruction set.
+
+    Raises
+    ------
+    UserError
+        If there is no C compiler, or the model is too wide for sums of 32 bits.
+    ToolError
+        If the compiler fails.
+    """
+
+    def __init__(self, model: IntegerModel, flags: Sequence[str] = ()):
+        self.model = model
+        self._library = _load(_compiled(model, tuple(flags)))
+        self._packed = _aligned(pack(model, self._library.stream_lanes()))
+        self._start()
+
+    def _start(self) -> None:
+        self.position = 0
+        self._handle = self._library.stream_new(self._packed.ctypes.data)
+        if not self._handle:
+            raise MemoryError("the KV cache of a stream")
+
+    def __del__(self):
+        if getattr(self, "_handle", None):
+            self._library.stream_free(self._handle)
+
+    def another(self) -> CompiledStream:
+        """A new stream of the same model, which shares the weights."""
+        stream = object.__new__(CompiledStream)
+        stream.model, stream._library, stream._packed = self.model, self._library, self._packed
+        stream._start()
+        return stream
+
+    @property
+    def instructions(self) -> str:
+        """What multiplies: ``AVX512-VNNI``, ``AVX2``, ``plain C``, …"""
+        return self._library.stream_dot().decode()
+
+    def reset(self) -> None:
+        """Forget all tokens."""
+        self._library.stream_reset(self._handle)
+        self.position = 0
+
+    def step(self, token: int) -> np.ndarray:
+        """As ``Reference.step``: feed one token; integer logits [vocab_size] of the next.
+
+        Raises UserError when the context is full or the token is outside the vocabulary.
+        """
+        cfg = self.model.config
+        if self.position >= cfg.ctx_len:
+            raise UserError(f"the context of {cfg.ctx_len} tokens is full; start a new sequence")
+        check_request(cfg, [token], 1)
+        self.position += 1
+        logits = self._library.stream_step(self._handle, token)
+        return np.ctypeslib.as_array(logits, (cfg.vocab_size,)).astype(np.int64)
+
+    def generate(self, prompt: list[int], count: int, settings: SamplingSettings) -> list[int]:
+        """The tokens that ``Reference.generate`` yields; the same UserErrors."""
+        return self._generate(prompt, count, settings, 1, None).tolist()
+
+    def timed(
+        self,
+        prompt: list[int],
+        count: int,
+        settings: SamplingSettings = GREEDY,
+        *,
+        times: int = TIMES,
+    ) -> tuple[list[int], np.ndarray]:
+        """As :meth:`generate`, and the seconds of each token from feeding the one before it.
+
+        The sequence is generated ``times`` times, without the interpreter's lock; the last time
+        counts.
+        """
+        nanoseconds = np.zeros(self._limit(prompt, count), np.int64)
+        tokens = self._generate(prompt, count, settings, times, nanoseconds)
+        return tokens.tolist(), nanoseconds / 1e9
+
+    def _limit(self, prompt: list[int], count: int) -> int:
+        check_request(self.model.config, prompt, count)
+        return min(count, self.model.config.ctx_len - len(prompt) + 1)
+
+    def _generate(self, prompt, count, settings, times, nanoseconds) -> np.ndarray:
+        tokens = np.zeros(self._limit(prompt, count), np.int32)
+        self._library.stream_generate(
+            self._handle,
+            np.array(prompt, np.int32),
+            len(prompt),
+            len(tokens),
+            settings.temperature_mult,
+            settings.temperature_shift,
+            settings.top_k,
+            initial_state(settings.seed),
+            times,
+            tokens,
+            None if nanoseconds is None else nanoseconds.ctypes.data,
+        )
+        self.position = len(prompt) + len(tokens) - 1
+        return tokens
+
+
+class StreamPool:
+    """As many streams in as many threads, each with its own sequence: throughput, not latency."""
+
+    def __init__(self, stream: CompiledStream, threads: int):
+        self.streams = [stream, *(stream.another() for _ in range(threads - 1))]
+        self._pool = ThreadPoolExecutor(threads)
+        self._together = threading.Barrier(threads)
+
+    def timed(self, prompt: list[int], count: int) -> tuple[list[int], np.ndarray]:
+        """:meth:`CompiledStream.timed` in every thread at the same time.
+
+        The seconds are those per token of all streams: the inverse of the sum of their rates.
+        Raises ToolError if the streams do not choose the same tokens.
+        """
+
+        def run(stream):
+            self._together.wait()
+            return stream.timed(prompt, count, times=TIMES_TOGETHER)
+
+        results = list(self._pool.map(run, self.streams))
+        tokens = results[0][0]
+        if any(other != tokens for other, _ in results):
+            raise ToolError("streams of the same prompt chose different tokens")
+        return tokens, 1 / sum(1 / seconds for _, seconds in results)
+
+
+def _compiled(model: IntegerModel, flags: tuple[str, ...]) -> Path:
+    """The library for a model's shape, out of the cache or made now."""
+    command = compiler.find_compiler(compiler.C, "the C stream")
+    defines = [f"-D{name}={value}" for name, value in macros(model).items()]
+    options = [*FLAGS, *flags, *defines]
+    sources = [path.read_text(encoding="utf-8") for path in SOURCES]
+    key = digest(compiler.identity(command), processor(), *options, *sources)
+
+    def make(work: Path, target: Path) -> None:
+        result = subprocess.run(
+            [*command, *options, str(SOURCES[0]), "-o", target.name],
+            cwd=work,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if result.returncode:
+            tail = "\n".join((result.stdout + result.stderr).splitlines()[-20:])
+            raise ToolError(f"{command[0]} failed with status {result.returncode}:\n{tail}")
+
+    return cached_file(f"stream-{key[:32]}.so", make)
+
+
+@functools.cache
+def processor() -> str:
+    """What tells one kind of processor from another: a library for one may not run on another."""
+    facts = [platform.machine(), platform.processor()]
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = ("model name", "flags", "Features")
+    facts += [next((line for line in lines if line.startswith(name)), "") for name in names]
+    return "\n".join(facts)
+
+
+@functools.cache
+def _load(path: Path) -> ctypes.CDLL:
+    library = ctypes.CDLL(str(path))
+    handle, int32 = ctypes.c_void_p, ctypes.c_int32
+    library.stream_dot.restype = ctypes.c_char_p
+    library.stream_new.argtypes, library.stream_new.restype = [ctypes.c_void_p], handle
+    library.stream_free.argtypes = library.stream_reset.argtypes = [handle]
+    library.stream_step.argtypes = [handle, int32]
+    library.stream_step.restype = ctypes.POINTER(int32)
+    sampling = [int32, int32, int32, ctypes.c_uint32]
+    library.stream_generate.argtypes = [
+        *(handle, _INT32, int32, int32, *sampling),
+        *(int32, _INT32, ctypes.c_void_p),
+    ]
+    return library
+
+
+def _aligned(content: bytearray, to: int = 64) -> np.ndarray:
+    """The bytes in memory that begins at a multiple of ``to``."""
+    room = np.zeros(len(content) + to, np.uint8)
+    start = -room.ctypes.data % to
+    room[start : start + len(content)] = np.frombuffer(content, np.uint8)
+    return room[start : start + len(content)]

@@ -1,0 +1,189 @@
+"""Training: a text becomes an artifact, in two or three phases.
+
+``gateformer train --corpus PATH --out FILE`` trains a float model, then goes on with its
+quantized form (:mod:`model.training.qat_model`), whose forward is the integer contract, at the end
+perhaps with the weights' integers fixed. The defaults are the recipe of the shipped model. A run
+that was interrupted continues where it stopped when it is started again with the same settings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from ..contract.config import PRESETS, ModelConfig
+from ..support import cli
+from ..support.directories import made_directory, require_writable
+from ..support.errors import UserError
+from ..support.optional import require
+from ..text.corpus import load_corpus
+from .checks import check_threads
+from .losses import CURVE
+
+REQUIRED_PACKAGES = {"torch": "training", "matplotlib": "drawing the loss curve"}
+
+
+def parse_digits(text: str) -> dict[str, int] | int:
+    """Digits of ``"2"`` (all matrices) or ``"down_proj=2,layers.0.up_proj=3"``."""
+    try:
+        if "=" not in text:
+            return int(text)
+        pairs = [item.split("=") for item in text.split(",")]
+        return {name.strip(): int(count) for name, count in pairs}
+    except ValueError:
+        raise UserError(
+            f"digits must be a number or 'matrix=number,…', not {text!r}; "
+            "for example --digits down_proj=2"
+        ) from None
+
+
+def preset_config(name: str, digits: str | None) -> ModelConfig:
+    """A preset's shape, with its digits or the given ones; UserError if there is no such preset."""
+    if name not in PRESETS:
+        raise UserError(f"no preset {name!r}; the presets are: {', '.join(sorted(PRESETS))}")
+    if digits is None:
+        return PRESETS[name]
+    return dataclasses.replace(PRESETS[name], digits=parse_digits(digits))
+
+
+def _parser() -> argparse.ArgumentParser:
+    from .recipe import Recipe
+
+    default = Recipe(config=next(iter(PRESETS.values())))
+    parser = cli.ArgumentParser(
+        prog="gateformer train",
+        description="Train a float model, quantize it with further training, write the artifact.",
+        epilog="Ctrl-C saves a checkpoint; the same command continues from it.",
+        formatter_class=cli.HelpFormatter,
+    )
+    add = parser.add_argument
+    add("--corpus", metavar="PATH", help="UTF-8 text file; without, Tiny Shakespeare is downloaded")
+    add("--preset", default="shakespeare-115k", metavar="NAME", help=f"one of {', '.join(PRESETS)}")
+    add("--digits", help="ternary digits per weight: N, or 'down_proj=2,…' (default: the preset's)")
+    out = f"artifact to write; its loss curve goes beside it ({CURVE})"
+    add("--out", metavar="FILE", type=Path, help=out, **cli.REQUIRED)
+    steps = f"(default: the preset's, mostly {default.steps})"
+    rate = f"(default: the preset's, mostly {default.lr})"
+    add("--steps", type=int, help=f"steps of quantized training {steps}")
+    add("--lr", type=float, help=f"peak learning rate of quantized training {rate}")
+    add(
+        "--fixed-steps",
+        type=int,
+        help="steps of training the rest with the weights' integers fixed (default: "
+        "the preset's, 1000 or 0)",
+    )
+    add("--fixed-lr", type=float, help=f"peak rate of these (default: {default.fixed_lr})")
+    add("--float-steps", type=int, help="steps of float training (default: the preset's)")
+    rate = f"peak rate of float training (default: {default.float_lr})"
+    add("--float-lr", type=float, help=rate)
+    add("--batch", type=int, default=default.batch, help="windows per step")
+    add("--seed", type=int, default=default.seed, help="of the first weights and the batches")
+    add("--threads", type=int, default=1, help="processor threads")
+    add("--init", metavar="FILE", help="take the float model of this artifact: no float training")
+    add("--teacher", metavar="FILE", help="learn from this float model, too (distillation)")
+    temperature, share = default.temperature, default.teacher_weight
+    add("--temperature", type=float, help=f"of the distillation (default: {temperature})")
+    add("--teacher-weight", type=float, help=f"share of the loss (default: {share})")
+    add("--writer", metavar="FILE", help="its own text is half of the quantized training's, too")
+    add("--written", type=int, help=f"windows that the writer writes (default: {default.written})")
+    add(
+        "--average",
+        type=float,
+        metavar="DECAY",
+        help="the result is the mean of all steps' parameters, each weighted DECAY times the one "
+        "after it; 0: the last step's (default: the preset's, mostly 0)",
+    )
+    add(
+        "--weights-return",
+        action=argparse.BooleanOptionalAction,
+        help="weights beyond the limits have a gradient, or none (default: the preset's, "
+        "mostly none)",
+    )
+    add("--weight-bits", type=int, metavar="N", help="fewer levels than the digits'; 2: -2 to 1")
+    add("--step-per-matrix", action="store_true", help="one weight step per matrix, not per row")
+    add("--fixed-scales", action="store_true", help="steps and units stay as calibrated")
+    quantile = default.choices.activation_quantile
+    add(
+        "--activation-quantile",
+        type=float,
+        default=quantile,
+        metavar="SHARE",
+        help="of an activation's magnitudes that is not clipped at the start",
+    )
+    add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where checkpoints go")
+    return parser
+
+
+def require_packages():
+    """Raise UserError naming the first package of the train extra that is not installed."""
+    require(REQUIRED_PACKAGES, "train")
+
+
+def resumable(run: Callable[[], object]) -> int | None:
+    """Call ``run`` in all processes that torchrun has started; the exit status of an interrupt if
+    Ctrl-C has stopped a phase in it."""
+    from ..support.processes import joined, processes
+    from .loop import Interrupted
+
+    with joined():
+        try:
+            run()
+        except Interrupted as stop:
+            if processes().first:
+                print(f"{stop}; the same command continues from there", file=sys.stderr)
+            return cli.INTERRUPTED_STATUS
+    return None
+
+
+def _refuse_unheeded(args: argparse.Namespace, recipe) -> None:
+    """UserError naming the first option that has no effect with these others."""
+    for option, needed in (
+        ("temperature", "teacher"),
+        ("teacher_weight", "teacher"),
+        ("written", "writer"),
+    ):
+        if getattr(args, option) is not None and getattr(args, needed) is None:
+            flag = option.replace("_", "-")
+            raise UserError(f"--{flag} is for --{needed}; give both, or leave --{flag} out")
+    if args.fixed_lr is not None and not recipe.fixed_steps:
+        raise UserError("--fixed-lr is for --fixed-steps, which are 0; leave one of them out")
+
+
+def main(argv: list[str] | None = None) -> int | None:
+    """Entry point; raises UserError. The exit status is that of an interrupt after Ctrl-C."""
+    require_packages()
+    from .recipe import Recipe, preset_choices, preset_recipe
+    from .run import train
+
+    args = _parser().parse_args(argv)
+    check_threads(args.threads)
+    made = {"config", "choices"}
+    names = [field.name for field in dataclasses.fields(Recipe) if field.name not in made]
+    config = preset_config(args.preset, args.digits)
+    choices = dataclasses.replace(
+        preset_choices(args.preset),
+        step_per_row=not args.step_per_matrix,
+        learned_scales=not args.fixed_scales,
+        activation_quantile=args.activation_quantile,
+        weight_bits=args.weight_bits,
+    )
+    if args.weights_return is not None:
+        choices = dataclasses.replace(choices, weights_return=args.weights_return)
+    given = {name: getattr(args, name) for name in names}
+    recipe = preset_recipe(args.preset, config, choices=choices, **given)
+    _refuse_unheeded(args, recipe)
+    inputs = {name: getattr(args, name) for name in ("corpus", "init", "teacher", "writer")}
+    require_writable(args.out, **inputs)
+    if args.out.suffix == CURVE:
+        raise UserError(f"--out {args.out} is where the loss curve goes; name it .safetensors")
+    require_writable(args.out.with_suffix(CURVE), **inputs)
+    corpus = load_corpus(args.corpus)
+    with made_directory(args.runs):
+        return resumable(lambda: train(recipe, corpus, args.out, args.runs, threads=args.threads))
+
+
+if __name__ == "__main__":
+    cli.run(main, together=True)

@@ -1,0 +1,113 @@
+"""What the top levels of all boards share: clock, reset and lights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal
+from amaranth.lib import io
+
+from gateformer.gateware.compiler.program import Program
+from gateformer.gateware.parts.elaboration import may_stay_unused
+
+from ..families.clock import ClockGenerator
+from ..support.build_id import build_id
+
+
+class BoardTop(Elaboratable):
+    """Accelerator on a board: one clock domain, ``sync``, made from the board's clock, no reset.
+
+    The platform states what the board has: ``lights``, tuples of what is shown, "busy",
+    "context_full" or "heartbeat" (of about 1 Hz, which runs in reset, too), resource, number and
+    perhaps subsignal; and, if it has any, ``reset_button``, a (resource, number), and
+    ``held_high``, tuples of (resource, number) of outputs that are always 1.
+
+    Subclasses give :meth:`elaborate_system`, and in :attr:`hardware` the classes in this package
+    that it uses.
+
+    Parameters
+    ----------
+    program : Program
+    platform : type
+        Class of the board's platform; part of the build id.
+    clock : callable, as :class:`platforms.families.clock.ClockGenerator`
+    clock_mhz : Fraction
+        Clock of the core that is asked for.
+    input_mhz : Fraction
+        The board's clock.
+    facts : iterable
+        What else the design depends on, for the build id.
+
+    Attributes
+    ----------
+    clock_mhz : Fraction
+        Clock of the core that is made.
+    held : Signal, a register: high while the system is to be in reset
+    build_id : int, 32 bits
+
+    Raises
+    ------
+    UserError
+        If the clock can't be made (names the nearest that can).
+    """
+
+    hardware: tuple[type, ...] = ()
+
+    def __init__(
+        self,
+        program: Program,
+        *,
+        platform: type,
+        clock,
+        clock_mhz: Fraction,
+        input_mhz: Fraction,
+        facts: Iterable[object] = (),
+    ):
+        self.program = program
+        self.reset = Signal(name="board_reset")
+        self._source = Signal(name="clock_input")
+        self._clock: ClockGenerator = clock(self._source, input_mhz, clock_mhz, self.reset)
+        may_stay_unused(self._clock)
+        self.clock_mhz = self._clock.output_mhz
+        self.held = self._clock.held
+        classes = (type(self), type(self._clock), platform, *self.hardware)
+        self.build_id = build_id(program, (platform.__name__, self.clock_mhz, *facts), classes)
+
+    @property
+    def clock_hz(self) -> int:
+        """The core's clock, rounded to the hertz."""
+        return round(self.clock_mhz * 10**6)
+
+    def elaborate_system(self, m: Module, platform) -> tuple:
+        """Add everything but clock and lights; (busy, context_full).
+
+        Drives :attr:`reset` and heeds :attr:`held`.
+        """
+        raise NotImplementedError
+
+    def elaborate(self, platform):
+        m = Module()
+        m.domains.sync = ClockDomain("sync", reset_less=True)
+        clock_pin = platform.request(platform.default_clk, dir="-")
+        m.submodules.clock_input = clock_input = io.Buffer("i", clock_pin)
+        m.d.comb += self._source.eq(clock_input.i)
+        m.submodules.clock = self._clock
+        busy, context_full = self.elaborate_system(m, platform)
+        heartbeat = Signal(range(self.clock_hz), reset_less=True)
+        m.d.sync += heartbeat.eq(heartbeat + 1)
+        values = {"busy": busy, "context_full": context_full, "heartbeat": heartbeat[-1]}
+        groups = {}
+        for light, name, number, *path in platform.lights:
+            if (name, number) not in groups:
+                groups[name, number] = platform.request(name, number, dir="-")
+            pin = groups[name, number]
+            for subsignal in path:
+                pin = getattr(pin, subsignal)
+            m.submodules[f"{light}_light"] = buffer = io.Buffer("o", pin)
+            m.d.comb += buffer.o.eq(values[light])
+        for name, number in getattr(platform, "held_high", ()):
+            pin = platform.request(name, number, dir="-")
+            m.submodules[f"{name}_{number}"] = buffer = io.Buffer("o", pin)
+            m.d.comb += buffer.o.eq(1)
+        return m

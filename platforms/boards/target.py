@@ -1,0 +1,96 @@
+"""What a board states about itself."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+from amaranth.build import Platform
+from amaranth.hdl import Elaboratable
+
+from gateformer.gateware.plan.hw_config import HwConfig
+
+from ..families.family import Budget, Family
+from .programming import Programmer
+
+UART, PROCESSOR = "uart", "processor"
+
+
+@dataclasses.dataclass(frozen=True)
+class Processor:
+    """What firmware must know of a Zynq-7000 board: its clock in Hz, and which of the processor's
+    UARTs, 0 or 1, is at the board's serial port."""
+
+    clock_hz: int
+    uart: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Board:
+    """A build target.
+
+    Attributes
+    ----------
+    name, title : str
+        On the command line; in tables.
+    device : str or None
+        Part number; None for the simulation.
+    default_clock_mhz : float
+        Core clock unless the user chooses another.
+    default_hw : HwConfig
+        Sizes that suit the device; a model that needs less gets less.
+    family : Family or None
+    budget : Budget or None
+    toolchains : tuple of str
+        Names for :attr:`build_platform`, the preferred one first; empty for the simulation.
+    console : str or None
+        What talks to the core: ``"uart"``, a text console on the serial port; ``"processor"``,
+        through registers; None for the simulation.
+    build_platform : function of a toolchain's name to an amaranth platform
+    build_top : function of (program, clock in MHz, **options) to the top-level Elaboratable
+        Its ``clock_mhz`` is the frequency that the board can make of the one asked for;
+        UserError if that is more than 0.1 % off. Options of a board with a serial port: ``name``
+        of the model, ``baud``.
+    programmers : tuple of Programmer
+    processor : Processor or None
+        Of a board whose ``console`` is ``"processor"``.
+    variant : str or None
+        Which of the board's variants this is.
+    variants : mapping of str to Board
+        All of them, this one included, if the board is made with several devices.
+    default_variant : str or None
+    """
+
+    name: str
+    title: str
+    device: str | None
+    default_clock_mhz: float
+    default_hw: HwConfig
+    family: Family | None = None
+    budget: Budget | None = None
+    toolchains: tuple[str, ...] = ()
+    console: str | None = None
+    build_platform: Callable[[str], Platform] | None = None
+    build_top: Callable[..., Elaboratable] | None = None
+    programmers: tuple[Programmer, ...] = ()
+    processor: Processor | None = None
+    variant: str | None = None
+    variants: Mapping[str, Board] = dataclasses.field(default_factory=dict)
+    default_variant: str | None = None
+
+    @property
+    def dsp(self) -> str:
+        """Multiplier family of :class:`gateware.core.core.Core`."""
+        return "generic" if self.family is None else self.family.dsp
+
+    def top_options(self, model_name: str, baud: int | None = None) -> dict:
+        """Options of :attr:`build_top` for a model; no ``baud`` is the default rate."""
+        if self.console != UART:
+            return {}
+        return {"name": model_name} if baud is None else {"name": model_name, "baud": baud}
+
+    @property
+    def label(self) -> str:
+        """Name with the variant, unless it is the default: also of the build directory."""
+        default = self.variant == self.default_variant
+        return self.name if default else f"{self.name}-{self.variant.lower()}"

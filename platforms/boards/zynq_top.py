@@ -1,0 +1,103 @@
+"""Top level for a Zynq-7000 board: processor, clock, registers and core."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from amaranth.hdl import Module, ResetInserter
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from gateformer.gateware.compiler.program import Program
+from gateformer.gateware.host.hosted_core import HostedCore
+from gateformer.gateware.host.register import ADDRESS_WIDTH
+
+from ..families.xc7 import XC7
+from ..families.xilinx_clock import XilinxClock
+from ..families.zynq_address import BASE_ADDRESS
+from .axi3_bridge import Axi3Bridge, axi3_signature
+from .board_top import BoardTop
+from .zynq_ps7 import ProcessingSystem
+
+
+class ZynqSystem(wiring.Component):
+    """Everything on the fabric but clock and processor: bridge, registers and core.
+
+    Parameters
+    ----------
+    program : Program
+    build_id : int, 32 bits
+    clock_khz : int
+    dsp : str
+        As :class:`gateware.core.core.Core`.
+
+    Members
+    -------
+    axi : In(axi3_signature()); the registers (docs/registers.md) are at ``BASE_ADDRESS``
+    reset : In(1), synchronous
+    busy, context_full : Out(1)
+    """
+
+    def __init__(self, program: Program, *, build_id: int, clock_khz: int, dsp: str):
+        self._program = program
+        self._facts = {"build_id": build_id, "clock_khz": clock_khz, "dsp": dsp}
+        super().__init__(
+            {
+                "axi": In(axi3_signature()),
+                "reset": In(1),
+                "busy": Out(1),
+                "context_full": Out(1),
+            },
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        bridge = Axi3Bridge(BASE_ADDRESS, ADDRESS_WIDTH)
+        m.submodules.bridge = ResetInserter(self.reset)(bridge)
+        m.submodules.hosted = hosted = HostedCore(self._program, **self._facts)
+        wiring.connect(m, wiring.flipped(self.axi), bridge.axi)
+        wiring.connect(m, bridge.lite, hosted.axi)
+        m.d.comb += [
+            hosted.reset.eq(self.reset),
+            self.busy.eq(hosted.busy),
+            self.context_full.eq(hosted.context_full),
+        ]
+        return m
+
+
+class ZynqTop(BoardTop):
+    """Accelerator on a Zynq-7000 board, for its processor.
+
+    The clock also clocks M_AXI_GP0. In reset while the clock is not locked or the processor holds
+    FCLK_RESET0 (UG585: it does until its boot code has loaded the fabric). All of M_AXI_GP0's
+    range but the registers answers DECERR.
+
+    Parameters, attributes and errors as :class:`platforms.boards.board_top.BoardTop`.
+    """
+
+    hardware = (Axi3Bridge, ProcessingSystem)
+
+    def __init__(
+        self, program: Program, *, platform: type, clock_mhz: Fraction, input_mhz: Fraction
+    ):
+        super().__init__(
+            program,
+            platform=platform,
+            clock=XilinxClock,
+            clock_mhz=clock_mhz,
+            input_mhz=input_mhz,
+            facts=(BASE_ADDRESS,),
+        )
+
+    def elaborate_system(self, m: Module, platform) -> tuple:
+        m.submodules.processor = processor = ProcessingSystem()
+        m.d.comb += self.reset.eq(processor.fclk_reset0)
+        m.submodules.system = system = ZynqSystem(
+            self.program,
+            build_id=self.build_id,
+            clock_khz=round(self.clock_mhz * 1000),
+            dsp=XC7.dsp,
+        )
+        wiring.connect(m, processor.axi, system.axi)
+        m.d.comb += system.reset.eq(self.held)
+        return system.busy, system.context_full

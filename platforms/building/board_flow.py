@@ -1,0 +1,145 @@
+"""``build.py`` for a board: text, netlist, build directory, and on to the bitstream."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from gateformer.gateware.compiler.program import Program
+from gateformer.gateware.parts.uart import uart_divisor
+from gateformer.model.contract.artifact import Artifact
+from gateformer.model.support.errors import ToolError, UserError
+
+from ..boards.programming import ZYNQ_PROGRAMMERS, check_programmers, program
+from ..boards.target import UART, Board
+from ..console.link import DEFAULT_BAUD
+from ..families.family import Resources
+from ..place_and_route.placed import Placed
+from ..place_and_route.reports import report_names
+from ..place_and_route.run import make_bitstream, read_reports, refuse_if_too_slow
+from ..place_and_route.toolchain import Project, advice, choose_toolchain, write_project
+from ..simulation import generation
+from ..simulation.simulation import CoreSimulator
+from ..sizes.search import NO_FIT_ADVICE
+from ..sizes.sizing import nearest_fitting, size_options
+from ..support.progress import console as status
+from ..support.progress import working
+from ..support.tools import ToolPool
+from ..synthesis.synthesis import LOG_NAME, synthesize
+from . import report
+
+MIN_BAUD = 300
+"""Slowest rate of a console; a line of its help takes seconds."""
+
+
+def check_options(target: Board, arguments, clock_mhz: float) -> None:
+    """UserError if the toolchain or baud rate is impossible, or port or programmer are missing."""
+    choose_toolchain(target, arguments.toolchain)
+    if arguments.baud is not None and target.console != UART:
+        raise UserError(f"{target.name} has no text console on a serial port; leave --baud out")
+    if arguments.baud is not None:
+        if arguments.baud < MIN_BAUD:
+            raise UserError(
+                f"baud must be at least {MIN_BAUD}, not {arguments.baud}; "
+                f"without --baud it is {DEFAULT_BAUD}"
+            )
+        uart_divisor(round(clock_mhz * 1e6), arguments.baud)
+    if arguments.program and arguments.firmware:
+        check_programmers(ZYNQ_PROGRAMMERS, target.name, "--firmware --program")
+    elif arguments.program:
+        check_programmers(target.programmers, target.name)
+
+
+def build_board(
+    artifact: Artifact,
+    core_program: Program,
+    target: Board,
+    clock_mhz: float,
+    directory: Path,
+    arguments,
+    output: Console,
+    print_text,
+) -> None:
+    """Everything for a board; ``print_text`` generates the text with the simulator it is given."""
+    toolchain = choose_toolchain(target, arguments.toolchain, directory)
+    options = target.top_options(artifact.name, arguments.baud)
+    design = target.build_top(core_program, clock_mhz, **options)
+    clock_mhz = float(design.clock_mhz)
+    with ToolPool() as pool, working("synthesis"):
+        synthesis = pool.submit(synthesize, design, target, directory)
+        simulator = CoreSimulator(core_program)
+        text = print_text(simulator)
+        with working("counting cycles at every position"):
+            counts = generation.measure_cycles(core_program, simulator)
+        resources = synthesis.result()
+    cycles = report.cycles_section(counts, report.SIMULATED)
+    result = report.build_report(artifact, core_program, target, clock_mhz, cycles)
+    result["build_id"] = f"{design.build_id:08x}"
+    result["resources"]["synthesized"] = report.resources_section(
+        resources.as_dict(), target, f"yosys {target.family.synthesis.split()[0]}"
+    )
+    with working("writing the project"):
+        project = write_project(design, target, directory, toolchain)
+    fits = not resources.exceeding(target.budget)
+    missing = project.tools.missing()
+    try:
+        placed = _place(project, clock_mhz, run=fits and not missing)
+    except ToolError:
+        _write(result, project, text, output)
+        raise
+    if placed is not None:
+        report.add_placed(result, placed, target, clock_mhz)
+    _write(result, project, text, output)
+    refuse_if_too_large(core_program, target, resources)
+    if placed is not None:
+        refuse_if_too_slow(placed, clock_mhz)
+    announce_bitstream(project, missing, output)
+    if arguments.program:
+        load_bitstream(project, output)
+
+
+def announce_bitstream(project: Project, missing: list[str], output: Console) -> None:
+    """The build's last line: where the design's bitstream is, or how to get it."""
+    last = f"bitstream: {project.bitstream}"
+    if not project.has_bitstream():
+        last = advice(project, missing)
+    output.print(last, markup=False, highlight=False, soft_wrap=True)
+
+
+def load_bitstream(project: Project, output: Console) -> None:
+    """Load it into the board. UserError if there is none, if it is older than the design, …"""
+    if project.bitstream.exists() and not project.has_bitstream():
+        raise UserError(
+            f"--program: {project.bitstream} is older than the design; see the line above"
+        )
+    program(project.board.programmers, project.bitstream, output)
+
+
+def _place(project: Project, clock_mhz: float, run: bool) -> Placed | None:
+    if run:
+        return make_bitstream(project, clock_mhz)
+    return read_reports(project, status)
+
+
+def _write(result: dict, project: Project, text: str, output: Console) -> None:
+    reports = [project.directory / name for name in report_names(project.toolchain)]
+    made = [path for path in (*reports, project.bitstream) if project.is_current(path)]
+    log = project.directory / LOG_NAME
+    paths = [*project.files, log, *made, project.directory / report.REPORT]
+    result["files"] = [str(path) for path in paths]
+    report.write_report(result, project.directory)
+    report.print_report(result, text, output)
+
+
+def refuse_if_too_large(core_program: Program, target: Board, resources: Resources) -> None:
+    """UserError, naming resource, excess and sizes that fit, if the synthesized design does not."""
+    for name, used, available in resources.exceeding(target.budget):
+        smaller = nearest_fitting(core_program.model, target, core_program.hw)
+        advised = NO_FIT_ADVICE
+        if smaller is not None:
+            advised = f"try {size_options(smaller)}"
+        raise UserError(
+            f"the design does not fit {target.label}: {used:,g} {name.upper()}, "
+            f"{used - available:,g} more than the {available:,} there are; {advised}"
+        )

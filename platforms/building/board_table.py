@@ -1,0 +1,110 @@
+"""Measured figures of every board that was built: ``gateformer board-table``.
+
+Prints the README's table from the ``report.json`` files in ``build/``; ``--build`` makes them.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from gateformer.model.support.cli import ArgumentParser, run
+from gateformer.model.support.errors import UserError
+
+from ..boards.board import board
+from .report import REPORT, SCHEMA_VERSION, resource
+
+_RESOURCES = {"lut": "LUT", "bram": "block memories", "dsp": "multipliers"}
+HEADINGS = (
+    "board",
+    "device",
+    "sizes",
+    "cycles per token, mean",
+    "clock",
+    "tokens/s",
+    *_RESOURCES.values(),
+    "how measured",
+)
+
+
+def row(report: dict) -> tuple[str, ...]:
+    """Cells of a board's row, as Markdown, in the order of :data:`HEADINGS`."""
+    hw, timing, speed = report["hardware"], report["timing"], report["tokens_per_second"]
+    clock = f"{speed['clock_mhz']:g} MHz"
+    how = f"synthesized ({report['resources']['synthesized']['source']}); clock stated"
+    if timing["fmax_mhz"] is not None:
+        clock += f" (routed: {timing['fmax_mhz']:.1f})"
+        how = timing["source"]
+
+    def share(name: str, heading: str) -> str:
+        use, source = resource(report, name)
+        # the heading says it already: "block memories (36 Kb)"
+        unit = use["unit"].removeprefix(f"{heading} ")
+        cell = f"{use['used']:,g} of {use['available']:,} {unit}"
+        placed = report["resources"]["placed"]
+        return cell if placed is None or source == placed["source"] else f"{cell}, synthesized"
+
+    return (
+        report["board"]["title"],
+        report["board"]["device"],
+        f"{hw['rows']} × {hw['cols']} {hw['packing']}, {hw['lanes_built']} lanes",
+        f"{report['cycles']['mean']:.1f}",
+        clock,
+        f"{speed['value']:,.0f}",
+        *(share(name, heading) for name, heading in _RESOURCES.items()),
+        how,
+    )
+
+
+def read_reports(directory: Path) -> list[dict]:
+    """The reports of boards in the build directories under ``directory``, by path.
+
+    Raises UserError if there is none; one of another schema or of the simulation is left out.
+    """
+    found = []
+    for path in sorted(directory.glob(f"*/{REPORT}")):
+        report = json.loads(path.read_text(encoding="utf-8"))
+        if report["schema_version"] == SCHEMA_VERSION and report["resources"]["synthesized"]:
+            found.append(report)
+    if not found:
+        raise UserError(
+            f"no board's report.json under {directory}; build one, or name some with --build"
+        )
+    return found
+
+
+def markdown(reports: list[dict]) -> str:
+    """The table of these reports."""
+    lines = [HEADINGS, ["---"] * len(HEADINGS), *map(row, reports)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def build_boards(names: list[str]) -> None:
+    """``build.py`` for each ``name`` or ``name:variant``; one that fails ends it."""
+    for name in names:
+        base, _, variant = name.partition(":")
+        board(base, variant or None)
+        options = ["--variant", variant] if variant else []
+        script = Path(__file__).parent.parent / "build.py"
+        status = subprocess.run([sys.executable, script, base, *options]).returncode
+        if status:
+            raise UserError(f"build.py {base} {' '.join(options)} failed with status {status}")
+
+
+def main() -> None:
+    parser = ArgumentParser(prog="gateformer board-table", description=__doc__.split("\n\n")[0])
+    parser.add_argument(
+        "--build",
+        nargs="+",
+        metavar="BOARD",
+        default=[],
+        help="build these first; a variant follows a colon: ulx3s:25F",
+    )
+    build_boards(parser.parse_args().build)
+    print(markdown(read_reports(Path("build"))))
+
+
+if __name__ == "__main__":
+    run(main)

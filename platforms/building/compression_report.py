@@ -1,0 +1,207 @@
+"""Report of compressed models: ``gateformer compression-report``.
+
+Draws what ``gateformer compress`` measured (``docs/compression/*.json``): a table, and plots
+as SVG beside the results. Cycles are the compiled program's.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+import os
+from pathlib import Path
+
+from gateformer.gateware.compiler.program import Program
+from gateformer.gateware.plan.hw_config import HwConfig
+from gateformer.model.compression.result import GATES, Result, load_results
+from gateformer.model.contract.config import ModelConfig
+from gateformer.model.contract.random_model import build_random
+from gateformer.model.support.cli import ArgumentParser, HelpFormatter, run
+from gateformer.model.support.errors import UserError
+from gateformer.model.support.whole_file import complete_file, write_whole
+
+RESULTS = Path("docs/compression")
+HEADINGS = (
+    "result",
+    "text",
+    "nats",
+    "float",
+    "perplexity",
+    "bytes",
+    "times smaller",
+    "same greedy",
+    "cycles",
+    "gate",
+)
+INTRODUCTION = """# Compression: results
+
+```sh
+{command}
+```
+
+writes this file and its plots from the results in `{directory}/`, which the commands at the end
+wrote. What the methods do and how it is measured: [compression_methods.md](compression_methods.md).
+Cycles are the mean per greedy token over the context, exact, from the program of an integer model
+of that shape at {sizes}; in brackets where
+the result is float and `gateformer compress integer` has to make integers of it first.
+"""
+
+
+@functools.cache
+def _mean_cycles(config_text: str) -> float:
+    config = ModelConfig.from_dict(json.loads(config_text))
+    cycles = Program(build_random(config), HwConfig()).cycles_by_position()
+    return sum(cycles) / len(cycles)
+
+
+def mean_cycles(result: Result) -> float | None:
+    """Mean cycles per greedy token of the result's shape; None if the gateware has no such one.
+
+    They depend on the shape alone, so a random model's program has the same.
+    """
+    if result.config is None:
+        return None
+    return _mean_cycles(json.dumps(result.config, sort_keys=True))
+
+
+def rows(result: Result) -> list[tuple[str, ...]]:
+    """Cells in the order of HEADINGS, one row for each text."""
+    cycles = mean_cycles(result)
+    shown = "–" if cycles is None else f"{cycles:,.1f}"
+    if cycles is not None and not result.gateware.startswith("yes"):
+        shown = f"({shown})"
+    gate = "–"
+    if result.gate is not None:
+        limit = GATES[result.gate][0] - 1
+        gate = f"{'passed' if result.passed else '**not passed**'} ({limit:+.0%})"
+    made = []
+    for number, row in enumerate(result.losses):
+        first = number == 0
+        made.append(
+            (
+                f"`{result.name}`" if first else "",
+                row.text,
+                f"{row.loss:.4f}",
+                f"{row.float_loss:.4f}",
+                f"{row.perplexity_ratio - 1:+.2%}",
+                f"{result.n_bytes:,}" if first else "",
+                f"{result.float_bytes / result.n_bytes:.2f}" if first else "",
+                f"{result.agreement['greedy']:.1%}" if first else "",
+                shown if first else "",
+                gate if first else "",
+            )
+        )
+    return made
+
+
+def markdown(results: list[Result], command: str, directory: Path) -> str:
+    """The whole report."""
+    hw = HwConfig()
+    sizes = f"{hw.rows} × {hw.cols} weights per cycle and {hw.lanes} lanes"
+    directory_text = os.path.relpath(directory, directory.parent.parent)
+    lines = [INTRODUCTION.format(command=command, directory=directory_text, sizes=sizes)]
+    lines += ["| " + " | ".join(HEADINGS) + " |", "|" + " --- |" * len(HEADINGS)]
+    for result in results:
+        lines += ["| " + " | ".join(row) + " |" for row in rows(result)]
+    lines += ["", "Gates, on the first text:", ""]
+    for key, (limit, meaning) in GATES.items():
+        having = [result for result in results if result.gate == key]
+        verdicts = ", ".join(
+            f"`{result.name}` {result.losses[0].perplexity_ratio - 1:+.2%} "
+            f"{'passed' if result.passed else '**not passed**'}"
+            for result in having
+        )
+        lines.append(f"- {meaning}, at most {limit - 1:+.0%}: {verdicts or 'not measured'}")
+    plots = [name for name, _ in PLOTS]
+    lines += ["", *(f"![{Path(name).stem}]({directory.name}/{name})" for name in plots)]
+    lines += ["", "## Commands", "", "| result | command | gateware |", "| --- | --- | --- |"]
+    lines += [f"| `{result.name}` | `{result.command}` | {result.gateware} |" for result in results]
+    left_out = sorted(
+        {(row.text, row.left_out) for result in results for row in result.losses if row.left_out}
+    )
+    for text, count in left_out:
+        lines += ["", f"Of {text} {count:,} characters that the model lacks were left out."]
+    return "\n".join(lines) + "\n"
+
+
+def _perplexity_over_size(axes, results: list[Result]):
+    markers = itertools.cycle("osD^v")
+    for result in results:
+        size = result.n_bytes / result.float_bytes
+        change = 100 * (result.losses[0].perplexity_ratio - 1)
+        axes.plot(size, change, next(markers), label=result.name)
+    for key, (limit, _) in GATES.items():
+        axes.axhline(100 * (limit - 1), color="grey", lw=0.5, ls=":")
+        axes.annotate(key, (1.0, 100 * (limit - 1)), color="grey", fontsize=6, ha="right")
+    axes.set(xlabel="bytes relative to float", ylabel="perplexity relative to float, per cent more")
+    axes.set_xlim(0, 1.02)
+    axes.legend(fontsize=6, loc="upper center")
+    axes.grid(alpha=0.3)
+
+
+def _agreement_by_position(axes, results: list[Result]):
+    for result in results:
+        values = result.agreement["by_position"]
+        axes.plot(range(1, len(values) + 1), values, label=result.name, lw=1)
+    axes.set(xlabel="generated character", ylabel="prompts with the same one", ylim=(-0.02, 1.02))
+    axes.legend(fontsize=6)
+    axes.grid(alpha=0.3)
+
+
+def _cycles(axes, results: list[Result]):
+    have = [(result, mean_cycles(result)) for result in results]
+    have = [(result, cycles) for result, cycles in have if cycles is not None]
+    for place, (result, cycles) in enumerate(have):
+        axes.barh(place, cycles, color="C0" if result.gateware.startswith("yes") else "C7")
+    axes.set_yticks(range(len(have)), [result.name for result, _ in have], fontsize=6)
+    axes.set(xlabel="cycles per greedy token, mean (grey: once it is quantized)")
+
+
+PLOTS = (
+    ("perplexity.svg", _perplexity_over_size),
+    ("agreement.svg", _agreement_by_position),
+    ("cycles.svg", _cycles),
+)
+"""File names and what draws them."""
+
+
+def draw(results: list[Result], directory: Path):
+    """Write the plots; the same results give the same bytes. UserError without matplotlib."""
+    try:
+        import matplotlib
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError:
+        raise UserError("the plots need matplotlib: pip install 'gateformer[fit]'") from None
+    for name, plot in PLOTS:
+        figure = Figure(figsize=(8, 4.5), layout="constrained")
+        plot(figure.subplots(), results)
+        with (
+            complete_file(directory / name) as temporary,
+            matplotlib.rc_context({"svg.hashsalt": "gateformer"}),
+        ):
+            figure.savefig(temporary, format="svg", metadata={"Date": None})
+
+
+def main(argv: list[str] | None = None):
+    """Entry point; raises UserError."""
+    parser = ArgumentParser(
+        prog="gateformer compression-report",
+        description="Draw the results of gateformer compress.",
+        formatter_class=HelpFormatter,
+    )
+    parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help="of the JSON")
+    args = parser.parse_args(argv)
+    results = load_results(args.results)
+    results.sort(key=lambda result: (result.source["name"], result.n_bytes))
+    command = "gateformer compression-report"
+    if args.results != RESULTS:
+        command += f" --results {args.results.name}"
+    draw(results, args.results)
+    report = args.results.parent / f"{args.results.name}.md"
+    write_whole(report, markdown(results, command, args.results))
+    print(f"{report}: {len(results)} results")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,216 @@
+"""The build: from a model's name to text, Verilog, resources and a bitstream."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from pathlib import Path
+
+from rich.console import Console
+
+from gateformer.gateware.compiler.program import Program
+from gateformer.gateware.host.identification import Identification
+from gateformer.model.contract.artifact import DEFAULT_MODEL, Artifact, open_model, shipped_models
+from gateformer.model.contract.reference import check_request
+from gateformer.model.contract.sampling import SamplingSettings
+from gateformer.model.support.directories import made_directory
+from gateformer.model.support.errors import UserError
+from gateformer.model.support.whole_file import write_whole
+from gateformer.model.text.tokenizer import CharTokenizer
+
+from ..boards import programming
+from ..boards.board import Board, board, boards
+from ..firmware.build import build_firmware
+from ..ip.export import export_board_ip
+from ..simulation import generation
+from ..simulation.simulation import CoreSimulator
+from ..sizes.sizing import choose_sizes
+from ..support.progress import UNWRAPPED, output_console
+from ..support.progress import console as status
+from ..support.text_options import TextOptions, text_options
+from ..support.text_output import text_output
+from . import report
+from .board_flow import build_board, check_options
+from .listing import print_boards
+from .options import refuse_beside_list, refuse_unheeded
+from .timeline import timeline_svg
+
+DEFAULT_CYCLES = "0:2000"
+
+
+def build(arguments) -> None:
+    """Everything ``build.py`` does; ``arguments`` as its parser gives them."""
+    if arguments.list:
+        refuse_beside_list(arguments)
+        print_boards(boards(), shipped_models(), output_console(UNWRAPPED))
+        return
+    output = output_console()
+    if arguments.board is None:
+        raise UserError(f"name a board: {', '.join(boards())}; --help shows examples")
+    target = board(arguments.board, arguments.variant)
+    clock = _clock(target, arguments)
+    refuse_unheeded(target, arguments)
+    if target.budget is not None:
+        check_options(target, arguments, clock)
+    artifact = open_model(DEFAULT_MODEL if arguments.model is None else arguments.model)
+    program = Program(artifact.model, _sizes(artifact, target, arguments))
+    directory = Path("build") / target.label
+    with made_directory(directory):
+        _build_in(directory, artifact, program, target, clock, arguments, output)
+
+
+def _build_in(
+    directory: Path,
+    artifact: Artifact,
+    program: Program,
+    target: Board,
+    clock: float,
+    arguments,
+    output: Console,
+) -> None:
+    if arguments.export:
+        paths = export_board_ip(target, artifact, program, clock, directory / "ip")
+        output.print("\n".join(map(str, paths)), markup=False, highlight=False, soft_wrap=True)
+    elif arguments.firmware:
+        paths = _build_firmware(artifact, program, target, clock, directory, output)
+        if arguments.program:
+            programming.program(programming.ZYNQ_PROGRAMMERS, paths[0], output)
+    elif arguments.timeline:
+        _write_timeline(program, arguments, directory, output)
+    elif target.budget is None:
+        _build_simulation(artifact, program, target, clock, directory, arguments, output)
+    else:
+        options, settings = _request(artifact, arguments)
+
+        def text(simulator: CoreSimulator) -> str:
+            return _print_text(artifact, simulator, options, settings, output)
+
+        build_board(artifact, program, target, clock, directory, arguments, output, text)
+
+
+def _build_firmware(artifact, program, target, clock, directory, output: Console) -> list[Path]:
+    design = target.build_top(program, clock)
+    identification = Identification.of(program, design.build_id, round(design.clock_mhz * 1000))
+    paths = build_firmware(
+        artifact.model, artifact.name, identification, target.processor, directory
+    )
+    output.print("\n".join(map(str, paths)), markup=False, highlight=False, soft_wrap=True)
+    return paths
+
+
+def _sizes(artifact: Artifact, target: Board, arguments):
+    names = ("rows", "cols", "lanes", "packing")
+    given = {name: getattr(arguments, name) for name in names}
+    fixed = {name: value for name, value in given.items() if value is not None}
+    sizes = choose_sizes(artifact.model, target, **fixed)
+    return dataclasses.replace(sizes, reload=arguments.reload)
+
+
+def _clock(target: Board, arguments) -> float:
+    if arguments.clock is None:
+        return target.default_clock_mhz
+    if not 1 <= arguments.clock <= 1000:
+        raise UserError(f"clock must be 1 to 1000 MHz, not {arguments.clock:g}")
+    return arguments.clock
+
+
+def _request(artifact: Artifact, arguments) -> tuple[TextOptions, SamplingSettings]:
+    """What text is asked for, known to be good, with a prompt."""
+    model = artifact.model
+    options = text_options(arguments, model.config.vocab_size)
+    settings = SamplingSettings.from_user(
+        temperature=options.temperature,
+        top_k=options.top_k,
+        seed=options.seed,
+        logit_scale=model.logit_scale,
+        vocab_size=model.config.vocab_size,
+    )
+    if options.prompt is None:
+        options = dataclasses.replace(options, prompt=generation.default_prompt(artifact))
+    tokens = CharTokenizer(model.vocabulary).encode(options.prompt)
+    check_request(model.config, tokens, options.tokens)
+    return options, settings
+
+
+def _write_timeline(program: Program, arguments, directory: Path, output: Console) -> None:
+    ctx_len = program.model.config.ctx_len
+    position = ctx_len // 2 if arguments.position is None else arguments.position
+    if not 0 <= position < ctx_len:
+        raise UserError(f"position must be 0 to {ctx_len - 1}, not {position}")
+    path = directory / "timeline.svg"
+    write_whole(path, timeline_svg(program, position))
+    output.print(
+        f"one token at position {position}: {program.cycles(position)} cycles; {path}",
+        soft_wrap=True,
+    )
+
+
+def _build_simulation(
+    artifact, program, target, clock, directory, arguments, output: Console
+) -> None:
+    if arguments.check:
+        _check(artifact, program, arguments, output)
+        return
+    options, settings = _request(artifact, arguments)
+    waveform = None
+    if arguments.waveform:
+        folder = Path(arguments.waveform).parent
+        if not folder.is_dir():
+            raise UserError(f"--waveform {arguments.waveform}: there is no directory {folder}")
+        cycles = generation.parse_cycles(arguments.cycles or DEFAULT_CYCLES)
+        waveform = (arguments.waveform, *cycles)
+    simulator = CoreSimulator(program, waveform=waveform)
+    _print_text(artifact, simulator, options, settings, output)
+    cycles = report.cycles_section(generation.measure_cycles(program, simulator), report.SIMULATED)
+    result = report.build_report(artifact, program, target, clock, cycles)
+    result["files"] = [str(directory / report.REPORT)]
+    report.write_report(result, directory)
+    status.print(
+        f"cycles per greedy token: first {cycles['by_position'][0]}, mean {cycles['mean']:.1f}, "
+        f"last {cycles['by_position'][-1]} (simulated); {result['files'][0]}"
+    )
+
+
+def _print_text(
+    artifact: Artifact,
+    simulator: CoreSimulator,
+    options: TextOptions,
+    settings: SamplingSettings,
+    output: Console,
+) -> str:
+    """Stream the text as the simulated core emits it; the text."""
+    with text_output(output) as emit:
+        emit(options.prompt)
+        generator = generation.TextGenerator(artifact, simulator, settings, emit)
+        text, context_full = generator.generate(options.prompt, options.tokens, options.refeed)
+    if context_full:
+        status.print(
+            f"the context of {artifact.model.config.ctx_len} tokens is full after {len(text)} of "
+            f"{options.tokens} tokens; --continue goes on with a re-fed window"
+        )
+    return options.prompt + text
+
+
+def _check(artifact, program, arguments, output: Console) -> None:
+    """Gateware against reference on every tap and token, greedy and sampled."""
+    model = artifact.model
+    cfg, seed = model.config, text_options(arguments, model.config.vocab_size).seed
+    rng = random.Random(seed)
+    sampled = SamplingSettings.from_user(
+        temperature=1.0,
+        top_k=max(cfg.vocab_size // 2, 1),
+        seed=seed,
+        logit_scale=model.logit_scale,
+        vocab_size=cfg.vocab_size,
+    )
+    for name, settings in (("greedy", SamplingSettings()), ("sampled, top-k", sampled)):
+        length = rng.randint(1, max(cfg.ctx_len // 2, 1))
+        prompt = [rng.randrange(cfg.vocab_size) for _ in range(length)]
+        tokens, integers = generation.check_everything(
+            artifact, program, prompt, cfg.ctx_len, settings
+        )
+        output.print(
+            f"{name}: {length} prompt and {tokens} generated tokens, {integers:,} integers on "
+            "all taps: gateware equals reference",
+            soft_wrap=True,
+        )

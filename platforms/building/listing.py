@@ -1,0 +1,103 @@
+"""``build.py --list``: boards, shipped models, and which fits where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from rich.console import Console
+from rich.table import Table
+
+from gateformer.model.contract.artifact import Artifact, open_model
+from gateformer.model.support.errors import UserError
+
+from ..boards.board import Board
+from ..place_and_route.toolchain import toolchain
+from ..sizes.sizing import choose_sizes
+from ..support.progress import working
+
+
+def print_boards(boards: Mapping[str, Board], models: Iterable[str], console: Console) -> None:
+    """Three tables: boards with what they have, which model fits with which sizes, models."""
+    targets = list(_with_variants(boards))
+    artifacts = {name: open_model(name) for name in models}
+    console.print(_boards_table(targets))
+    console.print(_fit_table(targets, artifacts))
+    console.print(_models_table(artifacts))
+
+
+def _with_variants(boards: Mapping[str, Board]) -> Iterator[tuple[str, Board]]:
+    """Every target with the arguments that name it."""
+    for name, board in boards.items():
+        if not board.variants:
+            yield name, board
+        for variant, other in board.variants.items():
+            is_default = variant == other.default_variant
+            yield (f"{name} ({variant})" if is_default else f"{name} --variant {variant}"), other
+
+
+def _boards_table(targets) -> Table:
+    table = Table(title="boards", caption="in parentheses: the variant if --variant is not given")
+    for heading in ("name", "device", "MHz", "LUT", "BRAM", "DSP", "console", "toolchains"):
+        table.add_column(heading, overflow="fold", no_wrap=heading != "device")
+    for name, board in targets:
+        counts = ["–"] * 3
+        if board.budget is not None:
+            family, budget = board.family, board.budget
+            counts = [
+                f"{budget.lut:,} {family.lut_unit}",
+                f"{budget.bram} × {family.bram_unit}",
+                f"{budget.dsp} {family.dsp_unit}",
+            ]
+        tools = "\n".join(_toolchain_state(board, chain) for chain in board.toolchains)
+        table.add_row(
+            name,
+            board.device or "–",
+            f"{board.default_clock_mhz:g}",
+            *counts,
+            board.console or "–",
+            tools or "✓ built in",
+        )
+    return table
+
+
+def _toolchain_state(board: Board, name: str) -> str:
+    return f"✗ {name}" if toolchain(board, name).missing() else f"✓ {name}"
+
+
+def _fit_table(targets, artifacts: Mapping[str, Artifact]) -> Table:
+    table = Table(title="weights per cycle, INT8 lanes, packing")
+    table.add_column("name")
+    for model in artifacts:
+        table.add_column(model)
+    with working("finding the sizes that fit") as show:
+        for name, board in targets:
+            cells = []
+            for model, artifact in artifacts.items():
+                show(f"finding the sizes of {model} that fit {name}")
+                cells.append(_fit(artifact, board))
+            table.add_row(name, *cells)
+    return table
+
+
+def _fit(artifact: Artifact, board: Board) -> str:
+    try:
+        hw = choose_sizes(artifact.model, board)
+    except UserError as error:
+        return f"✗ {str(error).partition(': ')[2].partition(';')[0]}"
+    return f"✓ {hw.rows} × {hw.cols}, {hw.lanes} lanes, {hw.packing}"
+
+
+def _models_table(artifacts: Mapping[str, Artifact]) -> Table:
+    table = Table(title="models")
+    for heading in ("name", "shape", "weights", "validation loss (integer, float)"):
+        table.add_column(heading)
+    for name, artifact in artifacts.items():
+        cfg, info = artifact.model.config, artifact.info
+        shape = (
+            f"{cfg.n_layers} layers, d {cfg.d_model}, {cfg.n_heads} heads, ffn {cfg.d_ff}, "
+            f"context {cfg.ctx_len}, vocabulary {cfg.vocab_size}"
+        )
+        losses = [info.get("val_loss_int"), info.get("val_loss_float")]
+        known = ", ".join("–" if loss is None else f"{loss:.4f}" for loss in losses)
+        table.add_row(name, shape, f"{cfg.n_weights:,}", known)
+    return table

@@ -1,0 +1,66 @@
+"""Options of ``build.py`` that a run would not heed: one line says where they apply."""
+
+from __future__ import annotations
+
+import argparse
+
+from gateformer.model.support.errors import UserError
+
+from ..boards.board import boards
+from ..boards.target import Board
+from ..support.text_options import TEXT_OPTIONS, flag, given_options
+
+_FOR_A_BOARD = ("toolchain", "baud", "program")
+_FOR_THE_SIMULATION = ("check", "waveform", "cycles")
+_INSTEAD_OF_A_BUILD = ("export", "firmware", "timeline", "check")
+"""Each does one thing and ends the run; of two, the first one here counts."""
+_HEEDED_BESIDE = {"check": ("seed",), "firmware": ("program",)}
+"""Options of a build that a run instead of it has a use for, too."""
+_WITHOUT_A_CLOCK = {"timeline": "counts cycles", "check": "compares integers"}
+
+
+def refuse_beside_list(arguments: argparse.Namespace) -> None:
+    """UserError naming the first thing that was given beside ``--list``, which shows everything."""
+    for name in given_options(arguments):
+        if name != "list":
+            given = arguments.board if name == "board" else flag(name)
+            raise UserError(f"--list shows every board and model; leave {given} out")
+
+
+def refuse_unheeded(target: Board, arguments: argparse.Namespace) -> None:
+    """UserError naming the first option that has no effect with this board and these options.
+
+    ``arguments`` as the parser of ``build.py`` gives them; an option that was not given is None
+    or False.
+    """
+    given = set(given_options(arguments))
+    simulated = target.budget is None
+    if "firmware" in given and target.processor is None:
+        having = ", ".join(name for name, board in boards().items() if board.processor)
+        raise UserError(
+            f"--firmware is for a board with a processor ({having}), not for {target.name}"
+        )
+    for option in _FOR_A_BOARD if simulated else _FOR_THE_SIMULATION:
+        if option in given:
+            wanted = "a board" if simulated else "sim"
+            raise UserError(f"--{option} is for {wanted}, not for {target.name}")
+    for mode in _INSTEAD_OF_A_BUILD:
+        if mode in given:
+            _refuse_beside(mode, given - {mode}, simulated)
+            break
+    for option, needed in (("cycles", "waveform"), ("position", "timeline")):
+        if option in given and needed not in given:
+            raise UserError(f"--{option} is for --{needed}; give both, or leave --{option} out")
+
+
+def _refuse_beside(mode: str, others: set[str], simulated: bool) -> None:
+    build = "text out of sim" if simulated else "a board's build"
+    uses = dict.fromkeys((*_FOR_A_BOARD, *_FOR_THE_SIMULATION, *TEXT_OPTIONS), build)
+    uses |= dict.fromkeys(_INSTEAD_OF_A_BUILD, "a run of its own")
+    if mode != "timeline":
+        uses["position"] = "--timeline"
+    for option, use in uses.items():
+        if option in others and option not in _HEEDED_BESIDE.get(mode, ()):
+            raise UserError(f"{flag(option)} is for {use}, not for --{mode}; leave one of them out")
+    if mode in _WITHOUT_A_CLOCK and "clock" in others:
+        raise UserError(f"--{mode} {_WITHOUT_A_CLOCK[mode]}, whatever the clock; leave --clock out")

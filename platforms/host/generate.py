@@ -1,0 +1,80 @@
+"""Text from an accelerator on this board: ``gateformer accelerator --prompt "ROMEO:"``."""
+
+from __future__ import annotations
+
+import argparse
+
+from gateformer.model.support.cli import ArgumentParser, run
+from gateformer.model.support.errors import UserError
+
+from ..support.text_options import TEXT_OPTIONS, add_text_options, flag, given_options, text_options
+from .driver import TIMEOUT, Accelerator
+
+
+def parser() -> argparse.ArgumentParser:
+    """Command line of the driver."""
+    p = ArgumentParser(prog="gateformer accelerator", description=__doc__.replace("``", ""))
+    p.add_argument("--device", help="/dev/uioN or /dev/mem (default: the one that has it)")
+    p.add_argument("--model", help="shipped name or artifact file that the bitstream is of")
+    p.add_argument(
+        "--load",
+        metavar="MODEL",
+        help="first replace the accelerator's model by this one of the same shape",
+    )
+    add_text_options(p, prompt="text to continue; without it, what the accelerator is")
+    p.add_argument("--bench", action="store_true", help="measure instead")
+    p.add_argument("--timeout", type=float, default=TIMEOUT, help="seconds (default: %(default)s)")
+    p.add_argument(
+        "--any-fabric",
+        action="store_true",
+        help="also if Linux knows of no bitstream, as after loading it by JTAG",
+    )
+    return p
+
+
+def main() -> None:
+    arguments = parser().parse_args()
+    _refuse_unheeded(arguments)
+    with Accelerator(
+        arguments.device,
+        arguments.model,
+        timeout=arguments.timeout,
+        check_fabric=not arguments.any_fabric,
+    ) as accelerator:
+        if arguments.load is not None:
+            accelerator.load(arguments.load)
+        if arguments.bench:
+            print(accelerator.bench())
+        elif arguments.prompt is None:
+            print(accelerator.info())
+        else:
+            _print_text(accelerator, arguments)
+
+
+def _refuse_unheeded(arguments: argparse.Namespace) -> None:
+    """UserError naming the first option of a text without ``--prompt``, or beside ``--bench``."""
+    for name in given_options(arguments):
+        if name in TEXT_OPTIONS and arguments.bench:
+            raise UserError(f"{flag(name)} is for text, not for --bench; leave one of them out")
+        if name in TEXT_OPTIONS and arguments.prompt is None:
+            raise UserError(f"{flag(name)} is for --prompt; give both, or leave {flag(name)} out")
+
+
+def _print_text(accelerator: Accelerator, arguments: argparse.Namespace) -> None:
+    options = text_options(arguments, accelerator.info().config.vocab_size)
+    pieces = accelerator.generate(
+        options.prompt,
+        options.tokens,
+        options.temperature,
+        options.top_k,
+        options.seed,
+        refeed=options.refeed,
+    )
+    print(options.prompt, end="", flush=True)
+    for piece in pieces:
+        print(piece, end="", flush=True)
+    print()
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,142 @@
+"""What an accelerator says about itself, checked against what the host expects."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from gateformer.gateware.host.registers import (
+    ACCELERATOR_MAGIC,
+    HASH_WORDS,
+    PROMPT_LEVEL_BITS,
+    RELOAD_MAGIC,
+    TOKEN_BITS,
+)
+from gateformer.model.contract.arith import SPEC_VERSION
+from gateformer.model.contract.config import ModelConfig
+from gateformer.model.support.errors import UserError
+
+from .model import HostModel
+from .register_access import RegisterFile
+
+SHOWN_DIGITS = 16
+"""Of a digest, in messages."""
+_MOST = {"VOCAB_SIZE": 2**TOKEN_BITS, "CTX_LEN": 2**PROMPT_LEVEL_BITS - 2}
+"""Largest values that the gateware accepts; of all others, those of a register."""
+
+
+@dataclasses.dataclass(frozen=True)
+class AcceleratorInfo:
+    """The identification registers; sizes as :class:`gateware.plan.hw_config.HwConfig` names them.
+
+    ``name`` is the model's, if the host knows it. ``config`` has its shape; the registers do not
+    say how many digits its weights have.
+
+    ``reload``: models can be loaded. ``loaded``: there is one; if not, ``digest`` is of no account.
+    """
+
+    name: str | None
+    digest: str
+    build_id: int
+    clock_khz: int
+    config: ModelConfig
+    rows: int
+    cols: int
+    lanes: int
+    reload: bool = False
+    loaded: bool = True
+
+    def __str__(self) -> str:
+        shape = self.config
+        return "\n".join(
+            (
+                f"{self._model}, build {self.build_id:08x}",
+                f"n_layers {shape.n_layers}, d_model {shape.d_model}, n_heads {shape.n_heads}, "
+                f"d_ff {shape.d_ff}, ctx_len {shape.ctx_len}, vocab_size {shape.vocab_size}",
+                f"rows {self.rows}, cols {self.cols}, lanes {self.lanes}, "
+                f"clock {self.clock_khz / 1000:g} MHz",
+            )
+        )
+
+    @property
+    def _model(self) -> str:
+        if not self.loaded:
+            return "no model (load one)"
+        return f"model {self.name or 'unknown'}, digest {self.digest[:SHOWN_DIGITS]}"
+
+
+def identify(registers: RegisterFile, model: HostModel | None) -> AcceleratorInfo:
+    """Read the identification registers.
+
+    Raises
+    ------
+    UserError
+        Naming register, value, what was expected and what to do, if this is no accelerator, one of
+        another version of the integer contract, one with impossible sizes, or not one of ``model``.
+    """
+    magic = registers.word("MAGIC")
+    if magic not in (ACCELERATOR_MAGIC, RELOAD_MAGIC):
+        raise UserError(
+            f"{registers.name}: MAGIC reads 0x{magic:08X}, expected 0x{ACCELERATOR_MAGIC:08X} or "
+            f"0x{RELOAD_MAGIC:08X}; there is no accelerator: load its bitstream, and check the "
+            "address"
+        )
+    version = registers.word("SPEC_VERSION")
+    if version != SPEC_VERSION:
+        raise UserError(
+            f"{registers.name}: SPEC_VERSION reads {version}, expected {SPEC_VERSION}; build the "
+            "bitstream with this version of the program"
+        )
+    reload = magic == RELOAD_MAGIC
+    words = [registers.word(f"ARTIFACT_HASH_{i}") for i in range(HASH_WORDS)]
+    info = AcceleratorInfo(
+        name=model.name if model else None,
+        digest="".join(f"{word:08x}" for word in words),
+        build_id=registers.word("BUILD_ID"),
+        clock_khz=_size(registers, "CLOCK_KHZ"),
+        config=_shape(registers),
+        rows=_size(registers, "ENGINE_ROWS"),
+        cols=_size(registers, "ENGINE_COLS"),
+        lanes=_size(registers, "ARRAY_LANES"),
+        reload=reload,
+        loaded=not reload or bool(registers.read("LOAD_STATUS")["loaded"]),
+    )
+    if model is not None and info.loaded:
+        _check_model(registers.name, info, model)
+    return info
+
+
+def _shape(registers: RegisterFile) -> ModelConfig:
+    names = ("vocab_size", "d_model", "n_heads", "n_layers", "d_ff", "ctx_len")
+    sizes = {name: _size(registers, name.upper()) for name in names}
+    try:
+        return ModelConfig(**sizes)
+    except UserError as error:
+        raise UserError(
+            f"{registers.name}: the registers of the model's shape are of none: {error}; load the "
+            "bitstream again"
+        ) from None
+
+
+def _size(registers: RegisterFile, name: str) -> int:
+    value, most = registers.word(name), _MOST.get(name, 2**32 - 1)
+    if not 1 <= value <= most:
+        raise UserError(
+            f"{registers.name}: {name} reads {value}, expected 1 to {most}; load the bitstream "
+            "again"
+        )
+    return value
+
+
+def _check_model(where: str, info: AcceleratorInfo, model: HostModel) -> None:
+    if info.digest != model.digest.lower():
+        raise UserError(
+            f"{where}: ARTIFACT_HASH reads {info.digest[:SHOWN_DIGITS]}…, expected "
+            f"{model.digest[:SHOWN_DIGITS]}… of {model.name}; load that model's bitstream, or name "
+            "the model of this one"
+        )
+    vocab_size = info.config.vocab_size
+    if vocab_size != len(model.vocabulary):
+        raise UserError(
+            f"{where}: VOCAB_SIZE reads {vocab_size}, expected {len(model.vocabulary)} of "
+            f"{model.name}; load that model's bitstream"
+        )

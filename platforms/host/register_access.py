@@ -1,0 +1,76 @@
+"""The accelerator's registers by name, over whatever reads and writes words."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+
+from gateformer.gateware.host.registers import register
+from gateformer.model.support.errors import UserError
+
+
+class RegisterAccess(abc.ABC):
+    """Reads and writes 32-bit words at byte offsets from the first register.
+
+    Another object with ``read`` and ``write``, such as PYNQ's ``MMIO``, will do as well.
+
+    Attributes
+    ----------
+    name : str
+        What messages call it.
+    """
+
+    name: str
+
+    @abc.abstractmethod
+    def read(self, offset: int) -> int:
+        """The word there, in one access."""
+
+    @abc.abstractmethod
+    def write(self, offset: int, value: int) -> None:
+        """Write the word there, in one access."""
+
+    def close(self) -> None:  # noqa: B027 - not every access has a device behind it
+        """Give the device back; nothing may be read or written afterwards."""
+
+
+class RegisterFile:
+    """Registers of :mod:`gateware.host.registers` by name.
+
+    Parameters
+    ----------
+    access : RegisterAccess
+    """
+
+    def __init__(self, access: RegisterAccess):
+        self.access = access
+
+    @property
+    def name(self) -> str:
+        return getattr(self.access, "name", type(self.access).__name__)
+
+    def word(self, name: str) -> int:
+        """The word of a register; UserError if bits are set that always read 0."""
+        entry = register(name)
+        word = int(self.access.read(entry.offset)) & 0xFFFFFFFF
+        if word & ~entry.mask:
+            raise UserError(
+                f"{self.name}: {name} reads 0x{word:08X}, but only bits of 0x{entry.mask:08X} can "
+                "be 1; load the bitstream again"
+            )
+        return word
+
+    def read(self, name: str) -> Mapping[str, int]:
+        """Fields of a register; errors as :meth:`word`."""
+        return register(name).unpack(self.word(name))
+
+    def write(self, name: str, **fields: int) -> None:
+        """Write the fields, the others 0; ValueError for a value that does not fit."""
+        entry = register(name)
+        self.access.write(entry.offset, entry.pack(**fields))
+
+    def errors(self) -> str:
+        """The flags of ERROR that are set, each with its meaning; empty if there are none."""
+        flags = self.read("ERROR")
+        fields = register("ERROR").fields
+        return ", ".join(f"{f.name} ({f.description})" for f in fields if flags[f.name])

@@ -1,0 +1,181 @@
+"""Runs of the core through its registers, every wait with an end."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Iterator, Sequence
+
+from gateformer.gateware.host.registers import register
+from gateformer.model.contract.sampling import SamplingSettings
+from gateformer.model.support.errors import UserError
+
+from .info import AcceleratorInfo
+from .register_access import RegisterFile
+
+MAX_COUNT = 2 ** register("GENERATE_COUNT").field("value").width - 1
+"""Longest run; no context is longer."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RunCounts:
+    """Of a finished run: tokens generated, cycles in which the core was busy, how it ended."""
+
+    tokens: int
+    cycles: int
+    context_full: bool
+
+
+class AcceleratorRuns:
+    """Starts runs, one after another, and reads their tokens.
+
+    Parameters
+    ----------
+    registers : RegisterFile
+    info : AcceleratorInfo
+    timeout : float
+        Seconds without any progress after which the core is given up.
+
+    Attributes
+    ----------
+    last : RunCounts or None
+        Of the run that ended last; None while one is under way or when it was broken off.
+    """
+
+    def __init__(self, registers: RegisterFile, info: AcceleratorInfo, timeout: float):
+        self.registers, self.info, self.timeout = registers, info, timeout
+        self.last: RunCounts | None = None
+        self._number = 0
+
+    def abort(self) -> None:
+        """Stop whatever runs; the core is idle and both queues are empty afterwards.
+
+        Raises UserError if they are not within the timeout.
+        """
+        self._number += 1
+        self.last = None
+        self.registers.write("CONTROL", abort=1, clear_errors=1)
+        patience = _Patience(self, "to stop")
+        while not self._stopped():
+            patience.check()
+
+    def _stopped(self) -> bool:
+        status = self.registers.read("STATUS")
+        return not any(status[name] for name in ("busy", "error", "output_level", "prompt_level"))
+
+    def start(self, prompt: Sequence[int], count: int, settings: SamplingSettings) -> None:
+        """Begin a run after whatever was under way; UserError if the core refuses it."""
+        self.abort()
+        registers = self.registers
+        registers.write(
+            "TEMPERATURE", mult=settings.temperature_mult, shift=settings.temperature_shift
+        )
+        registers.write("TOP_K", value=settings.top_k)
+        registers.write("SEED", value=settings.seed)
+        registers.write("GENERATE_COUNT", value=min(count, MAX_COUNT))
+        for token in prompt:
+            registers.write("PROMPT", token=token)
+        registers.write("CONTROL", start=1)
+        self._refuse_errors()
+
+    def tokens(
+        self, prompt: Sequence[int], count: int, settings: SamplingSettings
+    ) -> Iterator[int]:
+        """Yield the run's tokens as they come, up to ``count``; one that is not read to its end
+        is aborted.
+
+        Raises UserError if the core refuses the run, makes no progress within the timeout, raises
+        a flag of ERROR, or does what it never should; also if another run was begun meanwhile.
+        """
+        number = None
+        try:
+            self.start(prompt, count, settings)
+            number = self._number
+            yield from self._until_last(count, number)
+            self.finish()
+        finally:
+            if number in (None, self._number) and self.last is None:
+                self._abort_quietly()
+
+    def finish(self) -> RunCounts:
+        """The counts, once the core is done; UserError if it isn't within the timeout."""
+        patience = _Patience(self, "to end")
+        while not (status := self.registers.read("STATUS"))["done"]:
+            self._refuse_errors(status)
+            patience.check()
+        low = self.registers.word("CYCLES_LOW")
+        self.last = RunCounts(
+            self.registers.word("TOKENS_GENERATED"),
+            self.registers.word("CYCLES_HIGH") << 32 | low,
+            bool(status["context_full"]),
+        )
+        return self.last
+
+    def _until_last(self, count: int, number: int) -> Iterator[int]:
+        patience, level = _Patience(self, "for a token"), None
+        for _ in range(count):
+            while not (output := self.registers.read("OUTPUT"))["valid"]:
+                status = self.registers.read("STATUS")
+                self._refuse_errors(status)
+                if not status["busy"] and not status["output_level"]:
+                    raise UserError(
+                        f"{self.registers.name}: the core stopped before its last token; does "
+                        "another program use it?"
+                    )
+                if status["prompt_level"] != level:
+                    level = status["prompt_level"]
+                    patience.renew()
+                patience.check()
+            token = output["token"]
+            if token >= self.info.config.vocab_size:
+                raise UserError(
+                    f"{self.registers.name}: OUTPUT reads token {token}, expected 0 to "
+                    f"{self.info.config.vocab_size - 1}; load the bitstream again"
+                )
+            yield token
+            if number != self._number:
+                raise UserError(
+                    f"{self.registers.name}: another run was begun before this one was read; read "
+                    "one to its end, or close it, first"
+                )
+            if output["last"]:
+                return
+            patience.renew()
+        raise UserError(
+            f"{self.registers.name}: the core sent {count} tokens, as asked, but the last one is "
+            "not marked; load the bitstream again"
+        )
+
+    def _refuse_errors(self, status=None) -> None:
+        if not (status or self.registers.read("STATUS"))["error"]:
+            return
+        flags = self.registers.errors()
+        raise UserError(
+            f"{self.registers.name}: the core reports {flags or 'an error without a flag'}; does "
+            "another program use it?"
+        )
+
+    def _abort_quietly(self) -> None:
+        """After an error, or when the device was closed, there is nothing more to say."""
+        self._number += 1
+        with contextlib.suppress(UserError):
+            self.registers.write("CONTROL", abort=1, clear_errors=1)
+
+
+class _Patience:
+    """The end of a wait."""
+
+    def __init__(self, runs: AcceleratorRuns, what: str):
+        self._name, self._timeout, self._what = runs.registers.name, runs.timeout, what
+        self.renew()
+
+    def renew(self) -> None:
+        self._end = time.monotonic() + self._timeout
+
+    def check(self) -> None:
+        if time.monotonic() >= self._end:
+            raise UserError(
+                f"{self._name}: the core does not answer: waited {self._timeout:g} s "
+                f"{self._what}; load the bitstream again, or give a longer timeout"
+            )

@@ -1,0 +1,147 @@
+"""``--export ip``: the core as an IP for somebody's own design.
+
+Verilog with AXI4-Lite ports and what FuseSoC, Vivado and C programs need around it; see
+docs/ip.md.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+from gateformer.gateware.compiler.program import Program
+from gateformer.gateware.host.register_documents import document, header
+from gateformer.gateware.host.registers import registers
+from gateformer.model.contract.artifact import Artifact
+from gateformer.model.support.errors import UserError
+from gateformer.model.support.whole_file import write_whole
+
+from ..boards.board import Board
+from ..families.clock import as_mhz
+from ..families.family import Resources
+from ..support.build_id import build_id as identify
+from ..support.progress import working
+from ..synthesis.synthesis import TOP as SYNTHESIS_TOP
+from ..synthesis.synthesis import synthesize_rtlil
+from . import verilog as ip_verilog
+from .fusesoc import CORE_NAME, MARK, fusesoc_core
+from .readme import FILES, readme
+from .verilog import TOP
+from .vivado import constraints, package_script
+
+GENERIC = "generic"
+"""Multiplier family without a vendor's primitives."""
+
+
+def export_board_ip(
+    board: Board, artifact: Artifact, program: Program, clock_mhz: float, directory: Path
+) -> list[Path]:
+    """All of ``--export ip``: checks, synthesis for the README's resources, and the files.
+
+    For ``sim`` the Verilog is portable and nothing is synthesized. The paths written are returned,
+    the Verilog first. Takes minutes for a design nobody has synthesized on this machine.
+
+    Raises
+    ------
+    UserError
+        As :func:`check_directory`.
+    """
+    check_directory(directory)
+    mhz = as_mhz(clock_mhz)
+    wrapper = Path(ip_verilog.__file__).read_text(encoding="utf-8")
+    build_id = identify(program, (mhz, board.dsp, wrapper), ())
+    if board.family is None:
+        return export_ip(artifact, program, directory, mhz, build_id)
+    system = ip_verilog.system_rtlil(program, SYNTHESIS_TOP, build_id, _khz(mhz), board.dsp)
+    with working("synthesis of the IP core"):
+        resources = board.family.count(synthesize_rtlil(system, board.family).cells)
+    return export_ip(artifact, program, directory, mhz, build_id, board=board, resources=resources)
+
+
+def export_ip(
+    artifact: Artifact,
+    program: Program,
+    directory: Path,
+    clock_mhz: float | Fraction,
+    build_id: int,
+    *,
+    board: Board | None = None,
+    resources: Resources | None = None,
+) -> list[Path]:
+    """Write the IP core to ``directory``; the paths written, the Verilog first.
+
+    Parameters
+    ----------
+    clock_mhz, build_id
+        What the registers CLOCK_KHZ and BUILD_ID read.
+    board : Board, optional
+        Whose family of multipliers the Verilog instantiates and whose part the scripts name;
+        without it the Verilog is portable.
+    resources : Resources, optional
+        Of the synthesized core on that board, for the README.
+
+    Raises
+    ------
+    UserError
+        As :func:`check_directory`.
+    ToolError
+        If yosys fails.
+    """
+    directory = Path(directory)
+    check_directory(directory)
+    mhz = as_mhz(clock_mhz)
+    family = None if board is None else board.family
+    dsp = GENERIC if board is None else board.dsp
+    description = f"Accelerator of the language model {artifact.name}, build {build_id:08x}"
+    with working("writing the IP core"):
+        verilog = ip_verilog.ip_verilog(
+            program,
+            build_id=build_id,
+            clock_khz=_khz(mhz),
+            dsp=dsp,
+            head=f"{description}.\nWritten by gateformer's --export ip; do not edit.",
+        )
+    part = board.device if family is not None and family.name == "xc7" else None
+    built = registers(program.hw.reload)
+    texts = {
+        # First, so that an interrupted export is known as ours.
+        CORE_NAME: fusesoc_core(
+            description, None if family is None else family.name, portable=dsp == GENERIC
+        ),
+        f"{TOP}.v": verilog,
+        "package_ip.tcl": package_script(description, part, built),
+        "constraints.xdc": constraints(mhz),
+        f"{TOP}_regs.h": header(built),
+        "registers.md": document(built),
+        "README.md": readme(
+            artifact,
+            program,
+            built,
+            clock_mhz=mhz,
+            build_id=build_id,
+            dsp=dsp,
+            board=board,
+            resources=resources,
+        ),
+    }
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        write_whole(directory / name, text)
+    return [directory / name for name in FILES]
+
+
+def check_directory(directory: Path) -> None:
+    """UserError unless ``directory`` is absent, empty or an earlier export."""
+    if not directory.exists():
+        return
+    if not directory.is_dir():
+        raise UserError(f"{directory} is a file, where --export ip needs a directory; move it away")
+    if not any(directory.iterdir()):
+        return
+    core = directory / CORE_NAME
+    if not core.is_file() or MARK not in core.read_text(encoding="utf-8", errors="replace"):
+        raise UserError(f"{directory} is not empty and no earlier export; move it away or empty it")
+
+
+def _khz(mhz: Fraction) -> int:
+    return round(mhz * 1000)

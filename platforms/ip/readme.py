@@ -1,0 +1,130 @@
+"""README.md of an exported IP core."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from fractions import Fraction
+
+from gateformer.gateware.compiler.program import Program
+from gateformer.gateware.host.register import ADDRESS_WIDTH, Access, Register
+from gateformer.gateware.host.register_documents import PREFIX
+from gateformer.model.contract.artifact import Artifact
+
+from ..boards.board import Board
+from ..families.family import Resources
+from .fusesoc import CORE_NAME, VLNV
+from .verilog import BUS, CLOCK, RESET, STATUS, TOP, bus_ports
+
+FILES = {
+    f"{TOP}.v": f"Verilog, top module `{TOP}`",
+    CORE_NAME: f"FuseSoC core `{VLNV}`",
+    "package_ip.tcl": "packages the Verilog as an IP of Vivado (not run with Vivado yet)",
+    "constraints.xdc": "template: the clock; no false paths",
+    f"{TOP}_regs.h": "C header of the registers",
+    "registers.md": "the registers",
+    "README.md": "this file",
+}
+"""Everything that an export writes, and what it is."""
+
+_EXAMPLE_C = f"""\
+```c
+#include "{TOP}_regs.h"
+#define REG(offset) (*(volatile uint32_t *)(base + (offset)))
+
+for (int i = 0; i < prompt_length; i++)
+    REG({PREFIX}_PROMPT) = prompt[i];
+REG({PREFIX}_GENERATE_COUNT) = count;
+REG({PREFIX}_CONTROL) = {PREFIX}_CONTROL_START_MASK;
+uint32_t output;
+do {{
+    output = REG({PREFIX}_OUTPUT);
+    if (output & {PREFIX}_OUTPUT_VALID_MASK)
+        put(output & {PREFIX}_OUTPUT_TOKEN_MASK);
+}} while (!(output & {PREFIX}_OUTPUT_LAST_MASK));
+```
+
+A start that the core refuses (an empty prompt, say) gives no tokens: read ERROR after it."""
+
+
+def readme(
+    artifact: Artifact,
+    program: Program,
+    registers: Iterable[Register],
+    *,
+    clock_mhz: Fraction,
+    build_id: int,
+    dsp: str,
+    board: Board | None,
+    resources: Resources | None,
+) -> str:
+    """Text of the README."""
+    hw, cfg = program.hw, program.model.config
+    sections = [
+        f"# {TOP}: {artifact.name}",
+        "Written by gateformer's `--export ip`. An accelerator of one language model "
+        f"(layers: {cfg.n_layers}, d_model: {cfg.d_model}, heads: {cfg.n_heads}, context: "
+        f"{cfg.ctx_len}, vocabulary: {cfg.vocab_size}) with {hw.rows} × {hw.cols} weights per "
+        f"cycle and {program.layout.lanes} lanes, behind AXI4-Lite.",
+        _table(("file", ""), [(f"`{name}`", what) for name, what in FILES.items()]),
+        "## Ports",
+        f"`{CLOCK}` clocks everything. `{RESET}` is active low and synchronous; hold it low for "
+        f"one cycle or more. `{BUS}_*` is an AXI4-Lite slave with {ADDRESS_WIDTH} address and 32 "
+        f"data bits. " + " ".join(f"`{name}`: {what}." for name, what in STATUS.items()),
+        f"The register CLOCK_KHZ reads {round(clock_mhz * 1000)} and BUILD_ID 0x{build_id:08X}, "
+        f"whatever the clock is: export again with `--clock` for another frequency.",
+        f"```verilog\n{_instantiation()}```",
+        "## Memory map",
+        f"{2**ADDRESS_WIDTH} bytes; registers of 32 bits. More in `registers.md`.",
+        _memory_map(registers),
+        _EXAMPLE_C,
+        "## Resources",
+        _resources(board, resources, dsp),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    head = tuple(head)
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _instantiation() -> str:
+    names = [CLOCK, RESET, *(name for name, *_ in bus_ports()), *STATUS]
+    connections = ",\n".join(f"    .{name}({name.lower()})" for name in names)
+    return f"{TOP} my_{TOP} (\n{connections}\n);\n"
+
+
+def _memory_map(registers: Iterable[Register]) -> str:
+    """All but the constants have a row of their own."""
+    rows, constants = [], []
+    for entry in registers:
+        if entry.access is Access.RO and not rows:
+            constants.append(entry)
+        else:
+            rows.append((f"0x{entry.offset:03X}", entry.name, entry.access.value))
+    first, last = constants[0].offset, constants[-1].offset
+    names = f"{constants[0].name} to {constants[-1].name}: what this core is"
+    return _table(
+        ("offset", "register", "access"),
+        [(f"0x{first:03X} to 0x{last:03X}", names, Access.RO.value), *rows],
+    )
+
+
+def _resources(board: Board | None, resources: Resources | None, dsp: str) -> str:
+    if dsp == "generic":
+        multipliers = "The Verilog uses no vendor's primitives."
+    else:
+        multipliers = f"The multipliers are {board.family.dsp_unit} instances."
+    if resources is None:
+        return f"{multipliers} It was not synthesized."
+    available = dataclasses.asdict(board.budget)
+    rows = [
+        (board.family.unit(name), f"{used:,g}", f"{available[name]:,g}")
+        for name, used in resources.as_dict().items()
+    ]
+    return (
+        f"{multipliers} Synthesized by yosys (`{board.family.synthesis}`), not placed and routed:"
+        f"\n\n{_table(('', 'used', f'of {board.device}'), rows)}"
+    )

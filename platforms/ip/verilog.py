@@ -1,0 +1,109 @@
+"""Verilog of an IP core: the generated system behind a wrapper with standard AXI4-Lite ports.
+
+Sources: ARM IHI 0022, "AMBA AXI and ACE Protocol Specification", chapters A2 (signals) and A3.1
+(reset); UG1118, "Vivado: Creating and Packaging Custom IP" (attributes X_INTERFACE_INFO and
+X_INTERFACE_PARAMETER, by which Vivado's block design finds the interfaces).
+"""
+
+from __future__ import annotations
+
+from amaranth.back import rtlil
+from amaranth.hdl import Shape
+from amaranth.lib.wiring import Out
+
+from gateformer.gateware.compiler.program import Program
+from gateformer.gateware.host.axi_lite import DATA_BITS, axi_lite_signature
+from gateformer.gateware.host.hosted_core import HostedCore
+from gateformer.gateware.host.register import ADDRESS_WIDTH
+
+from ..support.verilog import verilog_text
+
+TOP = "gateformer"
+"""Module, IP and file name."""
+BUS = "S_AXI"
+CLOCK, RESET = f"{BUS}_ACLK", f"{BUS}_ARESETN"
+STATUS = {
+    "busy": "a sequence is being generated",
+    "context_full": "the last sequence ended because the context was full",
+}
+"""Outputs beside the bus, named as in HostedCore, and what they say."""
+_SYSTEM = f"{TOP}_system"
+_PARAMETERS = {
+    "PROTOCOL": "AXI4LITE",
+    "DATA_WIDTH": DATA_BITS,
+    "ADDR_WIDTH": ADDRESS_WIDTH,
+    "READ_WRITE_MODE": "READ_WRITE",
+    "HAS_BURST": 0,
+    "SUPPORTS_NARROW_BURST": 0,
+    "NUM_READ_OUTSTANDING": 1,
+    "NUM_WRITE_OUTSTANDING": 1,
+}
+"""No FREQ_HZ: the clock is whatever the block design connects."""
+
+
+def ip_verilog(program: Program, *, build_id: int, clock_khz: int, dsp: str, head: str) -> str:
+    """Verilog of module ``gateformer``, complete but for the primitives of ``dsp``.
+
+    ``head`` is text for a comment at the top. Raises ToolError if yosys fails.
+    """
+    system = verilog_text(system_rtlil(program, _SYSTEM, build_id, clock_khz, dsp))
+    comment = "\n".join(f"// {line}".rstrip() for line in head.splitlines())
+    return f"{comment}\n\n{_wrapper()}\n{system}"
+
+
+def system_rtlil(program: Program, name: str, build_id: int, clock_khz: int, dsp: str) -> str:
+    """RTLIL of a :class:`HostedCore` as module ``name``."""
+    system = HostedCore(program, build_id=build_id, clock_khz=clock_khz, dsp=dsp)
+    return rtlil.convert(system, name=name, emit_src=False)
+
+
+def bus_ports() -> list[tuple[str, str, int, bool]]:
+    """(name in Verilog, name in HostedCore, width, is_input) of every signal of the bus."""
+    return [
+        (f"{BUS}_{name.upper()}", f"axi__{name}", Shape.cast(member.shape).width, is_input)
+        for name, member in axi_lite_signature(ADDRESS_WIDTH).members.items()
+        for is_input in (member.flow is Out,)  # the signature is the master's
+    ]
+
+
+def _wrapper() -> str:
+    """Module with the standard's names, which a person may read."""
+    clock_role = f"xilinx.com:signal:clock:1.0 {CLOCK} CLK"
+    reset_role = f"xilinx.com:signal:reset:1.0 {RESET} RST"
+    ports = [
+        _attribute("INFO", clock_role)
+        + _attribute("PARAMETER", f"ASSOCIATED_BUSIF {BUS}, ASSOCIATED_RESET {RESET}")
+        + _port(CLOCK, 1, True),
+        _attribute("INFO", reset_role)
+        + _attribute("PARAMETER", "POLARITY ACTIVE_LOW")
+        + _port(RESET, 1, True),
+    ]
+    # the domain's own reset: the port's would reach the core a cycle later than the registers
+    connections = [("clk", CLOCK), ("rst", f"~{RESET}"), ("reset", "1'b0")]
+    parameters = ", ".join(f"{name} {value}" for name, value in _PARAMETERS.items())
+    for name, inner, width, is_input in bus_ports():
+        role = name.removeprefix(f"{BUS}_")
+        text = _attribute("INFO", f"xilinx.com:interface:aximm:1.0 {BUS} {role}")
+        if role == "AWADDR":
+            text += _attribute("PARAMETER", parameters)
+        ports.append(text + _port(name, width, is_input))
+        connections.append((inner, name))
+    for name, meaning in STATUS.items():
+        ports.append(f"    // {meaning}\n" + _port(name, 1, False))
+        connections.append((name, name))
+    # AXI's reset may be asserted at any time and is released with the clock (IHI 0022, A3.1.2).
+    joined = ",\n".join(f"        .{inner}({outer})" for inner, outer in connections)
+    return (
+        f"module {TOP} (\n" + ",\n".join(ports) + "\n);\n\n"
+        f"    {_SYSTEM} system (\n{joined}\n    );\n\nendmodule\n"
+    )
+
+
+def _attribute(kind: str, value: str) -> str:
+    return f'    (* X_INTERFACE_{kind} = "{value}" *)\n'
+
+
+def _port(name: str, width: int, is_input: bool) -> str:
+    direction = "input " if is_input else "output"
+    size = "" if width == 1 else f"[{width - 1}:0]"
+    return f"    {direction} wire {size:>6} {name}"

@@ -1,0 +1,271 @@
+"""Toolchains: which there are, which are installed, and the build directory that they run in."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from amaranth.hdl import Elaboratable
+
+from gateformer.model.support.cache import digest
+from gateformer.model.support.errors import ToolError, UserError
+from gateformer.model.support.whole_file import write_whole
+
+from ..boards.board import Board
+from ..boards.nextpnr import Ecp5ByNextpnr, GowinByNextpnr, environment_variable
+from ..boards.xilinx_platform import OPENXC7_TOOLS
+from ..support.progress import working
+from ..support.tools import run_tool
+from ..synthesis.synthesis import NETLIST_NAME, TOP, build_plan, synthesize_top
+
+LOG_NAME = "toolchain.log"
+FAILED_SUFFIX = ".timing-not-met"
+"""After the name of a bitstream that may not work at the design's clock."""
+MANIFEST_NAME = ".project.json"
+"""Says which files of the build directory this program wrote, and for which toolchain."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Toolchain:
+    """Tools that turn a build directory into a bitstream.
+
+    Attributes
+    ----------
+    tools : mapping of str to tuple of str
+        Commands, each with those that may stand for it, the preferred one first.
+    install : str
+        What to do to have them, as in "no bitstream yet: …".
+    bitstream_suffix : str
+    """
+
+    tools: Mapping[str, tuple[str, ...]]
+    install: str
+    bitstream_suffix: str = ".bit"
+
+    def found(self) -> dict[str, str | None]:
+        """Path of each tool, None if it is not installed.
+
+        As in amaranth's scripts, an environment variable like ``VIVADO`` or ``NEXTPNR_XILINX``
+        replaces the command. Besides the PATH, the directory of this Python is searched: tools
+        that pip installed in a virtual environment work without activating it.
+        """
+        return {tool: _find(tool, commands) for tool, commands in self.tools.items()}
+
+    def missing(self) -> list[str]:
+        """Tools that are not installed."""
+        return [tool for tool, path in self.found().items() if path is None]
+
+
+def _find(tool: str, commands: tuple[str, ...]) -> str | None:
+    given = os.environ.get(environment_variable(tool))
+    search = os.pathsep.join((os.environ.get("PATH", ""), os.path.dirname(sys.executable)))
+    for command in (given,) if given else commands:
+        path = shutil.which(command, path=search)
+        if path is not None:
+            return path
+    return None
+
+
+def _alone(*tools: str) -> dict[str, tuple[str, ...]]:
+    return {tool: (tool,) for tool in tools}
+
+
+_XC7 = {
+    "vivado": Toolchain(_alone("vivado"), "install Vivado (AMD's free Standard edition suffices)"),
+    "openxc7": Toolchain(
+        _alone(*OPENXC7_TOOLS),
+        "install openXC7 (https://github.com/openXC7), set CHIPDB_DIR and DB_DIR to the "
+        "directories of its chip databases and of prjxray-db,",
+    ),
+}
+_TOOLCHAINS = {
+    "xc7": _XC7,
+    "ecp5": {
+        "nextpnr": Toolchain(Ecp5ByNextpnr.tools, "pip install 'gateformer[ecp5]'"),
+    },
+    "gowin": {
+        "nextpnr": Toolchain(
+            GowinByNextpnr.tools,
+            "pip install 'gateformer[gowin]'",
+            GowinByNextpnr.bitstream_suffix,
+        ),
+    },
+}
+
+
+def toolchain(board: Board, name: str) -> Toolchain:
+    """The toolchain called ``name`` for a board's family."""
+    return _TOOLCHAINS[board.family.name][name]
+
+
+def placer(board: Board, name: str) -> str:
+    """The tool of a toolchain that places and routes: "nextpnr-ecp5", "vivado"."""
+    tools = list(toolchain(board, name).tools)
+    return next((tool for tool in tools if tool.startswith("nextpnr")), tools[0])
+
+
+@dataclasses.dataclass(frozen=True)
+class Project:
+    """A build directory that its toolchain can turn into a bitstream, unattended.
+
+    Attributes
+    ----------
+    directory : Path
+    board : Board
+    toolchain : str
+    files : list of Path
+        Design, constraints and scripts.
+    """
+
+    directory: Path
+    board: Board
+    toolchain: str
+    files: list[Path]
+
+    @property
+    def tools(self) -> Toolchain:
+        return toolchain(self.board, self.toolchain)
+
+    @property
+    def script(self) -> str:
+        """Name of the script that makes the bitstream."""
+        return f"build_{TOP}.sh"
+
+    @property
+    def bitstream(self) -> Path:
+        """Where the tools put it; see :meth:`has_bitstream`."""
+        return self.directory / f"{TOP}{self.tools.bitstream_suffix}"
+
+    @property
+    def failed_bitstream(self) -> Path:
+        """Where it is put if it misses the clock."""
+        return self.directory / f"{self.bitstream.name}{FAILED_SUFFIX}"
+
+    @property
+    def changed_ns(self) -> int:
+        """When the design last changed: the newest time of a file, nanoseconds."""
+        return max((path.stat().st_mtime_ns for path in self.files), default=0)
+
+    def is_current(self, path: Path) -> bool:
+        """Whether ``path`` is there and about this design: none of the files is newer than it."""
+        return path.exists() and path.stat().st_mtime_ns >= self.changed_ns
+
+    def has_bitstream(self) -> bool:
+        """Whether there is a bitstream of this design."""
+        return self.is_current(self.bitstream)
+
+    def remove_bitstream(self) -> None:
+        """Bitstream, or one that missed its clock, and the log of the run that made it."""
+        for path in (self.bitstream, self.failed_bitstream, self.directory / LOG_NAME):
+            path.unlink(missing_ok=True)
+
+
+def choose_toolchain(board: Board, wanted: str | None = None, directory: Path | None = None) -> str:
+    """``wanted``, or else the first one that is installed, or else the board's preferred one.
+
+    If none is installed and ``directory`` was written for one of them, it stays with that one:
+    it may have been finished on another machine. Raises UserError if the board does not know
+    ``wanted``.
+    """
+    if wanted is None:
+        installed = [name for name in board.toolchains if not toolchain(board, name).missing()]
+        written_for = None if directory is None else _manifest(directory).get("toolchain")
+        kept = [name for name in board.toolchains if name == written_for]
+        return (*installed, *kept, *board.toolchains)[0]
+    if wanted not in board.toolchains:
+        known = ", ".join(board.toolchains)
+        raise UserError(f"unknown toolchain {wanted!r} for {board.name}; known: {known}")
+    return wanted
+
+
+def write_project(
+    top: Elaboratable, board: Board, directory: Path, toolchain: str | None = None
+) -> Project:
+    """Write the complete build directory; needs none of the toolchain's tools.
+
+    A file that is there already with the same content keeps its time, by which reports are
+    known to be this design's. If any file changes, an earlier bitstream goes before it, and so
+    do files that were written for another toolchain. Raises UserError as
+    :func:`choose_toolchain`.
+    """
+    chosen = choose_toolchain(board, toolchain, directory)
+    plan = build_plan(top, board, chosen)
+    directory.mkdir(parents=True, exist_ok=True)
+    contents = {
+        name: content if isinstance(content, str) else content.decode()
+        for name, content in plan.files.items()
+    }
+    if chosen != "vivado":
+        netlist = synthesize_top(top, board).netlist
+        contents[NETLIST_NAME] = netlist.read_text(encoding="utf-8")
+    project = Project(directory, board, chosen, [directory / name for name in contents])
+    changed = [name for name, text in contents.items() if _text(directory / name) != text]
+    left_over = _left_over(directory, contents)
+    if changed or left_over:
+        project.remove_bitstream()
+    for path in left_over:
+        path.unlink()
+    for name in changed:
+        write_whole(directory / name, contents[name])
+    written = {name: digest(text) for name, text in contents.items()}
+    manifest = {"toolchain": chosen, "files": written}
+    if _manifest(directory) != manifest:
+        write_whole(directory / MANIFEST_NAME, json.dumps(manifest, indent=2) + "\n")
+    return project
+
+
+def _text(path: Path) -> str | None:
+    """Content of a file, None if there is none."""
+    if not path.is_file():
+        return None
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def _manifest(directory: Path) -> dict:
+    """What :func:`write_project` noted in the directory; empty if it did not."""
+    try:
+        manifest = json.loads(_text(directory / MANIFEST_NAME) or "{}")
+    except ValueError:
+        return {}
+    return manifest if isinstance(manifest, dict) else {}
+
+
+def _left_over(directory: Path, contents: Mapping[str, str]) -> list[Path]:
+    """Files of an earlier project that are not in this one, and are still as they were written."""
+    written = _manifest(directory).get("files", {})
+    paths = [(directory / name, noted) for name, noted in written.items() if name not in contents]
+    return [path for path, noted in paths if path.is_file() and digest(_text(path)) == noted]
+
+
+def run_script(project: Project) -> Path:
+    """Run the vendor's tools to the bitstream, whose path is returned; the log is kept beside it.
+
+    Raises ToolError if a tool fails or leaves no bitstream.
+    """
+    with working(f"{project.toolchain}: place, route and bitstream"):
+        found = project.tools.found()
+        paths = {environment_variable(tool): path for tool, path in found.items() if path}
+        log = run_tool(["sh", project.script], project.directory, environment=paths)
+    write_whole(project.directory / LOG_NAME, log)
+    if not project.bitstream.exists():
+        raise ToolError(f"{project.toolchain} left no {project.bitstream}")
+    return project.bitstream
+
+
+def advice(project: Project, missing: list[str]) -> str:
+    """One line: what to install, and which command then finishes."""
+    install = project.tools.install
+    command = f"cd {project.directory} && sh {project.script}"
+    if not missing:
+        return f"no bitstream yet; run: {command}"
+    if install.startswith("pip"):
+        return f"no bitstream yet: {', '.join(missing)} not found; {install}, then run: {command}"
+    return (
+        f"no bitstream yet: {install} so that {', '.join(missing)} "
+        f"{'is' if len(missing) == 1 else 'are'} on the PATH, then run: {command}"
+    )

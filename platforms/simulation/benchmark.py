@@ -1,0 +1,36 @@
+"""Speed of the compiled simulation: ``gateformer simulation-bench [MODEL]``."""
+
+from __future__ import annotations
+
+import time
+
+from gateformer.gateware.compiler.program import Program
+from gateformer.gateware.plan.hw_config import HwConfig
+from gateformer.model.contract.artifact import open_model
+from gateformer.model.contract.sampling import SamplingSettings
+from gateformer.model.support.cli import ArgumentParser, run
+
+from .simulation import CoreSimulator
+
+
+def main() -> None:
+    """Generate one context greedily; print processor time per token and per cycle."""
+    parser = ArgumentParser(prog="gateformer simulation-bench", description=__doc__)
+    parser.add_argument("model", nargs="?", default="shakespeare-115k")
+    artifact = open_model(parser.parse_args().model)
+    started = time.perf_counter()
+    simulator = CoreSimulator(Program(artifact.model, HwConfig()))
+    ready = time.perf_counter() - started
+    started = time.process_time()
+    ctx_len = artifact.model.config.ctx_len
+    tokens = sum(1 for _ in simulator.generate([0], ctx_len, SamplingSettings()))
+    seconds = time.process_time() - started
+    print(
+        f"{artifact.name}: {tokens} tokens, {tokens / seconds:.0f} tokens/s, "
+        f"{simulator.simulation.cycles / seconds:,.0f} cycles/s of one core; "
+        f"elaborated and compiled (or found compiled) in {ready:.1f} s"
+    )
+
+
+if __name__ == "__main__":
+    run(main)

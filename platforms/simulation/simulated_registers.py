@@ -1,0 +1,103 @@
+"""A processor's registers in compiled simulation: the same accesses, over AXI3, bridge and core."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gateformer.gateware.compiler.program import Program
+from gateformer.model.support.cache import digest
+
+from ..boards import axi3_bridge, zynq_top
+from ..boards.axi3_bridge import Burst, Response
+from ..boards.zynq_top import BASE_ADDRESS, ZynqSystem
+from ..host.register_access import RegisterAccess
+from ..support.design_digest import design_digest
+from .compiled_simulation import CompiledSimulation
+
+WORD_SIZE = 2
+"""AxSIZE of a word."""
+ALL_BYTES = 0b1111
+LONGEST_ACCESS = 1000
+"""Cycles in which every access is answered."""
+BUILD_ID = 0x51A1A7ED
+
+
+class BusError(Exception):
+    """An access was not answered with OKAY: a processor would take a data abort."""
+
+
+class SimulatedRegisters(RegisterAccess):
+    """A :class:`ZynqSystem` whose clock runs while its registers are accessed, and in :meth:`run`.
+
+    Parameters
+    ----------
+    program : Program
+    clock_khz : int
+        What CLOCK_KHZ reads.
+
+    Attributes
+    ----------
+    simulation : CompiledSimulation
+    access_cycles : int
+        Clock cycles that all accesses so far took.
+
+    Raises
+    ------
+    UserError
+        If there is no C++ compiler.
+    """
+
+    name = "the simulation"
+
+    def __init__(self, program: Program, *, clock_khz: int = 125_000):
+        sources = [Path(module.__file__).read_text() for module in (axi3_bridge, zynq_top)]
+        facts = (design_digest(program), "zynq", str(clock_khz), str(BUILD_ID), *sources)
+        system = ZynqSystem(program, build_id=BUILD_ID, clock_khz=clock_khz, dsp="generic")
+        self.simulation = simulation = CompiledSimulation(system, key=digest(*facts))
+        self._read_address = simulation.driver("axi__araddr", "axi__arvalid", "axi__arready")
+        self._write_address = simulation.driver("axi__awaddr", "axi__awvalid", "axi__awready")
+        self._write_data = simulation.driver("axi__wdata", "axi__wvalid", "axi__wready")
+        self._data = simulation.taker(["axi__rdata", "axi__rresp"], "axi__rvalid", "axi__rready")
+        self._done = simulation.taker(["axi__bresp"], "axi__bvalid", "axi__bready")
+        for channel in ("ar", "aw"):
+            simulation.set(f"axi__{channel}size", WORD_SIZE)
+            simulation.set(f"axi__{channel}burst", Burst.INCR.value)
+        simulation.set("axi__wstrb", ALL_BYTES)
+        simulation.set("axi__wlast", 1)
+        self.access_cycles = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether the core is generating."""
+        return bool(self.simulation.get("busy"))
+
+    def run(self, cycles: int) -> None:
+        """Let the clock run without an access."""
+        self.simulation.step(cycles)
+
+    def read(self, offset: int) -> int:
+        """The word; BusError if the bus refuses."""
+        self._read_address.feed([BASE_ADDRESS + offset])
+        values = self._answer(self._data, offset)
+        self._check("reading", offset, values["axi__rresp"])
+        return values["axi__rdata"]
+
+    def write(self, offset: int, value: int) -> None:
+        """Write the word; BusError if the bus refuses."""
+        self._write_address.feed([BASE_ADDRESS + offset])
+        self._write_data.feed([value])
+        self._check("writing", offset, self._answer(self._done, offset)["axi__bresp"])
+
+    def _answer(self, channel, offset: int) -> dict[str, int]:
+        begun = self.simulation.cycles
+        if not self.simulation.run_until(channel, 1, LONGEST_ACCESS):
+            raise RuntimeError(f"the bus did not answer at 0x{offset:03X}")
+        self.access_cycles += self.simulation.cycles - begun
+        _, values = channel.last()
+        channel.clear()
+        return values
+
+    @staticmethod
+    def _check(what: str, offset: int, response: int) -> None:
+        if response != Response.OKAY.value:
+            raise BusError(f"{what} 0x{offset:03X} was answered {Response(response).name}")

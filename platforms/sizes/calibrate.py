@@ -1,0 +1,185 @@
+"""Calibration of the resource model: synthesize points, fit factors, write the data file."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from gateformer.gateware.plan.bounds import prove_bounds
+from gateformer.model.contract.artifact import open_model
+from gateformer.model.support.whole_file import write_whole
+
+from ..boards.board import board
+from ..families.family import UNITS, Family
+from ..support import yosys
+from .families import FAMILIES
+from .jobs import run_jobs
+from .points import UNIT_POINTS, Point, cells, runs
+from .program import SizedProgram, gateware_digest
+from .resource_model import (
+    DATA_FILE,
+    Prediction,
+    ResourceModel,
+    flip_flop_terms,
+    host_memories,
+    load_data,
+    lut_terms,
+)
+from .units import UnitFacts, unit_facts
+
+COMMAND = "gateformer fit --calibrate"
+GLUE = "core"
+
+
+def calibrate(families: Iterable[str], *, jobs: int = 1, scheduler: str | None = None) -> dict:
+    """Synthesize every point of ``families`` and write the data file; its new contents.
+
+    Data of other families stay as they are. A run that was done before is not repeated. Raises
+    UserError as :func:`platforms.sizes.jobs.run_jobs`.
+    """
+    work = [run for name in families for run in runs(name)]
+    counted: dict[str, list] = {}
+    for run, counts in run_jobs(cells, work, what="synthesis", jobs=jobs, scheduler=scheduler):
+        family = FAMILIES[run.family]
+        for point, primitives in zip(run.points, counts, strict=True):
+            counted.setdefault(run.family, []).append((point, family.count(primitives)))
+    known = load_data()["families"] if DATA_FILE.exists() else {}
+    for name, results in counted.items():
+        order = [point for run in runs(name) for point in run.points]
+        results.sort(key=lambda result: order.index(result[0]))
+        points = [{**point.as_dict(), **resources.as_dict()} for point, resources in results]
+        made = {"yosys": yosys.version(), "gateware": gateware_digest(), "points": points}
+        known[name] = {**made, **fit(FAMILIES[name], points)}
+    data = {"command": COMMAND, "families": {name: known[name] for name in sorted(known)}}
+    write_whole(DATA_FILE, json.dumps(data, indent=1) + "\n")
+    load_data.cache_clear()
+    return data
+
+
+def fit(family: Family, points: Sequence[Mapping]) -> dict:
+    """Factors of every unit and what hosts take, from ``points`` of the data file."""
+    used = [point for point in points if not point["checks"]]
+    factors = {
+        unit: _fit_unit(family, unit, [point for point in used if point["what"] == unit])
+        for unit in UNIT_POINTS
+    }
+    factors[GLUE] = {"lut": {}, "ff": {}}
+    model = ResourceModel(family, factors, {})
+    cores = [point for point in used if point["what"] == "core"]
+    factors[GLUE] = _fit_glue(model, cores)
+    tops = [point for point in used if point["what"].startswith("top:")]
+    hosts = dict(_host(family, top, cores) for top in tops)
+    return {"factors": factors, "hosts": hosts}
+
+
+@functools.lru_cache(maxsize=64)
+def _facts_of(model: str, sizes: tuple) -> dict[str, UnitFacts]:
+    loaded = _loaded(model)
+    hw = Point("core", model, sizes).hw
+    return unit_facts(SizedProgram(loaded, hw, prove_bounds(loaded)))
+
+
+@functools.lru_cache(maxsize=8)
+def _loaded(model: str):
+    return open_model(model).model
+
+
+def facts_of(point: Mapping) -> dict[str, UnitFacts]:
+    """Facts of the core whose model and sizes a point of the data file has."""
+    return _facts_of(point["model"], tuple(point["sizes"]))
+
+
+def predict(model: ResourceModel, point: Mapping) -> Prediction:
+    """What ``model`` says of a point of the data file."""
+    facts, what = facts_of(point), point["what"]
+    if what in UNIT_POINTS:
+        return model.unit(what, facts[what])
+    core = model.core_of(facts)
+    if what == "core":
+        return core
+    target = board(what.partition(":")[2])
+    config = _loaded(point["model"]).config
+    return core + model.host(target.console, config)
+
+
+def _fit_unit(family: Family, unit: str, points: Sequence[Mapping]) -> dict:
+    facts = [facts_of(point)[unit] for point in points]
+    exact, luts = zip(*(lut_terms(family, unit_facts) for unit_facts in facts), strict=True)
+    wanted = [point["lut"] - known for point, known in zip(points, exact, strict=True)]
+    registers = [flip_flop_terms(family, unit_facts) for unit_facts in facts]
+    return {
+        "lut": fit_factors(luts, wanted),
+        "ff": fit_factors(registers, [point["ff"] for point in points]),
+    }
+
+
+def _fit_glue(model: ResourceModel, cores: Sequence[Mapping]) -> dict:
+    """What a core takes beyond the sum of its units."""
+    facts = [facts_of(point) for point in cores]
+    sums = [model.core_of(core) for core in facts]
+    return {
+        name: fit_factors(
+            [getattr(core[GLUE], terms) for core in facts],
+            [point[name] - getattr(total, name) for point, total in zip(cores, sums, strict=True)],
+        )
+        for name, terms in (("lut", "luts"), ("ff", "flip_flops"))
+    }
+
+
+def _host(family: Family, top: Mapping, cores: Sequence[Mapping]) -> tuple[str, dict]:
+    """(kind of the host, what it takes beyond its memories), from a top and the same core."""
+    same = next(c for c in cores if (c["model"], c["sizes"]) == (top["model"], top["sizes"]))
+    console = board(top["what"].partition(":")[2]).console
+    memories = host_memories(family, console, _loaded(top["model"]).config)
+    return console, {name: top[name] - same[name] - getattr(memories, name) for name in UNITS}
+
+
+def fit_factors(terms: Sequence[Mapping[str, float]], wanted: Sequence[float]) -> dict:
+    """Non-negative factors of the named terms with the least sum of squared relative errors."""
+    names = list(dict.fromkeys(name for row in terms for name in row))
+    matrix = np.array([[row.get(name, 0) for name in names] for row in terms], float)
+    values = np.array(wanted, float)
+    weights = 1 / np.maximum(np.abs(values), 1)
+    scales = np.maximum(np.abs(matrix).max(axis=0), 1e-12)
+    found = nonnegative_least_squares(matrix / scales * weights[:, None], values * weights)
+    return {
+        name: round(float(factor), 5)
+        for name, factor in zip(names, found / scales, strict=True)
+        if factor > 0
+    }
+
+
+def nonnegative_least_squares(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """x >= 0 with the least ``|a x - b|``, by the active sets of Lawson and Hanson.
+
+    C. L. Lawson, R. J. Hanson, "Solving Least Squares Problems", 1974, chapter 23.
+    """
+    n = a.shape[1]
+    x, passive = np.zeros(n), np.zeros(n, bool)
+    tolerance = 1e-10 * max(np.abs(a.T @ b).max(), 1)
+    for _ in range(10 * n):
+        gradient = np.where(passive, -np.inf, a.T @ (b - a @ x))
+        if gradient.max() <= tolerance:
+            break
+        # the first of counts that all points have in the same proportion, not what rounding likes
+        best = int(np.argmax(gradient >= gradient.max() - tolerance))
+        passive[best] = True
+        while True:
+            trial = np.zeros(n)
+            trial[passive] = np.linalg.lstsq(a[:, passive], b, rcond=None)[0]
+            if not passive.any() or trial[passive].min() > 0:
+                break
+            blocked = passive & (trial <= 0)
+            step = np.min(x[blocked] / (x[blocked] - trial[blocked]))
+            x += step * (trial - x)
+            passive &= x > tolerance * 1e-3
+        x = trial
+    return x
+
+
+def lut_error(point: Mapping, prediction: Prediction) -> float:
+    """Relative error of the predicted LUTs."""
+    return prediction.lut / point["lut"] - 1

@@ -1,0 +1,171 @@
+"""Search of hardware sizes to a board's budget: ``gateformer fit MODEL --board B``.
+
+All sizes that make sense for a model, with exact mean cycles per token (from the program) and
+predicted resources; the Pareto front, and the choice that ``build.py`` takes. See docs/fit.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+from gateformer.model.contract.artifact import DEFAULT_MODEL, open_model
+from gateformer.model.support.cli import ArgumentParser, run
+from gateformer.model.support.errors import UserError
+from gateformer.model.support.whole_file import write_whole
+
+from ..boards.board import Board, board, boards
+from ..support.progress import console as status
+from ..support.progress import output_console
+from .families import FAMILIES
+
+PICTURE_DIRECTORY = Path("build")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Command line."""
+    p = ArgumentParser(
+        prog="gateformer fit",
+        description="Search the hardware sizes of a model for a board's budget.",
+    )
+    p.add_argument(
+        "model",
+        nargs="?",
+        default=DEFAULT_MODEL,
+        help="shipped name, artifact file or random:n_layers=…,seed=… (default: %(default)s)",
+    )
+    p.add_argument("--board", help="board to search for (default: one line for every board)")
+    p.add_argument("--variant", help="of a board that is made with several devices")
+    p.add_argument("--json", metavar="FILE", help="write every candidate")
+    p.add_argument("--no-picture", action="store_true", help="do not draw build/fit-….svg")
+    p.add_argument(
+        "--verify", action="store_true", help="synthesize the choice and its rivals (long)"
+    )
+    p.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="synthesize what the predictions come from and write resource_data.json (long)",
+    )
+    p.add_argument("--family", help=f"of --calibrate: {', '.join(FAMILIES)} (default: all)")
+    p.add_argument("--jobs", type=int, default=1, help="syntheses at a time (default: 1)")
+    p.add_argument("--scheduler", metavar="ADDRESS", help="dask scheduler that runs the syntheses")
+    return p
+
+
+def main() -> int | None:
+    arguments = parser().parse_args()
+    if arguments.calibrate:
+        return _calibrate(arguments)
+    if arguments.family is not None:
+        raise UserError("--family goes with --calibrate; a board has its family")
+    if arguments.variant is not None and arguments.board is None:
+        raise UserError("--variant needs --board")
+    _check_json(arguments)
+    targets = _targets(arguments)
+    if arguments.verify:
+        return _verify(arguments, targets)
+    if arguments.board is None:
+        return _every_board(arguments, targets)
+    return _one_board(arguments, targets[0])
+
+
+def _targets(arguments) -> list[Board]:
+    """The boards to search for, variants one by one."""
+    if arguments.board is not None:
+        target = board(arguments.board, arguments.variant)
+        if target.budget is None:
+            raise UserError(f"{target.name} has no budget to fit; choose one of {_with_budget()}")
+        return [target]
+    every = [b for b in boards().values() if b.budget is not None]
+    return [variant for b in every for variant in (b.variants.values() or [b])]
+
+
+def _with_budget() -> str:
+    return ", ".join(name for name, known in boards().items() if known.budget is not None)
+
+
+def _one_board(arguments, target: Board) -> None:
+    from .picture import matplotlib_missing, picture
+    from .report import document, print_search
+    from .search import search
+
+    artifact = open_model(arguments.model)
+    candidates = search(artifact.model, target)
+    print_search(artifact.name, candidates, target, output_console())
+    if not arguments.no_picture and matplotlib_missing():
+        status.print(f"no picture: {matplotlib_missing()}", markup=False, soft_wrap=True)
+    elif not arguments.no_picture:
+        path = PICTURE_DIRECTORY / f"fit-{target.label}-{_file_name(artifact.name)}.svg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, picture(artifact.name, candidates, target))
+        status.print(str(path))
+    _write_json(arguments, document(artifact.name, candidates, target))
+
+
+def _every_board(arguments, targets: list[Board]) -> None:
+    from .report import choices_table, document
+    from .search import search
+
+    artifact = open_model(arguments.model)
+    found = [(target, search(artifact.model, target)) for target in targets]
+    output_console().print(choices_table(artifact.name, found))
+    _write_json(arguments, [document(artifact.name, c, target) for target, c in found])
+
+
+def _check_json(arguments) -> None:
+    """Before anything long is done for nothing."""
+    if arguments.json is None:
+        return
+    directory = Path(arguments.json).parent
+    if not directory.is_dir():
+        raise UserError(f"--json {arguments.json}: there is no directory {directory}")
+    if not os.access(directory, os.W_OK):
+        raise UserError(
+            f"--json {arguments.json}: {directory} cannot be written to; choose another"
+        )
+
+
+def _write_json(arguments, content) -> None:
+    if arguments.json is not None:
+        write_whole(Path(arguments.json), json.dumps(content, indent=1) + "\n")
+
+
+def _file_name(model: str) -> str:
+    return "".join(c if c.isalnum() or c in "-._" else "-" for c in model)
+
+
+def _verify(arguments, targets: list[Board]) -> int:
+    from .verify import NoChoice, print_verdict, verify
+
+    passed = True
+    for target in targets:
+        try:
+            verdict = verify(
+                arguments.model, target, jobs=arguments.jobs, scheduler=arguments.scheduler
+            )
+        except NoChoice as error:
+            if len(targets) == 1:
+                raise
+            output_console().print(str(error), markup=False, soft_wrap=True)
+            continue
+        print_verdict(verdict, arguments.model, target, output_console())
+        passed &= verdict.passed
+    return 0 if passed else 1
+
+
+def _calibrate(arguments) -> None:
+    from .calibrate import calibrate
+    from .report import print_calibration
+
+    names = list(FAMILIES) if arguments.family is None else [arguments.family]
+    for name in names:
+        if name not in FAMILIES:
+            raise UserError(f"unknown family {name!r}; known: {', '.join(FAMILIES)}")
+    data = calibrate(names, jobs=arguments.jobs, scheduler=arguments.scheduler)
+    print_calibration(data, names, output_console())
+
+
+if __name__ == "__main__":
+    run(main)

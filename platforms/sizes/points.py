@@ -1,0 +1,225 @@
+"""What is synthesized to calibrate and to check the resource model."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+
+from amaranth.back import rtlil
+from amaranth.hdl import Elaboratable, Module, Value
+
+from gateformer.gateware.compiler.program import Program
+from gateformer.gateware.core.core import Core
+from gateformer.gateware.core.sequencer import Sequencer
+from gateformer.gateware.parts.elaboration import may_stay_unused
+from gateformer.gateware.plan.hw_config import HwConfig
+from gateformer.model.contract.artifact import open_model
+from gateformer.model.support.cache import cached_file, digest
+
+from ..boards.board import board
+from ..families.family import Family
+from ..support import yosys
+from ..synthesis.synthesis import HIDE_ELEMENTS, TOP
+from .families import FAMILIES
+
+SHIPPED = "shakespeare-115k"
+"""Only for checks: what calibrates does not change with a newly trained artifact."""
+
+REFERENCE = "random:vocab_size=128,ctx_len=128"
+"""The shipped model's shape."""
+
+SMALL = "random:vocab_size=48,d_model=32,n_heads=2,n_layers=1,d_ff=64,ctx_len=32"
+UNEVEN = "random:vocab_size=77,d_model=48,n_heads=3,n_layers=2,d_ff=160,ctx_len=150,digits=2"
+WIDE = "random:vocab_size=200,d_model=96,n_heads=3,n_layers=3,d_ff=384,ctx_len=96"
+PLAIN = "random:vocab_size=64,d_model=40,n_heads=1,n_layers=1,d_ff=100,ctx_len=64"
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """One design to synthesize.
+
+    Attributes
+    ----------
+    what : str
+        A unit's name, "core", or "top:" and a board's name.
+    model : str
+        As ``model.contract.artifact.open_model`` takes it.
+    sizes : tuple
+        Rows, cols, lanes, packing.
+    checks : bool
+        Only compared with the prediction, not used for it.
+    """
+
+    what: str
+    model: str
+    sizes: tuple[int, int, int, str]
+    checks: bool = False
+
+    @property
+    def hw(self) -> HwConfig:
+        return HwConfig(*self.sizes)
+
+    def as_dict(self) -> dict:
+        return {**dataclasses.asdict(self), "sizes": list(self.sizes)}
+
+    @classmethod
+    def from_dict(cls, fields: dict) -> Point:
+        return cls(**{**fields, "sizes": tuple(fields["sizes"])})
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """Points that one run of yosys synthesizes side by side, for one family."""
+
+    family: str
+    points: tuple[Point, ...]
+
+
+def _points(what: str, *designs, checks: bool = False) -> list[Point]:
+    points = []
+    for model, rows, cols, lanes, *packing in designs:
+        points.append(Point(what, model, (rows, cols, lanes, *(packing or ["2bit"])), checks))
+    return points
+
+
+UNIT_POINTS = {
+    "engine": _points(
+        "engine",
+        (REFERENCE, 1, 8, 8),
+        (REFERENCE, 1, 64, 8),
+        (REFERENCE, 4, 16, 8),
+        (REFERENCE, 2, 32, 8, "3in5"),
+        (UNEVEN, 2, 16, 8),
+        (WIDE, 2, 32, 8),
+        (SMALL, 4, 8, 8),
+    ),
+    "array": _points(
+        "array",
+        (REFERENCE, 4, 16, 8),
+        (REFERENCE, 4, 16, 32),
+        (UNEVEN, 2, 16, 16),
+        (SMALL, 8, 16, 16),
+        (PLAIN, 1, 8, 10),
+    ),
+    "vector": _points(
+        "vector",
+        (REFERENCE, 1, 16, 8),
+        (REFERENCE, 4, 16, 8),
+        (UNEVEN, 2, 16, 8),
+        (SMALL, 2, 8, 8),
+    ),
+    "softmax": _points(
+        "softmax",
+        (REFERENCE, 4, 16, 64),
+        (UNEVEN, 2, 16, 16),
+        (SMALL, 4, 16, 32),
+        (WIDE, 4, 16, 32),
+    ),
+    "sampler": _points(
+        "sampler", (REFERENCE, 4, 16, 8), (SMALL, 4, 16, 8), (UNEVEN, 4, 16, 8), (WIDE, 4, 16, 8)
+    ),
+    "sequencer": _points(
+        "sequencer",
+        (REFERENCE, 4, 16, 8),
+        (REFERENCE, 8, 64, 64),
+        (SMALL, 4, 16, 8),
+        (UNEVEN, 2, 16, 16),
+        (WIDE, 4, 32, 32),
+    ),
+}
+HOST_SIZES = (SMALL, 2, 8, 8)
+CORE_POINTS = _points("core", HOST_SIZES, (SMALL, 4, 16, 16), (UNEVEN, 2, 16, 16))
+CHECK_POINTS = _points(
+    "core",
+    (PLAIN, 2, 16, 8),
+    (SHIPPED, 2, 64, 32, "3in5"),
+    (SHIPPED, 4, 32, 16),
+    (WIDE, 4, 32, 32),
+    (SHIPPED, 8, 64, 64),
+    checks=True,
+)
+TOP_BOARDS = {"xc7": ("zybo", "arty-a7-35"), "ecp5": ("ulx3s",), "gowin": ("tang-primer-20k",)}
+"""A board for each kind of host of a family."""
+
+
+def runs(family: str) -> list[Run]:
+    """Every run of ``family``: units side by side, each core and top by itself."""
+    tops = [point for name in TOP_BOARDS[family] for point in _points(f"top:{name}", HOST_SIZES)]
+    single = [*CORE_POINTS, *tops, *CHECK_POINTS]
+    groups = [tuple(points) for points in UNIT_POINTS.values()]
+    return [Run(family, group) for group in [*groups, *((point,) for point in single)]]
+
+
+class _SideBySide(Elaboratable):
+    def __init__(self, units: Sequence[Elaboratable]):
+        self._units = units
+
+    def elaborate(self, platform):
+        m = Module()
+        for i, unit in enumerate(self._units):
+            m.submodules[f"unit{i}"] = unit
+        return m
+
+
+def cells(run: Run) -> list[dict[str, int]]:
+    """Primitives of each point after synthesis, those that place and route adds included.
+
+    Kept by the digest of the designs, the commands and yosys' version.
+    """
+    family = FAMILIES[run.family]
+    text, names = _rtlil(run, family)
+    commands = [f"read_rtlil {TOP}.il", HIDE_ELEMENTS]
+    commands += [f"setattr -mod -set keep_hierarchy 1 {name}" for name in names if name != TOP]
+    commands += [f"tee -q -o yosys.log {family.synthesis}", f"write_json {TOP}.json"]
+    script = "\n".join(commands) + "\n"
+
+    def make(work, target):
+        (work / f"{TOP}.il").write_text(text, encoding="utf-8")
+        yosys.run(script, work)
+        netlist = json.loads((work / f"{TOP}.json").read_text(encoding="utf-8"))
+        counts = [_count(netlist["modules"][name], family) for name in names]
+        target.write_text(json.dumps(counts), encoding="utf-8")
+
+    path = cached_file(f"fit-{digest(text, script, yosys.version())}.json", make)
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _count(module: dict, family: Family) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for cell in module["cells"].values():
+        counts[cell["type"]] = counts.get(cell["type"], 0) + 1
+    for name, number in family.packing({"modules": {TOP: module}}).items():
+        counts[name] = counts.get(name, 0) + number
+    return counts
+
+
+def _rtlil(run: Run, family: Family) -> tuple[str, list[str]]:
+    """The design's text, and the module of each point."""
+    if run.points[0].what.startswith("top:"):
+        return _top_rtlil(run.points[0]), [TOP]
+    units = [_unit(point, family) for point in run.points]
+    if len(units) == 1:
+        return rtlil.convert(units[0], name=TOP), [TOP]
+    ports = [Value.cast(value) for unit in units for _, _, value in unit.signature.flatten(unit)]
+    text = rtlil.convert(_SideBySide(units), ports=ports, name=TOP)
+    return text, [f"{TOP}.unit{i}" for i in range(len(units))]
+
+
+def _unit(point: Point, family: Family):
+    program = Program(open_model(point.model).model, point.hw)
+    if point.what == "core":
+        return Core(program, dsp=family.dsp)
+    if point.what == "sequencer":
+        return Sequencer(program)
+    units = program.build_units(family.dsp)
+    may_stay_unused(*vars(units).values())
+    return getattr(units, point.what)
+
+
+def _top_rtlil(point: Point) -> str:
+    target = board(point.what.partition(":")[2])
+    program = Program(open_model(point.model).model, point.hw)
+    top = target.build_top(program, target.default_clock_mhz)
+    plan = target.build_platform(target.toolchains[0]).prepare(top, TOP)
+    return plan.files[f"{TOP}.il"]

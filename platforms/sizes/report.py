@@ -1,0 +1,162 @@
+"""What ``gateformer fit`` prints and writes of a search."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from ..boards.board import Board
+from ..families.family import UNITS
+from .calibrate import lut_error, predict
+from .families import FAMILIES, LUT_LIMIT
+from .resource_model import resource_model
+from .search import NO_FIT_ADVICE, Candidate, choose, pareto_front, reason, shortage, sizes_text
+
+MARK = "▶"
+
+
+def tokens_per_second(candidate: Candidate, board: Board) -> float:
+    """At the board's default clock, which the sizes do not change."""
+    return board.default_clock_mhz * 1e6 / candidate.cycles
+
+
+def front_table(name: str, candidates: Sequence[Candidate], board: Board) -> Table:
+    """The Pareto front with the choice marked."""
+    table = Table(title=f"{name} on {board.title}: Pareto front of {len(candidates)} sizes")
+    table.add_column("")
+    table.add_column("sizes")
+    for heading in ("mean cycles", "tokens/s", *(unit.upper() for unit in UNITS)):
+        table.add_column(heading, justify="right")
+    chosen = choose(candidates)
+    for candidate in pareto_front(candidates):
+        cells = [share_text(candidate, unit, board) for unit in UNITS]
+        style = "bold" if candidate is chosen else None if candidate.fits else "dim"
+        table.add_row(
+            MARK if candidate is chosen else "",
+            sizes_text(candidate.hw),
+            f"{candidate.cycles:,.1f}",
+            f"{tokens_per_second(candidate, board):,.0f}",
+            *cells,
+            style=style,
+        )
+    return table
+
+
+def share_text(candidate: Candidate, unit: str, board: Board) -> str:
+    """Number and share of the budget."""
+    need, have = getattr(candidate.need, unit), getattr(board.budget, unit)
+    number = f"{need:,.1f}".removesuffix(".0") if unit in ("bram", "dsp") else f"{need:,.0f}"
+    return f"{number} ({need / have:.0%})"
+
+
+def print_search(name: str, candidates: Sequence[Candidate], board: Board, out: Console) -> None:
+    """Table and choice; without a choice the reason alone."""
+    if choose(candidates) is None:
+        out.print(explanation(candidates, board), soft_wrap=True)
+        return
+    out.print(front_table(name, candidates, board))
+    family = board.family
+    out.print(
+        f"predicted; at most {LUT_LIMIT[family.name]:.0%} of the LUTs are taken, sizes that need "
+        "more are dim",
+        soft_wrap=True,
+    )
+    out.print(f"choice: {explanation(candidates, board)}", soft_wrap=True)
+
+
+def explanation(candidates: Sequence[Candidate], board: Board) -> str:
+    """The choice and why, or that there is none."""
+    chosen = choose(candidates)
+    if chosen is None:
+        return (
+            f"none of {len(candidates)} sizes fits: {shortage(candidates, board)}; {NO_FIT_ADVICE}"
+        )
+    return reason(candidates, chosen, board)
+
+
+def choices_table(name: str, found: Sequence[tuple[Board, Sequence[Candidate]]]) -> Table:
+    """One line per board."""
+    table = Table(title=f"{name}: the fastest sizes that are predicted to fit")
+    table.add_column("board")
+    table.add_column("sizes")
+    for heading in ("tokens/s", *(unit.upper() for unit in UNITS)):
+        table.add_column(heading, justify="right")
+    for board, candidates in found:
+        chosen = choose(candidates)
+        if chosen is None:
+            table.add_row(board.label, f"none fits ({scarce(candidates)})")
+            continue
+        table.add_row(
+            board.label,
+            sizes_text(chosen.hw),
+            f"{tokens_per_second(chosen, board):,.0f}",
+            *(share_text(chosen, unit, board) for unit in UNITS),
+        )
+    return table
+
+
+def scarce(candidates: Sequence[Candidate]) -> str:
+    """What the sizes that come closest have too little of."""
+    closest = min(candidates, key=lambda c: (len(c.exceeded), c.need.lut))
+    return ", ".join(name.upper() for name in closest.exceeded)
+
+
+def document(name: str, candidates: Sequence[Candidate], board: Board) -> dict:
+    """Everything about a search, JSON-ready."""
+    chosen, front = choose(candidates), pareto_front(candidates)
+    return {
+        "model": name,
+        "board": board.label,
+        "device": board.device,
+        "clock_mhz": board.default_clock_mhz,
+        "budget": dataclasses.asdict(board.budget),
+        "lut_limit": LUT_LIMIT[board.family.name],
+        "why": explanation(candidates, board),
+        "candidates": [
+            {
+                **dataclasses.asdict(candidate.hw),
+                "mean_cycles": candidate.cycles,
+                "tokens_per_second": round(tokens_per_second(candidate, board), 1),
+                "predicted": dataclasses.asdict(candidate.need),
+                "fits": candidate.fits,
+                "pareto": candidate in front,
+                "chosen": candidate is chosen,
+            }
+            for candidate in candidates
+        ],
+    }
+
+
+def print_calibration(data: dict, families: Sequence[str], out: Console) -> None:
+    """Every point with its predicted counts; those marked were not used to fit."""
+    for name in families:
+        table = Table(title=f"{name}: synthesized and predicted, {MARK} only checked")
+        for heading in ("", "what", "model", "sizes", "LUT", "error", "FF", "error"):
+            table.add_column(heading)
+        for heading in ("BRAM", "DSP"):
+            table.add_column(heading)
+        model = resource_model(FAMILIES[name])
+        for point in data["families"][name]["points"]:
+            prediction = predict(model, point)
+            rows, cols, lanes, packing = point["sizes"]
+            table.add_row(
+                MARK if point["checks"] else "",
+                point["what"],
+                point["model"].removeprefix("random:"),
+                f"{rows} × {cols}, {lanes}, {packing}",
+                f"{point['lut']:,}",
+                f"{lut_error(point, prediction):+.1%}",
+                f"{point['ff']:,}",
+                f"{prediction.ff / max(point['ff'], 1) - 1:+.1%}",
+                exact_text(prediction.bram, point["bram"]),
+                exact_text(prediction.dsp, point["dsp"]),
+            )
+        out.print(table)
+
+
+def exact_text(predicted: float, counted: float) -> str:
+    """The count, with the prediction if that is another."""
+    return f"{counted:g}" if predicted == counted else f"{counted:g} (predicted {predicted:g})"

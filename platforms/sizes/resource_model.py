@@ -1,0 +1,203 @@
+"""Predicted LUTs, flip-flops, block memories and multipliers of a core, without synthesis.
+
+Block memories and multipliers follow from the shapes alone (:mod:`platforms.sizes.memory`,
+:func:`multiplier_blocks`). LUTs and flip-flops are sums of counts of the hardware
+(:mod:`platforms.sizes.units`), each times what the family's synthesis was measured to take for one.
+The measurements and the factors are in ``resource_data.json``, which says how it is made.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from pathlib import Path
+
+from gateformer.gateware.host.host_interface import MIN_OUTPUT_DEPTH
+from gateformer.gateware.parts.elaboration import may_stay_unused
+from gateformer.gateware.parts.integers import ceil_div
+from gateformer.gateware.parts.multiplier import Multiplier
+from gateformer.gateware.parts.registered_product import product_blocks
+from gateformer.model.contract.config import ModelConfig
+from gateformer.model.support.errors import UserError
+
+from ..boards.board import PROCESSOR
+from ..families.family import Family
+from .memory import Mapping, MemoryShape, Style, map_memory
+from .program import SizedProgram
+from .units import LANE_FACTORS, UnitFacts, unit_facts
+
+DATA_FILE = Path(__file__).parent / "resource_data.json"
+
+INFERRED_BITS = {"xc7": (25, 18), "ecp5": (18, 18), "gowin": (18, 18)}
+"""Signed factors of one block when yosys finds the multiplier itself; wider ones are divided into
+parts of one bit less."""
+
+SHIFT_REGISTER_CYCLES = {"xc7": 3}
+"""Shortest delay that yosys makes of SRL16E: ``-minlen`` of ``xilinx_srl`` in synth_xilinx."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """What a design is predicted to take, in its family's units."""
+
+    lut: float
+    ff: float
+    bram: float
+    dsp: float
+
+    def __add__(self, other: Prediction) -> Prediction:
+        pairs = zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)
+        return Prediction(*(a + b for a, b in pairs))
+
+
+def multiplier_blocks(family: Family, a_width: int, b_width: int) -> float:
+    """Blocks of a :class:`~gateware.parts.multiplier.Multiplier`, in the family's unit.
+
+    The only place that knows what becomes a multiplier block: those that the gateware
+    instantiates, otherwise what synthesis makes of a plain product.
+    """
+    if (a_width, b_width) == LANE_FACTORS:
+        if family.dsp == "dsp48e1":
+            return 1
+        blocks = product_blocks(family.dsp, a_width, b_width)
+    else:
+        multiplier = Multiplier(a_width=a_width, b_width=b_width, dsp=family.dsp)
+        may_stay_unused(multiplier)
+        blocks = multiplier.blocks
+    return blocks or _inferred_blocks(family, a_width, b_width)
+
+
+def _inferred_blocks(family: Family, a_width: int, b_width: int) -> int:
+    wide, narrow = INFERRED_BITS[family.name]
+    a_width, b_width = max(a_width, b_width), min(a_width, b_width)
+    return _parts(a_width, wide) * _parts(b_width, narrow)
+
+
+def _parts(width: int, bits: int) -> int:
+    return 1 if width <= bits else ceil_div(width - 1, bits - 1)
+
+
+def lut_terms(family: Family, facts: UnitFacts) -> tuple[float, dict[str, float]]:
+    """LUTs that are known exactly (memories, delays), and the counts that the others follow."""
+    mappings = _mappings(family, facts)
+    terms = dict(facts.luts)
+    multiplexed = sum(mapping.multiplexed for mapping, _ in mappings)
+    terms["multiplexed bits"] = terms.get("multiplexed bits", 0) + multiplexed
+    terms["table bits"] = sum(
+        memory.depth * memory.width for mapping, memory in mappings if mapping == Mapping()
+    )
+    shift_registers = facts.delay_bits if _is_shift_register(family, facts) else 0
+    return sum(mapping.lut for mapping, _ in mappings) + shift_registers, terms
+
+
+def flip_flop_terms(family: Family, facts: UnitFacts) -> dict[str, float]:
+    """Counts that the flip-flops follow."""
+    mappings = _mappings(family, facts)
+    cycles = 0 if _is_shift_register(family, facts) else facts.delay_cycles
+    return {
+        **facts.flip_flops,
+        "delayed bits": facts.flip_flops.get("delayed bits", 0) + facts.delay_bits * cycles,
+        "memory bits": sum(memory.width for _, memory in mappings if not memory.rom),
+        "lut memories": sum(mapping.lut for mapping, _ in mappings),
+        "table words": sum(memory.width for mapping, memory in mappings if mapping == Mapping()),
+    }
+
+
+def _is_shift_register(family: Family, facts: UnitFacts) -> bool:
+    """Whether LUTs keep the unit's delay line: one for each bit, and no flip-flop."""
+    least = SHIFT_REGISTER_CYCLES.get(family.name)
+    return least is not None and facts.delay_cycles >= least
+
+
+def _mappings(family: Family, facts: UnitFacts) -> list:
+    return [(map_memory(family, memory), memory) for memory in facts.memories]
+
+
+def bram_of(family: Family, facts: UnitFacts) -> float:
+    return sum(mapping.bram for mapping, _ in _mappings(family, facts))
+
+
+def dsp_of(family: Family, facts: UnitFacts) -> float:
+    return sum(
+        number * multiplier_blocks(family, *widths) for widths, number in facts.multipliers.items()
+    )
+
+
+def host_memories(family: Family, kind: str, config: ModelConfig) -> Prediction:
+    """Memories of a host that grow with the model: the token FIFOs of the registers."""
+    if kind != PROCESSOR:
+        return Prediction(0, 0, 0, 0)
+    token_bits = (config.vocab_size - 1).bit_length()
+    shapes = (
+        # one token of a FIFO waits outside its memory
+        MemoryShape(config.ctx_len, token_bits, Style.AUTOMATIC),
+        MemoryShape(MIN_OUTPUT_DEPTH - 1, token_bits + 1, Style.AUTOMATIC),
+    )
+    mappings = [map_memory(family, shape) for shape in shapes]
+    luts, brams = sum(m.lut for m in mappings), sum(m.bram for m in mappings)
+    return Prediction(luts, 0, brams, 0)
+
+
+class ResourceModel:
+    """Predictions for one family.
+
+    Parameters
+    ----------
+    family : Family
+    factors : dict of unit to {"lut": {term: factor}, "ff": {term: factor}}
+    hosts : dict of console kind to {"lut", "ff", "bram", "dsp"}
+        What a whole top takes beyond its core and :func:`host_memories`.
+    """
+
+    def __init__(self, family: Family, factors: dict, hosts: dict):
+        self.family = family
+        self._factors = factors
+        self._hosts = {kind: Prediction(**counts) for kind, counts in hosts.items()}
+
+    def unit(self, name: str, facts: UnitFacts) -> Prediction:
+        """Resources of one unit."""
+        factors = self._factors[name]
+        exact, terms = lut_terms(self.family, facts)
+        return Prediction(
+            lut=exact + _sum(factors["lut"], terms),
+            ff=_sum(factors["ff"], flip_flop_terms(self.family, facts)),
+            bram=bram_of(self.family, facts),
+            dsp=dsp_of(self.family, facts),
+        )
+
+    def core(self, program: SizedProgram) -> Prediction:
+        """Resources of :class:`gateware.core.core.Core`."""
+        return self.core_of(unit_facts(program))
+
+    def core_of(self, facts: dict[str, UnitFacts]) -> Prediction:
+        """Resources of a core, given its units."""
+        units = [self.unit(name, unit) for name, unit in facts.items()]
+        return functools.reduce(Prediction.__add__, units)
+
+    def host(self, kind: str, config: ModelConfig) -> Prediction:
+        """What a top with a host of this kind takes beyond the core of such a model."""
+        return self._hosts[kind] + host_memories(self.family, kind, config)
+
+
+def _sum(factors: dict[str, float], terms: dict[str, float]) -> float:
+    return sum(factor * terms.get(name, 0) for name, factor in factors.items())
+
+
+@functools.cache
+def load_data() -> dict:
+    """Contents of the data file; UserError if it is missing."""
+    if not DATA_FILE.exists():
+        raise UserError(f"{DATA_FILE} is missing; make it with gateformer fit --calibrate")
+    return json.loads(DATA_FILE.read_text(encoding="utf-8"))
+
+
+def resource_model(family: Family) -> ResourceModel:
+    """The calibrated model of ``family``; UserError if it was not calibrated."""
+    fitted = load_data()["families"]
+    if family.name not in fitted:
+        raise UserError(
+            f"no resource data for {family.name}; make it with "
+            f"gateformer fit --calibrate --family {family.name}"
+        )
+    return ResourceModel(family, fitted[family.name]["factors"], fitted[family.name]["hosts"])

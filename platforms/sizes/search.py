@@ -1,0 +1,280 @@
+"""Search of the hardware sizes of a model on a board: candidates, Pareto front, choice."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from gateformer.gateware.plan.bounds import prove_bounds
+from gateformer.gateware.plan.hw_config import PACKINGS, HwConfig
+from gateformer.gateware.plan.layout import Layout
+from gateformer.model import contract
+from gateformer.model.contract.config import ModelConfig
+from gateformer.model.contract.integer_model import IntegerModel
+from gateformer.model.support.cache import cached_file, digest
+from gateformer.model.support.sources import sources
+
+from .. import families
+from ..boards.board import Board
+from ..families.family import UNITS
+from ..support.progress import working
+from .families import FAMILIES, limits
+from .program import SizedProgram, gateware_digest
+from .resource_model import DATA_FILE, Prediction, resource_model
+from .units import unit_facts
+
+ROWS = (1, 2, 4, 8, 16)
+MAX_COLS = 128
+NO_FIT_ADVICE = "train a smaller model or choose a larger board"
+SEARCHED = ("rows", "cols", "lanes", "packing")
+"""Fields of HwConfig that the search varies; the others are the board's."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """Sizes, their exact mean cycles per token, and what the board's top will take.
+
+    ``exceeded``: resources of which it takes more than the choice may (see
+    :func:`platforms.sizes.families.limits`), in the order of
+    :data:`platforms.families.family.UNITS`. ``missing``: those of which the device has too few.
+    """
+
+    hw: HwConfig
+    cycles: float
+    need: Prediction
+    exceeded: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    @property
+    def fits(self) -> bool:
+        return not self.exceeded
+
+
+def sizes(config: ModelConfig, base: HwConfig, fixed: dict) -> list[HwConfig]:
+    """Candidates for a model: ``base`` with other rows, cols, lanes and packing.
+
+    ``fixed``: any of :data:`SEARCHED`, which then have that one value. Columns are powers of two
+    and what divides the vectors without a remainder; of lanes that lay the array out in the same
+    way there are only the fewest.
+    """
+    found = []
+    widest = max(config.d_model, config.d_ff)
+    for rows in _options(fixed, "rows", [r for r in ROWS if r == 1 or r <= widest]):
+        layouts = {}
+        for lanes in _options(fixed, "lanes", _lanes(config, rows)):
+            if lanes % rows == 0:
+                layout = Layout(config, HwConfig(rows, rows, lanes))
+                layouts.setdefault((layout.word_groups, layout.segments), lanes)
+        for cols in _options(fixed, "cols", _cols(config, rows)):
+            if cols % rows:
+                continue
+            for lanes in layouts.values():
+                for packing in _options(fixed, "packing", PACKINGS):
+                    chosen = {"rows": rows, "cols": cols, "lanes": lanes, "packing": packing}
+                    found.append(dataclasses.replace(base, **chosen))
+    return found
+
+
+def _options(fixed: dict, name: str, options: Iterable) -> list:
+    return [fixed[name]] if name in fixed else list(options)
+
+
+def _cols(config: ModelConfig, rows: int) -> list[int]:
+    widest = max(-(-n // rows) * rows for n in (config.d_model, config.d_ff))
+    options = {
+        cols
+        for cols in range(rows, min(MAX_COLS, widest) + 1, rows)
+        if cols & (cols - 1) == 0 or config.d_model % cols == 0 or config.d_ff % cols == 0
+    }
+    if widest <= MAX_COLS:
+        options.add(widest)
+    # fewer columns than this save next to nothing
+    return sorted(cols for cols in options if cols >= min(8, widest))
+
+
+def _lanes(config: ModelConfig, rows: int) -> list[int]:
+    head = -(-config.head_dim // rows) * rows
+    words, parts = set(), 1
+    while parts <= head // rows:
+        words.add(-(-head // parts // rows) * rows)
+        parts *= 2
+    heads = {head * number for number in range(1, config.n_heads + 1)}
+    return sorted(words | heads)
+
+
+def _is_within(hw: HwConfig, largest: HwConfig, fixed: dict) -> bool:
+    return (
+        (hw.rows <= largest.rows or "rows" in fixed)
+        and (hw.rows * hw.cols <= largest.rows * largest.cols or {"rows", "cols"} & set(fixed))
+        and (hw.lanes <= largest.lanes or "lanes" in fixed)
+    )
+
+
+def search(model: IntegerModel, board: Board, fixed: dict | None = None) -> list[Candidate]:
+    """Every candidate for ``board``, which must have a budget, the fastest first.
+
+    Unless ``fixed`` asks for it, no engine is larger than in ``board.default_hw``: those are the
+    largest at which the board's clock was checked.
+
+    Takes some 20 ms per candidate for a model that was not searched before on this machine.
+    Raises UserError as :func:`platforms.sizes.resource_model.resource_model` and ``prove_bounds``.
+    """
+    fixed = fixed or {}
+    family = board.family
+    predicted = resource_model(family)
+    host = predicted.host(board.console, model.config)
+    most = limits(family, board.budget)
+    found = []
+    candidates = sizes(model.config, board.default_hw, fixed)
+    candidates = [hw for hw in candidates if _is_within(hw, board.default_hw, fixed)]
+    for hw, cycles, needs in _measured(model, candidates):
+        need = needs[family.name] + host
+        exceeded = tuple(name for name in UNITS if getattr(need, name) > most[name])
+        missing = tuple(n for n in UNITS if getattr(need, n) > getattr(board.budget, n))
+        found.append(Candidate(hw, cycles, need, exceeded, missing))
+    return sorted(found, key=_speed)
+
+
+def _speed(candidate: Candidate) -> tuple:
+    return (candidate.cycles, candidate.need.lut)
+
+
+def choose(candidates: Sequence[Candidate]) -> Candidate | None:
+    """The candidate with the fewest mean cycles that fits; of equals the one with fewest LUTs.
+
+    If none leaves the LUTs free that place and route is given, the smallest that the device holds.
+    """
+    fitting = [c for c in candidates if c.fits]
+    if fitting:
+        return min(fitting, key=_speed)
+    held = [c for c in candidates if not c.missing]
+    return min(held, key=lambda c: c.need.lut, default=None)
+
+
+def shortage(candidates: Sequence[Candidate], board: Board) -> str:
+    """What the candidate that comes nearest to fitting lacks, if :func:`choose` finds none."""
+    least = min(candidates, key=lambda c: (len(c.missing), c.need.lut))
+    resource = least.missing[0]
+    need, have = getattr(least.need, resource), getattr(board.budget, resource)
+    return (
+        f"it needs about {need:,.0f} {resource.upper()}, {need - have:,.0f} more than the "
+        f"{have:,} there are"
+    )
+
+
+def pareto_front(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Candidates to which no other is better in cycles or LUTs and at least equal in both.
+
+    Only those count whose block memories, multipliers and flip-flops are there. The fastest comes
+    first.
+    """
+    front: list[Candidate] = []
+    for candidate in sorted(candidates, key=_speed):
+        if set(candidate.exceeded) - {"lut"}:
+            continue
+        if not front or candidate.need.lut < front[-1].need.lut:
+            front.append(candidate)
+    return front
+
+
+def reason(candidates: Sequence[Candidate], chosen: Candidate, board: Board) -> str:
+    """Why ``chosen`` was chosen, in one line."""
+    hw, fitting = chosen.hw, sum(c.fits for c in candidates)
+    if not chosen.fits:
+        share = chosen.need.lut / board.budget.lut
+        return f"{sizes_text(hw)}: the smallest; it takes {share:.0%} of the LUTs and may not route"
+    text = f"{sizes_text(hw)}: fewest cycles of the {fitting} of {len(candidates)} sizes that fit"
+    faster = [c for c in candidates if c.cycles < chosen.cycles]
+    if not faster:
+        return f"{text}; the board's clock was not checked with larger ones"
+    short = {name: sum(name in c.exceeded for c in faster) for name in UNITS}
+    needs = [
+        f"{short[name]} need more {name.upper()} ({getattr(chosen.need, name):,.4g} of "
+        f"{getattr(board.budget, name):,} taken)"
+        for name in sorted(UNITS, key=short.__getitem__, reverse=True)
+        if short[name]
+    ]
+    return f"{text}; of {len(faster)} faster {', '.join(needs)}"
+
+
+def sizes_text(hw: HwConfig) -> str:
+    """``8 × 64, 64 lanes, 2bit``"""
+    return f"{hw.rows} × {hw.cols}, {hw.lanes} lanes, {hw.packing}"
+
+
+def measure(
+    model: IntegerModel,
+    candidates: Sequence[HwConfig],
+    done: Callable[[int], None] = lambda count: None,
+) -> list[list]:
+    """[sizes, mean cycles, {family: resources of the core}] of each candidate, JSON-ready.
+
+    ``done`` is called with the number of candidates that are measured.
+    """
+    bounds, rows = prove_bounds(model), []
+    models = {name: resource_model(family) for name, family in _calibrated().items()}
+    for hw in candidates:
+        program = SizedProgram(model, hw, bounds)
+        facts = unit_facts(program)
+        needs = {
+            name: dataclasses.astuple(predicted.core_of(facts))
+            for name, predicted in models.items()
+        }
+        rows.append([dataclasses.asdict(hw), program.mean_cycles, needs])
+        done(len(rows))
+    return rows
+
+
+def _calibrated() -> dict:
+    known = json.loads(DATA_FILE.read_text(encoding="utf-8"))["families"]
+    return {name: family for name, family in FAMILIES.items() if name in known}
+
+
+def _measured(model: IntegerModel, candidates: Sequence[HwConfig]) -> list[tuple]:
+    rows = _kept(
+        tuple(candidates),
+        model.digest,
+        lambda done: measure(model, candidates, done),
+    )
+    return [
+        (HwConfig(**hw), cycles, {name: Prediction(*need) for name, need in needs.items()})
+        for hw, cycles, needs in rows
+    ]
+
+
+_MEMORY: dict[tuple, list] = {}
+
+
+def _kept(candidates: tuple, model_digest: str, make: Callable[[Callable], list]) -> list:
+    """The measurement, kept in memory and on disk by everything that it depends on."""
+    key = (candidates, model_digest, DATA_FILE.stat().st_mtime_ns)
+    if key not in _MEMORY:
+
+        def write(_: Path, target: Path):
+            title = "searching sizes, once for each model and version"
+            with working(title) as show:
+                rows = make(lambda count: show(f"{title}: {count} of {len(candidates)}"))
+                target.write_text(json.dumps(rows), encoding="utf-8")
+
+        parts = (model_digest, repr(candidates), _sources())
+        path = cached_file(f"search-{digest(*parts)}.json", write)
+        _MEMORY[key] = json.loads(path.read_text(encoding="utf-8"))
+    return _MEMORY[key]
+
+
+@functools.cache
+def _source_digest(stamp: int) -> str:
+    files = [
+        *sources(families),
+        *sorted(Path(__file__).parent.glob("*.py")),
+        *sources(contract),
+        DATA_FILE,
+    ]
+    return digest(gateware_digest(), *(file.read_text(encoding="utf-8") for file in files))
+
+
+def _sources() -> str:
+    return _source_digest(DATA_FILE.stat().st_mtime_ns)

@@ -1,0 +1,115 @@
+"""Hardware sizes for a model on a board, before anything is synthesized, and what to say if none.
+
+With a board, the sizes are those that :mod:`platforms.sizes.search` finds. The prediction only
+chooses; what counts is the synthesis after it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+
+from gateformer.gateware.plan.hw_config import PACKINGS, HwConfig
+from gateformer.model.contract.integer_model import IntegerModel
+from gateformer.model.support.errors import UserError
+
+from ..boards.board import Board
+from .search import NO_FIT_ADVICE, SEARCHED, choose, search, shortage
+
+CLEARLY_LESS = 0.95
+"""Part of a design's LUTs below which a smaller one is worth a try."""
+
+
+def choose_sizes(model: IntegerModel, board: Board, **fixed) -> HwConfig:
+    """The sizes with the fewest mean cycles per token that are predicted to fit ``board``.
+
+    Those of :func:`platforms.sizes.search.choose`. A simulation gets its default sizes, less what
+    the model would leave idle.
+
+    ``fixed``: any of ``rows``, ``cols``, ``lanes``, ``packing``, as the user gave them.
+
+    Raises
+    ------
+    UserError
+        If a given size is invalid, or no sizes fit; names the resource that runs out.
+    """
+    # an invalid value is reported as such, not as something that doesn't fit
+    HwConfig(**{"rows": 1, **fixed})
+    if board.budget is None:
+        return _largest_useful(model, board.default_hw, fixed)
+    candidates = search(model, board, fixed)
+    best = choose(candidates)
+    if best is None:
+        raise _no_fit(model, board, fixed, candidates)
+    return best.hw
+
+
+def nearest_fitting(model: IntegerModel, board: Board, hw: HwConfig) -> HwConfig | None:
+    """The fastest sizes, none larger than ``hw``'s, that are predicted to take clearly less."""
+    given = {name: getattr(hw, name) for name in SEARCHED}
+    need = search(model, board, given)[0].need
+    smaller = [
+        candidate
+        for candidate in search(model, board)
+        if all(getattr(candidate.hw, name) <= given[name] for name in ("rows", "cols", "lanes"))
+        and candidate.need.lut < CLEARLY_LESS * need.lut
+    ]
+    best = choose(smaller)
+    return None if best is None else best.hw
+
+
+def size_options(hw: HwConfig) -> str:
+    """Command-line options that choose ``hw``."""
+    sizes = f"--rows {hw.rows} --cols {hw.cols} --lanes {hw.lanes}"
+    return sizes if hw.packing == PACKINGS[0] else f"{sizes} --packing {hw.packing}"
+
+
+def _largest_useful(model: IntegerModel, default: HwConfig, fixed: dict) -> HwConfig:
+    cfg = model.config
+    widest = _power_of_two(max(cfg.d_model, cfg.d_ff))
+    useful = {"rows": widest, "cols": widest, "lanes": _power_of_two(cfg.d_model)}
+    sizes = {name: min(getattr(default, name), most) for name, most in useful.items()}
+    for rows in _halves(fixed.get("rows", sizes["rows"]), "rows" in fixed):
+        chosen = {**sizes, **fixed, "rows": rows}
+        for name in ("cols", "lanes"):
+            if "rows" in fixed and name not in fixed:
+                chosen[name] = -(-chosen[name] // rows) * rows
+        if chosen["cols"] % rows == 0 and chosen["lanes"] % rows == 0:
+            return dataclasses.replace(default, **chosen)
+    raise _no_multiple(fixed)
+
+
+def _power_of_two(number: int) -> int:
+    """The least one that is not below ``number``."""
+    return 2 ** (number - 1).bit_length()
+
+
+def _halves(number: int, fixed: bool) -> Iterator[int]:
+    yield number
+    while number > 1 and not fixed:
+        number //= 2
+        yield number
+
+
+def _options(fixed: dict) -> str:
+    return " ".join(f"--{name} {value}" for name, value in fixed.items())
+
+
+def _no_multiple(fixed: dict) -> UserError:
+    return UserError(
+        f"no sizes go with {_options(fixed)}: cols and lanes must be multiples of rows"
+    )
+
+
+def _no_fit(model: IntegerModel, board: Board, fixed: dict, candidates: list) -> UserError:
+    if not candidates:
+        return _no_multiple(fixed)
+    advice = NO_FIT_ADVICE
+    if fixed:
+        with contextlib.suppress(UserError):
+            advice = f"try {size_options(choose_sizes(model, board))}"
+    return UserError(
+        f"the model does not fit {board.label}{' with ' + _options(fixed) if fixed else ''}: "
+        f"{shortage(candidates, board)}; {advice}"
+    )

@@ -1,0 +1,51 @@
+"""The C++ compiler for compiled simulations: the machine's, or the one that pip installs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gateformer.model.support import compiler
+
+from .tools import ToolPool, run_tool
+
+FLAGS = (
+    "-std=c++17",
+    "-O2",
+    "-fPIC",
+    "-fno-exceptions",
+    "-fno-sanitize=all",  # Zig's compiler traps on undefined behaviour unless told not to.
+    "-fvisibility=hidden",
+    "-DNDEBUG",
+    "-DCXXRTL_NDEBUG",
+    "-w",
+)
+
+
+def find_compiler() -> list[str]:
+    """Command of a C++ compiler: ``$CXX``, ``g++``, ``clang++`` or ``python -m ziglang c++``.
+
+    Raises UserError if there is none.
+    """
+    return compiler.find_compiler(compiler.CXX, "the simulation")
+
+
+def compile_library(
+    command: list[str], sources: list[Path], target: Path, include: Path, jobs: int
+) -> None:
+    """Compile C++ ``sources`` (all in one directory) to the shared library ``target``.
+
+    Up to ``jobs`` compilers run at the same time. Raises ToolError with the compiler's messages.
+    """
+    directory = target.parent
+
+    def compile_unit(source: Path) -> str:
+        unit = f"{source.stem}.o"
+        run_tool(
+            [*command, *FLAGS, f"-I{include}", "-c", source.name, "-o", unit],
+            directory,
+        )
+        return unit
+
+    with ToolPool(jobs) as pool:
+        units = list(pool.map(compile_unit, sources))
+    run_tool([*command, "-shared", "-fno-sanitize=all", *units, "-o", target.name], directory)

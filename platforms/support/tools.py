@@ -1,0 +1,108 @@
+"""Programs that a build runs, and their end with it."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+from gateformer.model.support.errors import ToolError
+
+_running: set[subprocess.Popen] = set()
+_starting = threading.Lock()
+_launcher = concurrent.futures.ThreadPoolExecutor(1)
+"""Its thread is not interrupted between the start of a program and the note of it."""
+_thread = threading.local()
+
+
+def run_tool(
+    command: list[str],
+    directory: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    name: str | None = None,
+) -> str:
+    """Run a program in ``directory``; its output. Raises ToolError with status and last lines.
+
+    ``environment``: variables besides this process's. ``name`` is what errors call the program
+    (default: the command's first word). An interruption ends what the program has started, too.
+    """
+    name = name or command[0]
+    launched = _launcher.submit(
+        _launch,
+        name,
+        command,
+        getattr(_thread, "ended", threading.Event()),
+        cwd=directory,
+        env={**os.environ, **(environment or {})},
+    )
+    try:
+        process = launched.result()
+        output, _ = process.communicate()
+    except BaseException:
+        if launched.exception() is None:
+            kill_with_children(launched.result())
+        raise
+    finally:
+        if launched.exception() is None:
+            _running.discard(launched.result())
+    if process.returncode:
+        tail = "\n".join(output.splitlines()[-20:])
+        raise ToolError(f"{name} failed with status {process.returncode}:\n{tail}")
+    return output
+
+
+def _launch(name: str, command: list[str], ended: threading.Event, **options) -> subprocess.Popen:
+    with _starting:
+        if ended.is_set():
+            raise ToolError(f"{name} was not started: the build has ended")
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            **options,
+        )
+        _running.add(process)
+    return process
+
+
+class ToolPool(concurrent.futures.ThreadPoolExecutor):
+    """Threads that run tools.
+
+    Only the main thread is interrupted: when the block is left by an exception, the running tools
+    of all threads end, and the pool's threads start none any more.
+    """
+
+    def __init__(self, jobs: int | None = None):
+        self._ended = threading.Event()
+        super().__init__(jobs, initializer=self._enter)
+
+    def _enter(self):
+        _thread.ended = self._ended
+
+    def __exit__(self, error, *rest):
+        if error is not None:
+            self.shutdown(wait=False, cancel_futures=True)
+            with _starting:
+                self._ended.set()
+                running = tuple(_running)
+            for process in running:
+                kill_with_children(process)
+        return super().__exit__(error, *rest)
+
+
+def kill_with_children(process: subprocess.Popen) -> None:
+    """End a process that was started with ``start_new_session``, and what it has started."""
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+    process.wait()

@@ -1,0 +1,230 @@
+"""Is the synthesized netlist the design? ``gateformer check-netlist [MODEL] --family F``.
+
+The netlist's block memories are read out and compared with the memory images, and the netlist,
+simulated with models of its primitives, has to generate the reference's tokens.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import time
+
+import numpy as np
+from amaranth.back import rtlil
+
+from gateformer.gateware.compiler.program import Program
+from gateformer.gateware.core.core import Core
+from gateformer.gateware.core.taps import Mismatch
+from gateformer.gateware.parts.memory_banks import bank_depths
+from gateformer.gateware.plan.hw_config import HwConfig
+from gateformer.model.contract.arith import EXP2
+from gateformer.model.contract.artifact import open_model
+from gateformer.model.contract.reference import Reference
+from gateformer.model.contract.sampling import SamplingSettings
+from gateformer.model.support.cli import ArgumentParser, run
+from gateformer.model.support.errors import UserError
+
+from ..families.ecp5 import ECP5
+from ..families.family import Family
+from ..families.xc7 import XC7
+from ..support.progress import output_console, working
+from .mapping import MemoryMapping, map_memories
+from .memories import MappedMemory, read_memories, source_memories
+from .netlist import Module, read_module
+from .simulation import NetlistSimulator
+from .synthesis import TOP, synthesize_rtlil
+
+FAMILIES: dict[str, Family] = {family.name: family for family in (XC7, ECP5)}
+"""Families whose primitives are modelled."""
+
+DEFAULT_TOKENS = 8
+_PROMPT_LENGTH = 3
+_SEED = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class NetlistReport:
+    """A netlist that passed.
+
+    Attributes
+    ----------
+    family : str
+    tokens : int
+        Tokens of each of the two generations, greedy and sampled, that equal the reference's.
+    cycles : int
+        Simulated clock cycles.
+    memories : tuple of MappedMemory
+        Memories in block memories: names, cells, bits.
+    seconds : float
+        Of the whole check; little if its parts were kept from an earlier one.
+    """
+
+    family: str
+    tokens: int
+    cycles: int
+    memories: tuple[MappedMemory, ...]
+    seconds: float
+
+
+def check_netlist(program: Program, family: str, *, tokens: int = DEFAULT_TOKENS) -> NetlistReport:
+    """Synthesize the core of ``program`` and compare the netlist with the design.
+
+    Takes minutes for a core that was not synthesized on this machine before.
+
+    Raises
+    ------
+    Mismatch
+        Naming memory, address and bit, or token, at the first difference.
+    UserError
+        For an unknown family, fewer tokens than 1, or without a C++ compiler.
+    ValueError
+        If the netlist has something that is not modelled.
+    ToolError
+        If a tool fails.
+    """
+    if family not in FAMILIES:
+        raise UserError(f"family must be one of {', '.join(FAMILIES)}, not {family!r}")
+    if tokens < 1:
+        raise UserError(f"tokens must be at least 1, not {tokens}")
+    started = time.perf_counter()
+    design = rtlil.convert(Core(program, dsp=FAMILIES[family].dsp), name=TOP, emit_src=False)
+    mapping = map_memories(design, FAMILIES[family])
+    with working(f"synthesis for {family}"):
+        netlist = read_module(synthesize_rtlil(design, FAMILIES[family]).netlist, TOP)
+    memories = check_memories(program, netlist, mapping, family)
+    generated, cycles = check_tokens(program, netlist, family, tokens)
+    seconds = time.perf_counter() - started
+    return NetlistReport(family, generated, cycles, tuple(memories), seconds)
+
+
+def check_memories(
+    program: Program, netlist: Module, mapping: MemoryMapping, family: str
+) -> list[MappedMemory]:
+    """Compare images with the design's memories and those with the netlist's block memories.
+
+    Returns the memories in block memories. Raises as :func:`check_netlist`.
+    """
+    check_images(program, source_memories(mapping))
+    with working("reading the netlist's memories"):
+        memories = read_memories(netlist, mapping, family)
+    for memory in memories:
+        memory.check()
+    return memories
+
+
+def check_images(program: Program, memories: dict[str, np.ndarray]) -> None:
+    """Compare the program's images with the memories of its core, by their paths in the core.
+
+    Raises Mismatch if an image has no memory, or another one.
+    """
+    layout, images = program.layout, program.images
+    width = layout.rows * 8
+    array = {}
+    for group in range(layout.word_groups):
+        words = [word >> width * group & (1 << width) - 1 for word in images.array_words]
+        array |= _in_banks(rf"array\.memory\S*\.group{group}_bank{{}}", words)
+    scales = _only(memories, r"vector\.scales\.memory")
+    scale_bits = memories[scales].shape[1] // layout.rows
+    expected = {
+        **_in_banks(r"engine\.weights_bank{}", images.weight_words),
+        r"vector\.scales\.memory": [
+            sum((value % (1 << scale_bits)) << scale_bits * i for i, value in enumerate(row))
+            for row in images.scale_words
+        ],
+        r"sampler\.chooser\.draw\.exp2": [int(value) for value in EXP2.table],
+        **array,
+    }
+    for pattern, words in expected.items():
+        name = _only(memories, pattern)
+        bits = memories[name]
+        for address, (word, row) in enumerate(zip(words, bits, strict=True)):
+            stored = int.from_bytes(np.packbits(row, bitorder="little").tobytes(), "little")
+            if stored != word:
+                raise Mismatch(
+                    f"memory {name}, address {address}: design {stored:#x}, image {word:#x}"
+                )
+
+
+def _in_banks(pattern: str, words: list[int]) -> dict[str, list[int]]:
+    """A memory's words by the names of its banks, ``pattern`` with the bank's number."""
+    banks, first = {}, 0
+    for number, depth in enumerate(bank_depths(len(words))):
+        banks[pattern.format(number)] = words[first : first + depth]
+        first += depth
+    return banks
+
+
+def _only(memories: dict[str, np.ndarray], pattern: str) -> str:
+    # beside a loader, the rest is a submodule
+    names = [name for name in memories if re.fullmatch(rf"(core\.)?{pattern}", name)]
+    if len(names) != 1:
+        raise Mismatch(f"{len(names)} memories of the core are called {pattern}, not 1")
+    return names[0]
+
+
+def check_tokens(program: Program, netlist: Module, family: str, tokens: int) -> tuple[int, int]:
+    """Greedy and sampled tokens of the simulated netlist; (tokens of each, cycles).
+
+    Raises Mismatch at the first token that is missing, not the reference's, or too late.
+    """
+    model, config = program.model, program.model.config
+    simulator = NetlistSimulator(program, netlist, family)
+    prompt = [i % config.vocab_size for i in range(1, min(_PROMPT_LENGTH, config.ctx_len) + 1)]
+    sampled = SamplingSettings.from_user(
+        temperature=2.0,  # the smallest change of a logit may change the token
+        top_k=max(config.vocab_size // 2, 1),
+        seed=_SEED,
+        logit_scale=model.logit_scale,
+        vocab_size=config.vocab_size,
+    )
+    with working(f"simulating the {family} netlist"):
+        for name, settings in (("greedy", SamplingSettings()), ("sampled", sampled)):
+            expected = list(Reference(model).generate(prompt, tokens, settings))
+            actual = simulator.generate(prompt, tokens, settings)
+            for number, reference in enumerate(expected):
+                try:
+                    token, _ = next(actual)
+                except (RuntimeError, StopIteration):
+                    raise Mismatch(f"{name} token {number}: the netlist emits none") from None
+                if token != reference:
+                    raise Mismatch(f"{name} token {number}: netlist {token}, reference {reference}")
+    return len(expected), simulator.simulation.cycles
+
+
+def main() -> None:
+    """Check one model's netlist and print what was compared."""
+    sizes = HwConfig()
+    parser = ArgumentParser(prog="gateformer check-netlist", description=__doc__.replace("``", ""))
+    add = parser.add_argument
+    add("model", nargs="?", default="shakespeare-115k", help="name, file or random:… (%(default)s)")
+    add("--family", default=XC7.name, help=f"{', '.join(FAMILIES)} (%(default)s)")
+    add("--tokens", type=int, default=DEFAULT_TOKENS, help="to generate each way (%(default)s)")
+    for name in ("rows", "cols", "lanes"):
+        default = getattr(sizes, name)
+        add(f"--{name}", type=int, default=default, help="as of build.py (%(default)s)")
+    add("--packing", default=sizes.packing, help="as of build.py (%(default)s)")
+    arguments = parser.parse_args()
+    hw = HwConfig(arguments.rows, arguments.cols, arguments.lanes, arguments.packing)
+    program = Program(open_model(arguments.model).model, hw)
+    report = check_netlist(program, arguments.family, tokens=arguments.tokens)
+    output = output_console()
+    for memory in report.memories:
+        output.print(
+            f"{memory.name}: {memory.words.shape[0]:,} × {memory.words.shape[1]} bits in "
+            f"{len(memory.cells)} block memories equal",
+            soft_wrap=True,
+            markup=False,
+            highlight=False,
+        )
+    output.print(
+        f"{report.family}: {sum(len(memory.cells) for memory in report.memories)} block memories, "
+        f"{report.tokens} greedy and {report.tokens} sampled tokens equal the reference "
+        f"({report.cycles:,} cycles); {report.seconds:.0f} s",
+        soft_wrap=True,
+        highlight=False,
+    )
+
+
+if __name__ == "__main__":
+    run(main)

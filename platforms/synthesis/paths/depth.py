@@ -1,0 +1,208 @@
+"""Timing structure of a mapped netlist: how much logic lies between two registers.
+
+``gateformer path-depth`` holds it against limits; what is counted:
+:mod:`platforms.synthesis.paths.analysis`.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import re
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from gateformer.model.support.cli import ArgumentParser, run
+from gateformer.model.support.errors import UserError
+
+from ...support import yosys
+from .analysis import MAX_ELEMENTS, PathReport, TimingPath, analyze
+from .cells import BOUNDARIES, CLOCKED
+
+MAX_STAGES = 5
+MAX_RESET_FANOUT = 500
+"""Register pins; a larger reset from the fabric wants a global buffer or fewer users."""
+MAX_CONTROL_SETS = 330
+"""Distinct (clock, reset, enable): 7.5 % of the xc7z010's 4,400 slices (UG949's guideline)."""
+
+
+def check(
+    report: PathReport,
+    max_stages: int = MAX_STAGES,
+    *,
+    max_reset_fanout: int = MAX_RESET_FANOUT,
+    max_control_sets: int = MAX_CONTROL_SETS,
+) -> list[str]:
+    """Violations, one line each; empty if the netlist keeps to the limits.
+
+    Limits: stages of a path; one block-memory or multiplier output on a path; nothing but registers
+    behind an output without register; pins of a reset that no global buffer drives; control sets.
+    """
+    lines = [
+        f"{path.end}: {path.stages} stages from {path.start}, not {max_stages} or fewer"
+        for path in report.paths
+        if path.stages > max_stages
+    ]
+    lines += [
+        f"{path.end}: {path.elements} block-memory or multiplier outputs on the path from "
+        f"{path.start}, not {MAX_ELEMENTS}"
+        for path in report.multi_element
+    ]
+    lines += [
+        f"{output.name} ({output.primitive}): no output register, and it drives "
+        f"{', '.join(output.drives)}, not registers alone"
+        for output in report.unregistered
+        if not output.registered_behind
+    ]
+    lines += [
+        f"reset {name}: {pins} pins from the fabric, not {max_reset_fanout} or fewer"
+        for name, pins in report.fabric_resets
+        if pins > max_reset_fanout
+    ]
+    if report.control_sets > max_control_sets:
+        lines.append(f"{report.control_sets} control sets, not {max_control_sets} or fewer")
+    return lines
+
+
+def longest_topological_path(netlist: dict, top: str = "top") -> int:
+    """Length by yosys' ``ltp -noff`` over the cells that are not clocked, in cells.
+
+    Block memories, multipliers, shift registers and LUT memories are left out besides the
+    registers: to ``ltp`` they would be combinational.
+    """
+    types = {cell["type"] for cell in netlist["modules"][top]["cells"].values()}
+    clocked = " ".join(f"t:{kind} %d" for kind in sorted(types & {*CLOCKED, *BOUNDARIES}))
+    with tempfile.TemporaryDirectory() as directory:
+        work = Path(directory)
+        (work / "netlist.json").write_text(json.dumps(netlist), encoding="utf-8")
+        yosys.run(
+            f"read_json netlist.json\ncd {top}\nselect * {clocked}\ntee -o ltp.txt ltp -noff\n",
+            work,
+        )
+        log = (work / "ltp.txt").read_text(encoding="utf-8")
+    return int(re.search(r"\(length=(\d+)\)", log)[1])
+
+
+def _pattern(name: str) -> str:
+    """``name`` with every number as ``*``: what lanes and the bits of a bus have in common."""
+    return re.sub(r"\d+", "*", re.sub(r"\$\d+|\[\d+\]", "", name))
+
+
+def _kinds(path: TimingPath) -> str:
+    """Primitives along the path; a run of one is ``CARRY4×3``."""
+    runs: list[list] = []
+    for kind, _ in path.cells:
+        if runs and runs[-1][0] == kind:
+            runs[-1][1] += 1
+        else:
+            runs.append([kind, 1])
+    return " ".join(kind if count == 1 else f"{kind}×{count}" for kind, count in runs)
+
+
+def _kind_of_end(end: str) -> str:
+    """End signals of one kind differ in numbers only, or are controls of one block."""
+    match = re.fullmatch(r"((?:.*\.)?)[^.]+\.((?:CE|R|S|CLR|PRE|LSR)(?:\[\d+\])?)", end)
+    return _pattern(f"{match[1]} {match[2]}" if match else end)
+
+
+def distinct(paths: Iterable[TimingPath]) -> list[tuple[TimingPath, int]]:
+    """The first path to each kind of end signal, with the number of end signals of that kind.
+
+    Ends that differ in numbers only (lanes, words, bits) are of one kind, and so are the enables,
+    or the resets, of a block's registers.
+    """
+    first, alike = {}, collections.Counter()
+    for path in paths:
+        kind = _kind_of_end(path.end)
+        first.setdefault(kind, path)
+        alike[kind] += 1
+    return [(path, alike[kind]) for kind, path in first.items()]
+
+
+def print_report(report: PathReport, console: Console, rows: int = 20) -> None:
+    """Tables of the deepest and the slowest paths, and the counts; ns are estimates."""
+    for title, paths in (
+        ("deepest paths", report.paths),
+        ("slowest paths (estimate)", report.slowest),
+        ("paths with several block-memory or multiplier outputs", report.multi_element),
+    ):
+        table = Table(title=title)
+        for column in ("stages", "est. ns", "end", "alike", "start", "cells"):
+            number = column in ("stages", "est. ns", "alike")
+            table.add_column(column, justify="right" if number else "left", overflow="fold")
+        for path, alike in distinct(paths)[:rows]:
+            cells = (str(path.stages), f"{path.estimated_ns:.1f}", path.end, str(alike))
+            table.add_row(*cells, path.start, _kinds(path))
+        if paths:
+            console.print(table)
+    table = Table(title="structure", show_header=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    counts = ", ".join(f"{stages}: {ends:,}" for stages, ends in report.histogram.items())
+    table.add_row("end points by stages", counts)
+    table.add_row("control sets", str(report.control_sets))
+    for title, nets in (
+        ("resets", report.resets),
+        ("enables", report.enables),
+        ("data nets", report.data_fanouts),
+    ):
+        largest = "\n".join(f"{pins:,} {name}" for name, pins in nets[:8])
+        table.add_row(f"{title} of most pins ({len(nets)})", largest)
+    kinds = collections.Counter(
+        (o.primitive, _pattern(o.name), o.stages, ", ".join(o.drives)) for o in report.unregistered
+    )
+    lines = (
+        f"{count} × {name} ({primitive}): drives {drives}, {stages} stages behind"
+        for (primitive, name, stages, drives), count in kinds.items()
+    )
+    table.add_row("outputs without register", "\n".join(lines))
+    console.print(table)
+
+
+def _read_netlist(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}; give yosys' JSON") from None
+    except ValueError:
+        raise UserError(f"{path} is no JSON; write it with yosys' write_json") from None
+
+
+def main(argv: list[str] | None = None, console: Console | None = None) -> int:
+    """Print the report of a netlist; status 1 if it breaks a limit."""
+    parser = ArgumentParser(prog="gateformer path-depth", description=__doc__.split("\n")[0])
+    parser.add_argument("netlist", type=Path, help="yosys' write_json of a mapped, flat design")
+    parser.add_argument("--top", default="top", help="name of the top module")
+    parser.add_argument("--limit", type=int, default=MAX_STAGES, help="most stages of a path")
+    parser.add_argument("--rows", type=int, default=20, help="rows of a table of paths")
+    parser.add_argument("--ltp", action="store_true", help="compare with yosys' ltp -noff")
+    arguments = parser.parse_args(argv)
+    console = console or Console()
+    netlist = _read_netlist(arguments.netlist)
+    modules = netlist.get("modules", {})
+    if arguments.top not in modules:
+        raise UserError(
+            f"{arguments.netlist} has no module {arguments.top}; "
+            f"name one with --top: {', '.join(modules) or 'there is none'}"
+        )
+    try:
+        report = analyze(netlist, arguments.top)
+    except ValueError as error:
+        raise UserError(f"{arguments.netlist}: {error}") from None
+    print_report(report, console, arguments.rows)
+    if arguments.ltp:
+        length = longest_topological_path(netlist, arguments.top)
+        console.print(f"yosys ltp -noff: {length} cells (every carry cell and multiplexer counts)")
+    violations = check(report, arguments.limit)
+    for line in violations[: arguments.rows]:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(f"{len(violations):,} violations")
+    return 1 if violations else 0
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,153 @@
+"""Every board and variant with every shipped model, down to RTLIL, without any tool."""
+
+import re
+
+import pytest
+
+from gateformer.gateware.compiler.program import Program
+from gateformer.gateware.plan.hw_config import HwConfig
+from gateformer.model.contract.artifact import open_model, shipped_models
+from gateformer.model.contract.random_model import random_model
+from gateformer.model.support.errors import UserError
+from gateformer.platforms.boards.board import board
+from gateformer.platforms.boards.target import PROCESSOR, UART
+from gateformer.platforms.sizes.sizing import choose_sizes
+from gateformer.platforms.support import verilog
+
+from .test_board import TARGETS
+
+SMALLEST = {("ulx3s", "12F"), ("tang-nano-9k", None)}
+SMALLER = {
+    *SMALLEST,
+    ("cora-z7", None),
+    ("arty-a7-35", None),
+    ("tang-primer-20k", None),
+    ("ulx3s", "25F"),
+    ("ulx3s", "45F"),
+}
+TOO_SMALL = {
+    "shakespeare-115k": SMALLEST,
+    "shakespeare-115k-2t": {*SMALLEST, ("tang-primer-20k", None)},
+    "shakespeare-zybo": SMALLER,
+    "stories-zybo": SMALLER,
+}
+"""Boards whose block memories do not hold a model; its gateware elaborates all the same."""
+TINY = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11"
+
+
+@pytest.fixture(autouse=True)
+def no_yosys(monkeypatch):
+    monkeypatch.setattr(verilog, "verilog_text", lambda rtlil: "")
+
+
+@pytest.fixture(scope="module")
+def program():
+    return Program(random_model(TINY), HwConfig(2, 4, 4))
+
+
+@pytest.mark.parametrize("model", shipped_models())
+@pytest.mark.parametrize(("name", "variant"), TARGETS)
+def test_elaborates(name, variant, model):
+    target = board(name, variant)
+    artifact = open_model(model)
+    if (name, variant) in TOO_SMALL[model]:
+        with pytest.raises(UserError, match=f"^the model does not fit {target.label}: it needs "):
+            choose_sizes(artifact.model, target)
+        sizes = HwConfig(2, 8, 8)
+    else:
+        sizes = choose_sizes(artifact.model, target)
+    program = Program(artifact.model, sizes)
+    options = {"name": artifact.name} if target.console == "uart" else {}
+    top = target.build_top(program, target.default_clock_mhz, **options)
+    assert abs(float(top.clock_mhz) / target.default_clock_mhz - 1) <= 1e-3
+    plan = target.build_platform(target.toolchains[0]).prepare(top, "top")
+    assert "module \\top\n" in plan.files["top.il"]
+
+
+@pytest.mark.parametrize(("name", "variant"), TARGETS)
+@pytest.mark.parametrize("clock_mhz", [33.75])
+def test_every_toolchain_with_another_clock(name, variant, clock_mhz, program):
+    target = board(name, variant)
+    top = target.build_top(program, clock_mhz)
+    for toolchain in target.toolchains:
+        platform = target.build_platform(toolchain)
+        files = platform.prepare(top, "top").files
+        assert "build_top.sh" in files
+        # clock, lights, both ends of the console or the processor are there and bound
+        assert located(files) == expected_pins(platform, target)
+        assert set(located(files)) == set(ports(files["top.il"]))
+        assert ("cell \\PS7 " in files["top.il"]) == (target.console == PROCESSOR)
+
+
+_LOCATED = {
+    "top.xdc": r'^ *set_property LOC (?P<pin>\w+) \[get_ports "?(?P<port>[^\]"]+)"?\]',
+    "top.lpf": r'^LOCATE COMP "(?P<port>[^"]+)" SITE "(?P<pin>\w+)";',
+    "top.cst": r'^IO_LOC "(?P<port>[^"]+)" (?P<pin>\w+);',
+}
+
+
+def located(files) -> dict[str, str]:
+    """Pin of each port, as the constraints say."""
+    ((name, pattern),) = ((n, p) for n, p in _LOCATED.items() if n in files)
+    text = files[name] if isinstance(files[name], str) else files[name].decode()
+    return {found["port"]: found["pin"] for found in re.finditer(pattern, text, re.M)}
+
+
+def ports(rtlil: str) -> list[str]:
+    """Names of the top module's ports."""
+    module = re.search(r"^module \\top\n(.*?)^end\n", rtlil, re.M | re.S)[1]
+    return re.findall(r"^  wire width 1 (?:in|out)put \d+ +\\(\S+)$", module, re.M)
+
+
+def expected_pins(platform, target) -> dict[str, str]:
+    """Pin of each port: clock, lights, serial port with its button, what is held high."""
+    wanted = [(platform.default_clk, 0), *(light[1:] for light in platform.lights)]
+    if target.console == UART:
+        wanted += [("uart", 0, "rx"), ("uart", 0, "tx"), platform.reset_button]
+    if target.name == "ulx3s":
+        wanted.append(("wifi_gpio0", 0))
+    pins = {}
+    for name, number, *path in wanted:
+        (part,) = (
+            subsignal.ios[0] if path else subsignal
+            for subsignal in platform.lookup(name, number).ios
+            if not path or subsignal.name == path[0]
+        )
+        (pins["__".join((f"{name}_{number}", *path, "io"))],) = part.names
+    return pins
+
+
+def test_the_console_s_settings_are_part_of_the_build_id(program):
+    target = board("ulx3s")
+    ids = {
+        target.build_top(program, 85.0, **options).build_id
+        for options in ({}, {"name": "other"}, {"baud": 9600})
+    }
+    assert len(ids) == 3
+
+
+def test_a_baud_rate_that_the_clock_cannot_make(program):
+    with pytest.raises(UserError) as error:
+        board("ulx3s").build_top(program, 85.0, baud=50_000_000)
+    assert str(error.value) == (
+        "a clock of 85000000 Hz cannot make 50000000 baud; the nearest rate is 21250000 baud"
+    )
+
+
+@pytest.mark.parametrize(("name", "mhz"), [("ulx3s", 25), ("tang-nano-9k", 27)])
+def test_the_oscillator_s_own_frequency_needs_no_pll(name, mhz, program):
+    top = board(name).build_top(program, float(mhz))
+    assert top.clock_mhz == mhz
+    plan = board(name).build_platform("nextpnr").prepare(top, "top")
+    assert "EHXPLLL" not in plan.files["top.il"] and "rPLL" not in plan.files["top.il"]
+
+
+@pytest.mark.parametrize("variant", ["12F", "25F", "45F", "85F"])
+def test_the_ulx3s_holds_the_esp32_s_gpio0_high(variant, program):
+    """Else the ESP32's first firmware takes the board back after a second or two."""
+    target = board("ulx3s", variant)
+    files = target.build_platform("nextpnr").prepare(target.build_top(program, 85.0), "top").files
+    lpf = files["top.lpf"] if isinstance(files["top.lpf"], str) else files["top.lpf"].decode()
+    assert 'LOCATE COMP "wifi_gpio0_0__io" SITE "L2";' in lpf
+    module = re.search(r"^module \\top\.wifi_gpio0_0\n(.*?)^end\n", files["top.il"], re.M | re.S)[1]
+    assert "connect \\o$1 1'1\n" in module and "connect \\oe 1'1\n" in module

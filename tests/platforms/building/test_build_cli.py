@@ -1,0 +1,259 @@
+"""The command line: every bad input is one line, exit status 2."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateformer.platforms.boards.board import boards
+from tests.platforms.boards.test_board import NAMES
+
+ROOT = Path(__file__).parents[3]
+TINY = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11,seed=3"
+SIZES = ["--rows", "2", "--cols", "4", "--lanes", "4"]
+
+
+def build(tmp_path, *arguments):
+    """The command's result, without the lines that tell a slow machine's progress."""
+    result = subprocess.run(
+        [sys.executable, str(ROOT / "build.py"), *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    result.stderr = re.sub(r"^\d+ s: .* \.\.\.\n", "", result.stderr, flags=re.MULTILINE)
+    return result
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ([], f"name a board: {', '.join(NAMES)}; --help shows examples"),
+        (["arty"], f"unknown board 'arty'; known: {', '.join(NAMES)}"),
+        (
+            ["ulx3s", "--variant", "9F"],
+            "unknown variant '9F' of ulx3s; known: 12F, 25F, 45F, 85F",
+        ),
+        (["zybo", "--variant", "10"], "zybo has no variants; leave --variant out"),
+        (
+            ["sim", "--model", "random:d_model=10,n_heads=3"],
+            "n_heads must divide d_model, but 3 does not divide 10; choose one of 1, 2, 5, 10",
+        ),
+        (["sim", "--model", TINY, "--rows", "0"], "rows must be an integer from 1 to 512, not 0"),
+        (
+            ["sim", "--model", TINY, "--rows", "4", "--lanes", "6"],
+            "lanes must be a multiple of rows (4), not 6; choose 4 or 8",
+        ),
+        (["sim", "--model", TINY, "--tokens", "0"], "tokens must be at least 1, not 0"),
+        (
+            ["sim", "--model", TINY, "--temperature", "-1"],
+            "temperature must be a number of at least 0 (0: greedy), not -1",
+        ),
+        (
+            ["sim", "--model", TINY, "--temperature", "warm"],
+            "temperature must be a number of at least 0 (0: greedy), not warm",
+        ),
+        (
+            ["sim", "--model", TINY, "--top-k", "12"],
+            "top-k must be 0 (off) to 11 (the vocabulary), not 12",
+        ),
+        (
+            ["sim", "--model", TINY, "--seed", "-1"],
+            "seed must be an integer from 0 to 4294967295, not -1",
+        ),
+        (
+            ["sim", "--model", TINY, "--prompt", ""],
+            "the prompt must have at least 1 token, but is empty",
+        ),
+        (
+            ["sim", "--model", TINY, "--prompt", "       "],
+            "the prompt has 7 tokens, but the context holds 6; shorten the prompt",
+        ),
+        (["sim", "--rows", "x"], "argument --rows: invalid int value: 'x'; see --help"),
+        (
+            ["zybo", "--toolchain", "ise"],
+            "unknown toolchain 'ise' for zybo; known: vivado, openxc7",
+        ),
+        (
+            ["ulx3s", "--toolchain", "vivado"],
+            "unknown toolchain 'vivado' for ulx3s; known: nextpnr",
+        ),
+        (
+            ["zybo", "--baud", "9600"],
+            "zybo has no text console on a serial port; leave --baud out",
+        ),
+        (
+            ["ulx3s", "--model", TINY, *SIZES, "--baud", "99999999"],
+            "a clock of 90000000 Hz cannot make 99999999 baud; the nearest rate is 22500000 baud",
+        ),
+        (["ulx3s", "--baud", "0"], "baud must be at least 300, not 0; without --baud it is 115200"),
+        (
+            ["sim", "--waveform", "none/w.vcd"],
+            "--waveform none/w.vcd: there is no directory none",
+        ),
+        (["cora-z7", "--program"], "no programmer is known for cora-z7; leave --program out"),
+        (["sim", "--program"], "--program is for a board, not for sim"),
+        (["sim", "--baud", "9600"], "--baud is for a board, not for sim"),
+        (["sim", "--toolchain", "vivado"], "--toolchain is for a board, not for sim"),
+        (["zybo", "--check"], "--check is for sim, not for zybo"),
+        (["ulx3s", "--waveform", "w.vcd"], "--waveform is for sim, not for ulx3s"),
+        (["tang-nano-9k", "--cycles", "0:9"], "--cycles is for sim, not for tang-nano-9k"),
+        *(
+            (
+                ["ulx3s", "--export", "ip", *option],
+                f"{option[0]} is for a board's build, not for --export; leave one of them out",
+            )
+            for option in (["--program"], ["--toolchain", "nextpnr"], ["--baud", "9600"])
+        ),
+        (
+            ["zybo", "--program", "--timeline"],
+            "--program is for a board's build, not for --timeline; leave one of them out",
+        ),
+        (
+            ["zybo", "--timeline", "--clock", "500"],
+            "--timeline counts cycles, whatever the clock; leave --clock out",
+        ),
+        (
+            ["zybo", "--export", "ip", "--timeline"],
+            "--timeline is for a run of its own, not for --export; leave one of them out",
+        ),
+        (
+            ["sim", "--check", "--waveform", "w.vcd"],
+            "--waveform is for text out of sim, not for --check; leave one of them out",
+        ),
+        (
+            ["sim", "--cycles", "0:9"],
+            "--cycles is for --waveform; give both, or leave --cycles out",
+        ),
+        (
+            ["zybo", "--position", "0"],
+            "--position is for --timeline; give both, or leave --position out",
+        ),
+        *(
+            (
+                [board, "--firmware"],
+                "--firmware is for a board with a processor (zybo, zybo-z7-20, cora-z7), not for "
+                f"{board}",
+            )
+            for board in ("sim", "ulx3s", "arty-a7-35")
+        ),
+        (
+            ["zybo", "--firmware", "--toolchain", "vivado"],
+            "--toolchain is for a board's build, not for --firmware; leave one of them out",
+        ),
+        (
+            ["zybo", "--firmware", "--timeline"],
+            "--timeline is for a run of its own, not for --firmware; leave one of them out",
+        ),
+        (["--list", "--seed", "1"], "--list shows every board and model; leave --seed out"),
+        (
+            ["zybo", "--export", "ip", "--prompt", "x"],
+            "--prompt is for a board's build, not for --export; leave one of them out",
+        ),
+        (["zybo", "--clock", "0"], "clock must be 1 to 1000 MHz, not 0"),
+        (
+            ["sim", "--model", TINY, "--timeline", "--position", "6"],
+            "position must be 0 to 5, not 6",
+        ),
+        (
+            ["sim", "--model", TINY, "--waveform", "w.vcd", "--cycles", "9:2"],
+            "cycles must be first:last with first <= last, not '9:2'",
+        ),
+    ],
+)
+def test_bad_input_is_one_line(tmp_path, arguments, message):
+    result = build(tmp_path, *arguments)
+    assert result.stderr == f"error: {message}\n"
+    assert result.returncode == 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_in_the_place_of_the_build_directory(tmp_path):
+    (tmp_path / "build").write_text("")
+    result = build(tmp_path, "sim", "--model", TINY, *SIZES)
+    assert result.stderr == (
+        "error: cannot make the directory build/sim: Not a directory; choose a place where you may "
+        "write\n"
+    )
+    assert result.returncode == 2
+
+
+def test_a_model_too_large_for_the_board_names_the_resource(tmp_path):
+    result = build(
+        tmp_path, "zybo", "--model", "random:d_model=256,n_heads=8,n_layers=4,d_ff=1024,ctx_len=512"
+    )
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: the model does not fit zybo: it needs about ")
+    assert "BRAM" in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_list_names_boards_and_models(tmp_path):
+    result = build(tmp_path, "--list")
+    assert result.returncode == 0
+    shown = ("shakespeare-115k", "xc7z010", "60 × 36 Kb", "28 MULT18X18D", "uart")
+    for text in (*NAMES, *shown, "8 × 64, 64 lanes, 2bit"):
+        assert text in result.stdout
+    for target in boards().values():
+        for device in {target.device, *(other.device for other in target.variants.values())}:
+            assert device is None or f" {device} " in result.stdout
+    assert "✗ vivado" in result.stdout or "✓ vivado" in result.stdout
+
+
+def test_timeline_is_a_picture(tmp_path):
+    result = build(tmp_path, "sim", "--model", TINY, *SIZES, "--timeline")
+    assert result.returncode == 0, result.stderr
+    svg = (tmp_path / "build/sim/timeline.svg").read_text()
+    assert svg.startswith("<svg") and "layers.0.q_proj" in svg
+
+
+def test_sim_streams_text_and_reports(tmp_path):
+    result = build(tmp_path, "sim", "--model", TINY, *SIZES, "--tokens", "4", "--prompt", " ")
+    assert result.returncode == 0, result.stderr
+    assert len(result.stdout.rstrip("\n")) == 5
+    report = json.loads((tmp_path / "build/sim/report.json").read_text())
+    assert report["schema_version"] == 2
+    assert len(report["cycles"]["by_position"]) == 6
+    assert report["cycles"]["source"] == "simulated"
+
+
+def test_context_end_is_told_and_refeeding_goes_on(tmp_path):
+    arguments = ["sim", "--model", TINY, *SIZES, "--tokens", "20", "--prompt", " "]
+    stopped = build(tmp_path, *arguments)
+    assert stopped.returncode == 0
+    assert "the context of 6 tokens is full after 6 of 20 tokens" in stopped.stderr
+    continued = build(tmp_path, *arguments, "--continue")
+    assert continued.returncode == 0
+    assert len(continued.stdout.rstrip("\n")) == 21
+
+
+def test_check_compares_every_tap(tmp_path):
+    result = build(tmp_path, "sim", "--model", TINY, *SIZES, "--check")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("gateware equals reference") == 2
+
+
+def test_the_examples_differ():
+    lines = [line for line in examples().splitlines() if "build.py" in line]
+    assert len(lines) > 5
+    commands = [line.split("   ")[0] for line in (line.strip() for line in lines)]
+    assert len(set(commands)) == len(commands)
+
+
+def examples() -> str:
+    help_text = subprocess.run(
+        [sys.executable, str(ROOT / "build.py"), "--help"], capture_output=True, text=True
+    ).stdout
+    return help_text.split("examples:")[1]
+
+
+def test_an_export_for_sim(tmp_path):
+    result = build(tmp_path, "sim", "--model", TINY, *SIZES, "--export", "ip")
+    assert result.returncode == 0, result.stderr
+    assert "build/sim/ip/gateformer.v" in result.stdout.splitlines()
+    assert "DSP48E1" not in (tmp_path / "build/sim/ip/gateformer.v").read_text()

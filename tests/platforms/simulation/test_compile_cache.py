@@ -1,0 +1,90 @@
+"""Compilers of the simulation, and the cache of what they made."""
+
+import concurrent.futures
+import sys
+
+import pytest
+
+from gateformer.model.support import cache, compiler
+from gateformer.model.support.errors import UserError
+from gateformer.platforms.simulation import cxxrtl
+from gateformer.platforms.simulation.compiled_simulation import CompiledSimulation
+from gateformer.platforms.support import cpp_compiler
+from tests.support.simulated_counter import Counter, drive_counter
+
+
+@pytest.fixture
+def empty_cache(tmp_path, monkeypatch):
+    # not by XDG_CACHE_HOME: Yosys' own cache follows that, too, and takes minutes to fill
+    monkeypatch.setattr(cache, "cache_directory", lambda: tmp_path)
+    return tmp_path
+
+
+def test_cache_directory_follows_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache.cache_directory() == tmp_path / "gateformer"
+    assert cache.cache_directory().is_dir()
+
+
+def libraries(directory):
+    return sorted(directory.glob("*.so"))
+
+
+def test_cache_compiles_once(empty_cache, monkeypatch):
+    first = cxxrtl.compile_component(Counter(5))
+
+    def fail(*arguments):
+        raise AssertionError("compiled although cached")
+
+    monkeypatch.setattr(cpp_compiler, "compile_library", fail)
+    assert cxxrtl.compile_component(Counter(5)) == first
+    assert libraries(empty_cache) == [first.path]
+    with pytest.raises(AssertionError, match="although cached"):
+        cxxrtl.compile_component(Counter(6))
+    assert libraries(empty_cache) == [first.path]
+    assert not list(empty_cache.glob("work-*"))
+
+
+def test_two_at_once_compile_once(empty_cache, monkeypatch):
+    compile_library, calls = cpp_compiler.compile_library, []
+
+    def count(*arguments):
+        calls.append(1)
+        compile_library(*arguments)
+
+    monkeypatch.setattr(cpp_compiler, "compile_library", count)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda _: cxxrtl.compile_component(Counter(9)), range(2)))
+    assert results[0] == results[1]
+    assert len(calls) == 1
+
+
+def test_pip_compiler_works(empty_cache, monkeypatch):
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setattr(compiler.shutil, "which", lambda name: None)
+    assert cpp_compiler.find_compiler() == [sys.executable, "-m", "ziglang", "c++"]
+    simulation = CompiledSimulation(Counter(8))
+    simulation.step(100)
+    assert simulation.get("value") == drive_counter(100)
+
+
+def test_no_compiler(monkeypatch):
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setattr(compiler.shutil, "which", lambda name: None)
+    monkeypatch.setattr(compiler.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError) as caught:
+        cpp_compiler.find_compiler()
+    assert str(caught.value) == (
+        "no C++ compiler found (g++, clang++ or $CXX), which the simulation needs; "
+        "install one, or: pip install ziglang"
+    )
+
+
+def test_missing_compiler_of_the_environment(monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler -x")
+    with pytest.raises(UserError) as caught:
+        cpp_compiler.find_compiler()
+    assert str(caught.value) == (
+        "the C++ compiler of the environment variable CXX, 'no-such-compiler', was not found; "
+        "unset CXX or name a compiler"
+    )

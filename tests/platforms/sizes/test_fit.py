@@ -1,0 +1,244 @@
+"""The search of sizes: candidates, Pareto front, choice, and what the command says and writes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import random
+import re
+import sys
+
+import pytest
+
+from gateformer.gateware.plan.hw_config import HwConfig
+from gateformer.gateware.plan.layout import Layout
+from gateformer.model.contract.artifact import open_model
+from gateformer.model.contract.config import ModelConfig
+from gateformer.model.support.errors import UserError
+from gateformer.platforms.boards.board import board
+from gateformer.platforms.families.family import UNITS
+from gateformer.platforms.sizes import fit
+from gateformer.platforms.sizes.families import FAMILIES, LUT_LIMIT, limits
+from gateformer.platforms.sizes.picture import picture
+from gateformer.platforms.sizes.report import document, tokens_per_second
+from gateformer.platforms.sizes.resource_model import Prediction
+from gateformer.platforms.sizes.search import Candidate, choose, pareto_front, reason, search, sizes
+
+SPEC = "random:vocab_size=20,d_model=16,n_heads=2,n_layers=1,d_ff=32,ctx_len=12,seed=3"
+ZYBO = board("zybo")
+CONFIG = ModelConfig(vocab_size=20, d_model=24, n_heads=2, n_layers=1, d_ff=40, ctx_len=8)
+
+
+@pytest.fixture(scope="module")
+def searched():
+    return search(open_model(SPEC).model, ZYBO)
+
+
+def _random_candidates(rng: random.Random, number: int) -> list[Candidate]:
+    """Candidates with many ties; more than 8 LUTs exceed the limit, more than 10 the device."""
+    candidates = []
+    for i in range(number):
+        lut, other = rng.randint(1, 12), rng.choice([(), (), (), ("bram",), ("ff", "dsp")])
+        exceeded = tuple(unit for unit in UNITS if unit in other or (unit == "lut" and lut > 8))
+        missing = tuple(unit for unit in exceeded if unit != "lut" or lut > 10)
+        need = Prediction(float(lut), 0, 0, 0)
+        hw, cycles = HwConfig(1, 1 + i, 1), float(rng.randint(1, 12))
+        candidates.append(Candidate(hw, cycles, need, exceeded, missing))
+    return candidates
+
+
+def _dominates(a: Candidate, b: Candidate) -> bool:
+    worse = a.cycles > b.cycles or a.need.lut > b.need.lut
+    return not worse and (a.cycles < b.cycles or a.need.lut < b.need.lut)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_the_front_is_what_nothing_dominates(seed):
+    rng = random.Random(seed)
+    candidates = _random_candidates(rng, rng.randint(0, 40))
+    possible = [c for c in candidates if not set(c.exceeded) - {"lut"}]
+    expected = {
+        (c.cycles, c.need.lut) for c in possible if not any(_dominates(o, c) for o in possible)
+    }
+    front = pareto_front(candidates)
+    assert [(c.cycles, c.need.lut) for c in front] == sorted(expected)
+    assert all(c in possible for c in front)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_the_choice_is_the_fastest_that_fits_and_of_equals_the_smallest(seed):
+    rng = random.Random(seed)
+    candidates = _random_candidates(rng, rng.randint(1, 30))
+    fitting = [(c.cycles, c.need.lut) for c in candidates if not c.exceeded]
+    chosen = choose(candidates)
+    held = [c.need.lut for c in candidates if not c.missing]
+    if not held:
+        assert chosen is None
+    elif not fitting:
+        assert chosen.need.lut == min(held) and not chosen.missing
+    else:
+        assert (chosen.cycles, chosen.need.lut) == min(fitting)
+        assert chosen.fits and (chosen.cycles, chosen.need.lut) in {
+            (c.cycles, c.need.lut) for c in pareto_front(candidates)
+        }
+
+
+def test_candidates_are_valid_useful_and_different():
+    base = HwConfig(tree_levels=1)
+    found = sizes(CONFIG, base, {})
+    assert len(set(found)) == len(found) > 50
+    for hw in found:
+        assert hw.tree_levels == 1
+        assert hw.cols <= 40 + hw.rows and Layout(CONFIG, hw).lanes <= hw.lanes
+    # of lanes that lay the array out in the same way there is one
+    places = [
+        (hw.rows, hw.cols, hw.packing, Layout(CONFIG, hw).word_groups, Layout(CONFIG, hw).segments)
+        for hw in found
+    ]
+    assert len(set(places)) == len(places)
+    assert {hw.cols for hw in found if hw.rows == 8} == {8, 16, 24, 32, 40}
+
+
+def test_fixed_sizes_stay():
+    fixed = {"rows": 2, "cols": 6, "lanes": 10, "packing": "3in5"}
+    assert sizes(CONFIG, HwConfig(), fixed) == [HwConfig(2, 6, 10, "3in5")]
+    assert sizes(CONFIG, HwConfig(), {"rows": 4, "cols": 6}) == []
+
+
+def test_no_engine_is_larger_than_the_boards_unless_asked_for():
+    model = open_model(SPEC).model
+    small = dataclasses.replace(ZYBO, default_hw=HwConfig(2, 8, 8))
+    assert {(c.hw.rows * c.hw.cols <= 16, c.hw.lanes <= 8) for c in search(model, small)} == {
+        (True, True)
+    }
+    assert [c.hw.lanes for c in search(model, small, {"lanes": 16, "rows": 1, "cols": 8})] == [
+        16,
+        16,
+    ]
+
+
+def test_limits_leave_luts_to_place_and_route():
+    assert limits(FAMILIES["xc7"], ZYBO.budget) == {
+        "lut": 0.9 * 17_600,
+        "ff": 35_200,
+        "bram": 60,
+        "dsp": 80,
+    }
+    assert set(LUT_LIMIT) == set(FAMILIES)
+
+
+def test_a_search_states_exactly_what_is_exceeded(searched):
+    most = limits(ZYBO.family, ZYBO.budget)
+    assert [c.cycles for c in searched] == sorted(c.cycles for c in searched)
+    for candidate in searched:
+        assert candidate.exceeded == tuple(
+            unit for unit in UNITS if getattr(candidate.need, unit) > most[unit]
+        )
+
+
+def test_reason_names_the_resource_that_stops_faster_sizes():
+    need = Prediction(1000, 100, 1, 80)
+    chosen = Candidate(HwConfig(8, 64, 64), 800.0, need)
+    faster = [
+        Candidate(HwConfig(8, 128, 64), 700.0, Prediction(1500, 1, 1, 90), ("dsp",)),
+        Candidate(HwConfig(16, 64, 64), 600.0, Prediction(1500, 1, 1, 96), ("lut", "dsp")),
+    ]
+    slower = Candidate(HwConfig(4, 64, 64), 900.0, need)
+    assert reason([chosen, *faster, slower], chosen, ZYBO) == (
+        "8 × 64, 64 lanes, 2bit: fewest cycles of the 2 of 4 sizes that fit; of 2 faster 2 need "
+        "more DSP (80 of 80 taken), 1 need more LUT (1,000 of 17,600 taken)"
+    )
+    assert reason([chosen, slower], chosen, ZYBO) == (
+        "8 × 64, 64 lanes, 2bit: fewest cycles of the 2 of 2 sizes that fit; the board's clock was "
+        "not checked with larger ones"
+    )
+
+
+def test_the_document_has_every_candidate_and_one_choice(searched):
+    result = document("tiny", searched, ZYBO)
+    assert json.loads(json.dumps(result)) == result
+    assert len(result["candidates"]) == len(searched)
+    (chosen,) = [c for c in result["candidates"] if c["chosen"]]
+    assert chosen["mean_cycles"] == choose(searched).cycles
+    assert chosen["tokens_per_second"] == pytest.approx(125e6 / chosen["mean_cycles"], abs=0.1)
+    assert sum(c["pareto"] for c in result["candidates"]) == len(pareto_front(searched))
+    assert chosen["pareto"] and result["board"] == "zybo"
+
+
+def test_the_picture_is_the_same_for_the_same_search(searched):
+    svg = picture("tiny", searched, ZYBO)
+    assert svg == picture("tiny", searched, ZYBO)
+    for text in ("<svg", "choice", "limit", "budget", "tiny on Digilent Zybo Z7-10"):
+        assert text in svg
+
+
+def _main(monkeypatch, capsys, *arguments) -> str:
+    monkeypatch.setattr(sys, "argv", ["fit", *arguments])
+    fit.main()
+    return capsys.readouterr().out
+
+
+def test_the_command_prints_draws_and_writes(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    text = _main(monkeypatch, capsys, SPEC, "--board", "ulx3s", "--variant", "25F", "--json", "f")
+    assert "Pareto front" in text and "choice: " in text and "fewest cycles of the" in text
+    (drawn,) = (tmp_path / "build").iterdir()
+    assert drawn.name.startswith("fit-ulx3s-25f-random-") and drawn.suffix == ".svg"
+    assert json.loads((tmp_path / "f").read_text())["board"] == "ulx3s-25f"
+
+
+def test_a_board_that_no_sizes_fit(monkeypatch, capsys):
+    arguments = ("shakespeare-115k", "--board", "tang-nano-9k", "--no-picture")
+    text = _main(monkeypatch, capsys, *arguments)
+    assert re.fullmatch(
+        r"none of \d+ sizes fits: it needs about \d+ BRAM, \d+ more than the 26 there are; train a "
+        r"smaller model or choose a larger board\n",
+        text,
+    )
+
+
+def test_without_a_board_there_is_one_line_for_each(monkeypatch, capsys, tmp_path):
+    text = _main(monkeypatch, capsys, SPEC, "--json", str(tmp_path / "all.json"))
+    labels = [entry["board"] for entry in json.loads((tmp_path / "all.json").read_text())]
+    assert {"zybo", "cora-z7", "ulx3s", "ulx3s-12f", "tang-nano-9k"} <= set(labels)
+    assert all(label in text for label in labels)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--board", "sim"], "sim has no budget to fit; choose one of zybo, "),
+        (["--board", "zyb"], "unknown board 'zyb'; known: "),
+        (["--variant", "25F"], "--variant needs --board"),
+        (["--family", "xc7"], "--family goes with --calibrate; a board has its family"),
+        (["--calibrate", "--family", "ice40"], "unknown family 'ice40'; known: xc7, ecp5, gowin"),
+        (["--calibrate", "--jobs", "0"], "jobs must be at least 1, not 0"),
+        (
+            ["--board", "zybo", "--no-picture", "--json", "no/f.json"],
+            "--json no/f.json: there is no directory no",
+        ),
+    ],
+)
+def test_errors_are_one_line(monkeypatch, arguments, message):
+    monkeypatch.setattr(sys, "argv", ["fit", SPEC, *arguments])
+    with pytest.raises(UserError) as caught:
+        fit.main()
+    assert str(caught.value).startswith(message) and "\n" not in str(caught.value)
+
+
+def test_without_matplotlib_there_is_the_table_alone(monkeypatch, capsys, tmp_path):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["fit", SPEC, "--board", "zybo"])
+    fit.main()
+    shown = capsys.readouterr()
+    assert "choice: " in shown.out and not list(tmp_path.rglob("*.svg"))
+    assert (
+        "no picture: the picture needs matplotlib: pip install 'gateformer[fit]', or add "
+        "--no-picture" in shown.err.replace("\n", " ")
+    )
+
+
+def test_tokens_per_second_are_clock_over_cycles():
+    candidate = Candidate(HwConfig(), 500.0, Prediction(1, 1, 1, 1))
+    assert tokens_per_second(candidate, ZYBO) == 250_000

@@ -1,0 +1,284 @@
+"""The resource model: memories as yosys maps them, cycles as the program's, data file, factors."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import random
+
+import numpy as np
+import pytest
+from amaranth.back import rtlil
+from amaranth.hdl import Elaboratable, Module, Value
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import In, Out
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateformer.gateware.compiler.program import Program
+from gateformer.gateware.plan.bounds import prove_bounds
+from gateformer.gateware.plan.hw_config import HwConfig
+from gateformer.model.contract.artifact import open_model
+from gateformer.model.contract.random_model import RANDOM_PREFIX
+from gateformer.model.support.errors import UserError
+from gateformer.platforms.sizes import resource_model as module
+from gateformer.platforms.sizes.calibrate import (
+    fit,
+    fit_factors,
+    lut_error,
+    nonnegative_least_squares,
+    predict,
+)
+from gateformer.platforms.sizes.families import FAMILIES
+from gateformer.platforms.sizes.memory import Mapping, MemoryShape, Style, map_memory
+from gateformer.platforms.sizes.points import Point, Run, cells
+from gateformer.platforms.sizes.program import SizedProgram
+from gateformer.platforms.sizes.resource_model import load_data, multiplier_blocks, resource_model
+from gateformer.platforms.support import yosys
+
+LUT_BAR = 0.10
+MAP = {
+    "xc7": "synth_xilinx -family xc7 -flatten -top top -run begin:map_ffram",
+    "ecp5": "synth_ecp5 -top top -run begin:map_ffram",
+    "gowin": "synth_gowin -family gw2a -top top -run begin:map_ffram",
+}
+SHAPES = {
+    # rows x cols, lanes, packing: uneven heads, paddings, several passes, both packings
+    "shakespeare-115k": [(8, 64, 64, "2bit"), (1, 8, 16, "3in5"), (4, 32, 12, "2bit")],
+    "random:d_model=30,n_heads=3,d_ff=70,ctx_len=17,digits=2,seed=4": [(4, 16, 12, "2bit")],
+    "random:d_model=12,n_heads=1,n_layers=3,d_ff=8,ctx_len=1,seed=5": [(2, 6, 4, "3in5")],
+}
+
+
+@pytest.fixture(params=FAMILIES)
+def family(request):
+    return FAMILIES[request.param]
+
+
+class _OneMemory(wiring.Component):
+    def __init__(self, shape: MemoryShape, seed: int):
+        self._shape, self._seed = shape, seed
+        address = range(shape.depth)
+        super().__init__(
+            {
+                "read_address": In(address),
+                "write_address": In(address),
+                "enable": In(shape.enables),
+                "value": In(shape.width),
+                "word": Out(shape.width),
+            }
+        )
+
+    def elaborate(self, platform):
+        m, shape, rng = Module(), self._shape, random.Random(self._seed)
+        styled = {} if shape.style is Style.AUTOMATIC else {"ram_style": shape.style.value}
+        if shape.rom and styled:
+            styled["rom_style"] = shape.style.value
+        words = [rng.getrandbits(shape.width) for _ in range(shape.depth)] if shape.rom else []
+        split = data.ArrayLayout(shape.width // shape.enables, shape.enables)
+        m.submodules.block = block = memory.Memory(
+            shape=split if shape.enables > 1 else shape.width,
+            depth=shape.depth,
+            init=words,
+            attrs=styled,
+        )
+        distributed = shape.style is Style.DISTRIBUTED
+        read = block.read_port(domain="comb" if distributed else "sync")
+        m.d.comb += read.addr.eq(self.read_address)
+        m.d.sync += self.word.eq(read.data)
+        if not shape.rom:
+            options = {"granularity": 1} if shape.enables > 1 else {}
+            write = block.write_port(**options)
+            m.d.comb += [
+                write.addr.eq(self.write_address),
+                write.data.eq(self.value),
+                write.en.eq(self.enable),
+            ]
+        return m
+
+
+class _Memories(Elaboratable):
+    def __init__(self, memories):
+        self._memories = memories
+
+    def elaborate(self, platform):
+        m = Module()
+        for i, item in enumerate(self._memories):
+            m.submodules[f"memory{i}"] = item
+        return m
+
+
+def _random_shapes(rng: random.Random, number: int) -> list[MemoryShape]:
+    shapes = []
+    while len(shapes) < number:
+        style = rng.choice([Style.BLOCK, Style.BLOCK, Style.DISTRIBUTED, Style.AUTOMATIC])
+        depth, width = int(2 ** rng.uniform(2.4, 12)), int(2 ** rng.uniform(0, 9))
+        rom, enables = style is Style.AUTOMATIC or rng.random() < 0.5, 1
+        if style is Style.DISTRIBUTED:
+            depth, rom = int(2 ** rng.uniform(2.4, 7)), False
+            if rng.random() < 0.3:
+                width, enables = 72, 8
+        elif style is Style.AUTOMATIC:
+            depth, width = rng.randint(8, 200), rng.randint(20, 120)
+        if depth * width <= 2**15:
+            shapes.append(MemoryShape(depth, width, style, rom, enables))
+    return shapes
+
+
+def test_memories_are_mapped_as_yosys_maps_them(family, tmp_path_factory):
+    shapes = _random_shapes(random.Random(f"memories {family.name}"), 10)
+    memories = [_OneMemory(shape, i) for i, shape in enumerate(shapes)]
+    ports = [Value.cast(v) for item in memories for _, _, v in item.signature.flatten(item)]
+    text = rtlil.convert(_Memories(memories), ports=ports, name="top")
+    keep = [f"setattr -mod -set keep_hierarchy 1 top.memory{i}" for i in range(len(shapes))]
+    write = ["select top top.memory*", "write_json -selected top.json"]
+    commands = ["read_rtlil top.il", *keep, MAP[family.name], *write]
+    work = yosys.cache_directory() / "test-memories"
+    work.mkdir(exist_ok=True)
+    (work / "top.il").write_text(text)
+    yosys.run("\n".join(commands) + "\n", work)
+    modules = json.loads((work / "top.json").read_text())["modules"]
+    for i, shape in enumerate(shapes):
+        found = [cell["type"] for cell in modules[f"top.memory{i}"]["cells"].values()]
+        bram = sum(family.brams.get(cell, 0) for cell in found)
+        lut = sum(family.luts.get(cell, 0) for cell in found)
+        expected = map_memory(family, shape)
+        assert (expected.bram, expected.lut) == (bram, lut), shape
+
+
+def test_a_memory_without_bits_takes_nothing(family):
+    assert map_memory(family, MemoryShape(64, 0, Style.BLOCK)) == Mapping()
+
+
+@pytest.mark.parametrize(
+    "depth, width, expected", [(512, 36, 0.5), (513, 36, 1), (768, 64, 2), (192, 1024, 14.5)]
+)
+def test_block_memories_of_the_7_series(depth, width, expected):
+    shape = MemoryShape(depth, width, Style.BLOCK, rom=True)
+    assert map_memory(FAMILIES["xc7"], shape).bram == expected
+
+
+@pytest.mark.parametrize("spec", SHAPES)
+def test_a_sized_program_is_the_program_without_contents(spec):
+    model = open_model(spec).model
+    for sizes in SHAPES[spec]:
+        hw = HwConfig(*sizes)
+        program, sized = Program(model, hw), SizedProgram(model, hw, prove_bounds(model))
+        assert sized.instructions == program.instructions
+        assert sized.images.scale_words == program.images.scale_words
+        assert len(sized.images.weight_words) == len(program.images.weight_words)
+        cycles = program.cycles_by_position()
+        assert sized.mean_cycles == sum(cycles) / len(cycles)
+
+
+def test_a_multiplier_block_is_counted_as_the_gateware_instantiates_it(family):
+    lane = multiplier_blocks(family, 9, 8)
+    assert lane == {"xc7": 1, "ecp5": 1, "gowin": 0.5}[family.name]
+    assert multiplier_blocks(family, 18, 17) == 1
+    assert multiplier_blocks(family, 25, 18) == (1 if family.name == "xc7" else 2)
+    assert multiplier_blocks(family, 60, 18) >= 3
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_least_squares_meet_the_conditions_of_the_optimum(seed):
+    rng = np.random.default_rng(seed)
+    rows, columns = rng.integers(1, 9), rng.integers(1, 7)
+    a, b = rng.normal(size=(rows, columns)), rng.normal(size=rows)
+    x = nonnegative_least_squares(a, b)
+    gradient = a.T @ (b - a @ x)
+    assert (x >= 0).all()
+    assert (gradient <= 1e-8).all()
+    assert np.abs(gradient[x > 0]).max(initial=0) <= 1e-8
+
+
+def test_factors_of_an_exact_sum_are_found():
+    terms = [{"a": a, "b": b, "unit": 1} for a, b in ((1, 5), (2, 3), (7, 1), (4, 4))]
+    wanted = [3 * row["a"] + 2 * row["b"] + 10 for row in terms]
+    assert fit_factors(terms, wanted) == pytest.approx({"a": 3, "b": 2, "unit": 10})
+
+
+def _points(family) -> list[dict]:
+    return load_data()["families"][family.name]["points"]
+
+
+def test_the_data_file_says_how_it_is_made(family):
+    assert load_data()["command"] == "gateformer fit --calibrate"
+    assert {"yosys", "gateware", "points", "factors", "hosts"} == set(
+        load_data()["families"][family.name]
+    )
+
+
+def test_the_factors_are_those_of_the_points(family):
+    stored = load_data()["families"][family.name]
+    again = fit(family, stored["points"])
+    for unit, factors in stored["factors"].items():
+        for name in ("lut", "ff"):
+            assert again["factors"][unit][name] == pytest.approx(factors[name], rel=1e-3)
+    assert again["hosts"] == stored["hosts"]
+
+
+def test_no_shipped_model_calibrates(family):
+    """A newly trained one leaves the factors as they are."""
+    assert all(p["checks"] or p["model"].startswith(RANDOM_PREFIX) for p in _points(family))
+
+
+def test_designs_that_were_not_calibrated_on_are_predicted(family):
+    model = resource_model(family)
+    checks = [point for point in _points(family) if point["checks"]]
+    used = {(p["what"], p["model"], *p["sizes"]) for p in _points(family) if not p["checks"]}
+    assert len(checks) >= 3
+    for point in checks:
+        assert (point["what"], point["model"], *point["sizes"]) not in used
+        prediction = predict(model, point)
+        assert abs(lut_error(point, prediction)) <= LUT_BAR, point
+        assert (prediction.bram, prediction.dsp) == (point["bram"], point["dsp"]), point
+
+
+def test_every_synthesized_memory_and_multiplier_is_predicted(family):
+    model = resource_model(family)
+    for point in _points(family):
+        prediction = predict(model, point)
+        assert (prediction.bram, prediction.dsp) == (point["bram"], point["dsp"]), point
+
+
+@pytest.mark.parametrize("name, larger", [("rows", 8), ("cols", 64), ("lanes", 64)])
+def test_larger_engines_take_more(family, name, larger):
+    model = open_model("shakespeare-115k").model
+    bounds, predicted = prove_bounds(model), resource_model(family)
+    small = HwConfig(4, 32, 32)
+    large = dataclasses.replace(small, **{name: larger})
+    few, many = (predicted.core(SizedProgram(model, hw, bounds)) for hw in (small, large))
+    assert many.lut > few.lut and many.ff > few.ff
+    assert many.dsp >= few.dsp
+
+
+TINY = Point(
+    "core", "random:vocab_size=20,d_model=8,n_layers=1,d_ff=16,ctx_len=12,seed=3", (1, 8, 4, "2bit")
+)
+
+
+@pytest.mark.slow
+def test_a_real_synthesis_agrees(family):
+    (counted,) = cells(Run(family.name, (TINY,)))
+    resources = family.count(counted)
+    prediction = predict(resource_model(family), TINY.as_dict())
+    assert (prediction.bram, prediction.dsp) == (resources.bram, resources.dsp)
+    assert prediction.lut == pytest.approx(resources.lut, rel=LUT_BAR)
+
+
+def test_missing_data_is_a_user_error(monkeypatch, tmp_path):
+    monkeypatch.setattr(module, "DATA_FILE", tmp_path / "resource_data.json")
+    load_data.cache_clear()
+    with pytest.raises(UserError) as caught:
+        load_data()
+    assert str(caught.value) == (
+        f"{tmp_path / 'resource_data.json'} is missing; make it with gateformer fit --calibrate"
+    )
+    (tmp_path / "resource_data.json").write_text('{"families": {}}')
+    with pytest.raises(UserError) as caught:
+        resource_model(FAMILIES["ecp5"])
+    assert str(caught.value) == (
+        "no resource data for ecp5; make it with gateformer fit --calibrate --family ecp5"
+    )
+    load_data.cache_clear()

@@ -1,0 +1,38 @@
+"""``gateformer train`` with a preset that trains in a second, for tests that start a process."""
+
+from gateformer.model.contract import config
+from gateformer.model.contract.config import ModelConfig
+from gateformer.model.support import cli
+from gateformer.model.training import train
+
+TINY = ModelConfig(vocab_size=128, d_model=16, n_heads=2, n_layers=1, d_ff=24, ctx_len=12)
+TEXT = "".join(f"{n} sheep and {n * n % 97} goats. " for n in range(150))
+
+LAST_FLOAT_STEP, STEPS, FIXED_STEPS = 6, 9, 4
+
+
+def command_line(directory):
+    """A function of changed options: the command line of a run that writes out.safetensors."""
+    corpus = directory / "corpus.txt"
+    corpus.write_text(TEXT)
+    options = {
+        "--corpus": corpus,
+        "--preset": "tiny",
+        "--digits": "down_proj=2",
+        "--out": directory / "out.safetensors",
+        "--runs": directory / "runs",
+        "--float-steps": LAST_FLOAT_STEP,
+        "--steps": STEPS,
+        "--fixed-steps": FIXED_STEPS,
+        "--batch": 4,
+    }
+    return lambda **changes: [
+        str(part)
+        for option in {**options, **{f"--{k}": v for k, v in changes.items()}}.items()
+        for part in option
+    ]
+
+
+if __name__ == "__main__":
+    config.PRESETS["tiny"] = TINY
+    cli.run(train.main, together=True)
