@@ -18,7 +18,8 @@ from ..support.whole_file import write_whole
 from ..text.tokenizer import CharTokenizer
 from .accelerator import ACCELERATOR, accelerator
 from .machine import load, machine, versions
-from .measure import measure
+from .measure import Measurement, measure
+from .redraw import FILE_SUFFIX, read_results
 from .report import document, table
 from .rows import BUILDERS, FLOAT, INTEGER, build_rows
 
@@ -37,7 +38,10 @@ def _parser() -> argparse.ArgumentParser:
         prog="gateformer bench", description="Tokens per second, platform beside platform."
     )
     add = parser.add_argument
-    add("model", help="shipped model, artifact, or 'random:…'")
+    add(
+        "model",
+        help="shipped model, artifact, or 'random:…'; or a file of --json, which --svg draws",
+    )
     add("--only", nargs="+", metavar="ROW", help=f"rows to measure: {', '.join(KEYS)}")
     add("--skip", nargs="+", metavar="ROW", default=[], help="rows to leave out")
     board = f"of the accelerator; variant: ulx3s:25F (default: {DEFAULT_BOARD})"
@@ -53,6 +57,8 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> None:
     """Entry point; raises UserError and ToolError."""
     args = _parser().parse_args(argv)
+    if args.model.endswith(FILE_SUFFIX):
+        return _redraw(args)
     keys = _keys(args)
     check_repeats(args.repeats)
     _check_outputs(args)
@@ -105,10 +111,24 @@ def main(argv: list[str] | None = None) -> None:
         text = json.dumps(document(results, skipped, facts), indent=1) + "\n"
         write_whole(args.json, text)
     if args.svg is not None:
-        from .picture import by_platform, by_position
+        _draw(args.svg, artifact.name, results)
 
-        for name, draw in zip(PICTURES, (by_platform, by_position), strict=True):
-            write_whole(args.svg / name, draw(artifact.name, results))
+
+def _draw(directory: Path, name: str, results: list[Measurement]) -> None:
+    from .picture import by_platform, by_position
+
+    for picture, draw in zip(PICTURES, (by_platform, by_position), strict=True):
+        write_whole(directory / picture, draw(name, results))
+
+
+def _redraw(args: argparse.Namespace) -> None:
+    """The pictures of a file, without a measurement."""
+    only = _parser().parse_args([args.model])
+    only.svg = args.svg
+    if args.svg is None or args != only:
+        raise UserError(f"{args.model} is drawn as it is: it goes with --svg DIR and nothing else")
+    _check_outputs(args)
+    _draw(args.svg, *read_results(Path(args.model)))
 
 
 def _keys(args: argparse.Namespace) -> list[str]:

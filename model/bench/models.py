@@ -7,16 +7,17 @@ Each model is measured by :mod:`model.bench.bench`, unless a file is given for i
 from __future__ import annotations
 
 import dataclasses
-import io
+import itertools
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..contract.artifact import open_model
 from ..support import cli
 from ..support.errors import UserError
 from ..support.optional import require
+from ..support.picture import LEGEND, distinct_colors, new_figure, style, svg
 from ..support.whole_file import write_whole
 from . import bench
 from .accelerator import ACCELERATOR
@@ -27,7 +28,7 @@ ROWS = {
     "torch-kv": ("PyTorch, KV cache", "s"),
     "onnx-kv": ("onnxruntime, static KV", "D"),
     "c": ("C, one core", "o"),
-    ACCELERATOR: ("accelerator (simulated cycles × stated clock)", "*"),
+    ACCELERATOR: ("simulated cycles × stated clock", "*"),
 }
 """The rows that are drawn: label and marker."""
 FILE_SUFFIX = ".json"
@@ -94,48 +95,77 @@ def _kind(key: str) -> str:
 
 
 def draw(points: Sequence[Point]) -> str:
-    """SVG: one colour per model, one marker per row, hollow where floats compute."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
+    """SVG: one colour per model, one marker per row and board, hollow where floats compute."""
+    return svg(models_figure(points))
+
+
+@style()
+def models_figure(points: Sequence[Point]):
+    """No text beside the points, which lie close together: boards have markers of their own."""
     from matplotlib.lines import Line2D
 
-    figure = Figure(figsize=(9, 5.5), layout="constrained")
+    models = list(dict.fromkeys(point.model for point in points))
+    kinds = list(dict.fromkeys(_Kind.of(point) for point in points))
+    boards = [kind for kind in kinds if kind.row == ACCELERATOR]
+    markers = {kind: ROWS[kind.row][1] for kind in kinds}
+    markers |= zip(boards, board_markers(), strict=False)
+    columns = 2
+    figure = new_figure(4.2 + 0.2 * -(-(len(models) + len(kinds)) // columns))
     axes = figure.add_subplot(
         xlabel="greedy tokens per second (mean over the context)",
         ylabel="validation loss, nats per character",
         xscale="log",
     )
-    models = list(dict.fromkeys(point.model for point in points))
-    colors = {model: f"C{number}" for number, model in enumerate(models)}
+    colors = dict(zip(models, distinct_colors(len(models)), strict=True))
     for point in points:
+        kind = _Kind.of(point)
         axes.plot(
             point.tokens_per_second,
             point.loss,
-            ROWS[point.row][1],
+            marker=markers[kind],
+            linestyle="none",
             color=colors[point.model],
-            fillstyle="none" if point.function == FLOAT else "full",
-            ms=13 if point.row == ACCELERATOR else 8,
+            fillstyle=kind.fill,
+            ms=11 if point.row == ACCELERATOR else 8,
         )
-        if point.row == ACCELERATOR:
-            place = (point.tokens_per_second, point.loss)
-            board = point.where.partition(",")[0]
-            offset = {"xytext": (0, 8), "textcoords": "offset points", "rotation": 40}
-            axes.annotate(board, place, **offset, fontsize=7, ha="left", va="bottom")
-    axes.margins(x=0.1, y=0.2)
-    axes.grid(alpha=0.25, which="both")
+    axes.margins(x=0.08, y=0.12)
+    axes.grid(which="both")
     handles = [Line2D([], [], color=colors[model], lw=5, label=model) for model in models]
-    for key, (label, marker) in ROWS.items():
-        shown = [point for point in points if point.row == key]
-        if shown:
-            fill = "none" if shown[0].function == FLOAT else "full"
-            function = f"{shown[0].function}: {label}"
-            style = {"color": "black", "lw": 0, "fillstyle": fill}
-            handles.append(Line2D([], [], marker=marker, label=function, **style))
-    figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=8, frameon=False)
-    text = io.StringIO()
-    with rc_context({"svg.hashsalt": "bench", "svg.fonttype": "none"}):
-        figure.savefig(text, format="svg", metadata={"Date": None})
-    return text.getvalue()
+    for kind in kinds:
+        shape = {"color": "black", "lw": 0, "fillstyle": kind.fill, "marker": markers[kind]}
+        handles.append(Line2D([], [], **shape, label=kind.label))
+    figure.legend(handles=handles, ncols=columns, **LEGEND)
+    return figure
+
+
+@dataclasses.dataclass(frozen=True)
+class _Kind:
+    """What has one marker: a row, of the accelerator on one board."""
+
+    row: str
+    function: str
+    board: str | None
+
+    @classmethod
+    def of(cls, point: Point) -> _Kind:
+        board = point.where.partition(",")[0] if point.row == ACCELERATOR else None
+        return cls(point.row, point.function, board)
+
+    @property
+    def fill(self) -> str:
+        return "none" if self.function == FLOAT else "full"
+
+    @property
+    def label(self) -> str:
+        where = ROWS[self.row][0]
+        return f"{self.function}: {where if self.board is None else f'{self.board}, {where}'}"
+
+
+def board_markers() -> Iterator[str]:
+    """Markers of the accelerator's boards, without end: shapes, then numbers."""
+    yield from "*P^Xvd<>"
+    for number in itertools.count(1):
+        yield f"${number}$"
 
 
 def measured(model: str, options: Sequence[str]) -> list[Point]:

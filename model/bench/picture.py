@@ -2,71 +2,95 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
 
+from ..support.picture import (
+    LEGEND,
+    SMALL_FONT,
+    distinct_colors,
+    line_styles,
+    new_figure,
+    style,
+    svg,
+)
 from .measure import Measurement
 from .rows import MEASURED, PROCESSOR_TIME
 
-_STYLE = {"svg.hashsalt": "bench", "svg.fonttype": "none"}
-"""Fixed names: equal results give equal files."""
-
 
 def by_platform(name: str, results: Sequence[Measurement]) -> str:
-    """Bars of tokens per second with quartiles, logarithmic; rows not measured hatched."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 1.2 + 0.4 * len(results)), layout="constrained")
-    axes = figure.add_subplot(xlabel="tokens per second", title=f"{name}: mean over the positions")
-    rates = np.array([result.tokens_per_second() for result in results])
-    low, median, high = rates.T
-    colors = [f"C{0 if result.function == results[0].function else 1}" for result in results]
-    hatches = ["" if _measured(result) else "//" for result in results]
-    bars = axes.barh(range(len(results)), median, color=colors, alpha=0.75, hatch=hatches)
-    axes.errorbar(
-        median, range(len(results)), xerr=[median - low, high - median], fmt="none", ecolor="black"
-    )
-    axes.bar_label(bars, [f" {value:,.0f}" for value in median], padding=12, fontsize=8)
-    labels = [r.label if _measured(r) else f"{r.label}\n({r.how})" for r in results]
-    axes.set_yticks(range(len(results)), labels, fontsize=8)
-    axes.invert_yaxis()
-    axes.set_xscale("log")
-    axes.set_xlim(median.min() / 3, high.max() * 6)
-    axes.grid(axis="x", alpha=0.25)
-    return _svg(figure)
+    """Tokens per second with quartiles, logarithmic, as SVG; hollow where not measured."""
+    return svg(platform_figure(name, results))
 
 
 def by_position(name: str, results: Sequence[Measurement]) -> str:
-    """Lines of the median tokens per second over the position, with quartiles as bands."""
-    from matplotlib import colormaps
-    from matplotlib.figure import Figure
+    """Median tokens per second over the position, quartiles as bands, as SVG."""
+    return svg(position_figure(name, results))
 
-    figure = Figure(figsize=(9, 6), layout="constrained")
+
+@style()
+def platform_figure(name: str, results: Sequence[Measurement]):
+    """Points, not bars: a logarithmic axis has no zero for a bar to begin at."""
+    from matplotlib.lines import Line2D
+
+    figure = new_figure(1.4 + 0.32 * len(results))
+    axes = figure.add_subplot(xlabel="tokens per second", xscale="log")
+    axes.set_title(f"{name}: mean over the positions")
+    functions = list(dict.fromkeys(result.function for result in results))
+    colors = dict(zip(functions, distinct_colors(len(functions)), strict=True))
+    for place, result in enumerate(results):
+        low, median, high = result.tokens_per_second()
+        axes.errorbar(
+            median,
+            place,
+            xerr=None if low == high else [[median - low], [high - median]],
+            fmt="o",
+            color=colors[result.function],
+            fillstyle="full" if _measured(result) else "none",
+            capsize=3,
+        )
+    places = range(len(results))
+    axes.set_yticks(places, [_label(result) for result in results], fontsize=SMALL_FONT)
+    axes.set_ylim(len(results) - 0.5, -0.5)
+    rates = [f"{result.tokens_per_second()[1]:,.0f}" for result in results]
+    values = axes.secondary_yaxis("right")
+    values.set_yticks(places, rates, fontsize=SMALL_FONT)
+    values.tick_params(length=0)
+    axes.margins(x=0.05)
+    axes.grid()
+    handles = [
+        Line2D([], [], color=color, marker="o", lw=0, label=function)
+        for function, color in colors.items()
+    ]
+    if not all(map(_measured, results)):
+        hollow = {"color": "black", "marker": "o", "lw": 0, "fillstyle": "none"}
+        handles.append(Line2D([], [], **hollow, label="not measured"))
+    figure.legend(handles=handles, ncols=len(handles), **LEGEND)
+    return figure
+
+
+@style()
+def position_figure(name: str, results: Sequence[Measurement]):
+    """The legend has the lines from the top to the bottom of the picture's right edge."""
+    figure = new_figure(5 + 0.09 * len(results))
     axes = figure.add_subplot(xlabel="position in the context", ylabel="tokens per second")
-    axes.set_prop_cycle(color=colormaps["tab20"].colors)
     axes.set_title(name)
-    for result in results:
+    lines = list(zip(results, line_styles(), strict=False))
+    for result, look in sorted(lines, key=lambda line: -line[0].by_position()[1, -1]):
         low, median, high = result.by_position()
         positions = result.position + np.arange(len(median))
-        dashes = "-" if _measured(result) else "--"
-        (line,) = axes.plot(positions, median, dashes, lw=1.2, label=result.label)
-        axes.fill_between(positions, low, high, color=line.get_color(), alpha=0.2, lw=0)
+        axes.plot(positions, median, lw=1.3, label=_label(result), **look)
+        axes.fill_between(positions, low, high, color=look["color"], alpha=0.2, lw=0)
     axes.set_yscale("log")
-    axes.grid(alpha=0.25)
-    figure.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False)
-    return _svg(figure)
+    axes.grid()
+    figure.legend(ncols=2, **LEGEND)
+    return figure
 
 
 def _measured(result: Measurement) -> bool:
     return result.how in (MEASURED, PROCESSOR_TIME)
 
 
-def _svg(figure) -> str:
-    from matplotlib import rc_context
-
-    text = io.StringIO()
-    with rc_context(_STYLE):
-        figure.savefig(text, format="svg", metadata={"Date": None})
-    return text.getvalue()
+def _label(result: Measurement) -> str:
+    return result.label if _measured(result) else f"{result.label}\n({result.how})"

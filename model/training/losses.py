@@ -6,7 +6,8 @@ import dataclasses
 from pathlib import Path
 from statistics import fmean
 
-from ..support.whole_file import complete_file
+from ..support.picture import LEGEND, distinct_colors, new_figure, style, svg
+from ..support.whole_file import write_whole
 
 CURVE = ".svg"
 """Suffix of the picture beside an artifact."""
@@ -35,20 +36,30 @@ def draw_losses(path: Path, histories: dict[str, History]):
 
     The same histories give the same bytes; the file appears when it is complete.
     """
-    import matplotlib
-    from matplotlib.figure import Figure
+    write_whole(path, svg(losses_figure(histories)))
 
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
+
+@style()
+def losses_figure(histories: dict[str, History]):
+    """One colour per phase; training thin and pale, validation on top."""
+    from matplotlib.lines import Line2D
+
+    figure = new_figure(5)
     axes = figure.add_subplot(xlabel="step", ylabel="loss in nats per character")
-    start = 0
-    for color, (name, history) in enumerate(histories.items()):
+    start, handles = 0, []
+    colors = distinct_colors(len(histories))
+    for color, (name, history) in zip(colors, histories.items(), strict=True):
         steps = range(start + 1, start + len(history.train) + 1)
-        axes.plot(steps, history.train, f"C{color}", alpha=0.35, lw=0.5, label=f"{name}, training")
+        axes.plot(steps, history.train, color=color, alpha=0.35, lw=0.5)
         at = [start + step for step, _ in history.validation]
         losses = [loss for _, loss in history.validation]
-        axes.plot(at, losses, f"C{color}o-", ms=2, label=f"{name}, validation")
+        axes.plot(at, losses, "o-", color=color, ms=2)
+        # a line as thin as the curve could not be seen here
+        handles += [
+            Line2D([], [], color=color, alpha=0.35, lw=3, label=f"{name}, training"),
+            Line2D([], [], color=color, marker="o", ms=3, label=f"{name}, validation"),
+        ]
         start += len(history.train)
-    axes.legend()
-    axes.grid(alpha=0.3)
-    with complete_file(path) as temporary, matplotlib.rc_context({"svg.hashsalt": "gateformer"}):
-        figure.savefig(temporary, format="svg", metadata={"Date": None})
+    axes.grid()
+    figure.legend(handles=handles, ncols=max(1, len(histories)), **LEGEND)
+    return figure

@@ -6,20 +6,17 @@ as SVG beside the results. Cycles are the compiled program's.
 
 from __future__ import annotations
 
-import functools
-import itertools
-import json
 import os
 from pathlib import Path
 
-from gateformer.gateware.compiler.program import Program
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.compression.result import GATES, Result, load_results
-from gateformer.model.contract.config import ModelConfig
-from gateformer.model.contract.random_model import build_random
 from gateformer.model.support.cli import ArgumentParser, HelpFormatter, run
 from gateformer.model.support.errors import UserError
-from gateformer.model.support.whole_file import complete_file, write_whole
+from gateformer.model.support.picture import svg
+from gateformer.model.support.whole_file import write_whole
+
+from .compression_plots import PLOTS, mean_cycles
 
 RESULTS = Path("docs/compression")
 HEADINGS = (
@@ -46,23 +43,6 @@ Cycles are the mean per greedy token over the context, exact, from the program o
 of that shape at {sizes}; in brackets where
 the result is float and `gateformer compress integer` has to make integers of it first.
 """
-
-
-@functools.cache
-def _mean_cycles(config_text: str) -> float:
-    config = ModelConfig.from_dict(json.loads(config_text))
-    cycles = Program(build_random(config), HwConfig()).cycles_by_position()
-    return sum(cycles) / len(cycles)
-
-
-def mean_cycles(result: Result) -> float | None:
-    """Mean cycles per greedy token of the result's shape; None if the gateware has no such one.
-
-    They depend on the shape alone, so a random model's program has the same.
-    """
-    if result.config is None:
-        return None
-    return _mean_cycles(json.dumps(result.config, sort_keys=True))
 
 
 def rows(result: Result) -> list[tuple[str, ...]]:
@@ -125,62 +105,14 @@ def markdown(results: list[Result], command: str, directory: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _perplexity_over_size(axes, results: list[Result]):
-    markers = itertools.cycle("osD^v")
-    for result in results:
-        size = result.n_bytes / result.float_bytes
-        change = 100 * (result.losses[0].perplexity_ratio - 1)
-        axes.plot(size, change, next(markers), label=result.name)
-    for key, (limit, _) in GATES.items():
-        axes.axhline(100 * (limit - 1), color="grey", lw=0.5, ls=":")
-        axes.annotate(key, (1.0, 100 * (limit - 1)), color="grey", fontsize=6, ha="right")
-    axes.set(xlabel="bytes relative to float", ylabel="perplexity relative to float, per cent more")
-    axes.set_xlim(0, 1.02)
-    axes.legend(fontsize=6, loc="upper center")
-    axes.grid(alpha=0.3)
-
-
-def _agreement_by_position(axes, results: list[Result]):
-    for result in results:
-        values = result.agreement["by_position"]
-        axes.plot(range(1, len(values) + 1), values, label=result.name, lw=1)
-    axes.set(xlabel="generated character", ylabel="prompts with the same one", ylim=(-0.02, 1.02))
-    axes.legend(fontsize=6)
-    axes.grid(alpha=0.3)
-
-
-def _cycles(axes, results: list[Result]):
-    have = [(result, mean_cycles(result)) for result in results]
-    have = [(result, cycles) for result, cycles in have if cycles is not None]
-    for place, (result, cycles) in enumerate(have):
-        axes.barh(place, cycles, color="C0" if result.gateware.startswith("yes") else "C7")
-    axes.set_yticks(range(len(have)), [result.name for result, _ in have], fontsize=6)
-    axes.set(xlabel="cycles per greedy token, mean (grey: once it is quantized)")
-
-
-PLOTS = (
-    ("perplexity.svg", _perplexity_over_size),
-    ("agreement.svg", _agreement_by_position),
-    ("cycles.svg", _cycles),
-)
-"""File names and what draws them."""
-
-
 def draw(results: list[Result], directory: Path):
     """Write the plots; the same results give the same bytes. UserError without matplotlib."""
     try:
-        import matplotlib
-        from matplotlib.figure import Figure
+        import matplotlib.figure  # noqa: F401
     except ModuleNotFoundError:
         raise UserError("the plots need matplotlib: pip install 'gateformer[fit]'") from None
     for name, plot in PLOTS:
-        figure = Figure(figsize=(8, 4.5), layout="constrained")
-        plot(figure.subplots(), results)
-        with (
-            complete_file(directory / name) as temporary,
-            matplotlib.rc_context({"svg.hashsalt": "gateformer"}),
-        ):
-            figure.savefig(temporary, format="svg", metadata={"Date": None})
+        write_whole(directory / name, svg(plot(results)))
 
 
 def main(argv: list[str] | None = None):

@@ -131,6 +131,35 @@ def test_command_writes_table_json_and_pictures(tmp_path, capsys):
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(["b.json", *bench.PICTURES])
 
 
+def test_a_file_is_drawn_again(tmp_path, capsys):
+    """With --svg and nothing else; what is no benchmark is named."""
+    pytest.importorskip("matplotlib")
+    facts = {"model": "mine", "machine": {}, "versions": {}}
+    path, other = tmp_path / "b.json", tmp_path / "other.json"
+    rows = [measurement("c", [[1.0, 2.0], [3.0, 2.5], [2.0, 2.0]])]
+    path.write_text(json.dumps(document(rows, {}, facts)))
+    bench.main([str(path), "--svg", str(tmp_path)])
+    for name in bench.PICTURES:
+        assert "mine" in (tmp_path / name).read_text()
+    for options in ([], ["--svg", str(tmp_path), "--repeats", "3"], ["--only", "c"]):
+        with pytest.raises(UserError) as caught:
+            bench.main([str(path), *options])
+        assert str(caught.value) == (
+            f"{path} is drawn as it is: it goes with --svg DIR and nothing else"
+        )
+    for content in ("", "[]", "{}", path.read_text().replace("0.5", "NaN"), '{"rows": []}'):
+        other.write_text(content)
+        with pytest.raises(UserError) as caught:
+            bench.main([str(other), "--svg", str(tmp_path)])
+        assert str(caught.value) == (
+            f"{other} is no benchmark of schema version 1 with its positions; "
+            "write one with gateformer bench MODEL --json FILE"
+        )
+    with pytest.raises(UserError) as caught:
+        bench.main([str(tmp_path / "no.json"), "--svg", str(tmp_path)])
+    assert str(caught.value) == f"cannot read {tmp_path / 'no.json'}: No such file or directory"
+
+
 def test_document_says_what_was_left_out():
     content = document([measurement("c", [[1.0]])], {"onnx": "no"}, {"model": "m"})
     assert content["skipped"] == {"onnx": "no"}
