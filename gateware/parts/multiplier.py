@@ -17,7 +17,7 @@ from . import dsp48e1
 from .delay import delayed
 from .registered_product import PRODUCT_FAMILIES, product_blocks, registered_product
 
-DSP_FAMILIES = ("generic", "dsp48e1", *PRODUCT_FAMILIES)
+DSP_FAMILIES = ("generic", *dsp48e1.FAMILIES, *PRODUCT_FAMILIES)
 """Values of the ``dsp`` argument: no vendor block, or one family of DSP blocks."""
 
 MAX_ACC_WIDTH = dsp48e1.P_BITS
@@ -94,7 +94,7 @@ class MultiplyAccumulate(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        if self.dsp == "dsp48e1":
+        if self.dsp in dsp48e1.FAMILIES:
             dsp48e1.multiply_accumulate(m, self)
         else:
             self._accumulate_products(m)
@@ -162,13 +162,13 @@ class Multiplier(wiring.Component):
     @property
     def blocks(self) -> float:
         """Vendor's blocks that are instantiated; 0: the multiplier is left to synthesis."""
-        if self.dsp == "dsp48e1":
+        if self.dsp in dsp48e1.FAMILIES:
             return int(dsp48e1.fits(self.a_width, self.b_width))
         return product_blocks(self.dsp, self.a_width, self.b_width)
 
     def elaborate(self, platform):
         m = Module()
-        if self.dsp == "dsp48e1" and self.blocks:
+        if self.dsp in dsp48e1.FAMILIES and self.blocks:
             dsp48e1.multiply(m, self)
             return m
         addend = delayed(m, self.addend, 2, name="addend")

@@ -70,9 +70,10 @@ def _xilinx_platform(platform: type) -> dict:
 
 
 def _zynq(name: str, title: str, platform: type, input_mhz: int, budget: Budget, **other) -> Board:
-    def build_top(program, clock_mhz):
+    def build_top(program, clock_mhz, dsp=XC7.dsp):
         return ZynqTop(
             program,
+            dsp=dsp,
             platform=platform,
             clock_mhz=as_mhz(clock_mhz),
             input_mhz=Fraction(input_mhz),
@@ -93,10 +94,10 @@ def _zynq(name: str, title: str, platform: type, input_mhz: int, budget: Budget,
 def _with_uart(family: Family, platform: type, clock, input_mhz: int) -> dict:
     """What the boards with a text console on their serial port have in common."""
 
-    def build_top(program, clock_mhz, **options):
+    def build_top(program, clock_mhz, dsp=family.dsp, **options):
         return ConsoleTop(
             program,
-            dsp=family.dsp,
+            dsp=dsp,
             platform=platform,
             clock=clock,
             clock_mhz=as_mhz(clock_mhz),

@@ -43,6 +43,9 @@ class Board:
     budget : Budget or None
     toolchains : tuple of str
         Names for :attr:`build_platform`, the preferred one first; empty for the simulation.
+    limits : mapping of resource to share of the device
+        What the toolchain can use of a resource, if that is less than the device has; as
+        :attr:`platforms.place_and_route.toolchain.Toolchain.limits`.
     console : str or None
         What talks to the core: ``"uart"``, a text console on the serial port; ``"processor"``,
         through registers; None for the simulation.
@@ -69,6 +72,7 @@ class Board:
     family: Family | None = None
     budget: Budget | None = None
     toolchains: tuple[str, ...] = ()
+    limits: Mapping[str, float] = dataclasses.field(default_factory=dict)
     console: str | None = None
     build_platform: Callable[[str], Platform] | None = None
     build_top: Callable[..., Elaboratable] | None = None
@@ -88,6 +92,16 @@ class Board:
         if self.console != UART:
             return {}
         return {"name": model_name} if baud is None else {"name": model_name, "baud": baud}
+
+    @property
+    def clock_assumed(self) -> bool:
+        """Whether nothing checks the clock until tools that pip does not bring place and route."""
+        return "nextpnr" not in self.toolchains
+
+    @property
+    def clock_text(self) -> str:
+        """The default clock for people: "125 MHz (assumed)"."""
+        return f"{self.default_clock_mhz:g} MHz{' (assumed)' if self.clock_assumed else ''}"
 
     @property
     def label(self) -> str:

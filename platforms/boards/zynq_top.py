@@ -72,21 +72,29 @@ class ZynqTop(BoardTop):
     FCLK_RESET0 (UG585: it does until its boot code has loaded the fabric). All of M_AXI_GP0's
     range but the registers answers DECERR.
 
-    Parameters, attributes and errors as :class:`platforms.boards.board_top.BoardTop`.
+    Parameters, attributes and errors as :class:`platforms.boards.board_top.BoardTop`; ``dsp`` as
+    :class:`gateware.core.core.Core`.
     """
 
     hardware = (Axi3Bridge, ProcessingSystem)
 
     def __init__(
-        self, program: Program, *, platform: type, clock_mhz: Fraction, input_mhz: Fraction
+        self,
+        program: Program,
+        *,
+        platform: type,
+        clock_mhz: Fraction,
+        input_mhz: Fraction,
+        dsp: str = XC7.dsp,
     ):
+        self._dsp = dsp
         super().__init__(
             program,
             platform=platform,
             clock=XilinxClock,
             clock_mhz=clock_mhz,
             input_mhz=input_mhz,
-            facts=(BASE_ADDRESS,),
+            facts=(BASE_ADDRESS, dsp),
         )
 
     def elaborate_system(self, m: Module, platform) -> tuple:
@@ -96,7 +104,7 @@ class ZynqTop(BoardTop):
             self.program,
             build_id=self.build_id,
             clock_khz=round(self.clock_mhz * 1000),
-            dsp=XC7.dsp,
+            dsp=self._dsp,
         )
         wiring.connect(m, processor.axi, system.axi)
         m.d.comb += system.reset.eq(self.held)

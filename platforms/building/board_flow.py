@@ -28,6 +28,7 @@ from ..support.progress import working
 from ..support.tools import ToolPool
 from ..synthesis.synthesis import LOG_NAME, synthesize
 from . import report
+from .toolchain_report import can_be_placed, refuse_if_rules_are_broken, toolchain_section
 
 MIN_BAUD = 300
 """Slowest rate of a console; a line of its help takes seconds."""
@@ -81,7 +82,8 @@ def build_board(
     )
     with working("writing the project"):
         project = write_project(design, target, directory, toolchain)
-    fits = not resources.exceeding(target.budget)
+    result["toolchain"] = toolchain_section(project)
+    fits = not resources.exceeding(target.budget) and can_be_placed(result["toolchain"])
     missing = project.tools.missing()
     try:
         placed = _place(project, clock_mhz, run=fits and not missing)
@@ -92,6 +94,7 @@ def build_board(
         report.add_placed(result, placed, target, clock_mhz)
     _write(result, project, text, output)
     refuse_if_too_large(core_program, target, resources)
+    refuse_if_rules_are_broken(result["toolchain"])
     if placed is not None:
         refuse_if_too_slow(placed, clock_mhz)
     announce_bitstream(project, missing, output)

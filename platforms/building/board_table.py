@@ -14,9 +14,15 @@ from gateformer.model.support.cli import ArgumentParser, run
 from gateformer.model.support.errors import UserError
 
 from ..boards.board import board
+from ..families.family import SITES_TITLE
 from .report import REPORT, SCHEMA_VERSION, resource
 
-_RESOURCES = {"lut": "LUT", "bram": "block memories", "dsp": "multipliers"}
+_RESOURCES = {
+    "lut": "LUT",
+    "sites": SITES_TITLE,
+    "bram": "block memories",
+    "dsp": "multipliers",
+}
 HEADINGS = (
     "board",
     "device",
@@ -33,16 +39,20 @@ def row(report: dict) -> tuple[str, ...]:
     """Cells of a board's row, as Markdown, in the order of :data:`HEADINGS`."""
     hw, timing, speed = report["hardware"], report["timing"], report["tokens_per_second"]
     clock = f"{speed['clock_mhz']:g} MHz"
-    how = f"synthesized ({report['resources']['synthesized']['source']}); clock stated"
-    if timing["fmax_mhz"] is not None:
+    how = f"synthesized ({report['resources']['synthesized']['source']})"
+    if timing["fmax_mhz"] is None:
+        clock += " (assumed)"
+    else:
         clock += f" (routed: {timing['fmax_mhz']:.1f})"
         how = timing["source"]
 
     def share(name: str, heading: str) -> str:
         use, source = resource(report, name)
+        if use is None:
+            return "–"
         # the heading says it already: "block memories (36 Kb)"
-        unit = use["unit"].removeprefix(f"{heading} ")
-        cell = f"{use['used']:,g} of {use['available']:,} {unit}"
+        unit = f"{use['unit']} ".removeprefix(f"{heading} ")
+        cell = f"{use['used']:,g} of {use['available']:,} {unit}".strip()
         placed = report["resources"]["placed"]
         return cell if placed is None or source == placed["source"] else f"{cell}, synthesized"
 

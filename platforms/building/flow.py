@@ -22,6 +22,7 @@ from ..boards import programming
 from ..boards.board import Board, board, boards
 from ..firmware.build import build_firmware
 from ..ip.export import export_board_ip
+from ..place_and_route.toolchain_board import for_toolchain
 from ..simulation import generation
 from ..simulation.simulation import CoreSimulator
 from ..sizes.sizing import choose_sizes
@@ -48,13 +49,15 @@ def build(arguments) -> None:
     if arguments.board is None:
         raise UserError(f"name a board: {', '.join(boards())}; --help shows examples")
     target = board(arguments.board, arguments.variant)
+    directory = Path("build") / target.label
+    if not arguments.export:
+        target = for_toolchain(target, arguments.toolchain, directory)
     clock = _clock(target, arguments)
     refuse_unheeded(target, arguments)
     if target.budget is not None:
         check_options(target, arguments, clock)
     artifact = open_model(DEFAULT_MODEL if arguments.model is None else arguments.model)
     program = Program(artifact.model, _sizes(artifact, target, arguments))
-    directory = Path("build") / target.label
     with made_directory(directory):
         _build_in(directory, artifact, program, target, clock, arguments, output)
 

@@ -12,6 +12,7 @@ from gateformer.model.support.errors import UserError
 
 from ..boards.board import Board
 from ..place_and_route.toolchain import toolchain
+from ..sizes.search import room_taken, search, sizes_text
 from ..sizes.sizing import choose_sizes
 from ..support.progress import working
 
@@ -36,8 +37,12 @@ def _with_variants(boards: Mapping[str, Board]) -> Iterator[tuple[str, Board]]:
 
 
 def _boards_table(targets) -> Table:
-    table = Table(title="boards", caption="in parentheses: the variant if --variant is not given")
-    for heading in ("name", "device", "MHz", "LUT", "BRAM", "DSP", "console", "toolchains"):
+    table = Table(
+        title="boards",
+        caption="in parentheses: the variant if --variant is not given; assumed: a clock that "
+        "nothing here has placed and routed",
+    )
+    for heading in ("name", "device", "clock", "LUT", "BRAM", "DSP", "console", "toolchains"):
         table.add_column(heading, overflow="fold", no_wrap=heading != "device")
     for name, board in targets:
         counts = ["–"] * 3
@@ -52,7 +57,7 @@ def _boards_table(targets) -> Table:
         table.add_row(
             name,
             board.device or "–",
-            f"{board.default_clock_mhz:g}",
+            board.clock_text,
             *counts,
             board.console or "–",
             tools or "✓ built in",
@@ -84,7 +89,11 @@ def _fit(artifact: Artifact, board: Board) -> str:
         hw = choose_sizes(artifact.model, board)
     except UserError as error:
         return f"✗ {str(error).partition(': ')[2].partition(';')[0]}"
-    return f"✓ {hw.rows} × {hw.cols}, {hw.lanes} lanes, {hw.packing}"
+    text = f"✓ {sizes_text(hw)}"
+    if board.budget is None:
+        return text
+    chosen = next(c for c in search(artifact.model, board) if c.hw == hw)
+    return f"{text}: {room_taken(chosen, board)}"
 
 
 def _models_table(artifacts: Mapping[str, Artifact]) -> Table:

@@ -14,7 +14,7 @@ _FOR_A_BOARD = ("toolchain", "baud", "program")
 _FOR_THE_SIMULATION = ("check", "waveform", "cycles")
 _INSTEAD_OF_A_BUILD = ("export", "firmware", "timeline", "check")
 """Each does one thing and ends the run; of two, the first one here counts."""
-_HEEDED_BESIDE = {"check": ("seed",), "firmware": ("program",)}
+_HEEDED_BESIDE = {"check": ("seed",), "firmware": ("program", "toolchain")}
 """Options of a build that a run instead of it has a use for, too."""
 _WITHOUT_A_CLOCK = {"timeline": "counts cycles", "check": "compares integers"}
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -19,8 +20,9 @@ from gateformer.model.support.compiler import identity
 from gateformer.model.support.whole_file import write_whole
 
 from ..boards.board import Board
-from ..families.family import UNITS
+from ..families.family import SITE_UNITS, UNITS
 from ..place_and_route.placed import Placed
+from ..sizes.families import device_total
 from ..support.build_directory import REPORT
 from ..support.cpp_compiler import find_compiler
 
@@ -65,9 +67,11 @@ def sampling_cycles(program: Program) -> dict:
     }
 
 
-def speed_section(cycles: dict, clock_mhz: float, routed: bool = False) -> dict:
-    """Tokens per second that the mean of ``cycles`` gives at a clock; ``routed``: that was met."""
-    clock = "routed" if routed else "stated"
+def speed_section(cycles: dict, clock_mhz: float, clock: str = "assumed") -> dict:
+    """Tokens per second that the mean of ``cycles`` gives at a clock.
+
+    ``clock``: "routed" if place and route met it, "missed" if not, "assumed" if it was not run.
+    """
     return {
         "value": clock_mhz * 1e6 / cycles["mean"],
         "clock_mhz": clock_mhz,
@@ -97,6 +101,7 @@ def build_report(
         "build_id": None,
         "cycles": {**cycles, "added_by_sampling": sampling_cycles(program)},
         "resources": {"synthesized": None, "placed": None},
+        "toolchain": None,
         "timing": dict(NOT_PLACED),
         "tokens_per_second": speed_section(cycles, clock_mhz),
         "tools": {
@@ -115,18 +120,21 @@ def resources_section(used: dict[str, float], board: Board, source: str) -> dict
             return None
         return {
             "used": used[name],
-            "available": getattr(board.budget, name),
+            "available": device_total(board.budget, name),
             "unit": board.family.unit(name),
         }
 
-    return {**{name: use(name) for name in UNITS}, "source": source}
+    return {**{name: use(name) for name in (*UNITS, *SITE_UNITS)}, "source": source}
 
 
-def resource(report: dict, name: str) -> tuple[dict, str]:
-    """One of the resources, as it was placed or else synthesized, and what counted it."""
+def resource(report: dict, name: str) -> tuple[dict | None, str]:
+    """One of the resources, as it was placed or else synthesized, and what counted it.
+
+    None for LUT sites and carries where the family does not count them.
+    """
     placed, synthesized = (report["resources"][key] for key in ("placed", "synthesized"))
-    source = placed if placed is not None and placed[name] is not None else synthesized
-    return source[name], source["source"]
+    source = placed if placed is not None and placed.get(name) is not None else synthesized
+    return source.get(name), source["source"]
 
 
 def add_placed(report: dict, placed: Placed, board: Board, clock_mhz: float) -> None:
@@ -141,8 +149,8 @@ def add_placed(report: dict, placed: Placed, board: Board, clock_mhz: float) -> 
     if placed.used is not None:
         report["resources"]["placed"] = resources_section(placed.used, board, source)
     report["tools"].update(placed.versions)
-    met = placed.meets(clock_mhz)
-    report["tokens_per_second"] = speed_section(report["cycles"], clock_mhz, routed=met)
+    clock = "routed" if placed.meets(clock_mhz) else "missed"
+    report["tokens_per_second"] = speed_section(report["cycles"], clock_mhz, clock)
 
 
 def write_report(report: dict, directory: Path) -> Path:
@@ -150,6 +158,25 @@ def write_report(report: dict, directory: Path) -> Path:
     path = directory / REPORT
     write_whole(path, json.dumps(report, indent=2) + "\n")
     return path
+
+
+def _toolchain_rows(section: dict | None) -> Iterator[tuple[str, str]]:
+    """Rows of what a toolchain has to say; none for most."""
+    if section is None:
+        return
+    name, rules = section["name"], section["rules"]
+    if rules is not None:
+        count = len(rules["violations"])
+        found = f"{count} violation{'' if count == 1 else 's'}; {rules['summary']}"
+        yield f"netlist against the rules of {name}", found
+    for remark in section["remarks"]:
+        yield f"by {name}", remark
+
+
+def _shown(report: dict) -> list[str]:
+    """Resources that were counted, but carries: LUT sites hold them."""
+    lut, *others = UNITS
+    return [name for name in (lut, "sites", *others) if resource(report, name)[0] is not None]
 
 
 def print_report(report: dict, text: str | None, console: Console) -> None:
@@ -180,17 +207,19 @@ def print_report(report: dict, text: str | None, console: Console) -> None:
         f"{added['temperature']} with a temperature, {added['top_k']} with top-k, too",
     )
     if report["resources"]["synthesized"] is not None:
-        for name in UNITS:
+        for name in _shown(report):
             use, source = resource(report, name)
             share = use["used"] / use["available"]
             table.add_row(
                 f"{use['unit']} ({source})",
                 f"{use['used']:,g} of {use['available']:,} ({share:.0%})",
             )
+    for row in _toolchain_rows(report["toolchain"]):
+        table.add_row(*row)
     speed = report["tokens_per_second"]
     timing = report["timing"]
     if timing["fmax_mhz"] is None:
-        checked = "timing not checked: not placed and routed"
+        checked = "assumed: not placed and routed"
     else:
         checked = f"routed up to {timing['fmax_mhz']:.1f} MHz"
         path = timing["critical_path"]

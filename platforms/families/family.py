@@ -8,6 +8,9 @@ from collections.abc import Callable, Mapping
 
 UNITS = ("lut", "ff", "bram", "dsp")
 """Names of the counted resources, in the order of every table."""
+SITE_UNITS = ("sites", "carry")
+"""Besides, of the 7 series: LUT sites and the carry primitives that take four of them."""
+SITES_TITLE = "LUT sites (CARRY4 takes four)"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Resources:
     bram, dsp : float
         Block memories and multiplier blocks; halves where a unit can be shared by two.
     detail : dict of primitive to count
+    sites, carry : int or None
+        LUT sites and CARRY4 (see :mod:`platforms.families.sites`), of the 7 series.
     """
 
     lut: int
@@ -40,14 +45,17 @@ class Resources:
     bram: float
     dsp: float
     detail: dict[str, int]
+    sites: int | None = None
+    carry: int | None = None
 
     def as_dict(self) -> dict[str, float]:
-        """The four counts by the names of :class:`Budget`."""
-        return {name: getattr(self, name) for name in UNITS}
+        """The four counts by the names of :class:`Budget`, and sites and carries if it has them."""
+        more = [name for name in SITE_UNITS if getattr(self, name) is not None]
+        return {name: getattr(self, name) for name in (*UNITS, *more)}
 
     def exceeding(self, budget: Budget) -> list[tuple[str, float, int]]:
         """(resource, used, available) of each resource of which the device has too few."""
-        counts = [(name, used, getattr(budget, name)) for name, used in self.as_dict().items()]
+        counts = [(name, getattr(self, name), getattr(budget, name)) for name in UNITS]
         return [count for count in counts if count[1] > count[2]]
 
 
@@ -99,7 +107,11 @@ class Family:
         Primitives that take none of the four.
     packing : function of a netlist (yosys' JSON) to a dict of primitive to count
         Primitives that place and route will add to the netlist.
+    sites : mapping of primitive to LUT sites
+        What of the LUTs' places it takes, where that is more than its LUTs; empty if not.
     placed : mapping of resource to (mapping of nextpnr's site type to units)
+    carry : str or None
+        Primitive of carry chains, if its number is limited by a toolchain and so predicted.
     unplaceable : tuple of str
         Cells of yosys' that the family's nextpnr would refuse: they are not in the netlist.
     """
@@ -120,6 +132,8 @@ class Family:
     free: frozenset[str]
     placed: Mapping[str, Mapping[str, float]]
     packing: Callable[[dict], dict[str, int]] = _nothing_more
+    carry: str | None = None
+    sites: Mapping[str, int] = dataclasses.field(default_factory=dict)
     unplaceable: tuple[str, ...] = ()
 
     def count(self, cells: Mapping[str, int]) -> Resources:
@@ -128,23 +142,28 @@ class Family:
         Raises ValueError naming the primitives whose cost is not known here.
         """
         costs = (self.luts, self.flip_flops, self.brams, self.dsps)
-        known = self.free.union(*costs)
+        known = self.free.union(*costs, self.sites)
         unknown = sorted(set(cells) - known)
         if unknown:
             raise ValueError(
                 f"no cost known for {', '.join(unknown)}; add it to platforms.{self.name}"
             )
-        return Resources(*(_total(table, cells) for table in costs), detail=dict(cells))
+        more = {}
+        if self.sites:
+            more = {"sites": _total(self.sites, cells), "carry": cells.get(self.carry, 0)}
+        return Resources(*(_total(table, cells) for table in costs), detail=dict(cells), **more)
 
     def count_placed(self, sites: Mapping[str, int]) -> dict[str, float]:
         """The four counts, given nextpnr's utilization: site types and the number used."""
         return {name: _total(self.placed[name], sites) for name in UNITS}
 
     def unit(self, resource: str) -> str:
-        """One of :data:`UNITS` for people, with its unit: "LUT6", "36 Kb memories"."""
+        """One of :data:`UNITS` or :data:`SITE_UNITS` for people, with its unit: "LUT6"."""
         return {
             "lut": self.lut_unit,
             "ff": "flip-flops",
             "bram": f"block memories ({self.bram_unit})",
             "dsp": self.dsp_unit,
+            "sites": SITES_TITLE,
+            "carry": self.carry,
         }[resource]

@@ -7,28 +7,41 @@ mode); UG953, "7 Series Libraries Guide" (primitives).
 
 from __future__ import annotations
 
+import dataclasses
+
+from gateformer.gateware.parts import dsp48e1
+
 from .family import Family
+from .sites import ABSORBED, absorbed_luts
 
 INVERTER = "INV"
 """Absorbed by the LUT or the register behind it."""
 
+_LUTS = {
+    **dict.fromkeys(("LUT1", "LUT2", "LUT3", "LUT4", "LUT5", "LUT6", "LUT6_2", "CFGLUT5"), 1),
+    **dict.fromkeys(("SRL16", "SRL16E", "SRLC16", "SRLC16E", "SRLC32E"), 1),
+    **dict.fromkeys(("RAM16X1S", "RAM32X1S", "RAM64X1S"), 1),
+    **dict.fromkeys(("RAM16X1D", "RAM32X1D", "RAM64X1D", "RAM32X2S", "RAM128X1S"), 2),
+    **dict.fromkeys(("RAM32M", "RAM64M", "RAM128X1D", "RAM256X1S"), 4),
+}
+
+
+def _packing(netlist: dict) -> dict[str, int]:
+    """Nothing is added, but some LUTs are absorbed by carries."""
+    return {ABSORBED: absorbed_luts(netlist["modules"]["top"])}
+
+
 XC7 = Family(
     name="xc7",
     title="AMD 7 series",
-    dsp="dsp48e1",
+    dsp=dsp48e1.FAMILY,
     synthesis="synth_xilinx -family xc7 -flatten -top top",
     lut_unit="LUT6",
     bram_unit="36 Kb",
     dsp_unit="DSP48E1",
     bram_shapes=((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
     bram_piece=0.5,
-    luts={
-        **dict.fromkeys(("LUT1", "LUT2", "LUT3", "LUT4", "LUT5", "LUT6", "LUT6_2", "CFGLUT5"), 1),
-        **dict.fromkeys(("SRL16", "SRL16E", "SRLC16", "SRLC16E", "SRLC32E"), 1),
-        **dict.fromkeys(("RAM16X1S", "RAM32X1S", "RAM64X1S"), 1),
-        **dict.fromkeys(("RAM16X1D", "RAM32X1D", "RAM64X1D", "RAM32X2S", "RAM128X1S"), 2),
-        **dict.fromkeys(("RAM32M", "RAM64M", "RAM128X1D", "RAM256X1S"), 4),
-    },
+    luts=_LUTS,
     flip_flops={
         name + edge: 1
         for name in ("FDRE", "FDSE", "FDCE", "FDPE", "LDCE", "LDPE")
@@ -36,6 +49,9 @@ XC7 = Family(
     },
     brams={"RAMB36E1": 1.0, "RAMB18E1": 0.5},
     dsps={"DSP48E1": 1},
+    packing=_packing,
+    carry="CARRY4",
+    sites={**_LUTS, "CARRY4": 4, ABSORBED: -1},
     # Besides wires and constants: resources of their own kind, of which these designs use a few.
     free=frozenset(
         (
@@ -58,3 +74,11 @@ XC7 = Family(
     # looks for a place for them (openXC7/nextpnr-xilinx, issue 67).
     unplaceable=("$scopeinfo",),
 )
+
+OPENXC7 = dataclasses.replace(
+    XC7,
+    dsp=dsp48e1.DRIVEN,
+    # a multiplier that yosys makes of a product, or packs registers into, would have tied controls
+    synthesis="synth_xilinx -family xc7 -nodsp -flatten -top top",
+)
+"""The same devices through nextpnr-xilinx; see docs/openxc7.md."""

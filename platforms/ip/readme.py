@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable
 from fractions import Fraction
 
@@ -13,6 +12,7 @@ from gateformer.model.contract.artifact import Artifact
 
 from ..boards.board import Board
 from ..families.family import Resources
+from ..sizes.families import device_total
 from .fusesoc import CORE_NAME, VLNV
 from .verilog import BUS, CLOCK, RESET, STATUS, TOP, bus_ports
 
@@ -119,9 +119,8 @@ def _resources(board: Board | None, resources: Resources | None, dsp: str) -> st
         multipliers = f"The multipliers are {board.family.dsp_unit} instances."
     if resources is None:
         return f"{multipliers} It was not synthesized."
-    available = dataclasses.asdict(board.budget)
     rows = [
-        (board.family.unit(name), f"{used:,g}", f"{available[name]:,g}")
+        (board.family.unit(name), f"{used:,g}", f"{device_total(board.budget, name):,g}")
         for name, used in resources.as_dict().items()
     ]
     return (

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from amaranth.hdl import Elaboratable
@@ -19,9 +19,12 @@ from gateformer.model.support.whole_file import write_whole
 from ..boards.board import Board
 from ..boards.nextpnr import Ecp5ByNextpnr, GowinByNextpnr, environment_variable
 from ..boards.xilinx_platform import OPENXC7_TOOLS
+from ..families.family import Family
+from ..families.xc7 import OPENXC7
 from ..support.progress import working
 from ..support.tools import run_tool
 from ..synthesis.synthesis import NETLIST_NAME, TOP, build_plan, synthesize_top
+from . import openxc7_rules
 
 LOG_NAME = "toolchain.log"
 FAILED_SUFFIX = ".timing-not-met"
@@ -41,11 +44,28 @@ class Toolchain:
     install : str
         What to do to have them, as in "no bitstream yet: …".
     bitstream_suffix : str
+    family : Family or None
+        What is synthesized for, if it is not the board's family as such.
+    limits : mapping of resource to share of the device
+        What can be used of a resource, if that is less than the device has; the resources are
+        those of :data:`platforms.families.toolchain_limits.LIMITED`.
+    clock_mhz : float or None
+        Default clock, if it is not the board's.
+    remarks : tuple of str
+        What a report has to say besides, a sentence each.
+    rules : function of (netlist, board) to
+    :class:`platforms.place_and_route.openxc7_rules.RulesReport`, or None
+        Whether yosys' JSON is something that the tools can place and route.
     """
 
     tools: Mapping[str, tuple[str, ...]]
     install: str
     bitstream_suffix: str = ".bit"
+    family: Family | None = None
+    limits: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    clock_mhz: float | None = None
+    remarks: tuple[str, ...] = ()
+    rules: Callable[[dict, Board], openxc7_rules.RulesReport] | None = None
 
     def found(self) -> dict[str, str | None]:
         """Path of each tool, None if it is not installed.
@@ -81,6 +101,11 @@ _XC7 = {
         _alone(*OPENXC7_TOOLS),
         "install openXC7 (https://github.com/openXC7), set CHIPDB_DIR and DB_DIR to the "
         "directories of its chip databases and of prjxray-db,",
+        family=OPENXC7,
+        limits=openxc7_rules.LIMITS,
+        clock_mhz=50.0,
+        remarks=openxc7_rules.REMARKS,
+        rules=openxc7_rules.check_board,
     ),
 }
 _TOOLCHAINS = {

@@ -13,7 +13,7 @@ from gateformer.model.contract.artifact import open_model
 from gateformer.model.support.whole_file import write_whole
 
 from ..boards.board import board
-from ..families.family import UNITS, Family
+from ..families.family import SITE_UNITS, UNITS, Family
 from ..support import yosys
 from .families import FAMILIES
 from .jobs import run_jobs
@@ -32,6 +32,8 @@ from .units import UnitFacts, unit_facts
 
 COMMAND = "gateformer fit --calibrate"
 GLUE = "core"
+_TERMS = {"lut": "luts", "ff": "flip_flops", "carry": "luts", "sites": "luts"}
+"""Counts of :class:`platforms.sizes.units.UnitFacts` that each resource follows."""
 
 
 def calibrate(families: Iterable[str], *, jobs: int = 1, scheduler: str | None = None) -> dict:
@@ -45,12 +47,13 @@ def calibrate(families: Iterable[str], *, jobs: int = 1, scheduler: str | None =
     for run, counts in run_jobs(cells, work, what="synthesis", jobs=jobs, scheduler=scheduler):
         family = FAMILIES[run.family]
         for point, primitives in zip(run.points, counts, strict=True):
-            counted.setdefault(run.family, []).append((point, family.count(primitives)))
+            resources = family.count(primitives).as_dict()
+            counted.setdefault(run.family, []).append((point, resources))
     known = load_data()["families"] if DATA_FILE.exists() else {}
     for name, results in counted.items():
         order = [point for run in runs(name) for point in run.points]
         results.sort(key=lambda result: order.index(result[0]))
-        points = [{**point.as_dict(), **resources.as_dict()} for point, resources in results]
+        points = [{**point.as_dict(), **resources} for point, resources in results]
         made = {"yosys": yosys.version(), "gateware": gateware_digest(), "points": points}
         known[name] = {**made, **fit(FAMILIES[name], points)}
     data = {"command": COMMAND, "families": {name: known[name] for name in sorted(known)}}
@@ -110,10 +113,15 @@ def _fit_unit(family: Family, unit: str, points: Sequence[Mapping]) -> dict:
     exact, luts = zip(*(lut_terms(family, unit_facts) for unit_facts in facts), strict=True)
     wanted = [point["lut"] - known for point, known in zip(points, exact, strict=True)]
     registers = [flip_flop_terms(family, unit_facts) for unit_facts in facts]
-    return {
+    factors = {
         "lut": fit_factors(luts, wanted),
         "ff": fit_factors(registers, [point["ff"] for point in points]),
     }
+    if family.sites:
+        factors["carry"] = fit_factors(luts, [point["carry"] for point in points])
+        sites = [point["sites"] - known for point, known in zip(points, exact, strict=True)]
+        factors["sites"] = fit_factors(luts, sites)
+    return factors
 
 
 def _fit_glue(model: ResourceModel, cores: Sequence[Mapping]) -> dict:
@@ -125,7 +133,8 @@ def _fit_glue(model: ResourceModel, cores: Sequence[Mapping]) -> dict:
             [getattr(core[GLUE], terms) for core in facts],
             [point[name] - getattr(total, name) for point, total in zip(cores, sums, strict=True)],
         )
-        for name, terms in (("lut", "luts"), ("ff", "flip_flops"))
+        for name, terms in _TERMS.items()
+        if all(name in point for point in cores)
     }
 
 
@@ -134,7 +143,8 @@ def _host(family: Family, top: Mapping, cores: Sequence[Mapping]) -> tuple[str, 
     same = next(c for c in cores if (c["model"], c["sizes"]) == (top["model"], top["sizes"]))
     console = board(top["what"].partition(":")[2]).console
     memories = host_memories(family, console, _loaded(top["model"]).config)
-    return console, {name: top[name] - same[name] - getattr(memories, name) for name in UNITS}
+    names = [*UNITS, *(SITE_UNITS if family.sites else ())]
+    return console, {name: top[name] - same[name] - getattr(memories, name) for name in names}
 
 
 def fit_factors(terms: Sequence[Mapping[str, float]], wanted: Sequence[float]) -> dict:
@@ -180,6 +190,6 @@ def nonnegative_least_squares(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return x
 
 
-def lut_error(point: Mapping, prediction: Prediction) -> float:
-    """Relative error of the predicted LUTs."""
-    return prediction.lut / point["lut"] - 1
+def lut_error(point: Mapping, prediction: Prediction, resource: str = "lut") -> float:
+    """Relative error of the predicted LUTs, or LUT sites."""
+    return getattr(prediction, resource) / point[resource] - 1

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ..families.ecp5 import ECP5
-from ..families.family import Budget, Family
+from ..families.family import UNITS, Budget, Family
 from ..families.gowin import GOWIN
+from ..families.toolchain_limits import LIMITED, device_total, toolchain_limits
 from ..families.xc7 import XC7
 
 FAMILIES: dict[str, Family] = {family.name: family for family in (XC7, ECP5, GOWIN)}
@@ -15,12 +18,40 @@ flip-flops can't be combined, and, where LUT memories and carry chains bind whol
 Gowin), more of it. It also covers the error of the prediction. Block memories, multipliers and
 flip-flops may all be taken: their numbers are exact, or far from the budget."""
 
+SITE_LIMIT = {"xc7": 0.85}
+"""Part of the LUT sites (:mod:`platforms.families.sites`) that a choice may take, where they are counted."""
 
-def limits(family: Family, budget: Budget) -> dict[str, float]:
-    """The most that a choice may take of each resource."""
-    return {
+ROOM = ("lut", "sites")
+"""Resources of which place and route needs some to be left; of others the last may be taken."""
+
+
+def units(family: Family) -> tuple[str, ...]:
+    """Resources of a family that tables show, in their order."""
+    lut, *others = UNITS
+    return (lut, *(["sites"] if family.sites else []), *others)
+
+
+def short_name(resource: str) -> str:
+    """A resource in a column's heading or a line: "LUT", "LUT sites"."""
+    return next((n for n in ("CARRY4", "LUT sites") if LIMITED[n] == resource), resource.upper())
+
+
+def limits(
+    family: Family, budget: Budget, shares: Mapping[str, float] | None = None
+) -> dict[str, float]:
+    """The most that a choice may take of each resource, by Prediction's names.
+
+    ``shares``: what a toolchain can use of the device, by the names of
+    :data:`platforms.families.toolchain_limits.LIMITED`.
+    """
+    most: dict[str, float] = {
         "lut": LUT_LIMIT[family.name] * budget.lut,
         "ff": budget.ff,
         "bram": budget.bram,
         "dsp": budget.dsp,
     }
+    if family.name in SITE_LIMIT:
+        most["sites"] = SITE_LIMIT[family.name] * device_total(budget, "sites")
+    for resource, usable in toolchain_limits(budget, shares or {}).items():
+        most[resource] = min(most.get(resource, usable), usable)
+    return most

@@ -17,6 +17,7 @@ from gateformer.model.support.errors import UserError
 from gateformer.model.support.whole_file import write_whole
 
 from ..boards.board import Board, board, boards
+from ..place_and_route.toolchain_board import for_toolchain
 from ..support.progress import console as status
 from ..support.progress import output_console
 from .families import FAMILIES
@@ -38,6 +39,9 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--board", help="board to search for (default: one line for every board)")
     p.add_argument("--variant", help="of a board that is made with several devices")
+    p.add_argument(
+        "--toolchain", help="search within what this toolchain can use (default: the device)"
+    )
     p.add_argument("--json", metavar="FILE", help="write every candidate")
     p.add_argument("--no-picture", action="store_true", help="do not draw build/fit-….svg")
     p.add_argument(
@@ -60,8 +64,11 @@ def main() -> int | None:
         return _calibrate(arguments)
     if arguments.family is not None:
         raise UserError("--family goes with --calibrate; a board has its family")
-    if arguments.variant is not None and arguments.board is None:
-        raise UserError("--variant needs --board")
+    for option in ("variant", "toolchain"):
+        if getattr(arguments, option) is not None and arguments.board is None:
+            raise UserError(f"--{option} needs --board")
+    if arguments.verify and arguments.toolchain is not None:
+        raise UserError("--verify synthesizes for the whole device; leave --toolchain out")
     _check_json(arguments)
     targets = _targets(arguments)
     if arguments.verify:
@@ -77,6 +84,8 @@ def _targets(arguments) -> list[Board]:
         target = board(arguments.board, arguments.variant)
         if target.budget is None:
             raise UserError(f"{target.name} has no budget to fit; choose one of {_with_budget()}")
+        if arguments.toolchain is not None:
+            target = for_toolchain(target, arguments.toolchain)
         return [target]
     every = [b for b in boards().values() if b.budget is not None]
     return [variant for b in every for variant in (b.variants.values() or [b])]

@@ -20,7 +20,7 @@ from gateformer.model.support.cache import cached_file, digest
 from ..boards.board import board
 from ..families.family import Family
 from ..support import yosys
-from ..synthesis.synthesis import HIDE_ELEMENTS, TOP
+from ..synthesis.synthesis import COUNTED, HIDE_ELEMENTS, TOP
 from .families import FAMILIES
 
 SHIPPED = "shakespeare-115k"
@@ -139,6 +139,14 @@ CHECK_POINTS = _points(
     (SHIPPED, 8, 64, 64),
     checks=True,
 )
+CHECK_TOPS = {
+    "xc7": [
+        *_points("top:zybo", (SHIPPED, 8, 64, 64), (SHIPPED, 4, 32, 16), checks=True),
+        *_points("top:cora-z7", (SHIPPED, 8, 64, 32), checks=True),
+        *_points("top:zybo", ("shakespeare-zybo", 8, 24, 32, "3in5"), checks=True),
+    ],
+}
+"""Whole tops that are only checked, for a family that predicts LUT sites."""
 TOP_BOARDS = {"xc7": ("zybo", "arty-a7-35"), "ecp5": ("ulx3s",), "gowin": ("tang-primer-20k",)}
 """A board for each kind of host of a family."""
 
@@ -146,7 +154,7 @@ TOP_BOARDS = {"xc7": ("zybo", "arty-a7-35"), "ecp5": ("ulx3s",), "gowin": ("tang
 def runs(family: str) -> list[Run]:
     """Every run of ``family``: units side by side, each core and top by itself."""
     tops = [point for name in TOP_BOARDS[family] for point in _points(f"top:{name}", HOST_SIZES)]
-    single = [*CORE_POINTS, *tops, *CHECK_POINTS]
+    single = [*CORE_POINTS, *tops, *CHECK_POINTS, *CHECK_TOPS.get(family, ())]
     groups = [tuple(points) for points in UNIT_POINTS.values()]
     return [Run(family, group) for group in [*groups, *((point,) for point in single)]]
 
@@ -181,7 +189,7 @@ def cells(run: Run) -> list[dict[str, int]]:
         counts = [_count(netlist["modules"][name], family) for name in names]
         target.write_text(json.dumps(counts), encoding="utf-8")
 
-    path = cached_file(f"fit-{digest(text, script, yosys.version())}.json", make)
+    path = cached_file(f"fit-{digest(text, script, COUNTED, yosys.version())}.json", make)
     return json.loads(path.read_text(encoding="utf-8"))
 
 

@@ -10,8 +10,9 @@ from rich.table import Table
 
 from ..boards.board import Board
 from ..families.family import UNITS
+from ..families.toolchain_limits import LIMITED, device_total, toolchain_limits
 from .calibrate import lut_error, predict
-from .families import FAMILIES, LUT_LIMIT
+from .families import FAMILIES, LUT_LIMIT, SITE_LIMIT, short_name, units
 from .resource_model import resource_model
 from .search import NO_FIT_ADVICE, Candidate, choose, pareto_front, reason, shortage, sizes_text
 
@@ -25,14 +26,17 @@ def tokens_per_second(candidate: Candidate, board: Board) -> float:
 
 def front_table(name: str, candidates: Sequence[Candidate], board: Board) -> Table:
     """The Pareto front with the choice marked."""
-    table = Table(title=f"{name} on {board.title}: Pareto front of {len(candidates)} sizes")
+    table = Table(
+        title=f"{name} on {board.title}: Pareto front of {len(candidates)} sizes",
+        caption=f"tokens/s at {board.clock_text}",
+    )
     table.add_column("")
     table.add_column("sizes")
-    for heading in ("mean cycles", "tokens/s", *(unit.upper() for unit in UNITS)):
+    for heading in ("mean cycles", "tokens/s", *map(short_name, units(board.family))):
         table.add_column(heading, justify="right")
     chosen = choose(candidates)
     for candidate in pareto_front(candidates):
-        cells = [share_text(candidate, unit, board) for unit in UNITS]
+        cells = [share_text(candidate, unit, board) for unit in units(board.family)]
         style = "bold" if candidate is chosen else None if candidate.fits else "dim"
         table.add_row(
             MARK if candidate is chosen else "",
@@ -47,7 +51,7 @@ def front_table(name: str, candidates: Sequence[Candidate], board: Board) -> Tab
 
 def share_text(candidate: Candidate, unit: str, board: Board) -> str:
     """Number and share of the budget."""
-    need, have = getattr(candidate.need, unit), getattr(board.budget, unit)
+    need, have = getattr(candidate.need, unit), device_total(board.budget, unit)
     number = f"{need:,.1f}".removesuffix(".0") if unit in ("bram", "dsp") else f"{need:,.0f}"
     return f"{number} ({need / have:.0%})"
 
@@ -59,12 +63,19 @@ def print_search(name: str, candidates: Sequence[Candidate], board: Board, out: 
         return
     out.print(front_table(name, candidates, board))
     family = board.family
-    out.print(
-        f"predicted; at most {LUT_LIMIT[family.name]:.0%} of the LUTs are taken, sizes that need "
-        "more are dim",
-        soft_wrap=True,
-    )
+    taken = f"{LUT_LIMIT[family.name]:.0%} of the LUTs"
+    if family.name in SITE_LIMIT:
+        taken += f" and {SITE_LIMIT[family.name]:.0%} of the {family.unit('sites')}"
+    out.print(f"predicted; at most {taken} are taken, sizes that need more are dim", soft_wrap=True)
+    if board.limits:
+        out.print(_toolchain_line(board), soft_wrap=True)
     out.print(f"choice: {explanation(candidates, board)}", soft_wrap=True)
+
+
+def _toolchain_line(board: Board) -> str:
+    usable = toolchain_limits(board.budget, board.limits)
+    parts = [f"{usable[LIMITED[name]]:,.0f} {name}" for name in board.limits]
+    return f"{board.toolchains[0]} is given at most {', '.join(parts)}"
 
 
 def explanation(candidates: Sequence[Candidate], board: Board) -> str:
@@ -82,7 +93,8 @@ def choices_table(name: str, found: Sequence[tuple[Board, Sequence[Candidate]]])
     table = Table(title=f"{name}: the fastest sizes that are predicted to fit")
     table.add_column("board")
     table.add_column("sizes")
-    for heading in ("tokens/s", *(unit.upper() for unit in UNITS)):
+    shown = (UNITS[0], "sites", *UNITS[1:])
+    for heading in ("tokens/s", "at", *map(short_name, shown)):
         table.add_column(heading, justify="right")
     for board, candidates in found:
         chosen = choose(candidates)
@@ -93,7 +105,11 @@ def choices_table(name: str, found: Sequence[tuple[Board, Sequence[Candidate]]])
             board.label,
             sizes_text(chosen.hw),
             f"{tokens_per_second(chosen, board):,.0f}",
-            *(share_text(chosen, unit, board) for unit in UNITS),
+            board.clock_text,
+            *(
+                share_text(chosen, unit, board) if unit in units(board.family) else "–"
+                for unit in shown
+            ),
         )
     return table
 
@@ -101,7 +117,7 @@ def choices_table(name: str, found: Sequence[tuple[Board, Sequence[Candidate]]])
 def scarce(candidates: Sequence[Candidate]) -> str:
     """What the sizes that come closest have too little of."""
     closest = min(candidates, key=lambda c: (len(c.exceeded), c.need.lut))
-    return ", ".join(name.upper() for name in closest.exceeded)
+    return ", ".join(map(short_name, closest.exceeded))
 
 
 def document(name: str, candidates: Sequence[Candidate], board: Board) -> dict:
@@ -113,7 +129,9 @@ def document(name: str, candidates: Sequence[Candidate], board: Board) -> dict:
         "device": board.device,
         "clock_mhz": board.default_clock_mhz,
         "budget": dataclasses.asdict(board.budget),
+        "clock_assumed": board.clock_assumed,
         "lut_limit": LUT_LIMIT[board.family.name],
+        "site_limit": SITE_LIMIT.get(board.family.name),
         "why": explanation(candidates, board),
         "candidates": [
             {
@@ -134,7 +152,9 @@ def print_calibration(data: dict, families: Sequence[str], out: Console) -> None
     """Every point with its predicted counts; those marked were not used to fit."""
     for name in families:
         table = Table(title=f"{name}: synthesized and predicted, {MARK} only checked")
-        for heading in ("", "what", "model", "sizes", "LUT", "error", "FF", "error"):
+        sites = [("LUT sites", "error")] if FAMILIES[name].sites else []
+        headings = ("", "what", "model", "sizes", "LUT", "error", "FF", "error")
+        for heading in (*headings, *(text for pair in sites for text in pair)):
             table.add_column(heading)
         for heading in ("BRAM", "DSP"):
             table.add_column(heading)
@@ -151,6 +171,14 @@ def print_calibration(data: dict, families: Sequence[str], out: Console) -> None
                 f"{lut_error(point, prediction):+.1%}",
                 f"{point['ff']:,}",
                 f"{prediction.ff / max(point['ff'], 1) - 1:+.1%}",
+                *(
+                    cell
+                    for _ in sites
+                    for cell in (
+                        f"{point['sites']:,}",
+                        f"{lut_error(point, prediction, 'sites'):+.1%}",
+                    )
+                ),
                 exact_text(prediction.bram, point["bram"]),
                 exact_text(prediction.dsp, point["dsp"]),
             )

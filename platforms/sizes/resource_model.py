@@ -14,6 +14,7 @@ import json
 from pathlib import Path
 
 from gateformer.gateware.host.host_interface import MIN_OUTPUT_DEPTH
+from gateformer.gateware.parts import dsp48e1
 from gateformer.gateware.parts.elaboration import may_stay_unused
 from gateformer.gateware.parts.integers import ceil_div
 from gateformer.gateware.parts.multiplier import Multiplier
@@ -39,12 +40,18 @@ SHIFT_REGISTER_CYCLES = {"xc7": 3}
 
 @dataclasses.dataclass(frozen=True)
 class Prediction:
-    """What a design is predicted to take, in its family's units."""
+    """What a design is predicted to take, in its family's units.
+
+    ``carry`` and ``sites``: CARRY4 and LUT sites of the 7 series (:mod:`platforms.families.sites`),
+    0 for other families.
+    """
 
     lut: float
     ff: float
     bram: float
     dsp: float
+    carry: float = 0
+    sites: float = 0
 
     def __add__(self, other: Prediction) -> Prediction:
         pairs = zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)
@@ -58,7 +65,7 @@ def multiplier_blocks(family: Family, a_width: int, b_width: int) -> float:
     instantiates, otherwise what synthesis makes of a plain product.
     """
     if (a_width, b_width) == LANE_FACTORS:
-        if family.dsp == "dsp48e1":
+        if family.dsp in dsp48e1.FAMILIES:
             return 1
         blocks = product_blocks(family.dsp, a_width, b_width)
     else:
@@ -136,7 +143,7 @@ def host_memories(family: Family, kind: str, config: ModelConfig) -> Prediction:
     )
     mappings = [map_memory(family, shape) for shape in shapes]
     luts, brams = sum(m.lut for m in mappings), sum(m.bram for m in mappings)
-    return Prediction(luts, 0, brams, 0)
+    return Prediction(luts, 0, brams, 0, sites=luts if family.sites else 0)
 
 
 class ResourceModel:
@@ -146,7 +153,8 @@ class ResourceModel:
     ----------
     family : Family
     factors : dict of unit to {"lut": {term: factor}, "ff": {term: factor}}
-    hosts : dict of console kind to {"lut", "ff", "bram", "dsp"}
+        And "carry" and "sites", which follow the counts of the LUTs, where the family has them.
+    hosts : dict of console kind to {"lut", "ff", "bram", "dsp"}, and "carry" and "sites"
         What a whole top takes beyond its core and :func:`host_memories`.
     """
 
@@ -164,6 +172,8 @@ class ResourceModel:
             ff=_sum(factors["ff"], flip_flop_terms(self.family, facts)),
             bram=bram_of(self.family, facts),
             dsp=dsp_of(self.family, facts),
+            carry=_sum(factors.get("carry", {}), terms),
+            sites=exact + _sum(factors["sites"], terms) if "sites" in factors else 0,
         )
 
     def core(self, program: SizedProgram) -> Prediction:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from gateformer.gateware.plan.bounds import prove_bounds
@@ -20,8 +20,9 @@ from gateformer.model.support.sources import sources
 from .. import families
 from ..boards.board import Board
 from ..families.family import UNITS
+from ..families.toolchain_limits import device_total, toolchain_limits
 from ..support.progress import working
-from .families import FAMILIES, limits
+from .families import FAMILIES, ROOM, limits, short_name
 from .program import SizedProgram, gateware_digest
 from .resource_model import DATA_FILE, Prediction, resource_model
 from .units import unit_facts
@@ -39,7 +40,8 @@ class Candidate:
 
     ``exceeded``: resources of which it takes more than the choice may (see
     :func:`platforms.sizes.families.limits`), in the order of
-    :data:`platforms.families.family.UNITS`. ``missing``: those of which the device has too few.
+    :data:`platforms.families.family.UNITS`, then LUT sites and what only a toolchain limits.
+    ``missing``: those of which the device has, or its toolchain can use, too few.
     """
 
     hw: HwConfig
@@ -126,16 +128,30 @@ def search(model: IntegerModel, board: Board, fixed: dict | None = None) -> list
     family = board.family
     predicted = resource_model(family)
     host = predicted.host(board.console, model.config)
-    most = limits(family, board.budget)
+    most = limits(family, board.budget, board.limits)
+    held = _held(board)
     found = []
     candidates = sizes(model.config, board.default_hw, fixed)
     candidates = [hw for hw in candidates if _is_within(hw, board.default_hw, fixed)]
     for hw, cycles, needs in _measured(model, candidates):
         need = needs[family.name] + host
-        exceeded = tuple(name for name in UNITS if getattr(need, name) > most[name])
-        missing = tuple(n for n in UNITS if getattr(need, n) > getattr(board.budget, n))
+        exceeded = _above(need, most)
+        missing = _above(need, held)
         found.append(Candidate(hw, cycles, need, exceeded, missing))
     return sorted(found, key=_speed)
+
+
+def _held(board: Board) -> dict[str, float]:
+    """What there is of each resource: of the device, and of it what the toolchain can use."""
+    there = {name: getattr(board.budget, name) for name in UNITS}
+    for name, usable in toolchain_limits(board.budget, board.limits).items():
+        there[name] = min(there.get(name, int(usable)), int(usable))
+    return there
+
+
+def _above(need: Prediction, most: Mapping[str, float]) -> tuple[str, ...]:
+    """Resources of which more is needed; one that the prediction does not have is not judged."""
+    return tuple(name for name in most if getattr(need, name, 0) > most[name])
 
 
 def _speed(candidate: Candidate) -> tuple:
@@ -145,7 +161,8 @@ def _speed(candidate: Candidate) -> tuple:
 def choose(candidates: Sequence[Candidate]) -> Candidate | None:
     """The candidate with the fewest mean cycles that fits; of equals the one with fewest LUTs.
 
-    If none leaves the LUTs free that place and route is given, the smallest that the device holds.
+    If none leaves the LUTs free that place and route is given, or their sites, the smallest that
+    the device holds.
     """
     fitting = [c for c in candidates if c.fits]
     if fitting:
@@ -158,10 +175,13 @@ def shortage(candidates: Sequence[Candidate], board: Board) -> str:
     """What the candidate that comes nearest to fitting lacks, if :func:`choose` finds none."""
     least = min(candidates, key=lambda c: (len(c.missing), c.need.lut))
     resource = least.missing[0]
-    need, have = getattr(least.need, resource), getattr(board.budget, resource)
+    need, have = getattr(least.need, resource), _held(board)[resource]
+    there_are = "there are"
+    if resource in toolchain_limits(board.budget, board.limits):
+        there_are = f"{board.toolchains[0]} can use"
     return (
-        f"it needs about {need:,.0f} {resource.upper()}, {need - have:,.0f} more than the "
-        f"{have:,} there are"
+        f"it needs about {need:,.0f} {short_name(resource)}, {need - have:,.0f} more than the "
+        f"{have:,} {there_are}"
     )
 
 
@@ -173,7 +193,7 @@ def pareto_front(candidates: Sequence[Candidate]) -> list[Candidate]:
     """
     front: list[Candidate] = []
     for candidate in sorted(candidates, key=_speed):
-        if set(candidate.exceeded) - {"lut"}:
+        if set(candidate.exceeded) - set(ROOM):
             continue
         if not front or candidate.need.lut < front[-1].need.lut:
             front.append(candidate)
@@ -184,20 +204,33 @@ def reason(candidates: Sequence[Candidate], chosen: Candidate, board: Board) -> 
     """Why ``chosen`` was chosen, in one line."""
     hw, fitting = chosen.hw, sum(c.fits for c in candidates)
     if not chosen.fits:
-        share = chosen.need.lut / board.budget.lut
-        return f"{sizes_text(hw)}: the smallest; it takes {share:.0%} of the LUTs and may not route"
+        taken = room_taken(chosen, board)
+        return f"{sizes_text(hw)}: the smallest; it takes {taken} and may not route"
     text = f"{sizes_text(hw)}: fewest cycles of the {fitting} of {len(candidates)} sizes that fit"
     faster = [c for c in candidates if c.cycles < chosen.cycles]
     if not faster:
         return f"{text}; the board's clock was not checked with larger ones"
-    short = {name: sum(name in c.exceeded for c in faster) for name in UNITS}
+    held = _held(board)
+    names = limits(board.family, board.budget, board.limits)
+    short = {name: sum(name in c.exceeded for c in faster) for name in names}
     needs = [
-        f"{short[name]} need more {name.upper()} ({getattr(chosen.need, name):,.4g} of "
-        f"{getattr(board.budget, name):,} taken)"
-        for name in sorted(UNITS, key=short.__getitem__, reverse=True)
+        f"{short[name]} need more {short_name(name)} ({_count(getattr(chosen.need, name))} of "
+        f"{held.get(name, device_total(board.budget, name)):,} taken)"
+        for name in sorted(names, key=short.__getitem__, reverse=True)
         if short[name]
     ]
     return f"{text}; of {len(faster)} faster {', '.join(needs)}"
+
+
+def _count(number: float) -> str:
+    return f"{number:,.1f}".removesuffix(".0") if number < 1000 else f"{number:,.0f}"
+
+
+def room_taken(candidate: Candidate, board: Board) -> str:
+    """Predicted share of the LUTs' places: "77% of the LUT sites"."""
+    kind = "sites" if board.family.sites else "lut"
+    share = getattr(candidate.need, kind) / device_total(board.budget, kind)
+    return f"{share:.0%} of the {short_name(kind)}{'' if kind == 'sites' else 's'}"
 
 
 def sizes_text(hw: HwConfig) -> str:

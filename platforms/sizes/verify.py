@@ -15,7 +15,7 @@ from gateformer.model.support.errors import UserError
 from ..boards.board import Board, board
 from ..families.family import UNITS, Resources
 from ..synthesis.synthesis import synthesize_top
-from .families import limits
+from .families import ROOM, limits, short_name
 from .jobs import run_jobs
 from .report import MARK, exact_text, tokens_per_second
 from .search import Candidate, choose, search, sizes_text
@@ -68,7 +68,7 @@ def grid(candidates: Sequence[Candidate], chosen: Candidate, target: Board) -> l
     are exact, and a choice that does not really fit has failed whatever else does. Of candidates
     with the same cycles only the one with the fewest LUTs counts.
     """
-    most = (1 + SPREAD) * limits(target.family, target.budget)["lut"]
+    most = (1 + SPREAD) * limits(target.family, target.budget, target.limits)["lut"]
     rivals, seen = [], set()
     for candidate in sorted(candidates, key=lambda c: (c.cycles, c.need.lut)):
         if candidate.cycles >= chosen.cycles or candidate.cycles in seen:
@@ -81,7 +81,7 @@ def grid(candidates: Sequence[Candidate], chosen: Candidate, target: Board) -> l
 
 
 def _more_than_lut(candidate: Candidate) -> bool:
-    return bool(set(candidate.exceeded) - {"lut"})
+    return bool(set(candidate.exceeded) - set(ROOM))
 
 
 def verify(name: str, target: Board, *, jobs: int = 1, scheduler: str | None = None) -> Verdict:
@@ -106,8 +106,12 @@ def verify(name: str, target: Board, *, jobs: int = 1, scheduler: str | None = N
 
 def fits(resources: Resources, target: Board) -> bool:
     """Whether what was synthesized is within the limits of a choice."""
-    most = limits(target.family, target.budget)
-    return all(getattr(resources, unit) <= most[unit] for unit in UNITS)
+    most = limits(target.family, target.budget, target.limits)
+    return all(getattr(resources, unit) <= most[unit] for unit in (*UNITS, *_sites(target)))
+
+
+def _sites(target: Board) -> tuple[str, ...]:
+    return ("sites",) if target.family.sites else ()
 
 
 def synthesized(point: GridPoint) -> Resources:
@@ -124,7 +128,12 @@ def print_verdict(verdict: Verdict, name: str, target: Board, out: Console) -> N
     table = Table(title=f"{name} on {target.title}: synthesized around the choice")
     table.add_column("")
     table.add_column("sizes")
-    for heading in ("mean cycles", "tokens/s", "LUT predicted", "synthesized", "error"):
+    kinds = ("lut", *_sites(target))
+    for heading in ("mean cycles", "tokens/s"):
+        table.add_column(heading, justify="right")
+    for heading in [
+        h for k in kinds for h in (f"{short_name(k)} predicted", "synthesized", "error")
+    ]:
         table.add_column(heading, justify="right")
     for heading in ("FF", "BRAM", "DSP", "fits"):
         table.add_column(heading, justify="right")
@@ -134,9 +143,7 @@ def print_verdict(verdict: Verdict, name: str, target: Board, out: Console) -> N
             sizes_text(candidate.hw),
             f"{candidate.cycles:,.1f}",
             f"{tokens_per_second(candidate, target):,.0f}",
-            f"{candidate.need.lut:,.0f}",
-            f"{resources.lut:,}",
-            f"{candidate.need.lut / resources.lut - 1:+.1%}",
+            *(cell for kind in kinds for cell in _compared(candidate, resources, kind)),
             f"{resources.ff:,}",
             exact_text(candidate.need.bram, resources.bram),
             exact_text(candidate.need.dsp, resources.dsp),
@@ -144,6 +151,12 @@ def print_verdict(verdict: Verdict, name: str, target: Board, out: Console) -> N
         )
     out.print(table)
     out.print(conclusion(verdict), soft_wrap=True)
+
+
+def _compared(candidate: Candidate, resources: Resources, kind: str) -> tuple[str, str, str]:
+    """Predicted, synthesized, and the error."""
+    predicted, counted = getattr(candidate.need, kind), getattr(resources, kind)
+    return f"{predicted:,.0f}", f"{counted:,}", f"{predicted / counted - 1:+.1%}"
 
 
 def conclusion(verdict: Verdict) -> str:

@@ -146,7 +146,10 @@ def _fixed_pins(cell: Cell) -> Iterable[tuple[str, list[Net]]]:
     names: tuple[str, ...] = ()
     match cell.type:
         case "DSP48E1":
-            names = ("ALUMODE", "CARRYINSEL", "CARRYCASCIN", "MULTSIGNIN", "PCIN", "ACIN", "BCIN")
+            names = ("CARRYINSEL", "CARRYCASCIN", "MULTSIGNIN", "PCIN", "ACIN", "BCIN")
+            # of a tied ALUMODE only 0 is of use; what a net brings, the model heeds
+            tied = [net for net in cell.pins.get("ALUMODE", []) if isinstance(net, str)]
+            return [("ALUMODE", tied), *((name, cell.pins.get(name, [])) for name in names)]
         case "MULT18X18D":
             names = ("SOURCEA", "SOURCEB")
         case "DP16KD" if cell.text("RESETMODE", "SYNC") == "ASYNC":

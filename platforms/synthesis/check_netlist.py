@@ -27,7 +27,7 @@ from gateformer.model.support.errors import UserError
 
 from ..families.ecp5 import ECP5
 from ..families.family import Family
-from ..families.xc7 import XC7
+from ..families.xc7 import OPENXC7, XC7
 from ..support.progress import output_console, working
 from .mapping import MemoryMapping, map_memories
 from .memories import MappedMemory, read_memories, source_memories
@@ -35,8 +35,8 @@ from .netlist import Module, read_module
 from .simulation import NetlistSimulator
 from .synthesis import TOP, synthesize_rtlil
 
-FAMILIES: dict[str, Family] = {family.name: family for family in (XC7, ECP5)}
-"""Families whose primitives are modelled."""
+FAMILIES: dict[str, Family] = {"xc7": XC7, "openxc7": OPENXC7, "ecp5": ECP5}
+"""Families whose primitives are modelled; the 7 series also as it is synthesized for openXC7."""
 
 DEFAULT_TOKENS = 8
 _PROMPT_LENGTH = 3
@@ -88,12 +88,13 @@ def check_netlist(program: Program, family: str, *, tokens: int = DEFAULT_TOKENS
     if tokens < 1:
         raise UserError(f"tokens must be at least 1, not {tokens}")
     started = time.perf_counter()
-    design = rtlil.convert(Core(program, dsp=FAMILIES[family].dsp), name=TOP, emit_src=False)
-    mapping = map_memories(design, FAMILIES[family])
+    made_for = FAMILIES[family]
+    design = rtlil.convert(Core(program, dsp=made_for.dsp), name=TOP, emit_src=False)
+    mapping = map_memories(design, made_for)
     with working(f"synthesis for {family}"):
-        netlist = read_module(synthesize_rtlil(design, FAMILIES[family]).netlist, TOP)
-    memories = check_memories(program, netlist, mapping, family)
-    generated, cycles = check_tokens(program, netlist, family, tokens)
+        netlist = read_module(synthesize_rtlil(design, made_for).netlist, TOP)
+    memories = check_memories(program, netlist, mapping, made_for.name)
+    generated, cycles = check_tokens(program, netlist, made_for.name, tokens)
     seconds = time.perf_counter() - started
     return NetlistReport(family, generated, cycles, tuple(memories), seconds)
 

@@ -22,6 +22,8 @@ TOP = "top"
 LOG_NAME = "yosys.log"
 NETLIST_NAME = f"{TOP}.json"
 _CELLS_NAME = "cells.json"
+COUNTED = "2"
+"""Changes when other things are counted in a netlist than were in those that are kept."""
 _STATISTICS_NAME = "stat.json"
 
 _TIMESTAMP = re.compile(r"^\[[0-9.]+\] ", re.MULTILINE)
@@ -116,4 +118,6 @@ def synthesize_rtlil(rtlil: str, family: Family) -> Synthesis:
         (target / _CELLS_NAME).write_text(json.dumps(cells), encoding="utf-8")
         (target / f"{TOP}.il").unlink()
 
-    return Synthesis(cached_file(f"synthesis-{digest(rtlil, commands, yosys.version())}", make))
+    return Synthesis(
+        cached_file(f"synthesis-{digest(rtlil, commands, COUNTED, yosys.version())}", make)
+    )

@@ -41,8 +41,8 @@ class RmsSizes:
     d_model : int
         Elements of a vector; their number bounds the sum.
     registers : int
-        Optional registers, 0 to 3: one behind the table's index, then one that marks the bytes of
-        the sum that are not 0, then one behind the factor.
+        Optional registers, 0 to 3: one behind the table's index, then one behind the sum and the
+        marks of its bytes that are not 0, then one behind the factor.
 
     Attributes
     ----------
@@ -53,8 +53,8 @@ class RmsSizes:
     normalized_width : int
         Bits of u, signed.
     latency : int
-        Cycles from the last squares to their factor: the adder tree (1 for 3 to 8 rows), the
-        total, its leading byte, the table; and the optional registers.
+        Cycles from the last squares to their factor: the adder tree (1 for 3 to 8 rows), two
+        totals, the leading byte of their sum, the table; and the optional registers.
 
     Raises
     ------
@@ -105,11 +105,20 @@ class RmsSizes:
 
     @property
     def tree_stages(self) -> int:
-        """Registered stages of two adder levels each, before the last two addends and the total."""
-        stages, addends = 0, self.rows
-        while addends > 2:
-            stages, addends = stages + 1, -(-addends // 4)
-        return stages
+        """Registered stages of the adder tree before the totals."""
+        return len(self.tree_levels)
+
+    @property
+    def tree_levels(self) -> list[int]:
+        """Adder levels of each stage of the tree; they leave four addends at most.
+
+        The first stage has one: it begins at the outputs of multiplier blocks, which lie in
+        columns of their own, far from the adders.
+        """
+        levels = (self.rows - 1).bit_length()
+        stages = levels // 2
+        more = max(levels - 2 - stages, 0)
+        return [1] * (stages - more) + [2] * more
 
     @property
     def latency(self) -> int:
@@ -168,19 +177,27 @@ class RmsFactor(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         addends, valid = [self.squares[i] for i in range(self._sizes.rows)], self.valid
-        for _ in range(self._sizes.tree_stages):
-            addends = [_registered(m, sum(addends[i : i + 4])) for i in range(0, len(addends), 4)]
+        for levels in self._sizes.tree_levels:
+            addends = [_registered(m, addend) for addend in _pair_sums(addends, levels)]
             valid = delayed(m, valid, 1, reset_less=False, name="valid")
         first = delayed(m, self.first, self._sizes.tree_stages, name="first")
         last = delayed(m, self.last, self._sizes.tree_stages, name="last")
-        total = Signal(self._sizes.sum_width, reset_less=True)
-        with m.If(valid):
-            m.d.sync += total.eq(sum(addends) + Mux(first, 0, total))
+        # two totals, so that the tree is one level lower: they are added where few bits follow
+        halves = [addends[i::2] for i in range(min(len(addends), 2))]
+        totals = [self._accumulated(m, half, first, valid) for half in halves]
+        total = sum(totals)[: self._sizes.sum_width]
         window, byte = self._leading_byte(m, total)
         cycles = 2 + self._sizes.byte_register
         complete = delayed(m, valid & last, cycles, reset_less=False, name="complete")
         self._look_up(m, window, byte, complete)
         return m
+
+    def _accumulated(self, m: Module, addends: list, first: Value, valid: Value) -> Signal:
+        """Sum of ``addends``, two at most, over the vector."""
+        total = Signal(self._sizes.sum_width, reset_less=True)
+        with m.If(valid):
+            m.d.sync += total.eq(sum(addends) + Mux(first, 0, total))
+        return total
 
     def _leading_byte(self, m: Module, total: Value):
         """(window, number) of the highest byte of ``total`` that is not 0, registered.
@@ -245,6 +262,13 @@ class RmsFactor(wiring.Component):
                 shifted = by_pair << left if left >= 0 else by_pair >> -left
                 with m.Case(i):
                     m.d.comb += factor.eq(shifted)
+
+
+def _pair_sums(addends: list, levels: int) -> list:
+    """Sums of pairs, ``levels`` times; of an odd number the last one stays as it is."""
+    for _ in range(levels):
+        addends = [sum(addends[i + 1 : i + 2], addends[i]) for i in range(0, len(addends), 2)]
+    return addends
 
 
 def _registered(m: Module, value: Value) -> Signal:

@@ -2,8 +2,8 @@
 //
 // Source: UG479, "7 Series DSP48E1 Slice": figures 2-1 and 2-7 (registers), table 2-5 (INMODE),
 // tables 2-7 to 2-9 (OPMODE), table 2-10 (ALUMODE). Not modelled, and refused in
-// platforms/synthesis/cells.py: cascades, pattern detector, SIMD, inverted pins, any ALUMODE but
-// Z + X + Y + CIN, any CARRYINSEL but CARRYIN.
+// platforms/synthesis/cells.py: cascades, pattern detector, SIMD, inverted pins, any tied ALUMODE but
+// Z + X + Y + CIN, any CARRYINSEL but CARRYIN. Of the logic operations of ALUMODE there is none.
 
 module DSP48E1 #(
     parameter integer AREG = 1, ACASCREG = 1, BREG = 1, BCASCREG = 1, CREG = 1, DREG = 1,
@@ -38,6 +38,7 @@ module DSP48E1 #(
 );
     wire [4:0] inmode;
     wire [6:0] opmode;
+    wire [3:0] alumode;
     wire carryin;
     wire [29:0] a1, a2;
     wire [17:0] b1, b2;
@@ -45,6 +46,8 @@ module DSP48E1 #(
     wire [24:0] d;
     xc7_dsp_register #(5, INMODEREG) inmode_register (CLK, CEINMODE, RSTINMODE, INMODE, inmode);
     xc7_dsp_register #(7, OPMODEREG) opmode_register (CLK, CECTRL, RSTCTRL, OPMODE, opmode);
+    xc7_dsp_register #(4, ALUMODEREG) alumode_register (
+        CLK, CEALUMODE, RSTALUMODE, ALUMODE, alumode);
     xc7_dsp_register #(1, CARRYINREG) carryin_register (
         CLK, CECARRYIN, RSTALLCARRYIN, CARRYIN, carryin);
     // two registers in a row with AREG = 2; the first one is passed by with AREG = 1
@@ -95,7 +98,16 @@ module DSP48E1 #(
             3'b111: z = 0;
         endcase
     end
-    wire [47:0] sum = z + x + y + carryin;
+    wire [47:0] addend = x + y + carryin;
+    reg [47:0] sum;
+    always @*
+        case (alumode)
+            4'b0000: sum = z + addend;
+            4'b0001: sum = ~z + addend;
+            4'b0010: sum = ~(z + addend);
+            4'b0011: sum = z - addend;
+            default: sum = 48'hAAAAAAAAAAAA;  // nothing that could pass for a result
+        endcase
     xc7_dsp_register #(48, PREG) p_register (CLK, CEP, RSTP, sum, P);
     assign PCOUT = P;
     assign {ACOUT, BCOUT, CARRYOUT, CARRYCASCOUT, MULTSIGNOUT} = 0;

@@ -3,10 +3,11 @@
 Reads yosys' JSON (``write_json``) of a flattened ``synth_xilinx`` (7 series) or ``synth_ecp5``
 design. Counted exactly are *stages*: a LUT is one, a LUT-RAM read is one, a shift register's
 address is one, and a carry chain (CARRY4 or CCU2C chained carry out to carry in) is one however
-long it is. Wide multiplexers (MUXF7, MUXF8, PFUMX, L6MUX21: beside their LUTs in the slice),
-inverters and buffers are none. *Elements* are the block-memory and multiplier outputs on a path:
-the one that it starts at, and every multiplier that it passes through because that multiplier's
-registers are off. Top-level inputs count as registers, top-level outputs as registers' inputs.
+long it is; its length is counted beside the stages, in *carry bits*. Wide multiplexers (MUXF7,
+MUXF8, PFUMX, L6MUX21: beside their LUTs in the slice), inverters and buffers are no stage.
+*Elements* are the block-memory and multiplier outputs on a path: the one that it starts at, and
+every multiplier that it passes through because that multiplier's registers are off. Top-level
+inputs count as registers, top-level outputs as registers' inputs.
 
 The nanoseconds are an **estimate that ranks paths**: the cells' figures are those of the slowest
 speed grade, but nothing is placed, so a net costs a constant plus a term of its fan-out, and
@@ -21,7 +22,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 
-from .cells import REGISTER_DATA, SHIFT_REGISTER_DATA
+from .cells import CARRY_BITS, REGISTER_DATA, SHIFT_REGISTER_DATA
 from .graph import Graph
 from .names import signal_name
 from .traversal import arrivals, topological, trace
@@ -34,6 +35,7 @@ MAX_ELEMENTS = 1
 class TimingPath:
     """The worst path to one end signal.
 
+    ``carry_bits``: of the carry cells that it passes through, four each (CARRY4) or two (CCU2C).
     ``cells``: (primitive, net driven) in order, without start and end; a name that ends in ``~``
     is of something yosys made near that signal. ``end_bits``: pins that the end signal has.
     """
@@ -45,6 +47,10 @@ class TimingPath:
     end: str
     end_bits: int
     cells: tuple[tuple[str, str], ...]
+
+    @property
+    def carry_bits(self) -> int:
+        return sum(CARRY_BITS.get(primitive, 0) for primitive, _ in self.cells)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +82,9 @@ class PathReport:
     paths : tuple of TimingPath
         The deepest path per end signal, by (stages, estimated ns).
     slowest : tuple of TimingPath
-        The path of the largest estimate per end signal.
+        The path of the largest estimate per end signal; every carry bit counts in it, and the ways
+        into and out of a chain (:mod:`platforms.synthesis.paths.cells` has the figures and their
+        sources).
     multi_element : tuple of TimingPath
         Per end signal, a path with more than one block-memory or multiplier output.
     histogram : dict of stages to end points (register, memory and output pins)

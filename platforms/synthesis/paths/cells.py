@@ -107,7 +107,8 @@ REGISTER_DATA = {f"{kind}.{port}" for kind in REGISTERS for port in ("D", "DI")}
 ASYNCHRONOUS = ("CLR", "PRE")
 SHIFT_REGISTERS = {"SRL16E", "SRLC16E", "SRLC32E"}
 SHIFT_REGISTER_DATA = {f"{kind}.D" for kind in SHIFT_REGISTERS}
-CARRIES = {"CARRY4", "CCU2C"}
+CARRY_BITS = {"CARRY4": 4, "CCU2C": 2}
+CARRIES = set(CARRY_BITS)
 MUX_SELECT = {"MUXF7": "S", "MUXF8": "S", "PFUMX": "C0", "L6MUX21": "SD"}
 LUT_MEMORY_READS = {
     **{f"RAM{depth}M": {f"DO{x}": f"ADDR{x}" for x in "ABCD"} for depth in (32, 64)},

@@ -131,12 +131,12 @@ def print_report(report: PathReport, console: Console, rows: int = 20) -> None:
         ("paths with several block-memory or multiplier outputs", report.multi_element),
     ):
         table = Table(title=title)
-        for column in ("stages", "est. ns", "end", "alike", "start", "cells"):
-            number = column in ("stages", "est. ns", "alike")
+        for column in ("stages", "carry bits", "est. ns", "end", "alike", "start", "cells"):
+            number = column in ("stages", "carry bits", "est. ns", "alike")
             table.add_column(column, justify="right" if number else "left", overflow="fold")
         for path, alike in distinct(paths)[:rows]:
-            cells = (str(path.stages), f"{path.estimated_ns:.1f}", path.end, str(alike))
-            table.add_row(*cells, path.start, _kinds(path))
+            counts = (str(path.stages), str(path.carry_bits), f"{path.estimated_ns:.1f}")
+            table.add_row(*counts, path.end, str(alike), path.start, _kinds(path))
         if paths:
             console.print(table)
     table = Table(title="structure", show_header=False)
@@ -197,8 +197,15 @@ def main(argv: list[str] | None = None, console: Console | None = None) -> int:
     if arguments.ltp:
         length = longest_topological_path(netlist, arguments.top)
         console.print(f"yosys ltp -noff: {length} cells (every carry cell and multiplexer counts)")
-    violations = check(report, arguments.limit)
-    for line in violations[: arguments.rows]:
+    return print_verdict(report, console, arguments.limit, arguments.rows)
+
+
+def print_verdict(
+    report: PathReport, console: Console, limit: int = MAX_STAGES, rows: int = 20
+) -> int:
+    """Print the first violations and their number; status 1 if there are any."""
+    violations = check(report, limit)
+    for line in violations[:rows]:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(f"{len(violations):,} violations")
     return 1 if violations else 0

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
+from amaranth.back import rtlil
+from amaranth.hdl import Value
 from amaranth.sim import Simulator
 
 from gateformer.gateware.engines.vector.rms_norm import RmsFactor, RmsSizes
 from gateformer.model.contract import arith
+from gateformer.platforms.families.xc7 import XC7
+from gateformer.platforms.synthesis.paths.analysis import analyze
+from gateformer.platforms.synthesis.synthesis import synthesize_rtlil
 
 SQUARE_MAX = arith.RESIDUAL_MAX**2
 
@@ -152,3 +159,37 @@ def test_parameters_are_checked(rows, d_model, error, message):
     with pytest.raises(error) as raised:
         RmsSizes(rows, d_model)
     assert str(raised.value) == message
+
+
+@pytest.mark.parametrize("rows", range(1, 130))
+def test_the_tree_begins_with_one_level_and_leaves_four_addends(rows):
+    """One register stage for each two levels, as when the tree went down to two addends."""
+    levels = RmsSizes(rows, 64).tree_levels
+    stages, addends = 0, rows
+    while addends > 2:
+        stages, addends = stages + 1, -(-addends // 4)
+    assert len(levels) == RmsSizes(rows, 64).tree_stages == stages
+    left = rows
+    for level in levels:
+        left = -(-left // 2**level)
+    assert left <= 4 and levels[:1] in ([], [1]) and max(levels, default=1) <= 2
+
+
+@pytest.mark.slow
+def test_one_addition_behind_the_multipliers_that_square():
+    """Mapped to 7 series: multiplier blocks lie far from the adders, so no look-up table between.
+
+    It was three of them and a carry chain: with the routing the slowest path of the Zybo's design.
+    """
+    unit = RmsFactor(RmsSizes(8, 64, 3))
+    ports = [Value.cast(value) for _, _, value in unit.signature.flatten(unit)]
+    text = rtlil.convert(unit, name="top", ports=ports, emit_src=False)
+    netlist = json.loads(synthesize_rtlil(text, XC7).netlist.read_text())
+    report = analyze(netlist)
+    behind = [p for p in (*report.paths, *report.slowest) if p.start.startswith("input squares")]
+    assert behind
+    for path in behind:
+        # of bit 0 the sum is the look-up table itself
+        assert path.stages <= 2 and path.carry_bits <= 32, path
+        assert path.estimated_ns <= 4.5, path
+    assert max(path.stages for path in report.paths) <= 5

@@ -12,6 +12,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 from amaranth.sim import Simulator
 
+from gateformer.gateware.parts import dsp48e1
 from gateformer.gateware.parts.multiplier import Multiplier, MultiplyAccumulate
 
 CYCLES = 400
@@ -169,18 +170,20 @@ def prove_equal(directory, generic, vendor, lemma="", mutation=("", "")):
     return result.returncode, result.stdout
 
 
-def test_dsp48e1_lane_is_proved_equal(tmp_path):
+@pytest.mark.parametrize("dsp", dsp48e1.FAMILIES)
+def test_dsp48e1_lane_is_proved_equal(tmp_path, dsp):
     """By induction over all inputs, after yosys packed registers into the DSP block."""
-    generic, vendor = RegisteredLane("generic"), RegisteredLane("dsp48e1")
+    generic, vendor = RegisteredLane("generic"), RegisteredLane(dsp)
     status, log = prove_equal(tmp_path, generic, vendor, SAME_OPERAND)
     assert status == 0, log[-3000:]
     assert log.count("Induction step proven: SUCCESS!") == 2
 
 
+@pytest.mark.parametrize("family", dsp48e1.FAMILIES)
 @pytest.mark.parametrize(("a_width", "b_width"), [(25, 18), (3, 5)])
-def test_dsp48e1_multiplier_is_proved_equal(tmp_path, a_width, b_width):
+def test_dsp48e1_multiplier_is_proved_equal(tmp_path, a_width, b_width, family):
     generic, vendor = (
-        Multiplier(a_width=a_width, b_width=b_width, dsp=dsp) for dsp in ("generic", "dsp48e1")
+        Multiplier(a_width=a_width, b_width=b_width, dsp=dsp) for dsp in ("generic", family)
     )
     status, log = prove_equal(tmp_path, generic, vendor)
     assert status == 0, log[-3000:]
@@ -202,6 +205,8 @@ def test_proof_finds_a_register_too_few(tmp_path):
         ("dsp48e1", 18, 25, 1),
         ("dsp48e1", 26, 8, 0),
         ("dsp48e1", 19, 19, 0),
+        ("dsp48e1-driven", 25, 18, 1),
+        ("dsp48e1-driven", 19, 19, 0),
         ("mult18x18d", 9, 8, 1),
         ("mult18x18d", 18, 18, 1),
         ("mult18x18d", 18, 35, 2),
@@ -224,7 +229,7 @@ def test_vendor_blocks_of_a_multiplier(dsp, a_width, b_width, blocks):
         (
             lambda: MultiplyAccumulate(acc_width=8, dsp="dsp58"),
             ValueError,
-            "dsp must be one of generic, dsp48e1, mult18x18d, gowin, not 'dsp58'",
+            "dsp must be one of generic, dsp48e1, dsp48e1-driven, mult18x18d, gowin, not 'dsp58'",
         ),
         (
             lambda: Multiplier(a_width=8, b_width=8, dsp=None),

@@ -11,6 +11,7 @@ from gateformer.model.support.errors import UserError
 from gateformer.platforms.boards.board import board
 from gateformer.platforms.building.board_table import HEADINGS, markdown, read_reports, row
 from gateformer.platforms.building.report import SCHEMA_VERSION
+from gateformer.platforms.families.family import SITES_TITLE
 
 USE = {"used": 10_340, "available": 17_600, "unit": "LUT6"}
 REPORT = {
@@ -21,6 +22,7 @@ REPORT = {
     "resources": {
         "synthesized": {
             "lut": USE,
+            "sites": {"used": 13_491, "available": 17_600, "unit": SITES_TITLE},
             "bram": {"used": 32.5, "available": 60, "unit": "block memories (36 Kb)"},
             "dsp": {"used": 80, "available": 80, "unit": "DSP48E1"},
             "source": "yosys synth_xilinx",
@@ -38,12 +40,13 @@ def test_a_synthesized_board():
         "xc7z010",
         "8 × 64 2bit, 64 lanes",
         "857.0",
-        "125 MHz",
+        "125 MHz (assumed)",
         "145,852",
         "10,340 of 17,600 LUT6",
+        "13,491 of 17,600",
         "32.5 of 60 (36 Kb)",
         "80 of 80 DSP48E1",
-        "synthesized (yosys synth_xilinx); clock stated",
+        "synthesized (yosys synth_xilinx)",
     )
 
 
@@ -59,6 +62,12 @@ def test_a_routed_board():
     assert cells["clock"] == "125 MHz (routed: 91.3)"
     assert cells["LUT"] == "1 of 17,600 LUT6"
     assert cells["how measured"] == "placed and routed: nextpnr-ecp5 0.11.1"
+
+
+def test_a_family_without_sites_has_a_dash():
+    report = copy.deepcopy(REPORT)
+    report["resources"]["synthesized"]["sites"] = None
+    assert dict(zip(HEADINGS, row(report), strict=True))[SITES_TITLE] == "–"
 
 
 def test_a_resource_that_was_not_counted_when_placed():

@@ -19,7 +19,7 @@ MODES = {"--export": "zybo", "--firmware": "zybo", "--timeline": "zybo", "--chec
 SHAPES = {"--model", "--variant", "--rows", "--cols", "--lanes", "--packing", "--reload"}
 HEEDED = {
     "--export": {"--clock"},
-    "--firmware": {"--clock", "--program"},
+    "--firmware": {"--clock", "--program", "--toolchain"},
     "--timeline": {"--position"},
     "--check": {"--seed"},
 }

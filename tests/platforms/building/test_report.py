@@ -22,6 +22,7 @@ from gateformer.platforms.place_and_route.toolchain import toolchain
 DOCUMENT = Path(__file__).parents[3] / "docs/report.md"
 SPEC = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11"
 USED = {"lut": 1234, "ff": 2345, "bram": 3.5, "dsp": 12}
+SITES = {"sites": 2345, "carry": 250}
 PLACED = Placed(
     "nextpnr-ecp5 0.11.1",
     fmax_mhz=130.5,
@@ -39,7 +40,7 @@ def example():
     cycles = report.cycles_section([100, 102, 104, 106, 108, 110], report.SIMULATED)
     result = report.build_report(artifact, PROGRAM, board("zybo"), 125.0, cycles)
     result["resources"]["synthesized"] = report.resources_section(
-        USED, board("zybo"), "yosys synth_xilinx"
+        {**USED, **SITES}, board("zybo"), "yosys synth_xilinx"
     )
     result["files"] = ["build/zybo/top.v"]
     return result
@@ -81,7 +82,7 @@ def test_speed_is_clock_by_mean_cycles():
     assert result["cycles"]["mean"] == 105
     speed = result["tokens_per_second"]
     assert speed["value"] == 125e6 / 105
-    assert speed["basis"] == "simulated cycles (mean over the context) x stated clock"
+    assert speed["basis"] == "simulated cycles (mean over the context) x assumed clock"
 
 
 def test_units_are_the_family_s():
@@ -95,6 +96,24 @@ def test_units_are_the_family_s():
     assert [ulx3s[name]["unit"] for name in USED] == [
         *("LUT4", "flip-flops", "block memories (18 Kb)", "MULT18X18D"),
     ]
+
+
+def test_sites_and_carries_are_the_device_s_luts():
+    resources = example()["resources"]["synthesized"]
+    assert resources["sites"] == {
+        "used": 2345,
+        "available": 17_600,
+        "unit": "LUT sites (CARRY4 takes four)",
+    }
+    assert resources["carry"] == {"used": 250, "available": 4_400, "unit": "CARRY4"}
+    ulx3s = report.resources_section(USED, board("ulx3s"), "yosys")
+    assert ulx3s["sites"] is None and ulx3s["carry"] is None
+
+
+def test_a_family_that_does_not_count_sites_has_no_row_of_them():
+    result = example()
+    result["resources"]["synthesized"].update(sites=None, carry=None)
+    assert "LUT sites" not in shown(result)
 
 
 def test_place_and_route_is_added():
@@ -116,14 +135,14 @@ def test_place_and_route_is_added():
 def test_a_clock_that_was_not_met_is_not_called_routed(mhz):
     result = example()
     report.add_placed(result, PLACED, board("zybo"), mhz)
-    assert result["tokens_per_second"]["basis"].endswith("x stated clock")
+    assert result["tokens_per_second"]["basis"].endswith("x missed clock")
 
 
 def test_a_clock_with_another_violation_is_not_called_routed():
     result = example()
     placed = dataclasses.replace(PLACED, violation="hold slack -0.02 ns of clk")
     report.add_placed(result, placed, board("zybo"), 125.0)
-    assert result["tokens_per_second"]["basis"].endswith("x stated clock")
+    assert result["tokens_per_second"]["basis"].endswith("x missed clock")
 
 
 def test_the_tools_that_took_part():
@@ -174,8 +193,10 @@ def test_the_table_shows_the_report():
         "1,234 of 17,600 (7%)",
         "3.5 of 60",
         "12 of 80",
-        "greedy tokens per second (simulated cycles x stated clock)",
-        "1,190,476 at 125 MHz (timing not checked: not placed and routed)",
+        "LUT sites (CARRY4 takes four) (yosys synth_xilinx)",
+        "2,345 of 17,600 (13%)",
+        "greedy tokens per second (simulated cycles x assumed clock)",
+        "1,190,476 at 125 MHz (assumed: not placed and routed)",
         "build/zybo/top.v",
     ):
         assert expected in text

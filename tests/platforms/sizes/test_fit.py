@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import random
 import re
 import sys
 
 import pytest
+from rich.console import Console
 
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.gateware.plan.layout import Layout
@@ -18,9 +20,14 @@ from gateformer.model.support.errors import UserError
 from gateformer.platforms.boards.board import board
 from gateformer.platforms.families.family import UNITS
 from gateformer.platforms.sizes import fit
-from gateformer.platforms.sizes.families import FAMILIES, LUT_LIMIT, limits
+from gateformer.platforms.sizes.families import FAMILIES, LUT_LIMIT, device_total, limits
 from gateformer.platforms.sizes.picture import picture
-from gateformer.platforms.sizes.report import document, tokens_per_second
+from gateformer.platforms.sizes.report import (
+    choices_table,
+    document,
+    print_search,
+    tokens_per_second,
+)
 from gateformer.platforms.sizes.resource_model import Prediction
 from gateformer.platforms.sizes.search import Candidate, choose, pareto_front, reason, search, sizes
 
@@ -120,6 +127,7 @@ def test_no_engine_is_larger_than_the_boards_unless_asked_for():
 def test_limits_leave_luts_to_place_and_route():
     assert limits(FAMILIES["xc7"], ZYBO.budget) == {
         "lut": 0.9 * 17_600,
+        "sites": 0.85 * 17_600,
         "ff": 35_200,
         "bram": 60,
         "dsp": 80,
@@ -132,8 +140,53 @@ def test_a_search_states_exactly_what_is_exceeded(searched):
     assert [c.cycles for c in searched] == sorted(c.cycles for c in searched)
     for candidate in searched:
         assert candidate.exceeded == tuple(
-            unit for unit in UNITS if getattr(candidate.need, unit) > most[unit]
+            unit for unit in most if getattr(candidate.need, unit) > most[unit]
         )
+
+
+def test_sizes_that_take_too_many_lut_sites_are_not_chosen(searched):
+    fastest = searched[0]
+    lut = int(fastest.need.sites / 0.86)
+    assert fastest.need.lut < 0.85 * lut
+    board = dataclasses.replace(ZYBO, budget=dataclasses.replace(ZYBO.budget, lut=lut))
+    found = search(open_model(SPEC).model, board)
+    (same,) = [c for c in found if c.hw == fastest.hw]
+    assert same.exceeded == ("sites",) and not same.missing and not same.fits
+    chosen = choose(found)
+    assert chosen.fits and chosen.need.sites <= 0.85 * lut
+    # it is on the front still, drawn dim, and the reason names what is short
+    assert same in pareto_front(found)
+    assert re.search(
+        rf"need more LUT sites \([\d,]+ of {lut:,} taken\)", reason(found, chosen, board)
+    )
+
+
+def test_a_carry_takes_four_of_the_sites():
+    total = {name: device_total(ZYBO.budget, name) for name in ("lut", "sites", "carry", "dsp")}
+    assert total == {"lut": 17_600, "sites": 17_600, "carry": 4_400, "dsp": 80}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("zybo", "125 MHz (assumed)"),
+        ("arty-a7-35", "100 MHz (assumed)"),
+        ("ulx3s", "90 MHz"),
+        ("tang-primer-20k", "54 MHz"),
+    ],
+)
+def test_a_clock_that_nothing_here_routes_is_assumed(name, text):
+    assert board(name).clock_text.startswith(text)
+    assert board(name).clock_assumed == ("assumed" in text)
+
+
+def test_tables_show_sites_and_assumed_clocks(searched):
+    console = Console(file=io.StringIO(), width=160)
+    print_search("tiny", searched, ZYBO, console)
+    console.print(choices_table("tiny", [(ZYBO, searched)]))
+    text = console.file.getvalue()
+    assert text.count("LUT sites") >= 3 and "tokens/s at 125 MHz (assumed)" in text
+    assert "at most 90% of the LUTs and 85% of the LUT sites (CARRY4 takes four) are taken" in text
 
 
 def test_reason_names_the_resource_that_stops_faster_sizes():

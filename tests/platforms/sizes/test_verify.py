@@ -16,7 +16,7 @@ from gateformer.platforms.sizes import fit
 from gateformer.platforms.sizes import verify as fit_verify
 from gateformer.platforms.sizes.resource_model import Prediction
 from gateformer.platforms.sizes.search import Candidate, choose, search
-from gateformer.platforms.sizes.verify import GRID, WITHIN, Verdict, conclusion, grid
+from gateformer.platforms.sizes.verify import GRID, WITHIN, Verdict, conclusion, fits, grid
 
 SPEC = "random:vocab_size=20,d_model=16,n_heads=2,n_layers=1,d_ff=32,ctx_len=12,seed=3"
 ZYBO = board("zybo")
@@ -32,11 +32,11 @@ def test_the_grid_holds_the_choice_and_its_rivals(searched):
     points = grid(searched, chosen, ZYBO)
     assert points[0] is chosen and len(points) <= GRID
     assert len({c.cycles for c in points}) == len(points)
-    assert all(not set(c.exceeded) - {"lut"} for c in points)
+    assert all(not set(c.exceeded) - {"lut", "sites"} for c in points)
 
 
 def _row(candidate: Candidate, lut: int) -> tuple[Candidate, Resources]:
-    return candidate, Resources(lut, 10, 1, 1, {})
+    return candidate, Resources(lut, 10, 1, 1, {}, sites=lut + 20, carry=10)
 
 
 CHOSEN = Candidate(HwConfig(8, 64, 64), 1000.0, Prediction(100, 1, 1, 1))
@@ -57,6 +57,14 @@ def test_a_verdict_compares_with_the_fastest_that_really_fits():
     assert conclusion(Verdict(chosen, None, rows)) == (
         "failed: the choice 8 × 64, 64 lanes, 2bit does not fit"
     )
+
+
+def test_a_choice_that_takes_too_many_lut_sites_does_not_fit():
+    few = Resources(lut=10_000, ff=10, bram=1, dsp=1, detail={}, sites=14_960, carry=1)
+    assert fits(few, ZYBO)
+    assert not fits(dataclasses.replace(few, sites=14_961), ZYBO)
+    # of other families they are not counted
+    assert fits(dataclasses.replace(few, sites=None), board("ulx3s"))
 
 
 def test_boards_that_nothing_fits_are_passed_over(monkeypatch, capsys):

@@ -32,6 +32,7 @@ SPEC = "random:n_layers=1,d_model=8,n_heads=2,d_ff=8,ctx_len=12,vocab_size=12,se
 BANKED = SPEC.replace("vocab_size=12", "vocab_size=600").replace("d_ff=8", "d_ff=512")
 """Its array and weight memories have two banks."""
 PACKINGS = {"xc7": "3in5", "ecp5": "2bit"}
+SYNTHESES = {**PACKINGS, "openxc7": "2bit"}
 TOKENS = 8
 MUTANTS = 32
 """As many as the seed's register has bits."""
@@ -42,10 +43,10 @@ def small_program(packing, spec=SPEC):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", PACKINGS)
+@pytest.mark.parametrize("family", SYNTHESES)
 @pytest.mark.parametrize(("spec", "banks"), [(SPEC, 1), (BANKED, 2)])
 def test_netlist_holds_the_images_and_generates_the_reference_s_tokens(family, spec, banks):
-    report = check_netlist(small_program(PACKINGS[family], spec), family, tokens=TOKENS)
+    report = check_netlist(small_program(SYNTHESES[family], spec), family, tokens=TOKENS)
     assert (report.family, report.tokens) == (family, TOKENS)
     names = [memory.name for memory in report.memories]
     for name in (*(f"engine.weights_bank{bank}" for bank in range(banks)), "vector.scales.memory"):
@@ -76,7 +77,7 @@ def test_another_model_is_loaded_into_the_netlist(family):
 
 @pytest.mark.full_size
 @pytest.mark.slow
-@pytest.mark.parametrize("family", PACKINGS)
+@pytest.mark.parametrize("family", SYNTHESES)
 @pytest.mark.parametrize("packing", ["2bit", "3in5"])
 def test_the_shipped_model_s_netlist_is_the_design(family, packing):
     program = Program(open_model("shakespeare-115k").model, HwConfig(packing=packing))
@@ -198,7 +199,7 @@ def test_what_is_not_modelled_is_refused(family, cell, message):
 @pytest.mark.parametrize(
     ("family", "tokens", "message"),
     [
-        ("spartan", 8, "family must be one of xc7, ecp5, not 'spartan'"),
+        ("spartan", 8, "family must be one of xc7, openxc7, ecp5, not 'spartan'"),
         ("xc7", 0, "tokens must be at least 1, not 0"),
     ],
 )

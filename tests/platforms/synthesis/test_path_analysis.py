@@ -70,7 +70,7 @@ def test_a_carry_chain_is_one_stage_however_long():
         carry4(netlist, carry_in, select, [*names[0], f"o{index}"], [*names[1], f"c{index}"])
     netlist.register("sum", "o2")
     path = worst(netlist)
-    assert (path.stages, path.end) == (2, "sum")
+    assert (path.stages, path.carry_bits, path.end) == (2, 12, "sum")
     assert [kind for kind, _ in path.cells] == ["LUT1", "CARRY4", "CARRY4", "CARRY4"]
     # a carry that leaves for a LUT and comes back begins a new stage each time
     netlist.lut("again", "c2")

@@ -1,0 +1,64 @@
+"""Timing structure of what is synthesized for a board: ``python -m platforms.building.board_paths
+zybo``.
+
+As :mod:`platforms.synthesis.paths.depth`, of the netlist that ``build.py`` counts. Vivado's build
+directory has none.
+"""
+
+from __future__ import annotations
+
+import json
+
+from rich.console import Console
+
+from gateformer.gateware.compiler.program import Program
+from gateformer.model.contract.artifact import open_model
+from gateformer.model.support.cli import ArgumentParser, run
+from gateformer.model.support.errors import UserError
+
+from ..boards.board import Board, board
+from ..place_and_route.toolchain_board import for_toolchain
+from ..sizes.sizing import choose_sizes
+from ..support.progress import output_console, working
+from ..synthesis.paths.analysis import analyze
+from ..synthesis.paths.depth import print_report, print_verdict
+from ..synthesis.synthesis import synthesize_top
+
+DEFAULT_MODEL = "shakespeare-115k"
+
+
+def board_netlist(target: Board, model: str) -> dict:
+    """Yosys' JSON of the board's top with the sizes that are chosen; minutes, if it is not kept."""
+    artifact = open_model(model)
+    program = Program(artifact.model, choose_sizes(artifact.model, target))
+    options = target.top_options(artifact.name)
+    top = target.build_top(program, target.default_clock_mhz, **options)
+    with working("synthesis"):
+        return json.loads(synthesize_top(top, target).netlist.read_text(encoding="utf-8"))
+
+
+def main(argv: list[str] | None = None, console: Console | None = None) -> int:
+    """Print the report of a board's netlist; status 1 if it breaks a limit."""
+    parser = ArgumentParser(
+        prog="python -m gateformer.platforms.building.board_paths",
+        description=__doc__.split("\n")[0].replace("``", ""),
+    )
+    parser.add_argument("board", help="as of build.py")
+    parser.add_argument("--variant", help="of a board that is made with several devices")
+    parser.add_argument("--toolchain", help="as of build.py (default: as there)")
+    parser.add_argument(
+        "--model", default=DEFAULT_MODEL, help="name, file or random:… (%(default)s)"
+    )
+    arguments = parser.parse_args(argv)
+    console = console or output_console()
+    target = board(arguments.board, arguments.variant)
+    if target.budget is None:
+        raise UserError(f"{target.name} is not synthesized; name a board")
+    target = for_toolchain(target, arguments.toolchain)
+    report = analyze(board_netlist(target, arguments.model))
+    print_report(report, console)
+    return print_verdict(report, console)
+
+
+if __name__ == "__main__":
+    run(main)

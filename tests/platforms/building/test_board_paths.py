@@ -1,0 +1,37 @@
+"""The timing structure of a board's netlist, by the board's name."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from gateformer.model.support.errors import UserError
+from gateformer.platforms.building.board_paths import main
+
+TINY = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["sim"], "sim is not synthesized; name a board"),
+        (
+            ["zybo", "--toolchain", "ise"],
+            "unknown toolchain 'ise' for zybo; known: vivado, openxc7",
+        ),
+    ],
+)
+def test_errors_are_one_line(arguments, message):
+    with pytest.raises(UserError) as caught:
+        main(arguments, Console(file=io.StringIO()))
+    assert str(caught.value) == message
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("toolchain", ["vivado", "openxc7"])
+def test_what_is_synthesized_for_a_board(toolchain):
+    console = Console(file=io.StringIO(), width=120)
+    assert main(["arty-a7-35", "--model", TINY, "--toolchain", toolchain], console) == 0
+    assert console.file.getvalue().endswith("0 violations\n")
