@@ -90,11 +90,17 @@ def explanation(candidates: Sequence[Candidate], board: Board) -> str:
 
 def choices_table(name: str, found: Sequence[tuple[Board, Sequence[Candidate]]]) -> Table:
     """One line per board."""
-    table = Table(title=f"{name}: the fastest sizes that are predicted to fit")
-    table.add_column("board")
+    assumed = [board.label for board, _ in found if board.clock_assumed]
+    table = Table(
+        title=f"{name}: the fastest sizes that are predicted to fit",
+        caption=f"tokens/s at the boards' clocks, assumed for {', '.join(assumed)}"
+        if assumed
+        else None,
+    )
+    table.add_column("board", no_wrap=True)
     table.add_column("sizes")
     shown = (UNITS[0], "sites", *UNITS[1:])
-    for heading in ("tokens/s", "at", *map(short_name, shown)):
+    for heading in ("tokens/s", *map(short_name, shown)):
         table.add_column(heading, justify="right")
     for board, candidates in found:
         chosen = choose(candidates)
@@ -105,7 +111,6 @@ def choices_table(name: str, found: Sequence[tuple[Board, Sequence[Candidate]]])
             board.label,
             sizes_text(chosen.hw),
             f"{tokens_per_second(chosen, board):,.0f}",
-            board.clock_text,
             *(
                 share_text(chosen, unit, board) if unit in units(board.family) else "–"
                 for unit in shown

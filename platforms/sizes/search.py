@@ -215,7 +215,7 @@ def reason(candidates: Sequence[Candidate], chosen: Candidate, board: Board) -> 
     short = {name: sum(name in c.exceeded for c in faster) for name in names}
     needs = [
         f"{short[name]} need more {short_name(name)} ({_count(getattr(chosen.need, name))} of "
-        f"{held.get(name, device_total(board.budget, name)):,} taken)"
+        f"{held.get(name, device_total(board.budget, name)):,.0f} taken)"
         for name in sorted(names, key=short.__getitem__, reverse=True)
         if short[name]
     ]

@@ -186,6 +186,7 @@ def test_tables_show_sites_and_assumed_clocks(searched):
     console.print(choices_table("tiny", [(ZYBO, searched)]))
     text = console.file.getvalue()
     assert text.count("LUT sites") >= 3 and "tokens/s at 125 MHz (assumed)" in text
+    assert "tokens/s at the boards' clocks, assumed for zybo" in text
     assert "at most 90% of the LUTs and 85% of the LUT sites (CARRY4 takes four) are taken" in text
 
 

@@ -246,8 +246,7 @@ def test_lut_sites_of_sizes_that_were_not_calibrated_on_are_predicted():
         (p["what"], p["model"], *p["sizes"]): lut_error(p, predict(model, p), "sites")
         for p in checks
     }
-    assert {what for what, *_ in errors} >= {"core", "top:zybo", "top:cora-z7"}
-    assert {model for _, model, *_ in errors} >= {"shakespeare-115k", "shakespeare-zybo"}
+    assert len(errors) >= 3 and {what for what, *_ in errors} >= {"core", "top:zybo"}
     assert {name: e for name, e in errors.items() if abs(e) > SITES_BAR} == {}
 
 
