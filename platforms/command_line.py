@@ -57,6 +57,12 @@ GROUPS = {
         "cycles": Command("platforms.sizes.cycles", "exact cycles of every position, as JSON"),
         "board-table": Command("platforms.building.board_table", "table of what was built"),
         "path-depth": Command("platforms.synthesis.paths.depth", "deepest paths of a netlist"),
+        "board-paths": Command(
+            "platforms.building.board_paths", "deepest paths of what is synthesized for a board"
+        ),
+        "openxc7-rules": Command(
+            "platforms.place_and_route.openxc7_rules", "what nextpnr-xilinx can't do of a netlist"
+        ),
         "check-netlist": Command(
             "platforms.synthesis.check_netlist", "compare a synthesized netlist with the reference"
         ),

@@ -182,3 +182,23 @@ def test_the_others_too_with_the_sizes_for_the_zybo(name):
     run = list(simulator.generate([10], count, SamplingSettings()))
     stamps = [simulator.first_beat, *(cycle + 1 for _, cycle in run)]
     assert np.diff(stamps).tolist() == program.cycles_by_position()
+
+
+@pytest.mark.parametrize("name", shipped_models())
+def test_the_readme_names_the_text_of_a_loss(name):
+    """The corpus by its name or digest, in the row that states the loss or the one before it."""
+    info = open_model(name).info
+    readme = RESULTS.parent.parent / "README.md"
+    if not readme.is_file():
+        pytest.skip("the README is not here")
+    rows = [line for line in readme.read_text(encoding="utf-8").splitlines() if line[:2] == "| "]
+    (row,) = [
+        row
+        for row in rows
+        if f"{info['val_loss_int']:.4f}" in row and "gateformer.model.evaluation.evaluate" in row
+    ]
+    if info["corpus"]["name"] == "input.txt":
+        (general,) = [row for row in rows if "as all losses of `shakespeare-…`" in row]
+        assert "Tiny Shakespeare" in general and "shakespeare-" in row
+    else:
+        assert info["corpus"]["sha256"][:16] in row and info["corpus"]["name"] in row

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 from ..contract.artifact import open_model
 from ..support import cli
 from ..support.errors import UserError
+from ..support.file_facts import Facts
 from ..support.optional import require
 from ..support.picture import LEGEND, distinct_colors, new_figure, style, svg
 from ..support.whole_file import write_whole
@@ -57,29 +57,31 @@ class Point:
     loss: float
 
 
+def _points(facts: Facts) -> list[Point]:
+    rows, losses, points = facts.items("rows"), facts.table("losses"), []
+    for row in map(rows.table, rows):
+        kind, function = _kind(row.text("key")), row.text("function")
+        rate = row.table("tokens_per_second").number("median", positive=True)
+        loss = losses.number(function, default=None)
+        if kind in ROWS and loss is not None:
+            points.append(Point(facts.text("model"), kind, function, row.text("label"), rate, loss))
+    return points
+
+
 def read_points(path: Path) -> list[Point]:
     """The points of a file. UserError if it is no benchmark, or has none of them."""
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        if facts["schema_version"] != SCHEMA_VERSION:
-            raise ValueError
-        points = [
-            Point(
-                facts["model"],
-                _kind(row["key"]),
-                row["function"],
-                row["label"],
-                float(row["tokens_per_second"]["median"]),
-                float(facts["losses"][row["function"]]),
-            )
-            for row in facts["rows"]
-            if _kind(row["key"]) in ROWS and facts["losses"].get(row["function"]) is not None
-        ]
+        facts = Facts.parse(path, path.read_bytes())
+        version = facts.integer("schema_version", 0)
+        if version != SCHEMA_VERSION:
+            raise facts.refused("schema_version", str(SCHEMA_VERSION), version)
+        points = _points(facts)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except UserError as error:
         raise UserError(
-            f"{path} is no benchmark of schema version {SCHEMA_VERSION}; "
+            f"{path} is no benchmark of schema version {SCHEMA_VERSION} "
+            f"({str(error).removeprefix(f'{path}: ')}); "
             "write one with gateformer bench MODEL --json FILE"
         ) from None
     if not points:

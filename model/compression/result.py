@@ -7,10 +7,14 @@ import json
 import math
 from pathlib import Path
 
+from ..contract.config import ModelConfig
 from ..support.errors import UserError
+from ..support.file_facts import Facts
 from ..support.whole_file import write_whole
 
 SCHEMA_VERSION = 1
+TEXTS = ("name", "method", "command", "gateware", "torch")
+"""Entries of a result's file that are texts."""
 
 GATES = {
     "int8-ptq": (1.02, "INT8 after training, one step per row"),
@@ -93,16 +97,55 @@ class Result:
     def load(cls, path: Path) -> Result:
         """Inverse of :meth:`save`; UserError if the file is none of this version."""
         try:
-            facts = json.loads(path.read_text(encoding="utf-8"))
-            if facts.pop("schema_version") != SCHEMA_VERSION:
-                raise ValueError
-            losses = [Losses(**entry) for entry in facts.pop("losses")]
-            return cls(**facts, losses=losses)
-        except (KeyError, TypeError, ValueError, AttributeError):
+            facts = Facts.parse(path, path.read_bytes())
+            version = facts.integer("schema_version", 0)
+            if version != SCHEMA_VERSION:
+                raise facts.refused("schema_version", str(SCHEMA_VERSION), version)
+            return cls._of(facts)
+        except (OSError, UserError) as error:
             raise UserError(
-                f"{path} is no result of schema version {SCHEMA_VERSION}; "
+                f"{path} is no result of schema version {SCHEMA_VERSION} "
+                f"({str(error).removeprefix(f'{path}: ')}); "
                 "run its gateformer compress command again, or delete it"
             ) from None
+
+    @classmethod
+    def _of(cls, facts: Facts) -> Result:
+        agreement, source = facts.table("agreement"), facts.table("source")
+        positions, losses = agreement.items("by_position"), facts.items("losses")
+        config = facts.table("config", default=None)
+        if config is not None:
+            ModelConfig.from_dict(config.content)
+        return cls(
+            **{name: facts.text(name) for name in TEXTS},
+            **{name: facts.integer(name, 1) for name in ("n_bytes", "float_bytes")},
+            settings=facts.table("settings").content,
+            source={name: source.text(name) for name in ("name", "sha256")},
+            losses=[_losses(losses.table(name)) for name in losses],
+            agreement={
+                **{name: agreement.number(name) for name in ("greedy", "argmax")},
+                "by_position": [positions.number(name) for name in positions],
+            },
+            gate=_gate(facts),
+            config=None if config is None else config.content,
+        )
+
+
+def _losses(facts: Facts) -> Losses:
+    return Losses(
+        facts.text("text"),
+        facts.integer("windows", 1),
+        facts.number("loss"),
+        facts.number("float_loss"),
+        facts.integer("left_out", 0, default=0),
+    )
+
+
+def _gate(facts: Facts) -> str | None:
+    gate = facts.text("gate", default=None)
+    if gate is not None and gate not in GATES:
+        raise facts.refused("gate", f"one of {', '.join(GATES)}", gate)
+    return gate
 
 
 def load_results(directory: Path) -> list[Result]:

@@ -106,12 +106,12 @@ class Session:
         self.ctx_len = source.layout.shape.ctx_len
         self.tokenizer = CharTokenizer(source.vocabulary)
         corpus.require_windows(self.ctx_len)
-        self.train_tokens = torch.tensor(self.tokenizer.encode(corpus.train))
-        self.validation_tokens = torch.tensor(self.tokenizer.encode(corpus.validation))
+        self.train_tokens = torch.tensor(corpus.train_tokens(self.tokenizer))
+        self.validation_tokens = torch.tensor(corpus.validation_tokens(self.tokenizer))
         self.validation = self.windows_of(self.validation_tokens)
         self._calibration = self.train_tokens
         if calibration is not None:
-            self._calibration = torch.tensor(self.tokenizer.encode(calibration.text))
+            self._calibration = torch.tensor(calibration.tokens(self.tokenizer))
             if len(self._calibration) <= self.ctx_len:
                 raise UserError(
                     f"calibration text {calibration.name} has {len(self._calibration)} characters, "

@@ -111,8 +111,9 @@ class RMSNorm:
 
     With S the exact sum of squares (0 counts as 1) and ``e = floor(log4(S))``, the top eight bits
     of ``S / 4**e`` (``index``, 64..255) select ``r = round(2**8 * sqrt(d / m))``, m the middle of
-    the bin; ``u = (x * r + half) >> e`` is ``256 * x / rms`` to better than 1 % for every S, and
-    the output is ``clamp((u * gain + half) >> shift)`` with a signed 8-bit gain per channel.
+    the bin; ``r / 2**e`` is ``256 / rms`` to better than 1 % for every S, ``u`` is the rounded
+    ``(x * r + half) >> e``, and the output is ``clamp((u * gain + half) >> shift)`` with a signed
+    8-bit gain per channel.
     """
 
     d_model: int
@@ -210,7 +211,7 @@ class Softmax:
 
     @functools.cached_property
     def table(self) -> np.ndarray:
-        """Reciprocal mantissa r for index 0..255, in 257..511."""
+        """Reciprocal mantissa r for index 0..255, in 256..511."""
         index = np.arange(2**self.INDEX_BITS)
         return np.rint(2**self.RECIPROCAL_BITS / (1 + (index + 0.5) / 2**self.INDEX_BITS)).astype(
             np.int64

@@ -20,6 +20,7 @@ import safetensors
 import safetensors.numpy
 
 from ..support.errors import UserError
+from ..support.file_facts import Facts
 from ..support.whole_file import write_whole
 from . import arith, trit_codec
 from .config import ModelConfig
@@ -37,6 +38,8 @@ DEFAULT_MODEL = "shakespeare-115k"
 """Shipped model that commands take if none is named."""
 SHIPPED = Path(__file__).parents[1] / "artifacts"
 SUFFIX = ".safetensors"
+LOSSES = ("val_loss_int", "val_loss_float")
+"""Entries of ``info``: validation losses in nats per character, of the integers and the floats."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -122,17 +125,21 @@ def load(path: str | os.PathLike) -> Artifact:
     except (safetensors.SafetensorError, KeyError, ValueError):
         raise UserError(f"{path} is no safetensors file, or it is truncated") from None
     facts = _read_facts(path, content)
-    if facts.get("spec_version") != arith.SPEC_VERSION:
+    version = facts.integer("spec_version", 0)
+    if version != arith.SPEC_VERSION:
         raise UserError(
-            f"{path} has spec version {facts.get('spec_version')}, but this program has "
-            f"{arith.SPEC_VERSION}; train or convert the model again"
+            f"{path} has spec version {version}, but this program has {arith.SPEC_VERSION}; train "
+            "or convert the model again"
         )
+    shape, info, digest = facts.table("config"), _checked_info(facts), facts.text("digest")
     try:
-        config = ModelConfig.from_dict(facts["config"])
-        model = IntegerModel.from_parts(config, _unpack_tensors(config, tensors), facts["scalars"])
-        info, digest = facts["info"], facts["digest"]
-    except KeyError as error:
-        raise UserError(f"{path} is damaged: {error} is missing from its metadata") from None
+        config = ModelConfig.from_dict(shape.content)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    scalars = _checked_scalars(config, facts.table("scalars"))
+    _check_types(path, tensors)
+    try:
+        model = IntegerModel.from_parts(config, _unpack_tensors(config, tensors), scalars)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     float_weights = {
@@ -142,16 +149,16 @@ def load(path: str | os.PathLike) -> Artifact:
     }
     _check_digest(path, "digest", model.digest, digest)
     if "float_digest" in facts:  # older artifacts do not say what their float weights are
-        _check_digest(path, "float digest", weights_digest(float_weights), facts["float_digest"])
+        _check_digest(
+            path, "float digest", weights_digest(float_weights), facts.text("float_digest")
+        )
     sha256 = hashlib.sha256(content).hexdigest()
     return Artifact(path.name.removesuffix(SUFFIX), model, float_weights, info, sha256)
 
 
 def _check_digest(path: Path, kind: str, found: str, said: str) -> None:
     if found != said:
-        raise UserError(
-            f"{path} is damaged: its {kind} is {found[:16]}…, but it says {str(said)[:16]}…"
-        )
+        raise UserError(f"{path} is damaged: its {kind} is {found[:16]}…, but it says {said[:16]}…")
 
 
 def shipped_models() -> list[str]:
@@ -208,17 +215,59 @@ def _unpack_tensors(config: ModelConfig, tensors: dict[str, np.ndarray]) -> dict
     return tensors
 
 
-def _read_facts(path: Path, content: bytes) -> dict:
+def _checked_scalars(config: ModelConfig, facts: Facts) -> dict:
+    """What :meth:`.IntegerModel.scalars` gave, each of its kind and in its range."""
+    shifts, scores = facts.table("shifts"), facts.items("score_shifts")
+    texts = facts.items("vocabulary")
+    return {
+        "token_mult": facts.integer("token_mult", 1, arith.MULT_MAX),
+        "position_mult": facts.integer("position_mult", 1, arith.MULT_MAX),
+        "shifts": {
+            name: shifts.integer(name, 0, arith.MAX_SHIFT)
+            for name in (*config.matrix_names(), *config.norm_names())
+        },
+        "score_shifts": [scores.integer(name, 0, arith.MAX_SHIFT) for name in scores],
+        "logit_scale": facts.number("logit_scale", positive=True),
+        "vocabulary": [texts.text(name) for name in texts],
+    }
+
+
+def _checked_info(facts: Facts) -> dict:
+    """The facts about the training; those that are used here are of their kind."""
+    info = facts.table("info")
+    for name in LOSSES:
+        info.number(name, default=None)
+    corpus = info.table("corpus", default=None)
+    if corpus is not None:
+        for name in ("name", "sha256"):
+            corpus.text(name)
+    return info.content
+
+
+def _check_types(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
+    """UserError for a tensor of another type than docs/number_contract.md says, or not finite."""
+    for name, array in tensors.items():
+        floats = name.startswith(FLOAT_PREFIX)
+        kind = "uint8" if name.endswith((".trits", ".mult")) else "int8"
+        if str(array.dtype) != ("float32" if floats else kind):
+            expected = "float32" if floats else kind
+            raise UserError(f"{path}: tensor {name} must hold {expected}, not {array.dtype}")
+        if floats and not np.isfinite(array).all():
+            raise UserError(f"{path}: tensor {name} holds numbers that are not finite")
+
+
+def _read_facts(path: Path, content: bytes) -> Facts:
     """The artifact's JSON metadata out of a valid safetensors file."""
     header_size = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + header_size])
+    entry = header.get("__metadata__", {}).get(FORMAT, "null")
     try:
-        facts = json.loads(header["__metadata__"][FORMAT])
-    except (KeyError, ValueError):
-        facts = None
-    if not isinstance(facts, dict):
+        known = isinstance(json.loads(entry), dict)
+    except (ValueError, RecursionError):
+        known = False
+    if not known:
         raise UserError(
             f"{path} is a safetensors file, but no gateformer artifact; write one with gateformer "
             "train"
         )
-    return facts
+    return Facts.parse(path, entry)

@@ -63,7 +63,7 @@ class ModelConfig:
 
     def _normalized_digits(self) -> tuple[tuple[str, int], ...]:
         given = self.digits
-        if isinstance(given, int):
+        if isinstance(given, int):  # a bool is refused below
             given = dict.fromkeys(MATRICES, given)
         if not isinstance(given, Mapping | tuple):
             raise UserError(
@@ -77,7 +77,8 @@ class ModelConfig:
                     f"digits names {name!r}, which is no matrix of this model; "
                     f"expected one of {', '.join(MATRICES)} or 'layers.N.' before one of them"
                 )
-            if not isinstance(count, int) or not 1 <= count <= MAX_DIGITS:
+            whole = isinstance(count, int) and not isinstance(count, bool)
+            if not whole or not 1 <= count <= MAX_DIGITS:
                 raise UserError(f"digits of {name} must be 1 to {MAX_DIGITS}, not {count!r}")
         return tuple(
             (name, given.get(name, given.get(name.rsplit(".", 1)[1], 1))) for name in names

@@ -206,7 +206,7 @@ def _check_tensor(name, array, shape, bound, what="values", low=None):
 
 
 def _check_scalar(name, value, low, high):
-    if not isinstance(value, int) or not low <= value <= high:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise UserError(f"{name} must be an integer in {low}..{high}, not {value!r}")
 
 

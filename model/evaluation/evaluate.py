@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import json
 import math
+import os
 from collections.abc import Callable
+
+# Read when numpy is imported first. The products are small: more threads wait for each other only.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 from rich.console import Console
@@ -17,15 +22,19 @@ from rich.progress import track
 from rich.table import Table
 
 from ..contract.artifact import Artifact, open_model
+from ..contract.integer_model import IntegerModel
 from ..contract.windows import cross_entropy, validation_windows, window_logits
 from ..floating.twin import FloatModel
+from ..native.stream import CompiledStream
 from ..support import cli
-from ..support.errors import UserError
+from ..support.errors import ToolError, UserError
 from ..text.corpus import TINY_SHAKESPEARE_SHA256, Corpus, load_corpus
 from ..text.tokenizer import CharTokenizer
 
 BATCH_TOKENS = 4096
 """Positions that are computed at once: bounds the memory."""
+COMPILED_FROM = 20_000
+"""Positions from which on it is worth compiling the integer function."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,13 +42,16 @@ class Evaluation:
     """Losses in nats per character over ``windows`` windows of ``ctx_len`` characters.
 
     ``float_loss`` and ``agreement``, the fraction of positions where integer and float model rank
-    the same character first, are None if the artifact has no float weights.
+    the same character first, are None if the artifact has no float weights. The windows are of the
+    last ``validation_characters`` of the ``corpus_characters`` of the text.
     """
 
     model: str
     digest: str
     corpus: str
     corpus_sha256: str
+    corpus_characters: int
+    validation_characters: int
     windows: int
     ctx_len: int
     integer_loss: float
@@ -54,6 +66,27 @@ class Evaluation:
         }
         return {**dataclasses.asdict(self), **bits}
 
+    @property
+    def text(self) -> str:
+        """Which text it is, as a sentence."""
+        return (
+            f"the last {self.validation_characters:,} of {self.corpus_characters:,} characters of "
+            f"{self.corpus}, SHA-256 {self.corpus_sha256[:16]}…"
+        )
+
+
+def integer_function(model: IntegerModel, positions: int) -> Callable[[np.ndarray], np.ndarray]:
+    """What gives the logits [batch, length, vocab_size] of windows [batch, length].
+
+    For many ``positions`` in C, if there is a compiler for it, else in numpy: the same integers.
+    """
+    if positions >= COMPILED_FROM:
+        try:
+            return CompiledStream(model).window_logits
+        except (UserError, ToolError):  # no compiler, or the model is too wide for it
+            pass
+    return functools.partial(window_logits, model)
+
 
 def evaluate(
     artifact: Artifact, corpus: Corpus, progress: Callable = lambda batches: batches
@@ -64,15 +97,16 @@ def evaluate(
     the text has a character that the model lacks or is shorter than one window.
     """
     model = artifact.model
-    tokens = CharTokenizer(model.vocabulary).encode(corpus.validation)
+    tokens = corpus.validation_tokens(CharTokenizer(model.vocabulary))
     inputs, targets = validation_windows(tokens, model.config.ctx_len)
     twin = FloatModel(model.config, artifact.float_weights) if artifact.float_weights else None
+    integer_logits = integer_function(model, inputs.size)
     integer_loss = float_loss = agreement = 0.0
     size = max(BATCH_TOKENS // model.config.ctx_len, 1)
     for start in progress(range(0, len(inputs), size)):
         batch = slice(start, start + size)
         share = len(inputs[batch]) / len(inputs)
-        logits = window_logits(model, inputs[batch])
+        logits = integer_logits(inputs[batch])
         integer_loss += share * cross_entropy(logits * model.logit_scale, targets[batch])
         if twin is not None:
             float_logits = twin.logits(inputs[batch])
@@ -83,6 +117,8 @@ def evaluate(
         digest=model.digest,
         corpus=corpus.name,
         corpus_sha256=corpus.sha256,
+        corpus_characters=len(corpus.text),
+        validation_characters=len(corpus.validation),
         windows=len(inputs),
         ctx_len=model.config.ctx_len,
         integer_loss=integer_loss,
@@ -139,7 +175,9 @@ def main(argv: list[str] | None = None) -> None:
     if args.json:
         print(json.dumps(result.to_dict(), indent=2))
     else:
-        Console().print(_table(result))
+        output = Console()
+        output.print(_table(result))
+        output.print(f"text: {result.text}", soft_wrap=True, highlight=False, markup=False)
 
 
 if __name__ == "__main__":

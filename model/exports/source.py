@@ -102,7 +102,7 @@ def _checkpoint(path: Path, config_path: Path, weights_path: Path) -> Source:
     facts = {
         "name": path.absolute().name.removesuffix(".safetensors"),
         "source": "Hugging Face GPT2LMHeadModel",
-        "config": json.dumps(read_json(config_path), sort_keys=True),
+        "config": json.dumps(read_json(config_path).content, sort_keys=True),
     }
     vocabulary = read_vocabulary(config_path.parent)
     if vocabulary is not None:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from ..contract import artifact
 from ..support.errors import UserError
+from ..support.file_facts import Facts
 from ..support.whole_file import write_whole
 from ..text.tokenizer import CharTokenizer
 from .fake_quant import attach_activations
@@ -122,17 +123,23 @@ def _open_gpt2(directory: Path) -> FloatSource:
     return FloatSource(name, model, layout, tuple(vocabulary), directory, digest)
 
 
-def _open_checkpoint(path: Path, facts: dict, activations: bool) -> FloatSource:
+def _open_checkpoint(path: Path, facts: Facts, activations: bool) -> FloatSource:
+    texts = facts.items("vocabulary")
+    vocabulary = tuple(texts.text(name) for name in texts)
     try:
         layout = layout_from_facts(facts)
-        vocabulary, steps = tuple(facts["vocabulary"]), facts["activation_steps"]
-    except KeyError as error:
-        raise UserError(f"{path} is damaged: {error} is missing or unknown") from None
+    except UserError as error:
+        raise UserError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
+    steps = _activation_steps(facts, layout)
     content = path.read_bytes()
     state = safetensors.torch.load(content)
+    for name, tensor in state.items():
+        _check_finite(path, name, tensor)
     for name in [name for name in state if name.endswith(STEP_SUFFIX)]:
-        weight = name.removesuffix(STEP_SUFFIX)
-        state[weight] = state[weight].float() * state.pop(name)
+        _multiply_out(path, name.removesuffix(STEP_SUFFIX), state)
+    for name, tensor in state.items():
+        if not tensor.is_floating_point():
+            raise UserError(f"{path}: tensor {name} is int8, but {name}{STEP_SUFFIX} is missing")
     model = layout.build()
     _load(str(path), model, state)
     if activations and steps is not None:
@@ -140,6 +147,38 @@ def _open_checkpoint(path: Path, facts: dict, activations: bool) -> FloatSource:
     digest = hashlib.sha256(content).hexdigest()
     name = path.name.removesuffix(artifact.SUFFIX)
     return FloatSource(name, model, layout, vocabulary, path, digest)
+
+
+def _activation_steps(facts: Facts, layout: Compressible) -> dict[str, float] | None:
+    """Steps of the quantized activations by the layout's names; None if they are floats."""
+    steps = facts.table("activation_steps", default=None)
+    if steps is None:
+        return None
+    return {name: steps.number(name, positive=True) for name in layout.activations()}
+
+
+def _multiply_out(path: Path, weight: str, state: dict[str, Tensor]) -> None:
+    """Replace a quantized weight and its step [out, 1] or [1, 1] in ``state`` by their product."""
+    step = state.pop(weight + STEP_SUFFIX)
+    if weight not in state:
+        raise UserError(f"{path}: tensor {weight} is missing, but {weight}{STEP_SUFFIX} is there")
+    integers = state[weight]
+    if tuple(step.shape) not in ((1, 1), (*integers.shape[:1], 1)) or not (step > 0).all():
+        raise UserError(
+            f"{path}: tensor {weight}{STEP_SUFFIX} must hold positive numbers of shape "
+            f"{(*integers.shape[:1], 1)} or (1, 1), but has shape {tuple(step.shape)} and from "
+            f"{step.min() if step.numel() else 'nothing'} on"
+        )
+    state[weight] = integers.float() * step
+
+
+def _check_finite(path: Path, name: str, tensor: Tensor) -> None:
+    """UserError unless it is int8, a quantized weight, or holds finite floats."""
+    if tensor.dtype != torch.int8 and not tensor.is_floating_point():
+        kind = str(tensor.dtype).removeprefix("torch.")
+        raise UserError(f"{path}: tensor {name} must hold floats or int8, not {kind}")
+    if not tensor.isfinite().all():
+        raise UserError(f"{path}: tensor {name} holds numbers that are not finite")
 
 
 def _load(name: str, model: nn.Module, state: dict[str, Tensor]):
@@ -154,10 +193,11 @@ def _load(name: str, model: nn.Module, state: dict[str, Tensor]):
     model.load_state_dict({key: state[key] for key in model.state_dict()})
 
 
-def _read_facts(path: Path) -> dict | None:
+def _read_facts(path: Path) -> Facts | None:
     """The metadata of a float checkpoint; None if the file is something else."""
     try:
         with safe_open(path, framework="pt") as file:
-            return json.loads((file.metadata() or {})[artifact.FLOAT_FORMAT])
-    except (SafetensorError, KeyError, OSError, ValueError):
+            entry = (file.metadata() or {}).get(artifact.FLOAT_FORMAT)
+    except (SafetensorError, OSError, ValueError):
         return None
+    return None if entry is None else Facts.parse(path, entry)

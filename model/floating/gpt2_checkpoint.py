@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import safetensors
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from ..contract.config import ModelConfig
 from ..support.errors import UserError
+from ..support.file_facts import Facts
 from .gpt2 import ACTIVATIONS, GPT2, GPT2Config
 
 CONFIG_FILE, WEIGHTS_FILE, VOCABULARY_FILE = "config.json", "model.safetensors", "vocab.json"
@@ -61,29 +61,22 @@ def read_config(path: Path) -> GPT2Config:
     """The shape and the settings; UserError naming what is missing or not supported."""
     settings = read_json(path)
     for name, expected in EXPECTED.items():
-        value = settings.get(name, expected)
-        if value != expected:
+        value = settings.content.get(name, expected)
+        if type(value) is not type(expected) or value != expected:
             raise UserError(f"{path}: {name} {value!r} is not supported; expected {expected!r}")
-    activation = settings.get("activation_function", "gelu_new")
+    activation = settings.text("activation_function", "gelu_new")
     if activation not in ACTIVATIONS:
         raise UserError(
             f"{path}: activation_function {activation!r} is not supported; "
             f"expected one of {', '.join(ACTIVATIONS)}"
         )
-    for name in SIZES:
-        if name not in settings:
-            raise UserError(f"{path}: setting {name} is missing")
-        if not isinstance(settings[name], int):
-            raise UserError(f"{path}: {name} must be an integer, not {settings[name]!r}")
-    sizes = {ours: settings[name] for name, ours in SIZES.items()}
-    width = settings.get("n_inner") or 4 * settings["n_embd"]
+    sizes = {ours: settings.integer(name, 1) for name, ours in SIZES.items()}
+    width = settings.integer("n_inner", 1, default=4 * sizes["d_model"])
+    eps = settings.number("layer_norm_epsilon", positive=True, default=1e-5)
     try:
         config = ModelConfig(**sizes, d_ff=width)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-    eps = settings.get("layer_norm_epsilon", 1e-5)
-    if not isinstance(eps, int | float) or eps <= 0:
-        raise UserError(f"{path}: layer_norm_epsilon must be a positive number, not {eps!r}")
     return GPT2Config(config, ACTIVATIONS[activation], eps)
 
 
@@ -122,7 +115,7 @@ def read_vocabulary(directory: Path) -> list[str] | None:
     if not path.is_file():
         return None
     numbers = read_json(path)
-    texts = {number: text for text, number in numbers.items() if isinstance(number, int)}
+    texts = {numbers.integer(text, 0): text for text in numbers}
     if sorted(texts) != list(range(len(numbers))):
         raise UserError(f"{path} must number its tokens 0 to {len(numbers) - 1}")
     return [texts[number] for number in range(len(texts))]
@@ -174,12 +167,10 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
     return {name.removeprefix(PREFIX): tensor for name, tensor in tensors.items()}
 
 
-def read_json(path: Path) -> dict:
+def read_json(path: Path) -> Facts:
     """A JSON object from a file; UserError if it is none."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"cannot read {path}: {error}") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path} must hold a JSON object")
-    return content
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    return Facts.parse(path, content)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from ..contract.config import MATRICES, ModelConfig
+from ..contract.config import MATRICES, MAX_LAYERS, MAX_SIZE, ModelConfig
 from ..support.errors import UserError
 
 
@@ -20,7 +20,7 @@ class FloatShape:
         Sizes, each at least 1. ``n_heads * head_dim`` may differ from ``d_model``: that is what
         the removal of heads leaves.
 
-    Raises UserError if a size is not an integer of at least 1.
+    Raises UserError if a size is not an integer of at least 1, or too large.
     """
 
     vocab_size: int
@@ -35,6 +35,9 @@ class FloatShape:
         for name, value in dataclasses.asdict(self).items():
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise UserError(f"{name} must be an integer of at least 1, not {value!r}")
+            most = MAX_LAYERS if name == "n_layers" else MAX_SIZE
+            if value > most:
+                raise UserError(f"{name} must be at most {most:,}, not {value:,}")
 
     @classmethod
     def of(cls, config: ModelConfig) -> FloatShape:

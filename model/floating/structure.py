@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from ..contract.config import ModelConfig
 from ..support.errors import UserError
+from ..support.file_facts import Facts
 from .gpt2 import GPT2, GPT2Config
 from .shape import FloatShape
-from .torch_model import FloatModel, RMSNorm, SquaredReLUModel
+from .torch_model import FUNCTIONS, FloatModel, RMSNorm, SquaredReLUModel
 
 LEAVES: tuple[type[nn.Module], ...] = (nn.Linear, nn.LayerNorm, RMSNorm)
 """Modules without children that a compressible model may have."""
@@ -39,9 +40,9 @@ class Compressible:
         return cls(model.config)
 
     @classmethod
-    def from_facts(cls, facts: Mapping) -> Compressible:
-        """Inverse of :meth:`facts`; UserError or KeyError for one that is missing or unknown."""
-        return cls(FloatShape.from_dict(facts["shape"]))
+    def from_facts(cls, facts: Facts) -> Compressible:
+        """Inverse of :meth:`facts`; UserError for one that is missing, unknown or of no use."""
+        return cls(FloatShape.from_dict(facts.table("shape").content))
 
     def facts(self) -> dict:
         """JSON-ready: what :meth:`build` needs."""
@@ -145,9 +146,12 @@ class GPT2Layout(Compressible):
         return cls(config.sizes, config.activation, config.norm_eps)
 
     @classmethod
-    def from_facts(cls, facts: Mapping) -> GPT2Layout:
-        shape = FloatShape.from_dict(facts["shape"])
-        return cls(shape, facts["activation"], facts["norm_eps"])
+    def from_facts(cls, facts: Facts) -> GPT2Layout:
+        shape = FloatShape.from_dict(facts.table("shape").content)
+        activation = facts.text("activation")
+        if activation not in FUNCTIONS:
+            raise facts.refused("activation", f"one of {', '.join(FUNCTIONS)}", activation)
+        return cls(shape, activation, facts.number("norm_eps", positive=True))
 
     def facts(self) -> dict:
         return super().facts() | {"activation": self.activation, "norm_eps": self.norm_eps}
@@ -181,10 +185,13 @@ LAYOUTS: dict[type[nn.Module], type[Compressible]] = {
 """Layouts by the class of the model, derived classes first."""
 
 
-def layout_from_facts(facts: Mapping) -> Compressible:
-    """The layout that :meth:`Compressible.facts` describe; KeyError if one is missing."""
+def layout_from_facts(facts: Facts) -> Compressible:
+    """The layout that :meth:`Compressible.facts` describe; UserError if one is not as it should."""
     by_name = {layout.architecture: layout for layout in LAYOUTS.values()}
-    return by_name[facts["architecture"]].from_facts(facts)
+    architecture = facts.text("architecture")
+    if architecture not in by_name:
+        raise facts.refused("architecture", f"one of {', '.join(by_name)}", architecture)
+    return by_name[architecture].from_facts(facts)
 
 
 def head_channels(heads: Tensor, head_dim: int) -> Tensor:

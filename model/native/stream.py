@@ -21,6 +21,7 @@ import numpy as np
 from ..contract.integer_model import IntegerModel
 from ..contract.reference import check_request
 from ..contract.sampling import SamplingSettings, initial_state
+from ..contract.windows import check_windows
 from ..support import compiler
 from ..support.cache import cached_file, digest
 from ..support.errors import ToolError, UserError
@@ -113,6 +114,18 @@ class CompiledStream:
         self.position += 1
         logits = self._library.stream_step(self._handle, token)
         return np.ctypeslib.as_array(logits, (cfg.vocab_size,)).astype(np.int64)
+
+    def window_logits(self, tokens: np.ndarray) -> np.ndarray:
+        """As :func:`model.contract.windows.window_logits`: logits [batch, length, vocab_size]."""
+        cfg, windows = self.model.config, check_windows(self.model.config, tokens)
+        logits = np.empty((*windows.shape, cfg.vocab_size), np.int64)
+        for window, places in zip(windows.tolist(), logits, strict=True):
+            self.reset()
+            for token, place in zip(window, places, strict=True):
+                found = self._library.stream_step(self._handle, token)
+                place[:] = np.ctypeslib.as_array(found, (cfg.vocab_size,))
+        self.reset()
+        return logits
 
     def generate(self, prompt: list[int], count: int, settings: SamplingSettings) -> list[int]:
         """The tokens that ``Reference.generate`` yields; the same UserErrors."""

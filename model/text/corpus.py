@@ -13,6 +13,7 @@ from rich.progress import DownloadColumn, Progress
 
 from ..support.errors import UserError
 from ..support.whole_file import write_whole
+from .tokenizer import CharTokenizer
 
 TINY_SHAKESPEARE_URL = (
     "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
@@ -41,6 +42,25 @@ class Corpus:
     @property
     def validation(self) -> str:
         return self.text[train_length(len(self.text)) :]
+
+    def tokens(self, tokenizer: CharTokenizer) -> list[int]:
+        """Token ids of the whole text; UserError naming line and column of a foreign character."""
+        return tokenizer.encode(self.text, self._place)
+
+    def train_tokens(self, tokenizer: CharTokenizer) -> list[int]:
+        """The same of :attr:`train`."""
+        return tokenizer.encode(self.train, self._place)
+
+    def validation_tokens(self, tokenizer: CharTokenizer) -> list[int]:
+        """The same of :attr:`validation`; lines are those of the file."""
+        start = train_length(len(self.text))
+        return tokenizer.encode(self.validation, lambda index: self._place(start + index))
+
+    def _place(self, index: int) -> str:
+        """Where an editor shows the character: lines and columns count from 1."""
+        line = self.text.count("\n", 0, index) + 1
+        column = index - self.text.rfind("\n", 0, index)
+        return f"line {line}, column {column} of {self.name}"
 
     def require_windows(self, ctx_len: int):
         """Raise UserError unless both splits hold a window of ``ctx_len`` + 1 characters."""

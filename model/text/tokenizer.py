@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ..support.errors import UserError
 
@@ -55,15 +55,20 @@ class CharTokenizer:
             return cls([chr(code) if chr(code) in present else "" for code in range(vocab_size)])
         return cls(characters + [""] * (vocab_size - len(characters)))
 
-    def encode(self, text: str) -> list[int]:
-        """Token ids; UserError naming the first character that the vocabulary lacks."""
+    def encode(
+        self, text: str, place: Callable[[int], str] = lambda index: f"position {index}"
+    ) -> list[int]:
+        """Token ids; UserError naming the first character that the vocabulary lacks.
+
+        ``place`` says where the user finds the character of an index into ``text``.
+        """
         try:
             return [self._ids[character] for character in text]
         except KeyError:
             pass
         position = next(i for i, character in enumerate(text) if character not in self._ids)
         raise UserError(
-            f"character {text[position]!r} at position {position} is not in the vocabulary, "
+            f"character {text[position]!r} at {place(position)} is not in the vocabulary, "
             f"which has {self._description()}"
         )
 

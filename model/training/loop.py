@@ -237,12 +237,25 @@ def _load_checkpoint(
         optimizer.load_state_dict(state["optimizer"])
         if averaged:
             averaged.load_state_dict(state["averaged"])
-        return state["step"], History(**state["history"])
+        step, history = state["step"], History(**state["history"])
+        _check_progress(phase, step, history)
+        return step, history
     except Exception as error:
         raise UserError(
             f"checkpoint {phase.checkpoint} cannot be read ({type(error).__name__}); "
             "delete it to start again"
         ) from error
+
+
+def _check_progress(phase: Phase, step: int, history: History) -> None:
+    """ValueError unless a checkpoint's numbers can be those of the phase."""
+    losses = [*history.train, *(loss for _, loss in history.validation), history.seconds]
+    numbers = all(type(loss) in (int, float) and math.isfinite(loss) for loss in losses)
+    steps = [step, *(at for at, _ in history.validation)]
+    whole = all(type(at) is int and 0 <= at <= phase.steps for at in steps)
+    finite = all(parameter.isfinite().all() for parameter in phase.model.parameters())
+    if not (numbers and whole and finite and len(history.train) == step):
+        raise ValueError("numbers of another run")
 
 
 def _summary(phase: Phase, step: int, history: History) -> str:

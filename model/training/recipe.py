@@ -93,6 +93,12 @@ def preset_choices(preset: str) -> QuantizationChoices:
 
 
 def preset_recipe(preset: str, config: ModelConfig, **given) -> Recipe:
-    """The recipe of a preset; what is ``given``, and not None, replaces its settings."""
-    settings = PRESET_SETTINGS.get(preset, {}) | {k: v for k, v in given.items() if v is not None}
+    """The recipe of a preset; what is ``given``, and not None, replaces its settings.
+
+    Of other ``steps`` than the preset's, the steps with fixed integers are the same share.
+    """
+    own, given = PRESET_SETTINGS.get(preset, {}), {k: v for k, v in given.items() if v is not None}
+    settings = own | given
+    if "fixed_steps" in own and "steps" in given and "fixed_steps" not in given:
+        settings["fixed_steps"] = round(own["fixed_steps"] * given["steps"] / own["steps"])
     return Recipe(config=config, **settings)

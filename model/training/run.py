@@ -78,7 +78,7 @@ def train(recipe: Recipe, corpus: Corpus, out: Path, runs: Path, threads: int = 
     draw_losses(out.with_suffix(CURVE), {k: h for k, h in histories.items() if h.train})
     Console().print(
         f"{out}: validation loss {info['val_loss_int']:.4f} nats as integers, "
-        f"{info['val_loss_float']:.4f} as floats"
+        f"{info['val_loss_float']:.4f} as floats, on the last tenth of {corpus.name}"
     )
     return info
 
@@ -91,8 +91,8 @@ class _Run:
         corpus.require_windows(cfg.ctx_len)
         self.recipe, self.corpus, self.runs = recipe, corpus, runs
         self.tokenizer = CharTokenizer.from_text(corpus.text, cfg.vocab_size)
-        self.train_tokens = torch.tensor(self.tokenizer.encode(corpus.train))
-        tokens = self.tokenizer.encode(corpus.validation)
+        self.train_tokens = torch.tensor(corpus.train_tokens(self.tokenizer))
+        tokens = corpus.validation_tokens(self.tokenizer)
         self.validation = tuple(map(torch.from_numpy, validation_windows(tokens, cfg.ctx_len)))
 
     def float_phase(self) -> tuple[FloatModel, History]:

@@ -107,12 +107,27 @@ class TeacherText:
     def load(cls, path: Path) -> TeacherText:
         """Inverse of :meth:`save`; raises UserError if the file is damaged."""
         try:
-            return cls(**safetensors.torch.load_file(path))
-        except (SafetensorError, OSError, TypeError) as error:
+            text = cls(**safetensors.torch.load_file(path))
+            text._check()
+            return text
+        except (SafetensorError, OSError, TypeError, ValueError) as error:
             raise UserError(
                 f"written text {path} cannot be read ({type(error).__name__}); "
                 "delete it to have it written again"
             ) from error
+
+    def _check(self):
+        """ValueError unless the tensors are of their kind and fit each other."""
+        tokens, ids, count = self.tokens, self.ids, len(self.ids)
+        places = (len(tokens), tokens.shape[-1] - 1, count)
+        if tuple(self.log_probs.shape) != places or tokens.dim() != 2 or ids.dim() != 1:
+            raise ValueError("shapes that do not fit")
+        if tokens.dtype != torch.int64 or ids.dtype != torch.int64 or (ids < 0).any():
+            raise ValueError("tokens that are no integers from 0 on")
+        if not torch.isin(tokens, ids).all() or not self.log_probs.is_floating_point():
+            raise ValueError("tokens that are none of the writer's")
+        if self.log_probs.isnan().any() or (self.log_probs > 0).any():
+            raise ValueError("log-probabilities above 0")
 
 
 def write_text(

@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         "--fixed-steps",
         type=int,
         help="steps of training the rest with the weights' integers fixed (default: "
-        "the preset's, 1000 or 0)",
+        "the preset's, 1000 of 8000 or 0; of other --steps the same share)",
     )
     add("--fixed-lr", type=float, help=f"peak rate of these (default: {default.fixed_lr})")
     add("--float-steps", type=int, help="steps of float training (default: the preset's)")

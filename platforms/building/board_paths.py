@@ -40,7 +40,7 @@ def board_netlist(target: Board, model: str) -> dict:
 def main(argv: list[str] | None = None, console: Console | None = None) -> int:
     """Print the report of a board's netlist; status 1 if it breaks a limit."""
     parser = ArgumentParser(
-        prog="python -m gateformer.platforms.building.board_paths",
+        prog="gateformer board-paths",
         description=__doc__.split("\n")[0].replace("``", ""),
     )
     parser.add_argument("board", help="as of build.py")

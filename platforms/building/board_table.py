@@ -5,13 +5,13 @@ Prints the README's table from the ``report.json`` files in ``build/``; ``--buil
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
 
 from gateformer.model.support.cli import ArgumentParser, run
 from gateformer.model.support.errors import UserError
+from gateformer.model.support.file_facts import Facts
 
 from ..boards.board import board
 from ..families.family import SITES_TITLE
@@ -71,18 +71,50 @@ def row(report: dict) -> tuple[str, ...]:
 def read_reports(directory: Path) -> list[dict]:
     """The reports of boards in the build directories under ``directory``, by path.
 
-    Raises UserError if there is none; one of another schema or of the simulation is left out.
+    Raises UserError if there is none, or one is damaged; one of another schema or of the
+    simulation is left out.
     """
     found = []
     for path in sorted(directory.glob(f"*/{REPORT}")):
-        report = json.loads(path.read_text(encoding="utf-8"))
-        if report["schema_version"] == SCHEMA_VERSION and report["resources"]["synthesized"]:
-            found.append(report)
+        facts = Facts.parse(path, path.read_bytes())
+        if facts.integer("schema_version", 0) != SCHEMA_VERSION:
+            continue
+        if facts.table("resources").table("synthesized", default=None) is not None:
+            _check(facts)
+            found.append(facts.content)
     if not found:
         raise UserError(
             f"no board's report.json under {directory}; build one, or name some with --build"
         )
     return found
+
+
+def _check(facts: Facts) -> None:
+    """UserError unless everything that :func:`row` shows is there and of its kind."""
+    target, hw = facts.table("board"), facts.table("hardware")
+    for table, name in ((target, "title"), (target, "device"), (hw, "packing")):
+        table.text(name)
+    for name in ("rows", "cols", "lanes_built"):
+        hw.integer(name, 1)
+    facts.table("cycles").number("mean", positive=True)
+    speed, timing = facts.table("tokens_per_second"), facts.table("timing")
+    for name in ("value", "clock_mhz"):
+        speed.number(name, positive=True)
+    timing.number("fmax_mhz", positive=True, default=None)
+    timing.text("source")
+    resources = facts.table("resources")
+    for kind in ("synthesized", "placed"):
+        counted = resources.table(kind, default=None)
+        if counted is None:
+            continue
+        counted.text("source")
+        for name in _RESOURCES:
+            optional = {"default": None} if kind == "placed" else {}
+            use = counted.table(name, **optional)
+            if use is not None:
+                use.number("used")
+                use.number("available", positive=True)
+                use.text("unit")
 
 
 def markdown(reports: list[dict]) -> str:

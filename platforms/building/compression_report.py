@@ -13,6 +13,7 @@ from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.compression.result import GATES, Result, load_results
 from gateformer.model.support.cli import ArgumentParser, HelpFormatter, run
 from gateformer.model.support.errors import UserError
+from gateformer.model.support.optional import install_command
 from gateformer.model.support.picture import svg
 from gateformer.model.support.whole_file import write_whole
 
@@ -110,7 +111,7 @@ def draw(results: list[Result], directory: Path):
     try:
         import matplotlib.figure  # noqa: F401
     except ModuleNotFoundError:
-        raise UserError("the plots need matplotlib: pip install 'gateformer[fit]'") from None
+        raise UserError(f"the plots need matplotlib: {install_command('fit')}") from None
     for name, plot in PLOTS:
         write_whole(directory / name, svg(plot(results)))
 

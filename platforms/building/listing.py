@@ -108,5 +108,7 @@ def _models_table(artifacts: Mapping[str, Artifact]) -> Table:
         )
         losses = [info.get("val_loss_int"), info.get("val_loss_float")]
         known = ", ".join("–" if loss is None else f"{loss:.4f}" for loss in losses)
+        if info.get("corpus"):
+            known += f" on {info['corpus']['name']}"
         table.add_row(name, shape, f"{cfg.n_weights:,}", known)
     return table

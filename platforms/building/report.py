@@ -194,7 +194,10 @@ def print_report(report: dict, text: str | None, console: Console) -> None:
     loss = report["model"]["val_loss_int"]
     if loss is not None:
         twin = report["model"]["val_loss_float"]
-        table.add_row("validation loss", f"{loss:.4f} nats integer, {twin:.4f} float twin")
+        known = "" if twin is None else f", {twin:.4f} float twin"
+        corpus = report["model"]["corpus"]
+        text = f", on {corpus['name']}" if corpus else ""
+        table.add_row("validation loss", f"{loss:.4f} nats integer{known}{text}")
     cycles = report["cycles"]
     counts = cycles["by_position"]
     table.add_row(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ from gateformer.gateware.plan.reload_limits import ReloadLimits
 from gateformer.model.contract.artifact import Artifact
 from gateformer.model.contract.config import ModelConfig
 from gateformer.model.support.errors import UserError
+from gateformer.model.support.file_facts import Facts
 
 from ..boards.board import board
 from ..boards.target import PROCESSOR
@@ -111,20 +111,38 @@ def built_request(directory: Path) -> ImageRequest:
     """
     path = directory / REPORT
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        target, hardware = content["board"], dict(content["hardware"])
-        limits = hardware.pop("limits")
-        sizes = {field.name: hardware[field.name] for field in dataclasses.fields(HwConfig)}
-        config = ModelConfig.from_dict(content["model"]["config"])
-        processor = board(target["name"], target["variant"]).console == PROCESSOR
-        limits = limits and ReloadLimits(**limits)
+        content = Facts.parse(path, path.read_bytes())
+        target, hardware = content.table("board"), content.table("hardware")
+        config = ModelConfig.from_dict(content.table("model").table("config").content)
+        variant = target.text("variant", default=None)
+        processor = board(target.text("name"), variant).console == PROCESSOR
+        if "limits" not in hardware.content:  # it is null if the model is fixed
+            raise UserError(f"{path}: hardware.limits is missing")
+        limits = hardware.table("limits", default=None)
+        if limits is not None:
+            names = [field.name for field in dataclasses.fields(ReloadLimits)]
+            limits = ReloadLimits(**{name: limits.integer(name, 0, 63) for name in names})
+        hw = _sizes(hardware)
     except OSError as error:
         raise UserError(
             f"cannot read {path}: {error.strerror}; name the directory of a build, like build/zybo"
         ) from None
-    except (ValueError, KeyError, TypeError):
-        raise UserError(f"{path} is no report of this version; build again") from None
+    except UserError as error:
+        cause = str(error).removeprefix(f"{path}: ")
+        raise UserError(f"{path} is no report of this version ({cause}); build again") from None
     if limits is None:
         raise fixed_model(str(directory))
     make = firmware_image if processor else console_image
-    return ImageRequest(str(directory), config, HwConfig(**sizes), limits, (make,))
+    return ImageRequest(str(directory), config, hw, limits, (make,))
+
+
+def _sizes(hardware: Facts) -> HwConfig:
+    """The sizes of a report's section; UserError for one of another kind."""
+    sizes = {}
+    for field in dataclasses.fields(HwConfig):
+        kind = type(field.default)
+        value = hardware.content.get(field.name)
+        if type(value) is not kind:
+            raise hardware.refused(field.name, f"of type {kind.__name__}", value)
+        sizes[field.name] = value
+    return HwConfig(**sizes)

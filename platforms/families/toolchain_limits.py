@@ -8,7 +8,8 @@ from .family import Budget
 
 LIMITED = {"DSP48E1": "dsp", "CARRY4": "carry", "LUT sites": "sites"}
 """Resources that a toolchain may limit
-(:attr:`platforms.place_and_route.toolchain.Toolchain.limits`), by the names that :class:`platforms.sizes.resource_model.Prediction` has for them."""
+(:attr:`platforms.place_and_route.toolchain.Toolchain.limits`), by the names that
+:class:`platforms.sizes.resource_model.Prediction` has for them."""
 
 LUTS_PER_CARRY = 4
 """A slice of the 7 series has four LUTs and a CARRY4."""

@@ -6,9 +6,11 @@ Formats: nextpnr's ``common/kernel/report.cc`` and ``timing_log.cc``; for the ol
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
+
+from gateformer.model.support.errors import UserError
+from gateformer.model.support.file_facts import Facts, parse_json
 
 from ..families.family import Family
 from .placed import CriticalPath, NotAReport, Placed
@@ -34,10 +36,14 @@ def read_nextpnr(log_path: Path, report_path: Path | None, family: Family, tool:
     clocks, path = _clocks_of_log(log), None
     if report_path is not None:
         try:
-            report = json.loads(report_path.read_text(encoding="utf-8"))
-            reported = {name: clock["achieved"] for name, clock in report["fmax"].items()}
+            report = parse_json(report_path.read_bytes())
+            clocks_told = Facts(report_path, report["fmax"])
+            reported = {
+                name: clocks_told.table(name).number("achieved", positive=True)
+                for name in clocks_told
+            }
             path = _path_of_report(report, min(reported, key=reported.get, default=None))
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError, UserError) as error:
             raise NotAReport(f"{report_path} is not a report of nextpnr") from error
         # the log rounds to a hundredth
         if any(abs(reported[name] - clocks[name]) > 0.02 for name in clocks.keys() & reported):

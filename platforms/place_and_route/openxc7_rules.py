@@ -1,6 +1,6 @@
 """Does a netlist keep to what nextpnr-xilinx can place, route and write correctly?
 
-``python -m platforms.place_and_route.openxc7_rules build/zybo/top.json --board zybo`` prints "0 violations", or
+``gateformer openxc7-rules build/zybo/top.json --board zybo`` prints "0 violations", or
 each one with its cell. What is behind a rule, and where it was read, is in docs/openxc7.md.
 """
 
@@ -201,7 +201,7 @@ def check_board(netlist: dict, target: Board) -> RulesReport:
 def main() -> int:
     """Check one netlist; status 1 if it breaks a rule."""
     parser = ArgumentParser(
-        prog="python -m gateformer.platforms.place_and_route.openxc7_rules",
+        prog="gateformer openxc7-rules",
         description=__doc__.split("\n\n")[0].replace("``", ""),
     )
     parser.add_argument("netlist", help="yosys' JSON, like build/zybo/top.json")

@@ -14,6 +14,7 @@ from amaranth.hdl import Elaboratable
 
 from gateformer.model.support.cache import digest
 from gateformer.model.support.errors import ToolError, UserError
+from gateformer.model.support.optional import install_command
 from gateformer.model.support.whole_file import write_whole
 
 from ..boards.board import Board
@@ -111,12 +112,12 @@ _XC7 = {
 _TOOLCHAINS = {
     "xc7": _XC7,
     "ecp5": {
-        "nextpnr": Toolchain(Ecp5ByNextpnr.tools, "pip install 'gateformer[ecp5]'"),
+        "nextpnr": Toolchain(Ecp5ByNextpnr.tools, install_command("ecp5")),
     },
     "gowin": {
         "nextpnr": Toolchain(
             GowinByNextpnr.tools,
-            "pip install 'gateformer[gowin]'",
+            install_command("gowin"),
             GowinByNextpnr.bitstream_suffix,
         ),
     },

@@ -19,7 +19,7 @@ Gowin), more of it. It also covers the error of the prediction. Block memories, 
 flip-flops may all be taken: their numbers are exact, or far from the budget."""
 
 SITE_LIMIT = {"xc7": 0.85}
-"""Part of the LUT sites (:mod:`platforms.families.sites`) that a choice may take, where they are counted."""
+"""Part of the LUT sites (:mod:`platforms.families.sites`) that a choice may take."""
 
 ROOM = ("lut", "sites")
 """Resources of which place and route needs some to be left; of others the last may be taken."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateformer.model.support.errors import UserError
+from gateformer.model.support.optional import install_command
 from gateformer.model.support.picture import LEGEND, SMALL_FONT, new_figure, style, svg
 
 from ..boards.board import Board
-from .families import LUT_LIMIT
+from .families import LUT_LIMIT, ROOM
 from .search import Candidate, choose, pareto_front, sizes_text
 
 LABELLED = 7
@@ -31,7 +32,7 @@ def _require_matplotlib():
         import matplotlib.figure  # noqa: F401
     except ModuleNotFoundError:
         raise UserError(
-            "the picture needs matplotlib: pip install 'gateformer[fit]', or add --no-picture"
+            f"the picture needs matplotlib: {install_command('fit')}, or add --no-picture"
         ) from None
 
 
@@ -49,11 +50,11 @@ def fit_figure(name: str, candidates: Sequence[Candidate], board: Board):
     front, chosen = pareto_front(candidates), choose(candidates)
     groups = (
         ("fits", "#4878a8", [c for c in candidates if c.fits]),
-        ("too many LUTs", "#b8b8b8", [c for c in candidates if "lut" in c.exceeded]),
+        ("too many LUTs", "#b8b8b8", [c for c in candidates if set(ROOM) & set(c.exceeded)]),
         (
             "too few other resources",
             "#e0b090",
-            [c for c in candidates if c.exceeded and "lut" not in c.exceeded],
+            [c for c in candidates if c.exceeded and not set(ROOM) & set(c.exceeded)],
         ),
     )
     for label, color, group in groups:

@@ -13,6 +13,7 @@ from gateformer.model.bench.report import document, ratio
 from gateformer.model.bench.rows import INTEGER, Row, build_rows
 from gateformer.model.contract.artifact import open_model
 from gateformer.model.support.errors import ToolError, UserError
+from gateformer.model.support.optional import install_command
 
 MODEL = "random:d_model=8,n_layers=1,d_ff=12,ctx_len=6,vocab_size=20"
 
@@ -73,7 +74,7 @@ def test_a_missing_package_names_the_extra(monkeypatch):
     _, skipped = build_rows(open_model(MODEL), ["onnx-int8"], lambda key: None)
     assert skipped["onnx-int8"] == (
         "onnxruntime INT8 (QDQ), full sequence needs onnx, which is not installed; "
-        "run: pip install 'gateformer[bench]'"
+        f"run: {install_command('bench')}"
     )
 
 

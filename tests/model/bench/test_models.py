@@ -95,10 +95,9 @@ def test_a_file_that_is_no_benchmark(write, content):
     path = write(content)
     with pytest.raises(UserError) as caught:
         read_points(path)
-    assert str(caught.value) == (
-        f"{path} is no benchmark of schema version 1; "
-        "write one with gateformer bench MODEL --json FILE"
-    )
+    said = str(caught.value)
+    assert said.startswith(f"{path} is no benchmark of schema version 1 (")
+    assert said.endswith("); write one with gateformer bench MODEL --json FILE")
 
 
 def test_a_benchmark_with_nothing_to_draw(write):

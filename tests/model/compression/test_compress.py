@@ -207,8 +207,8 @@ def test_gate_is_the_ratio_of_perplexities():
         ),
         (
             "ptq", {"calibration": "strange.txt"},
-            "character 'Ω' at position 3 is not in the vocabulary, which has ' ', '.', '0'-'9', "
-            "'a', 'd'-'e', 'g'-'h', 'n'-'p', 's'-'t'",
+            "character 'Ω' at line 1, column 4 of strange.txt is not in the vocabulary, which has "
+            "' ', '.', '0'-'9', 'a', 'd'-'e', 'g'-'h', 'n'-'p', 's'-'t'",
         ),
         ("prune", {"fraction": 1.5}, "pruning fraction must be between 0 and 1, not 1.5"),
         (

@@ -1,5 +1,6 @@
 """gateformer evaluate and the wrapper of all command lines."""
 
+import hashlib
 import json
 import math
 
@@ -12,6 +13,7 @@ from gateformer.model.contract.reference import Reference
 from gateformer.model.contract.windows import cross_entropy
 from gateformer.model.evaluation.evaluate import evaluate, main
 from gateformer.model.floating.twin import FloatModel, weight_shapes
+from gateformer.model.native.stream import CompiledStream
 from gateformer.model.support import cli
 from gateformer.model.support.errors import UserError
 from gateformer.model.text.corpus import Corpus
@@ -57,6 +59,28 @@ def test_losses_are_those_of_the_references(loaded):
     assert result.to_dict()["integer_bits"] == pytest.approx(result.integer_loss / math.log(2))
 
 
+def test_the_compiled_function_gives_the_same_figures(loaded, monkeypatch):
+    """To the last digit; so does numpy without a compiler."""
+    corpus = Corpus(TEXT, "text", "0")
+    in_numpy = evaluate(loaded, corpus)
+    monkeypatch.setattr("gateformer.model.evaluation.evaluate.COMPILED_FROM", 1)
+    used = []
+    step = CompiledStream.window_logits
+    monkeypatch.setattr(
+        CompiledStream, "window_logits", lambda *given: used.append(1) or step(*given)
+    )
+    assert evaluate(loaded, corpus) == in_numpy
+    assert used
+    used.clear()
+    monkeypatch.setattr("gateformer.model.support.compiler.find_compiler", fail)
+    assert evaluate(loaded, corpus) == in_numpy
+    assert not used
+
+
+def fail(*_):
+    raise UserError("no compiler")
+
+
 def test_json_without_float_twin(tmp_path, capsys):
     corpus = tmp_path / "corpus.txt"
     corpus.write_text(TEXT)
@@ -76,10 +100,15 @@ def test_table(tmp_path, loaded, capsys):
     assert "integer (deployed)" in out
     assert "float twin" in out
     assert "6 windows of 16 characters" in out
+    digest = hashlib.sha256(TEXT.encode()).hexdigest()[:16]
+    said = f"text: the last 100 of 1,000 characters of corpus.txt, SHA-256 {digest}…"
+    assert out.splitlines()[-1] == said
 
 
 def test_foreign_character(loaded):
-    with pytest.raises(UserError, match=r"^character '!' at position 1 is not in the vocabulary"):
+    with pytest.raises(
+        UserError, match=r"^character '!' at line 1, column 20 of text is not in the vocabulary"
+    ):
         evaluate(loaded, Corpus("a" * 18 + "a!", "text", "0"))
 
 

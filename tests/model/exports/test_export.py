@@ -16,6 +16,7 @@ from gateformer.model.exports.onnx_session import session
 from gateformer.model.floating.twin import weight_shapes
 from gateformer.model.support import cli, memory
 from gateformer.model.support.errors import UserError
+from gateformer.model.support.optional import install_command
 from tests.support.gpt2_files import write_gpt2
 
 torch.set_num_threads(1)
@@ -235,7 +236,7 @@ def test_missing_package(tmp_path, monkeypatch, target, package):
     )
     assert message(SPEC, "--to", target, "--out", tmp_path / "model.onnx") == (
         f"exporting to {target} needs {package}, which is not installed; "
-        "run: pip install 'gateformer[export]'"
+        f"run: {install_command('export')}"
     )
 
 

@@ -101,7 +101,7 @@ def test_half_precision_old_buffers_and_a_copied_head(tmp_path):
             {"tie_word_embeddings": False},
             "config.json: tie_word_embeddings False is not supported; expected True",
         ),
-        ({"n_embd": "24"}, "config.json: n_embd must be an integer, not '24'"),
+        ({"n_embd": "24"}, "config.json: n_embd must be an integer of at least 1, not '24'"),
         (
             {"n_head": 5},
             "config.json: n_heads must divide d_model, but 5 does not divide 24; "
@@ -124,7 +124,7 @@ def test_settings_that_are_not_supported(tmp_path, settings, text):
 def test_missing_setting(tmp_path):
     directory = write_gpt2(tmp_path / "gpt2")
     (directory / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
-    assert message(directory) == "config.json: setting vocab_size is missing"
+    assert message(directory) == "config.json: vocab_size is missing"
 
 
 def without(tensors):
@@ -177,7 +177,7 @@ def test_damaged_files(tmp_path):
     (directory / "model.safetensors").write_bytes(b"short")
     assert message(directory) == "model.safetensors is no safetensors file, or it is truncated"
     (directory / "config.json").write_text("[]")
-    assert message(directory) == "config.json must hold a JSON object"
+    assert message(directory) == "config.json: the content must be a JSON object, not []"
     (directory / "model.safetensors").unlink()
     with pytest.raises(UserError) as error:
         open_source(str(directory))

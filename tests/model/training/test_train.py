@@ -13,7 +13,7 @@ from gateformer.model.floating.file import save_float
 from gateformer.model.floating.structure import SquaredReLULayout
 from gateformer.model.support import cli
 from gateformer.model.training import loop as training
-from gateformer.model.training import train
+from gateformer.model.training import recipe, train
 from tests.support.train_tiny import FIXED_STEPS, LAST_FLOAT_STEP, STEPS, TEXT, TINY, command_line
 
 
@@ -180,3 +180,30 @@ def test_learning_rate_warms_up_and_decays():
     assert max(rates) == rates[1] == rates[2] == 0.5
     assert rates[2:] == sorted(rates[2:], reverse=True)
     assert 0.005 < rates[-1] < 0.0052
+
+
+@pytest.mark.parametrize("preset", sorted(config.PRESETS))
+def test_a_short_run_is_short(preset):
+    """The steps with fixed integers are the preset's share of the steps that are asked for."""
+    own = recipe.preset_recipe(preset, TINY)
+    assert own.fixed_steps == (1000 if preset == "shakespeare-115k" else 0)
+    assert recipe.preset_recipe(preset, TINY, steps=own.steps) == own
+    assert recipe.preset_recipe(preset, TINY, steps=2).fixed_steps == 0
+    half = recipe.preset_recipe(preset, TINY, steps=own.steps // 2)
+    assert half.fixed_steps == own.fixed_steps // 2
+    assert recipe.preset_recipe(preset, TINY, steps=2, fixed_steps=7).fixed_steps == 7
+
+
+def test_a_run_takes_the_steps_that_were_asked_for(arguments, tmp_path, monkeypatch):
+    monkeypatch.setitem(recipe.PRESET_SETTINGS, "tiny", recipe.PRESET_SETTINGS["shakespeare-115k"])
+    optimize, steps = training._optimize, []
+
+    def counted(phase, *args):
+        steps.append(phase.name)
+        return optimize(phase, *args)
+
+    monkeypatch.setattr(training, "_optimize", counted)
+    options = arguments(**{"steps": 2, "float-steps": 2})
+    place = options.index("--fixed-steps")
+    train.main(options[:place] + options[place + 2 :])
+    assert steps == ["float"] * 2 + ["integer"] * 2

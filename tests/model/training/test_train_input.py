@@ -10,6 +10,7 @@ import torch
 
 from gateformer.model.contract import config
 from gateformer.model.support import cli, memory
+from gateformer.model.support.optional import install_command
 from gateformer.model.training import loop as training
 from gateformer.model.training import train
 from gateformer.model.training.step_memory import kept_bytes
@@ -164,7 +165,7 @@ def test_missing_package(arguments, monkeypatch, package, purpose):
     with pytest.raises(train.UserError) as error:
         train.main(arguments())
     assert str(error.value) == (
-        f"{purpose} needs {package}, which is not installed; run: pip install 'gateformer[train]'"
+        f"{purpose} needs {package}, which is not installed; run: {install_command('train')}"
     )
 
 

@@ -85,8 +85,7 @@ def test_no_results_and_foreign_ones_are_named(directory):
         path.write_text(content)
         with pytest.raises(UserError) as error:
             compression_report.main(["--results", str(directory)])
-        assert str(error.value) == (
-            f"{path} is no result of schema version 1; run its gateformer compress command "
-            "again, or delete it"
-        )
+        said = str(error.value)
+        assert said.startswith(f"{path} is no result of schema version 1 (")
+        assert said.endswith("); run its gateformer compress command again, or delete it")
     assert not (directory.parent / "compression.md").exists()

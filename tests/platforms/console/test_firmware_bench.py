@@ -9,6 +9,7 @@ from gateformer.gateware.compiler.program import Program
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.artifact import open_model
 from gateformer.model.support.errors import UserError
+from gateformer.model.support.optional import install_command
 from gateformer.platforms.console import emulated_console, firmware_bench
 from gateformer.platforms.console.client import ConsoleClient
 from gateformer.platforms.console.emulated_console import (
@@ -100,7 +101,7 @@ def test_without_the_emulator(monkeypatch):
         zynq_emulator.ZynqEmulator(None, None, uart_base=0)
     assert str(error.value) == (
         "the emulated processor needs unicorn, which is not installed; "
-        "run: pip install 'gateformer[firmware]'"
+        f"run: {install_command('firmware')}"
     )
 
 

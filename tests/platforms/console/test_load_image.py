@@ -109,9 +109,9 @@ def test_builds_that_take_none(write, tmp_path):
     del old["hardware"]["limits"]
     for content in (json.dumps(old), "[]", "{", "\xff"):
         path.write_text(content, encoding="latin-1")
-        assert message(write, tmp_path, "--build", fixed) == (
-            f"{path} is no report of this version; build again"
-        )
+        said = message(write, tmp_path, "--build", fixed)
+        assert said.startswith(f"{path} is no report of this version (")
+        assert said.endswith("); build again")
 
 
 def test_wrong_arguments(write, tmp_path):

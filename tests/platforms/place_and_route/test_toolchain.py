@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from gateformer.model.support.errors import UserError
+from gateformer.model.support.optional import install_command
 from gateformer.platforms.boards.board import board
 from gateformer.platforms.place_and_route import toolchain
 
@@ -20,7 +21,7 @@ def test_without_tools_one_line_says_what_to_do(tmp_path, monkeypatch, name, ext
     monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
     project = toolchain.Project(tmp_path, board(name), "nextpnr", [])
     assert toolchain.advice(project, project.tools.missing()) == (
-        f"no bitstream yet: {tools_named} not found; pip install 'gateformer[{extra}]', "
+        f"no bitstream yet: {tools_named} not found; {install_command(extra)}, "
         f"then run: cd {tmp_path} && sh build_top.sh"
     )
 

@@ -17,6 +17,7 @@ from gateformer.gateware.plan.layout import Layout
 from gateformer.model.contract.artifact import open_model
 from gateformer.model.contract.config import ModelConfig
 from gateformer.model.support.errors import UserError
+from gateformer.model.support.optional import install_command
 from gateformer.platforms.boards.board import board
 from gateformer.platforms.families.family import UNITS
 from gateformer.platforms.sizes import fit
@@ -288,7 +289,7 @@ def test_without_matplotlib_there_is_the_table_alone(monkeypatch, capsys, tmp_pa
     shown = capsys.readouterr()
     assert "choice: " in shown.out and not list(tmp_path.rglob("*.svg"))
     assert (
-        "no picture: the picture needs matplotlib: pip install 'gateformer[fit]', or add "
+        f"no picture: the picture needs matplotlib: {install_command('fit')}, or add "
         "--no-picture" in shown.err.replace("\n", " ")
     )
 
