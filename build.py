@@ -11,6 +11,9 @@ INSTALL = f"pip install -e {HERE}"
 
 def main() -> None:
     try:
+        from gateformer.model.support.interrupt import guard_imports
+
+        guard_imports()
         from gateformer.platforms import command_line
     except ModuleNotFoundError as error:
         sys.exit(_refused(f"{error.name} is not installed"))

@@ -1,6 +1,10 @@
 """One thread per process for numpy and torch: tests run in parallel on all cores."""
 
 import os
+import signal
+import sys
+
+import pytest
 
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
@@ -11,3 +15,14 @@ def pytest_sessionstart(session):
     from gateformer.platforms.support import yosys
 
     yosys.prepare()
+
+
+@pytest.fixture(autouse=True)
+def signals():
+    """A command that a test runs in its own process leaves Ctrl-C to pytest."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before, hook = [signal.getsignal(number) for number in numbers], sys.unraisablehook
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+    sys.unraisablehook = hook

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -27,13 +28,22 @@ def accelerator(model: str, board: str, position: int, count: int) -> Measuremen
     ``model`` is what :func:`model.contract.artifact.open_model` takes. Raises UserError with what
     the command says if there are no such cycles.
     """
-    command = [sys.executable, "-m", COMMAND, model, "--board", board]
+    (facts,) = _asked(model, "--board", board)
+    return of_cycles(facts, position, count)
+
+
+def check_boards(boards: Sequence[str]) -> None:
+    """Raise UserError, with what the command says, unless all these boards are known."""
+    _asked("--board", *boards)
+
+
+def _asked(*arguments: str) -> list:
+    command = [sys.executable, "-m", COMMAND, *arguments]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
         last = (result.stderr.strip().splitlines() or ["no message"])[-1]
         raise UserError(last.removeprefix("error: "))
-    (facts,) = json.loads(result.stdout)
-    return of_cycles(facts, position, count)
+    return json.loads(result.stdout)
 
 
 def of_cycles(facts: dict, position: int, count: int) -> Measurement:

@@ -12,11 +12,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..contract.artifact import Artifact, open_model
 from ..support import cli
+from ..support.directories import require_writable
 from ..support.errors import UserError
+from ..support.inputs import protecting, reading
 from ..support.optional import require
 from ..support.whole_file import write_whole
 from ..text.tokenizer import CharTokenizer
-from .accelerator import ACCELERATOR, accelerator
+from .accelerator import ACCELERATOR, accelerator, check_boards
 from .machine import load, machine, versions
 from .measure import Measurement, measure
 from .redraw import FILE_SUFFIX, read_results
@@ -25,6 +27,7 @@ from .rows import BUILDERS, FLOAT, INTEGER, build_rows
 
 KEYS = (*BUILDERS, ACCELERATOR)
 DEFAULT_REPEATS = 20
+MAX_REPEATS = 100_000
 PLAIN_WIDTH = 150
 """Columns of a table that goes to a file or a pipe."""
 LOSSES = {FLOAT: "val_loss_float", INTEGER: "val_loss_int"}
@@ -54,14 +57,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+@protecting
 def main(argv: list[str] | None = None) -> None:
     """Entry point; raises UserError and ToolError."""
     args = _parser().parse_args(argv)
     if args.model.endswith(FILE_SUFFIX):
         return _redraw(args)
+    reading(model=args.model)
     keys = _keys(args)
     check_repeats(args.repeats)
     _check_outputs(args)
+    if ACCELERATOR in keys:
+        check_boards(args.board or [DEFAULT_BOARD])
     artifact = open_model(args.model)
     prompt = _prompt(artifact, args.prompt)
     count = _count(artifact, len(prompt), args.tokens)
@@ -172,9 +179,11 @@ def _count(artifact: Artifact, length: int, count: int | None) -> int:
 
 
 def check_repeats(repeats: int) -> None:
-    """Raise UserError unless there is at least one."""
+    """Raise UserError unless there is at least one, and an end is in sight."""
     if repeats < 1:
         raise UserError(f"--repeats must be at least 1, not {repeats}")
+    if repeats > MAX_REPEATS:
+        raise UserError(f"--repeats must be at most {MAX_REPEATS}, not {repeats}")
 
 
 def check_directory(option: str, given: Path, directory: Path) -> None:
@@ -191,7 +200,11 @@ def _check_outputs(args: argparse.Namespace) -> None:
     for option, given, directory in [*places, ("--svg", args.svg, args.svg)]:
         if given is not None:
             check_directory(option, given, directory)
+    if args.json is not None:
+        require_writable(args.json, "--json")
     if args.svg is not None:
+        for name in PICTURES:
+            require_writable(args.svg / name, "--svg")
         require({"matplotlib": "drawing --svg"}, "bench")
 
 

@@ -14,13 +14,15 @@ from pathlib import Path
 
 from ..contract.artifact import open_model
 from ..support import cli
+from ..support.directories import require_writable
 from ..support.errors import UserError
 from ..support.file_facts import Facts
+from ..support.inputs import protecting, reading
 from ..support.optional import require
 from ..support.picture import LEGEND, distinct_colors, new_figure, style, svg
 from ..support.whole_file import write_whole
 from . import bench
-from .accelerator import ACCELERATOR
+from .accelerator import ACCELERATOR, check_boards
 from .report import SCHEMA_VERSION
 from .rows import FLOAT
 
@@ -178,6 +180,7 @@ def measured(model: str, options: Sequence[str]) -> list[Point]:
         return read_points(path)
 
 
+@protecting
 def main(argv: list[str] | None = None) -> None:
     """Entry point; raises UserError and ToolError."""
     parser = cli.ArgumentParser(
@@ -196,8 +199,12 @@ def main(argv: list[str] | None = None) -> None:
     add("--repeats", type=int, metavar="N", default=bench.DEFAULT_REPEATS, help="likewise")
     args = parser.parse_args(argv)
     require({"matplotlib": "the picture"}, "bench")
+    reading(model=args.models)
     bench.check_directory("--svg", args.svg, args.svg.absolute().parent)
+    require_writable(args.svg, "--svg")
     bench.check_repeats(args.repeats)
+    if any(not name.endswith(FILE_SUFFIX) for name in args.models):
+        check_boards(args.board)
     points = {}
     for name in args.models:
         if name.endswith(FILE_SUFFIX):

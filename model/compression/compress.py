@@ -1,7 +1,7 @@
 """Compression of float models: ``gateformer compress METHOD MODEL …``.
 
 A method starts from the float model inside an artifact or in a float checkpoint, measures the
-result against it and writes the figures as ``NAME.json``, which the command
+result against it and prints the figures; with ``--results DIR`` they are ``NAME.json`` there, which
 ``gateformer compression-report`` draws. A run that was interrupted continues when it is
 started again with the same settings.
 """
@@ -9,6 +9,7 @@ started again with the same settings.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import shlex
 import sys
@@ -17,8 +18,10 @@ from pathlib import Path
 from ..support import cli
 from ..support.directories import made_directory, require_writable
 from ..support.errors import UserError
+from ..support.inputs import protecting, reading
 from ..text.corpus import Corpus, load_corpus
-from ..training.checks import check_threads
+from ..training.checks import check_count, check_threads, check_tuning
+from ..training.choices import TEACHER_WEIGHT, TEMPERATURE, check_settings
 from ..training.train import parse_digits, require_packages, resumable
 from .result import GATES, Result
 
@@ -33,6 +36,12 @@ METHODS = {
 }
 UNTRAINED = ("ptq", "measure")
 STEPS = 500
+DEFAULTS = {
+    "percentile": 99.95,
+    "temperature": TEMPERATURE,
+    "teacher_weight": TEACHER_WEIGHT,
+}
+"""Of options that have no effect without another one."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -57,7 +66,8 @@ def _parser() -> argparse.ArgumentParser:
         add("--bits", type=int, default=bits, help="of the matrices; embeddings have 8")
         add("--granularity", default="channel", help="one step per tensor, or per channel (row)")
         add("--observer", default="percentile", help="of activations: percentile or max")
-        add("--percentile", type=float, default=99.95, help="of magnitudes that is not clipped")
+        percentile = f"of magnitudes that is not clipped (default: {DEFAULTS['percentile']})"
+        add("--percentile", type=float, help=percentile)
     parsers["integer"].add_argument(
         "--digits", default="1", help="ternary digits per weight: N, or 'down_proj=2,…'"
     )
@@ -85,24 +95,51 @@ def _add_common(parser: argparse.ArgumentParser, method: str):
     )
     add("--name", help="of the result (default: that of model and method)")
     add("--out", type=Path, metavar="FILE", help="write the compressed model")
-    add(
-        "--results", type=Path, default=Path("docs/compression"), metavar="DIR", help="for the JSON"
-    )
+    help_of_results = "write the figures as NAME.json here, for gateformer compression-report"
+    add("--results", type=Path, metavar="DIR", help=help_of_results)
     add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where checkpoints go")
     add("--seed", type=int, default=1337, help="of calibration and training batches")
     add("--threads", type=int, default=1, help="processor threads")
 
 
 def _add_tuning(parser: argparse.ArgumentParser):
-    from ..training.distillation import TEACHER_WEIGHT, TEMPERATURE
-
     add = parser.add_argument
     add("--steps", type=int, default=STEPS, help="of training (each round); 0 for none")
     add("--lr", type=float, default=1e-3, help="peak learning rate")
     add("--batch", type=int, default=64, help="windows per step")
     add("--teacher", metavar="FILE", help="float model to learn from, too (distillation)")
-    add("--temperature", type=float, default=TEMPERATURE, help="of the distillation")
-    add("--teacher-weight", type=float, default=TEACHER_WEIGHT, help="its share of the loss")
+    temperature, share = DEFAULTS["temperature"], DEFAULTS["teacher_weight"]
+    add("--temperature", type=float, help=f"of the distillation (default: {temperature})")
+    add("--teacher-weight", type=float, help=f"its share of the loss (default: {share})")
+
+
+def _refuse_unheeded(args: argparse.Namespace):
+    """UserError naming the first option without effect; what was not given gets its default."""
+    for option, default in DEFAULTS.items():
+        if getattr(args, option, default) is None:
+            setattr(args, option, default)
+            continue
+        if not hasattr(args, option):
+            continue
+        flag = f"--{option.replace('_', '-')}"
+        if option == "percentile" and args.observer == "max":
+            raise UserError(f"{flag} is for --observer percentile, not max; leave one of them out")
+        if option in ("temperature", "teacher_weight") and args.teacher is None:
+            raise UserError(f"{flag} is for --teacher; give both, or leave {flag} out")
+
+
+def _check_values(args: argparse.Namespace):
+    """UserError naming a value that the method would refuse once it has begun."""
+    from ..floating.fake_quant import Scheme
+
+    if args.method in ("ptq", "qat"):
+        Scheme(args.bits, args.granularity, args.observer, args.percentile)
+    if args.method == "integer":
+        parse_digits(args.digits)
+    if args.method == "prune":
+        from .magnitude_pruning import check_settings as check_pruning
+
+        check_pruning(args.fraction, args.scope, args.rounds)
 
 
 def _check_method(argv: list[str]):
@@ -145,38 +182,58 @@ def command_line(argv: list[str]) -> str:
     return shlex.join(["python", "-m", "gateformer.model.compression.compress", *short])
 
 
+def _checked(argv: list[str]) -> argparse.Namespace:
+    """The command line, as far as it can be judged without torch."""
+    _check_method(argv)
+    args = _parser().parse_args(argv)
+    names = ("model", "corpus", "calibration", "also", "teacher")
+    reading(**{name: getattr(args, name, None) for name in names})
+    _refuse_unheeded(args)
+    check_threads(args.threads)
+    check_count("windows", args.windows, 0)
+    check_tuning(vars(args))
+    if args.method == "remove":
+        check_count("heads to remove", args.heads, 0)
+        check_count("FFN units to remove", args.units, 0)
+    if hasattr(args, "temperature"):
+        check_settings(args.temperature, args.teacher_weight)
+    if args.method == "integer" and args.out is None:
+        raise UserError("integer writes an artifact; give its name with --out FILE")
+    if args.out is not None:
+        require_writable(args.out)
+    if args.name is not None and Path(args.name).name != args.name:
+        raise UserError(f"--name must be the name of a file without its suffix, not {args.name!r}")
+    return args
+
+
+@protecting
 def run(argv: list[str]) -> Result:
-    """Do what the command line says; the result, which is saved."""
+    """Do what the command line says; the result, which is saved if there is ``--results``."""
+    args = _checked(argv)
+    require_packages()
+    # not above: they import torch, which a refusal need not wait for
     import torch
 
     from ..floating.file import open_float
     from ..training.loop import reuse_freed_memory
     from .session import Session, Tuning
 
-    _check_method(argv)
-    args = _parser().parse_args(argv)
-    check_threads(args.threads)
-    if args.windows < 0:
-        raise UserError(f"windows must be at least 0, not {args.windows}")
-    if args.method == "integer" and args.out is None:
-        raise UserError("integer writes an artifact; give its name with --out FILE")
-    if args.out is not None:
-        texts = {f"also {i}": path for i, path in enumerate(args.also)}
-        names = ("model", "corpus", "calibration", "teacher")
-        inputs = {name: getattr(args, name, None) for name in names}
-        require_writable(args.out, **inputs, **texts)
     torch.set_num_threads(args.threads)
     reuse_freed_memory()
     names = {field.name for field in dataclasses.fields(Tuning)}
     given = {key: value for key, value in vars(args).items() if key in names}
     tuning = Tuning(**{"steps": 0, **given})
+    _check_values(args)
     source = open_float(args.model)
+    if args.results is not None and args.results.is_dir():
+        require_writable(args.results / f"{_result_name(args, source)}.json", "--results")
     calibration = load_corpus(args.calibration) if args.calibration else None
     session = Session(
         source, load_corpus(args.corpus), args.runs, tuning, calibration, args.windows
     )
     others = [load_corpus(path) for path in args.also]
-    with made_directory(args.runs), made_directory(args.results):
+    results = contextlib.nullcontext() if args.results is None else made_directory(args.results)
+    with made_directory(args.runs), results:
         return _run(session, others, args, command_line(argv))
 
 
@@ -188,7 +245,7 @@ def _run(session, others: list[Corpus], args: argparse.Namespace, command: str) 
     source, settings = session.source, _settings(args)
     made = _compress(session, args, settings)
     result = Result(
-        name=args.name or f"{source.name}-{args.method}",
+        name=_result_name(args, source),
         method=args.method,
         settings=settings,
         command=command,
@@ -204,8 +261,13 @@ def _run(session, others: list[Corpus], args: argparse.Namespace, command: str) 
     )
     if args.out is not None:
         made.save(args.out)
-    result.save(args.results)
+    if args.results is not None:
+        result.save(args.results)
     return result
+
+
+def _result_name(args: argparse.Namespace, source) -> str:
+    return args.name or f"{source.name}-{args.method}"
 
 
 def describe(result: Result) -> list[str]:
@@ -232,10 +294,11 @@ def describe(result: Result) -> list[str]:
     return lines
 
 
+@protecting
 def main(argv: list[str] | None = None) -> int | None:
     """Entry point; raises UserError. The exit status is that of an interrupt after Ctrl-C."""
-    require_packages()
     argv = sys.argv[1:] if argv is None else argv
+    _checked(argv)  # a refusal, and --help, need not wait for torch
 
     def run_and_print():
         result = run(argv)

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.utils import prune
 
 from ..support.errors import UserError
+from ..training.checks import check_count
 
 SCOPES = ("global", "layer")
 
@@ -21,8 +22,7 @@ def check_settings(fraction: float, scope: str, rounds: int):
         raise UserError(f"pruning fraction must be between 0 and 1, not {fraction:g}")
     if scope not in SCOPES:
         raise UserError(f"scope must be one of {', '.join(SCOPES)}, not {scope!r}")
-    if rounds < 1:
-        raise UserError(f"rounds must be at least 1, not {rounds}")
+    check_count("rounds", rounds, 1)
 
 
 def round_fractions(fraction: float, rounds: int) -> list[float]:

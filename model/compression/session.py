@@ -20,7 +20,7 @@ from ..floating.file import FloatSource, open_float
 from ..support.errors import UserError
 from ..text.corpus import Corpus
 from ..text.tokenizer import CharTokenizer
-from ..training.checks import check_rate, check_seed
+from ..training.checks import check_tuning
 from ..training.distillation import TEACHER_WEIGHT, TEMPERATURE, distillation_loss, open_teacher
 from ..training.loop import (
     LossFunction,
@@ -70,11 +70,7 @@ class Tuning:
     teacher_weight: float = TEACHER_WEIGHT
 
     def __post_init__(self):
-        for name, least in (("steps", 0), ("batch", 1)):
-            if getattr(self, name) < least:
-                raise UserError(f"{name} must be at least {least}, not {getattr(self, name)}")
-        check_seed(self.seed)
-        check_rate("lr", self.lr)
+        check_tuning(dataclasses.asdict(self))
 
 
 class Session:

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from ..support import cli
 from ..support.directories import made_directory, require_writable
+from ..support.inputs import protecting, reading
 from ..text.corpus import load_corpus
-from ..training.checks import check_threads
+from ..training.checks import check_threads, check_tuning
 from ..training.train import require_packages, resumable
 
 
@@ -66,12 +67,15 @@ def _train(args: argparse.Namespace):
     save_float(args.out, layout, model.state_dict(), vocabulary, info=info)
 
 
+@protecting
 def main(argv: list[str] | None = None) -> int | None:
     """Entry point; raises UserError. The exit status is that of an interrupt after Ctrl-C."""
-    require_packages()
     args = _parser().parse_args(argv)
     check_threads(args.threads)
-    require_writable(args.out, corpus=args.corpus)
+    check_tuning(vars(args))
+    reading(corpus=args.corpus)
+    require_writable(args.out)
+    require_packages()
     with made_directory(args.runs):
         return resumable(lambda: _train(args))
 

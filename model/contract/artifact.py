@@ -19,6 +19,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from ..support import inputs
 from ..support.errors import UserError
 from ..support.file_facts import Facts
 from ..support.whole_file import write_whole
@@ -34,8 +35,6 @@ FLOAT_FORMAT = "gateformer-float"
 """The same of a float checkpoint (:mod:`model.floating.file`)."""
 
 FLOAT_PREFIX = "float."
-DEFAULT_MODEL = "shakespeare-115k"
-"""Shipped model that commands take if none is named."""
 SHIPPED = Path(__file__).parents[1] / "artifacts"
 SUFFIX = ".safetensors"
 LOSSES = ("val_loss_int", "val_loss_float")
@@ -161,6 +160,14 @@ def _check_digest(path: Path, kind: str, found: str, said: str) -> None:
         raise UserError(f"{path} is damaged: its {kind} is {found[:16]}…, but it says {said[:16]}…")
 
 
+def shipped_file(name: str) -> Path:
+    """Where a model of that name is, if it is shipped."""
+    return SHIPPED / (name + SUFFIX)
+
+
+inputs.files_of_names(shipped_file)
+
+
 def shipped_models() -> list[str]:
     """Names of the models that come with the program, sorted."""
     return sorted(path.name.removesuffix(SUFFIX) for path in SHIPPED.glob(f"*{SUFFIX}"))
@@ -176,7 +183,7 @@ def open_model(name: str) -> Artifact:
     if name.startswith(RANDOM_PREFIX):
         return Artifact(name, random_model(name), {}, {"spec": name}, "")
     if name in shipped_models():
-        return load(SHIPPED / (name + SUFFIX))
+        return load(shipped_file(name))
     if name and Path(name).is_dir():
         raise UserError(f"model {name!r} is a directory; name the artifact file in it")
     if not Path(name).is_file():

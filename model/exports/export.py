@@ -14,6 +14,7 @@ from rich.progress import track
 from ..support import cli
 from ..support.directories import require_writable
 from ..support.errors import UserError
+from ..support.inputs import protecting, reading
 from ..support.optional import require
 
 FLOAT_TARGETS = {
@@ -54,9 +55,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+@protecting
 def main(argv: list[str] | None = None) -> None:
     """Entry point; raises UserError and ToolError."""
     args = _parser().parse_args(argv)
+    reading(model=args.model)
     _check_arguments(args)
     require({name: f"exporting to {args.to}" for name in PACKAGES[args.to]}, "export")
     from .source import open_source
@@ -80,7 +83,7 @@ def _check_arguments(args: argparse.Namespace) -> None:
         raise UserError(f"--batch must be at least 1, not {args.batch}")
     if args.opset is not None and args.to == "torch":
         raise UserError("--opset is for ONNX; torch has none")
-    require_writable(args.out, model=args.model)
+    require_writable(args.out)
 
 
 def _export_float(source, args: argparse.Namespace) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Mapping
@@ -38,8 +39,9 @@ def export_torch(
         program = torch.export.export(model.eval(), (tokens,), dynamic_shapes=shapes)
     facts = json.dumps(dict(metadata or {}))
     with complete_file(path) as temporary:
-        with temporary.open("wb") as file:
-            torch.export.save(program, file, extra_files={METADATA_FILE: facts})
+        content = io.BytesIO()  # torch's own writer tells of a full disk by an error without cause
+        torch.export.save(program, content, extra_files={METADATA_FILE: facts})
+        temporary.write_bytes(content.getbuffer())
         return check_torch(temporary, model) if check else ""
 
 

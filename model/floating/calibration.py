@@ -11,10 +11,9 @@ from torch import Tensor
 
 from ..contract import arith
 from ..contract.config import ModelConfig
+from ..training.choices import ACTIVATION_QUANTILE
 from .torch_model import FloatModel
 
-ACTIVATION_QUANTILE = 0.9995
-"""Share of an activation's magnitudes that is not clipped at the start."""
 RESIDUAL_RMS = 300
 """Typical residual stream in its integer units: 1 % of its range, rounding error 0.1 %."""
 MULT_START = 200

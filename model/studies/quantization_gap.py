@@ -16,9 +16,11 @@ from ..support import cli
 from ..support.cache import digest
 from ..support.directories import made_directory, require_writable
 from ..support.errors import UserError
+from ..support.inputs import protecting, reading
 from ..support.whole_file import write_whole
 from ..text.corpus import load_corpus
 from ..training import train
+from ..training.checks import check_count
 from . import activation_gap
 
 SOURCE = "shakespeare-115k"
@@ -133,6 +135,7 @@ def _trained(name: str, steps: int, directory: Path, corpus: list[str]) -> dict 
     return artifact.load(out).info
 
 
+@protecting
 def main(argv: list[str] | None = None) -> int | None:
     """Entry point; raises UserError. The exit status is that of an interrupt after Ctrl-C."""
     every = [*ROWS, *activation_gap.ROWS]
@@ -152,9 +155,9 @@ def main(argv: list[str] | None = None) -> int | None:
     for name in args.only or []:
         if name not in every:
             raise UserError(f"unknown row {name!r}; expected some of {', '.join(every)}")
-    if args.steps < 1:
-        raise UserError(f"--steps must be at least 1, not {args.steps}")
-    require_writable(args.out, corpus=args.corpus)
+    check_count("--steps", args.steps, 1)
+    reading(corpus=args.corpus)
+    require_writable(args.out)
     source = artifact.open_model(SOURCE)
     given = (source, artifact.open_model(LARGER), load_corpus(args.corpus))
     directory = args.runs / f"{args.steps}-{digest(*(one.sha256 for one in given))[:8]}"

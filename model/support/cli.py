@@ -3,22 +3,45 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable
 from typing import NoReturn
 
+from . import interrupt, standard_streams
 from .errors import ToolError, UserError
+from .interrupt import INTERRUPTED, INTERRUPTED_STATUS
 
 REQUIRED = {"required": True, "default": argparse.SUPPRESS}
 """Of an option that must be given, in a parser whose help shows defaults: this one has none."""
 TOOL_ERROR_STATUS = 1
 USER_ERROR_STATUS = 2
-INTERRUPTED_STATUS = 130
-"""128 + SIGINT, as a shell reports it."""
+READER_LEFT_STATUS = 141
+"""128 + SIGPIPE, likewise."""
 TERMINATED_STATUS = 143
 """128 + SIGTERM."""
+DISK_ERRORS = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS)
+"""Of a write that no program can make good."""
+
+
+def within(kind: type, least: float, most: float) -> Callable[[str], float]:
+    """Type of an option: an int or a float from ``least`` to ``most``."""
+    name = {int: "an integer", float: "a number"}[kind]
+
+    def number(text: str) -> float:
+        try:
+            value = kind(text)
+            if not least <= value <= most:  # which no nan is
+                raise ValueError
+        except ValueError:
+            expected = f"must be {name} from {least:,} to {most:,}".replace(",", "")
+            raise argparse.ArgumentTypeError(f"{expected}, not {text}") from None
+        return value
+
+    return number
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
@@ -44,7 +67,7 @@ def process_count() -> int:
 
 def _say(line: str) -> None:
     """On stderr, unless another process of torchrun says the same."""
-    if os.environ.get("RANK", "0") == "0":
+    if interrupt.says_so():
         print(line, file=sys.stderr)
 
 
@@ -53,28 +76,58 @@ def run(main: Callable[[], int | None], *, together: bool = False) -> NoReturn:
 
     ``together``: several processes of torchrun may do it, and only the first one speaks.
 
-    A UserError becomes one line ``error: …`` on stderr and status 2, a ToolError ``error: …`` with
-    the end of the tool's output and status 1, Ctrl-C status 130; any other exception is a bug and
-    keeps its traceback. SIGTERM ends it in the same orderly way as Ctrl-C, with status 143.
+    A UserError becomes one line ``error: …`` on stderr and status 2, and so does a disk that is
+    full or fails; a ToolError ``error: …`` with the end of the tool's output and status 1, Ctrl-C
+    status 130; any other exception is a bug and keeps its traceback. SIGTERM ends it in the same
+    orderly way as Ctrl-C, with status 143. What is printed reaches standard output, or it is an
+    error (:mod:`model.support.standard_streams`).
     """
     signal.signal(signal.SIGTERM, _terminate)
+    interrupt.raise_interrupts()
+    standard_streams.prepare()
+    status = _status(main, together)
+    interrupt.ignore_interrupts()
+    sys.exit(status)
+
+
+def _status(main: Callable[[], int | None], together: bool) -> int:
     try:
         if process_count() > 1 and not together:
             raise UserError("this is done by one process; start it without torchrun")
-        status = main() or 0
-    except UserError as error:
-        _say(f"error: {error}")
-        status = USER_ERROR_STATUS
-    except ToolError as error:
-        _say(f"error: {error}")
-        status = TOOL_ERROR_STATUS
+        try:
+            status = main() or 0
+        except SystemExit as leaving:  # after --help, or by SIGTERM
+            status = leaving.code
+        standard_streams.flush()
+        return status
     except KeyboardInterrupt:
-        _say("interrupted")
-        status = INTERRUPTED_STATUS
-    except MemoryError as error:
+        pass  # as below
+    except BrokenPipeError:
+        if not standard_streams.reader_left():
+            raise
+        return READER_LEFT_STATUS
+    except Exception as error:
+        # one that an interrupt has become on its way is no error
+        if not interrupt.happened():
+            return _error_status(error)
+    warnings.simplefilter("ignore")  # of what was not used to its end
+    _say(INTERRUPTED)
+    return INTERRUPTED_STATUS
+
+
+def _error_status(error: Exception) -> int:
+    """Say in one line what went wrong; the status. Raises it again if it is a bug."""
+    if isinstance(error, UserError | ToolError):
+        _say(f"error: {error}")
+        return TOOL_ERROR_STATUS if isinstance(error, ToolError) else USER_ERROR_STATUS
+    if isinstance(error, MemoryError):
         _say(f"error: not enough memory: {error or 'choose something smaller'}")
-        status = USER_ERROR_STATUS
-    sys.exit(status)
+        return USER_ERROR_STATUS
+    if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+        place = f" {error.filename}" if error.filename else ""
+        _say(f"error: cannot write{place}: {error.strerror}; make room, or choose another place")
+        return USER_ERROR_STATUS
+    raise error
 
 
 def _terminate(*_) -> NoReturn:

@@ -9,28 +9,32 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .errors import UserError
+from .inputs import refuse_replacing
 
 
-def require_writable(out: Path, **inputs: str | os.PathLike | None) -> None:
+def require_writable(
+    out: str | os.PathLike, option: str = "--out", /, **inputs: str | os.PathLike | None
+) -> None:
     """Raise UserError unless a file can be written as ``out``, which stays as it is.
 
-    ``inputs``: what the command reads, by the names of its options; ``out`` must be none of them.
+    ``option``: what named ``out``. ``inputs``: what the command reads, by the names of its
+    options, besides what it said before (:func:`model.support.inputs.reading`); ``out`` must be
+    none of them.
     """
+    out = Path(out)
     if out.is_dir():
-        raise UserError(f"--out {out} is a directory; name the file to write in it")
+        raise UserError(f"{option} {out} is a directory; name the file to write in it")
     if out.exists() and not out.is_file():
-        raise UserError(f"--out {out} is a device or the like; name a file")
-    for name, path in inputs.items():
-        if path is not None and out.exists() and Path(path).exists() and out.samefile(path):
-            raise UserError(f"{out} is the {name}, which would be overwritten; name another --out")
+        raise UserError(f"{option} {out} is a device or the like; name a file")
+    refuse_replacing(out, option, **inputs)
     if not out.absolute().parent.is_dir():
-        raise UserError(f"directory {out.parent} of --out does not exist; create it first")
+        raise UserError(f"directory {out.parent} of {option} does not exist; create it first")
     try:
         with tempfile.TemporaryFile(dir=out.absolute().parent):
             pass
     except OSError as error:
         raise UserError(
-            f"cannot write to the directory {out.parent} of --out: {error.strerror}; choose a "
+            f"cannot write to the directory {out.parent} of {option}: {error.strerror}; choose a "
             "place where you may write"
         ) from None
 

@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .errors import UserError
+from .inputs import refuse_replacing
 
 
 @contextlib.contextmanager
 def complete_file(path: str | os.PathLike) -> Iterator[Path]:
     """A temporary file's path beside ``path``, renamed to it unless the body raises.
 
-    Raises UserError if the file cannot be written.
+    Raises UserError if the file cannot be written, or is what the command reads
+    (:mod:`model.support.inputs`).
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
@@ -23,7 +25,9 @@ def complete_file(path: str | os.PathLike) -> Iterator[Path]:
             raise UserError(f"cannot write {path}: it is a directory")
         if path.exists() and not path.is_file():
             raise UserError(f"cannot write {path}: it is a device or the like, no file")
+        refuse_replacing(path)
         yield temporary
+        _to_disk(temporary)
         os.replace(temporary, path)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from None
@@ -31,7 +35,13 @@ def complete_file(path: str | os.PathLike) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_whole(path: str | os.PathLike, content: bytes | str) -> None:
+def _to_disk(path: Path) -> None:
+    """Some file systems tell only now that there was no room for what was written."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def write_whole(path: str | os.PathLike, content: bytes | memoryview | str) -> None:
     """Write a file, text as UTF-8, that is either absent, old or complete.
 
     Raises UserError if it cannot be written.

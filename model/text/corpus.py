@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rich.progress import DownloadColumn, Progress
 
+from ..support.cache import cache_directory
 from ..support.errors import UserError
 from ..support.whole_file import write_whole
 from .tokenizer import CharTokenizer
@@ -110,14 +111,8 @@ def load_corpus(path: str | os.PathLike | None) -> Corpus:
     return Corpus(text, path.name, hashlib.sha256(data).hexdigest())
 
 
-def cache_dir() -> Path:
-    """The user's cache directory for downloads."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "gateformer"
-
-
 def _cached_tiny_shakespeare() -> Path:
-    path = cache_dir() / "tinyshakespeare.txt"
+    path = cache_directory() / "tinyshakespeare.txt"
     if not path.exists():
         data = _download(TINY_SHAKESPEARE_URL)
         digest = hashlib.sha256(data).hexdigest()
@@ -126,7 +121,6 @@ def _cached_tiny_shakespeare() -> Path:
                 f"{TINY_SHAKESPEARE_URL} has SHA-256 {digest}, expected "
                 f"{TINY_SHAKESPEARE_SHA256}; get the text elsewhere and give it with --corpus"
             )
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, data)
     return path
 

@@ -5,7 +5,6 @@ Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network" (arXiv 150
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -14,22 +13,11 @@ from torch.nn import functional as F
 
 from ..floating.file import open_float
 from ..support.errors import UserError
+from .choices import TEACHER_WEIGHT, TEMPERATURE, check_settings
 from .loop import LossFunction
 
-TEMPERATURE = 2.0
-"""Default divisor of both models' logits."""
-TEACHER_WEIGHT = 0.5
-"""Default share of the teacher in the loss."""
 ABSENT_LOGIT = -1e4
 """Of what a teacher cannot say."""
-
-
-def check_settings(temperature: float, teacher_weight: float):
-    """Raise UserError unless the temperature is positive and the weight in 0…1."""
-    if not (math.isfinite(temperature) and temperature > 0):
-        raise UserError(f"temperature must be a positive number, not {temperature:g}")
-    if not 0 <= teacher_weight <= 1:
-        raise UserError(f"teacher weight must be between 0 and 1, not {teacher_weight:g}")
 
 
 def distillation_loss(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import io
 import math
 import signal
 import time
@@ -31,7 +32,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from ..support.errors import UserError
 from ..support.memory import require_memory
 from ..support.processes import Processes, processes
-from ..support.whole_file import complete_file
+from ..support.whole_file import write_whole
 from .losses import History
 from .step_memory import kept_bytes
 
@@ -222,8 +223,9 @@ def _save_checkpoint(
     }
     if averaged:
         state["averaged"] = averaged.state_dict()
-    with complete_file(phase.checkpoint) as temporary:
-        torch.save(state, temporary)
+    content = io.BytesIO()  # torch's own writer tells of a full disk by an error without a cause
+    torch.save(state, content)
+    write_whole(phase.checkpoint, content.getbuffer())
 
 
 def _load_checkpoint(

@@ -17,68 +17,15 @@ from torch import Tensor, nn
 from ..contract import arith
 from ..contract.config import ModelConfig
 from ..contract.integer_model import IntegerModel
-from ..floating.calibration import (
-    ACTIVATION_QUANTILE,
-    Scales,
-    best_step,
-    calibrate,
-    input_scale,
-    output_scale,
-)
+from ..floating.calibration import Scales, best_step, calibrate, input_scale, output_scale
 from ..floating.straight_through import quantize, quantize_weight
 from ..floating.torch_model import FloatModel
-from ..support.errors import UserError
+from .choices import QuantizationChoices
 from .torch_integer import IntegerForward, TensorTap, no_tap
 
 LEARNED_SCALES = ("v", "ffn_hidden")
 """Activations of each layer whose unit is learned; a norm's gain learns its output's unit, and
 the product of q's and k's units is fixed by the softmax table."""
-
-
-@dataclasses.dataclass(frozen=True)
-class QuantizationChoices:
-    """How the latent parameters are quantized; what each is worth:
-    :mod:`model.studies.quantization_gap`.
-
-    Parameters
-    ----------
-    step_per_row : bool: one weight step per row of a matrix, or one per matrix
-    learned_scales : bool: steps and activations' units are trained, or stay as calibrated
-    activation_quantile : float, share of an activation's magnitudes that is not clipped at first
-    weights_return : bool: latent weights beyond the largest integer have a gradient, too
-    weight_bits : int, optional: weights are two's complement of so many bits (2: -2 to 1), fewer
-        levels than their digits have
-
-    Raises UserError if the quantile is not above 0 and at most 1, or the bits are fewer than 2.
-    """
-
-    step_per_row: bool = True
-    learned_scales: bool = True
-    activation_quantile: float = ACTIVATION_QUANTILE
-    weights_return: bool = False
-    weight_bits: int | None = None
-
-    def __post_init__(self):
-        if not 0 < self.activation_quantile <= 1:
-            raise UserError(
-                "activation quantile must be above 0 and at most 1, "
-                f"not {self.activation_quantile:g}"
-            )
-        if self.weight_bits is not None and self.weight_bits < 2:
-            raise UserError(f"weight bits must be at least 2, not {self.weight_bits}")
-
-    def weight_limits(self, digits: int) -> tuple[int, int]:
-        """Smallest and largest integer of a matrix; UserError if its digits hold fewer bits."""
-        limit = arith.max_weight(digits)
-        if self.weight_bits is None:
-            return -limit, limit
-        low = -(2 ** (self.weight_bits - 1))
-        if low < -limit:
-            raise UserError(
-                f"weights of {self.weight_bits} bits go down to {low}, but {digits} ternary digits "
-                f"to {-limit}; use more digits"
-            )
-        return low, -low - 1
 
 
 class QuantizedMatrix(nn.Module):
@@ -138,7 +85,7 @@ class QATModel(nn.Module):
         config: ModelConfig,
         twin: FloatModel,
         tokens: Tensor,
-        choices: QuantizationChoices = QuantizationChoices(),
+        choices: QuantizationChoices = QuantizationChoices(),  # noqa: B008
     ):
         super().__init__()
         self.config = config

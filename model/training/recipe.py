@@ -6,9 +6,8 @@ import dataclasses
 
 from ..contract.config import ModelConfig
 from ..support.errors import UserError
-from .checks import check_rate, check_seed
-from .distillation import TEACHER_WEIGHT, TEMPERATURE, check_settings
-from .qat_model import QuantizationChoices
+from .checks import check_count, check_rate, check_seed
+from .choices import TEACHER_WEIGHT, TEMPERATURE, QuantizationChoices, check_settings
 
 SOURCES = ("init", "teacher", "writer")
 """Settings of a recipe that name other models."""
@@ -59,10 +58,8 @@ class Recipe:
 
     def __post_init__(self):
         for name in ("steps", "float_steps", "batch", "written"):
-            if getattr(self, name) < 1:
-                raise UserError(f"{name} must be at least 1, not {getattr(self, name)}")
-        if self.fixed_steps < 0:
-            raise UserError(f"fixed_steps must be at least 0, not {self.fixed_steps}")
+            check_count(name, getattr(self, name), 1)
+        check_count("fixed_steps", self.fixed_steps, 0)
         for name in ("lr", "float_lr", "fixed_lr"):
             check_rate(name, getattr(self, name))
         for _, digits in self.config.digits:

@@ -18,6 +18,7 @@ from ..contract.config import PRESETS, ModelConfig
 from ..support import cli
 from ..support.directories import made_directory, require_writable
 from ..support.errors import UserError
+from ..support.inputs import protecting, reading
 from ..support.optional import require
 from ..text.corpus import load_corpus
 from .checks import check_threads
@@ -148,15 +149,21 @@ def _refuse_unheeded(args: argparse.Namespace, recipe) -> None:
         if getattr(args, option) is not None and getattr(args, needed) is None:
             flag = option.replace("_", "-")
             raise UserError(f"--{flag} is for --{needed}; give both, or leave --{flag} out")
+    for option in ("float_steps", "float_lr"):
+        if getattr(args, option) is not None and args.init is not None:
+            flag = option.replace("_", "-")
+            raise UserError(
+                f"--{flag} is for float training, of which there is none with --init; leave one of "
+                "them out"
+            )
     if args.fixed_lr is not None and not recipe.fixed_steps:
         raise UserError("--fixed-lr is for --fixed-steps, which are 0; leave one of them out")
 
 
+@protecting
 def main(argv: list[str] | None = None) -> int | None:
     """Entry point; raises UserError. The exit status is that of an interrupt after Ctrl-C."""
-    require_packages()
     from .recipe import Recipe, preset_choices, preset_recipe
-    from .run import train
 
     args = _parser().parse_args(argv)
     check_threads(args.threads)
@@ -175,12 +182,16 @@ def main(argv: list[str] | None = None) -> int | None:
     given = {name: getattr(args, name) for name in names}
     recipe = preset_recipe(args.preset, config, choices=choices, **given)
     _refuse_unheeded(args, recipe)
-    inputs = {name: getattr(args, name) for name in ("corpus", "init", "teacher", "writer")}
-    require_writable(args.out, **inputs)
+    reading(**{name: getattr(args, name) for name in ("corpus", "init", "teacher", "writer")})
+    require_writable(args.out)
     if args.out.suffix == CURVE:
         raise UserError(f"--out {args.out} is where the loss curve goes; name it .safetensors")
-    require_writable(args.out.with_suffix(CURVE), **inputs)
+    require_writable(args.out.with_suffix(CURVE))
+    require_packages()
     corpus = load_corpus(args.corpus)
+    # not above: it imports torch, which a refusal need not wait for
+    from .run import train
+
     with made_directory(args.runs):
         return resumable(lambda: train(recipe, corpus, args.out, args.runs, threads=args.threads))
 

@@ -13,7 +13,7 @@ from gateformer.model.support.errors import ToolError, UserError
 
 from ..boards.programming import ZYNQ_PROGRAMMERS, check_programmers, program
 from ..boards.target import UART, Board
-from ..console.link import DEFAULT_BAUD
+from ..console.link import DEFAULT_BAUD, MAX_BAUD
 from ..families.family import Resources
 from ..place_and_route.placed import Placed
 from ..place_and_route.reports import report_names
@@ -45,6 +45,8 @@ def check_options(target: Board, arguments, clock_mhz: float) -> None:
                 f"baud must be at least {MIN_BAUD}, not {arguments.baud}; "
                 f"without --baud it is {DEFAULT_BAUD}"
             )
+        if arguments.baud > MAX_BAUD:
+            raise UserError(f"baud must be at most {MAX_BAUD}, not {arguments.baud}")
         uart_divisor(round(clock_mhz * 1e6), arguments.baud)
     if arguments.program and arguments.firmware:
         check_programmers(ZYNQ_PROGRAMMERS, target.name, "--firmware --program")

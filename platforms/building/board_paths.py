@@ -1,5 +1,4 @@
-"""Timing structure of what is synthesized for a board: ``python -m platforms.building.board_paths
-zybo``.
+"""Timing structure of what is synthesized for a board: ``gateformer board-paths zybo``.
 
 As :mod:`platforms.synthesis.paths.depth`, of the netlist that ``build.py`` counts. Vivado's build
 directory has none.
@@ -19,12 +18,11 @@ from gateformer.model.support.errors import UserError
 from ..boards.board import Board, board
 from ..place_and_route.toolchain_board import for_toolchain
 from ..sizes.sizing import choose_sizes
+from ..support.defaults import DEFAULT_MODEL
 from ..support.progress import output_console, working
 from ..synthesis.paths.analysis import analyze
 from ..synthesis.paths.depth import print_report, print_verdict
 from ..synthesis.synthesis import synthesize_top
-
-DEFAULT_MODEL = "shakespeare-115k"
 
 
 def board_netlist(target: Board, model: str) -> dict:

@@ -124,10 +124,14 @@ def markdown(reports: list[dict]) -> str:
 
 
 def build_boards(names: list[str]) -> None:
-    """``build.py`` for each ``name`` or ``name:variant``; one that fails ends it."""
-    for name in names:
-        base, _, variant = name.partition(":")
+    """``build.py`` for each ``name`` or ``name:variant``; one that fails ends it.
+
+    Raises UserError before the first one if there is no such board.
+    """
+    parts = [name.partition(":")[::2] for name in names]
+    for base, variant in parts:
         board(base, variant or None)
+    for base, variant in parts:
         options = ["--variant", variant] if variant else []
         script = Path(__file__).parent.parent / "build.py"
         status = subprocess.run([sys.executable, script, base, *options]).returncode

@@ -1,14 +1,5 @@
 """gateformer: builds the accelerator of a trained model for a board. See --help."""
 
-from __future__ import annotations
-
-import argparse
-
-from gateformer.model.support.cli import ArgumentParser
-
-from ..support.text_options import add_text_options
-from . import flow
-
 EXAMPLES = """\
 examples:
   python build.py zybo                       the shipped model, up to the bitstream
@@ -23,8 +14,15 @@ examples:
 """
 
 
-def parser() -> argparse.ArgumentParser:
-    """Command line of ``python build.py``."""
+def parser():
+    """Command line of ``python build.py``, an argparse.ArgumentParser."""
+    import argparse
+
+    from gateformer.model.support.cli import ArgumentParser
+
+    from ..support.defaults import DEFAULT_CYCLES, DEFAULT_MODEL
+    from ..support.text_options import add_text_options
+
     p = ArgumentParser(
         description="Turn a trained, quantized language model into an FPGA accelerator.",
         epilog=EXAMPLES,
@@ -33,9 +31,11 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("board", nargs="?", help="board to build for, or sim; --list shows them")
     p.add_argument("--list", action="store_true", help="list boards and shipped models")
     p.add_argument(
+        "--fits", action="store_true", help="with --list: which model fits which board, and how"
+    )
+    p.add_argument(
         "--model",
-        help="shipped name, artifact file or random:n_layers=…,seed=… "
-        f"(default: {flow.DEFAULT_MODEL})",
+        help=f"shipped name, artifact file or random:n_layers=…,seed=… (default: {DEFAULT_MODEL})",
     )
     sizes = p.add_argument_group("hardware sizes (chosen to fit the board by default)")
     sizes.add_argument("--rows", type=int, help="output rows of the ternary engine per cycle")
@@ -79,11 +79,14 @@ def parser() -> argparse.ArgumentParser:
     )
     sim.add_argument("--waveform", metavar="FILE", help="write a VCD of --cycles")
     sim.add_argument(
-        "--cycles", metavar="FIRST:LAST", help=f"of --waveform (default: {flow.DEFAULT_CYCLES})"
+        "--cycles", metavar="FIRST:LAST", help=f"of --waveform (default: {DEFAULT_CYCLES})"
     )
     return p
 
 
 def main() -> None:
     arguments = parser().parse_args()
+    # not above: it imports all of Amaranth, which --help and an error need not wait for
+    from . import flow
+
     flow.build(arguments)

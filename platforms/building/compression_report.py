@@ -12,7 +12,9 @@ from pathlib import Path
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.compression.result import GATES, Result, load_results
 from gateformer.model.support.cli import ArgumentParser, HelpFormatter, run
+from gateformer.model.support.directories import require_writable
 from gateformer.model.support.errors import UserError
+from gateformer.model.support.inputs import protecting, reading
 from gateformer.model.support.optional import install_command
 from gateformer.model.support.picture import svg
 from gateformer.model.support.whole_file import write_whole
@@ -116,6 +118,7 @@ def draw(results: list[Result], directory: Path):
         write_whole(directory / name, svg(plot(results)))
 
 
+@protecting
 def main(argv: list[str] | None = None):
     """Entry point; raises UserError."""
     parser = ArgumentParser(
@@ -125,13 +128,16 @@ def main(argv: list[str] | None = None):
     )
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help="of the JSON")
     args = parser.parse_args(argv)
+    reading(result=args.results.glob("*.json"))
+    report = args.results.parent / f"{args.results.name}.md"
+    for path in (report, *(args.results / name for name, _ in PLOTS)):
+        require_writable(path, "--results")
     results = load_results(args.results)
     results.sort(key=lambda result: (result.source["name"], result.n_bytes))
     command = "gateformer compression-report"
     if args.results != RESULTS:
         command += f" --results {args.results.name}"
     draw(results, args.results)
-    report = args.results.parent / f"{args.results.name}.md"
     write_whole(report, markdown(results, command, args.results))
     print(f"{report}: {len(results)} results")
 

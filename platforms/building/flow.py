@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import random
 from pathlib import Path
@@ -10,12 +11,13 @@ from rich.console import Console
 
 from gateformer.gateware.compiler.program import Program
 from gateformer.gateware.host.identification import Identification
-from gateformer.model.contract.artifact import DEFAULT_MODEL, Artifact, open_model, shipped_models
+from gateformer.model.contract.artifact import Artifact, open_model, shipped_models
 from gateformer.model.contract.reference import check_request
 from gateformer.model.contract.sampling import SamplingSettings
-from gateformer.model.support.directories import made_directory
+from gateformer.model.support.directories import made_directory, require_writable
 from gateformer.model.support.errors import UserError
-from gateformer.model.support.whole_file import write_whole
+from gateformer.model.support.inputs import protecting, reading
+from gateformer.model.support.whole_file import complete_file, write_whole
 from gateformer.model.text.tokenizer import CharTokenizer
 
 from ..boards import programming
@@ -26,6 +28,7 @@ from ..place_and_route.toolchain_board import for_toolchain
 from ..simulation import generation
 from ..simulation.simulation import CoreSimulator
 from ..sizes.sizing import choose_sizes
+from ..support.defaults import DEFAULT_CYCLES, DEFAULT_MODEL
 from ..support.progress import UNWRAPPED, output_console
 from ..support.progress import console as status
 from ..support.text_options import TextOptions, text_options
@@ -36,14 +39,13 @@ from .listing import print_boards
 from .options import refuse_beside_list, refuse_unheeded
 from .timeline import timeline_svg
 
-DEFAULT_CYCLES = "0:2000"
 
-
+@protecting
 def build(arguments) -> None:
     """Everything ``build.py`` does; ``arguments`` as its parser gives them."""
     if arguments.list:
         refuse_beside_list(arguments)
-        print_boards(boards(), shipped_models(), output_console(UNWRAPPED))
+        print_boards(boards(), shipped_models(), output_console(UNWRAPPED), fits=arguments.fits)
         return
     output = output_console()
     if arguments.board is None:
@@ -56,7 +58,11 @@ def build(arguments) -> None:
     refuse_unheeded(target, arguments)
     if target.budget is not None:
         check_options(target, arguments, clock)
+    reading(model=arguments.model)
+    if arguments.waveform is not None:
+        _check_waveform(arguments)
     artifact = open_model(DEFAULT_MODEL if arguments.model is None else arguments.model)
+    _check_request(artifact, arguments)
     program = Program(artifact.model, _sizes(artifact, target, arguments))
     with made_directory(directory):
         _build_in(directory, artifact, program, target, clock, arguments, output)
@@ -79,7 +85,7 @@ def _build_in(
         if arguments.program:
             programming.program(programming.ZYNQ_PROGRAMMERS, paths[0], output)
     elif arguments.timeline:
-        _write_timeline(program, arguments, directory, output)
+        _write_timeline(artifact, program, arguments, directory, output)
     elif target.budget is None:
         _build_simulation(artifact, program, target, clock, directory, arguments, output)
     else:
@@ -99,6 +105,14 @@ def _build_firmware(artifact, program, target, clock, directory, output: Console
     )
     output.print("\n".join(map(str, paths)), markup=False, highlight=False, soft_wrap=True)
     return paths
+
+
+def _check_request(artifact: Artifact, arguments) -> None:
+    """UserError for what is asked of the model and cannot be, before sizes are searched for it."""
+    if arguments.timeline:
+        _position(artifact, arguments)
+    elif not (arguments.export or arguments.firmware or arguments.check):
+        _request(artifact, arguments)
 
 
 def _sizes(artifact: Artifact, target: Board, arguments):
@@ -135,11 +149,26 @@ def _request(artifact: Artifact, arguments) -> tuple[TextOptions, SamplingSettin
     return options, settings
 
 
-def _write_timeline(program: Program, arguments, directory: Path, output: Console) -> None:
-    ctx_len = program.model.config.ctx_len
+def _check_waveform(arguments) -> None:
+    folder = Path(arguments.waveform).parent
+    if not folder.is_dir():
+        raise UserError(f"--waveform {arguments.waveform}: there is no directory {folder}")
+    require_writable(arguments.waveform, "--waveform")
+    generation.parse_cycles(arguments.cycles or DEFAULT_CYCLES)
+
+
+def _position(artifact: Artifact, arguments) -> int:
+    ctx_len = artifact.model.config.ctx_len
     position = ctx_len // 2 if arguments.position is None else arguments.position
     if not 0 <= position < ctx_len:
         raise UserError(f"position must be 0 to {ctx_len - 1}, not {position}")
+    return position
+
+
+def _write_timeline(
+    artifact: Artifact, program: Program, arguments, directory: Path, output: Console
+) -> None:
+    position = _position(artifact, arguments)
     path = directory / "timeline.svg"
     write_whole(path, timeline_svg(program, position))
     output.print(
@@ -156,14 +185,13 @@ def _build_simulation(
         return
     options, settings = _request(artifact, arguments)
     waveform = None
-    if arguments.waveform:
-        folder = Path(arguments.waveform).parent
-        if not folder.is_dir():
-            raise UserError(f"--waveform {arguments.waveform}: there is no directory {folder}")
-        cycles = generation.parse_cycles(arguments.cycles or DEFAULT_CYCLES)
-        waveform = (arguments.waveform, *cycles)
-    simulator = CoreSimulator(program, waveform=waveform)
-    _print_text(artifact, simulator, options, settings, output)
+    with contextlib.ExitStack() as written:
+        if arguments.waveform is not None:
+            path = written.enter_context(complete_file(arguments.waveform))
+            waveform = (path, *generation.parse_cycles(arguments.cycles or DEFAULT_CYCLES))
+        simulator = CoreSimulator(program, waveform=waveform)
+        _print_text(artifact, simulator, options, settings, output)
+        simulator.simulation.close_waveform()
     cycles = report.cycles_section(generation.measure_cycles(program, simulator), report.SIMULATED)
     result = report.build_report(artifact, program, target, clock, cycles)
     result["files"] = [str(directory / report.REPORT)]

@@ -1,4 +1,4 @@
-"""``build.py --list``: boards, shipped models, and which fits where."""
+"""``build.py --list``: boards, shipped models, and, if asked for, which fits where."""
 
 from __future__ import annotations
 
@@ -17,12 +17,18 @@ from ..sizes.sizing import choose_sizes
 from ..support.progress import working
 
 
-def print_boards(boards: Mapping[str, Board], models: Iterable[str], console: Console) -> None:
-    """Three tables: boards with what they have, which model fits with which sizes, models."""
+def print_boards(
+    boards: Mapping[str, Board], models: Iterable[str], console: Console, *, fits: bool
+) -> None:
+    """Two tables, boards with what they have and models; with ``fits`` which fits where, between.
+
+    That takes a minute for models that were not searched before on this machine.
+    """
     targets = list(_with_variants(boards))
     artifacts = {name: open_model(name) for name in models}
     console.print(_boards_table(targets))
-    console.print(_fit_table(targets, artifacts))
+    if fits:
+        console.print(_fit_table(targets, artifacts))
     console.print(_models_table(artifacts))
 
 

@@ -22,7 +22,7 @@ _WITHOUT_A_CLOCK = {"timeline": "counts cycles", "check": "compares integers"}
 def refuse_beside_list(arguments: argparse.Namespace) -> None:
     """UserError naming the first thing that was given beside ``--list``, which shows everything."""
     for name in given_options(arguments):
-        if name != "list":
+        if name not in ("list", "fits"):
             given = arguments.board if name == "board" else flag(name)
             raise UserError(f"--list shows every board and model; leave {given} out")
 
@@ -48,7 +48,7 @@ def refuse_unheeded(target: Board, arguments: argparse.Namespace) -> None:
         if mode in given:
             _refuse_beside(mode, given - {mode}, simulated)
             break
-    for option, needed in (("cycles", "waveform"), ("position", "timeline")):
+    for option, needed in (("cycles", "waveform"), ("position", "timeline"), ("fits", "list")):
         if option in given and needed not in given:
             raise UserError(f"--{option} is for --{needed}; give both, or leave --{option} out")
 

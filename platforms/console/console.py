@@ -12,6 +12,7 @@ from gateformer.model.contract.artifact import open_model
 from gateformer.model.support.cli import ArgumentParser, run
 from gateformer.model.support.errors import UserError
 
+from ..support.defaults import DEFAULT_MODEL
 from .client import ConsoleClient
 from .link import DEFAULT_BAUD, FIRMWARE, SIMULATION, Link, SerialLink, serial_ports
 from .session import Session
@@ -59,6 +60,8 @@ def main() -> int | None:
     if arguments.port is None:
         refuse_without_port()
     artifact = None if arguments.load is None else open_model(arguments.load)
+    if artifact is not None and arguments.port in (SIMULATION, FIRMWARE):
+        _check_load(arguments, artifact)
     for stream, errors in ((sys.stdin, "surrogateescape"), (sys.stdout, "replace")):
         stream.reconfigure(errors=errors)
     with contextlib.closing(open_link(arguments)) as link:
@@ -69,6 +72,19 @@ def main() -> int | None:
         except BrokenPipeError:  # Whoever read the answers has left, as head does.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
+
+
+def _check_load(arguments: argparse.Namespace, artifact) -> None:
+    """UserError if what will be built, which takes a while, takes no such model."""
+    from ..host.load import check_shape, fixed_model
+    from .emulated_console import EmulatedLink
+    from .simulation import SimulatedLink
+
+    link = EmulatedLink if arguments.port == FIRMWARE else SimulatedLink
+    if not arguments.reload:
+        raise fixed_model(arguments.port, *link.reload_remedy)
+    built = open_model(DEFAULT_MODEL if arguments.model is None else arguments.model)
+    check_shape(arguments.port, built.model.config, artifact.model.config)
 
 
 def open_link(arguments: argparse.Namespace) -> Link:

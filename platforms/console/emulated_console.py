@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gateformer.gateware.compiler.program import Program
 from gateformer.gateware.host.identification import Identification
-from gateformer.model.contract.artifact import DEFAULT_MODEL, Artifact, open_model
+from gateformer.model.contract.artifact import Artifact, open_model
 
 from ..boards.board import board
 from ..firmware.build import build_firmware
@@ -18,6 +18,7 @@ from ..firmware.zynq_emulator import ZynqEmulator
 from ..host.register_access import RegisterAccess
 from ..simulation.simulated_registers import BUILD_ID, SimulatedRegisters
 from ..sizes.sizing import choose_sizes
+from ..support.defaults import DEFAULT_MODEL
 from .link import FIRMWARE, Link
 
 BOARD = "zybo"

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gateformer.gateware.compiler.program import Program
-from gateformer.model.contract.artifact import DEFAULT_MODEL, open_model
+from gateformer.model.contract.artifact import open_model
 from gateformer.model.support.cli import ArgumentParser, run
 from gateformer.model.support.errors import UserError
 
@@ -22,6 +22,7 @@ from ..boards.board import board
 from ..firmware.zynq_emulator import ZynqEmulator
 from ..simulation.simulated_registers import SimulatedRegisters
 from ..sizes.sizing import choose_sizes
+from ..support.defaults import DEFAULT_MODEL
 from ..support.progress import output_console, working
 from .emulated_console import CLOCK_KHZ, firmware_emulator
 
@@ -124,12 +125,14 @@ def main() -> None:
             f"{per_instruction:g}"
         )
     artifact = open_model(arguments.model)
+    known = next((text for text in artifact.model.vocabulary if text.isalpha()), None)
+    if known is None:
+        raise UserError(f"{artifact.name} has no letter to type; name another model")
     program = Program(artifact.model, choose_sizes(artifact.model, board("sim")))
     registers = SimulatedRegisters(program, clock_khz=CLOCK_KHZ)
     emulator = firmware_emulator(
         artifact, program, registers, cycles_per_instruction=per_instruction
     )
-    known = next(text for text in artifact.model.vocabulary if text.isalpha())
     with working("booting"):
         emulator.run()
     measured = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -102,6 +103,16 @@ def _packing(where: str, facts: dict[str, str]) -> str:
             "bitstream and firmware again, with the same options"
         )
     return facts["packing"]
+
+
+def built_files(directory: Path) -> list[Path]:
+    """The report of a build, and the files that it says are the build's."""
+    path = directory / REPORT
+    try:
+        names = json.loads(path.read_text(encoding="utf-8"))["files"]
+        return [path, *(directory / Path(name).name for name in names)]
+    except (OSError, ValueError, KeyError, TypeError):  # as built_request tells
+        return [path]
 
 
 def built_request(directory: Path) -> ImageRequest:

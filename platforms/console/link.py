@@ -17,6 +17,7 @@ SIMULATION = "sim"
 """Stands for the simulation in the place of a port."""
 FIRMWARE = "firmware"
 """Stands for an emulated processor with a Zynq board's firmware."""
+MAX_BAUD = 100_000_000
 DEFAULT_BAUD = 115_200
 LONGEST_ANSWER = 400
 """Bytes: no answer is longer but for its text and the model's name."""
@@ -102,6 +103,8 @@ class SerialLink(Link):
     ):
         if baud < 1:
             raise UserError(f"baud must be at least 1, not {baud}; most boards have {DEFAULT_BAUD}")
+        if baud > MAX_BAUD:
+            raise UserError(f"baud must be at most {MAX_BAUD}, not {baud}")
         self.name = port
         self.hint = f"is the bitstream loaded, is the baud rate {baud}?"
         on_the_line = LONGEST_ANSWER * FRAME_BITS / baud

@@ -10,11 +10,12 @@ from gateformer.model.contract.artifact import open_model
 from gateformer.model.support.cli import REQUIRED, ArgumentParser, run
 from gateformer.model.support.directories import require_writable
 from gateformer.model.support.errors import UserError
+from gateformer.model.support.inputs import protecting, reading
 from gateformer.model.support.whole_file import write_whole
 
 from ..support.progress import working
 from .client import ConsoleClient
-from .image_request import ImageRequest, built_request
+from .image_request import ImageRequest, built_files, built_request
 from .link import DEFAULT_BAUD, SerialLink
 from .load import wanted_image
 
@@ -34,12 +35,16 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
+@protecting
 def main() -> None:
     arguments = parser().parse_args()
     if arguments.build is not None and arguments.baud is not None:
         raise UserError("--baud is of a serial port; --build needs none")
     path = Path(arguments.out)
-    require_writable(path, model=arguments.model)
+    reading(model=arguments.model)
+    if arguments.build is not None:
+        reading(build=built_files(Path(arguments.build)))
+    require_writable(path)
     artifact = open_model(arguments.model)
     wanted = _wanted(arguments)
     with working(f"the image of {artifact.name}"):

@@ -9,12 +9,13 @@ from amaranth.lib import wiring
 
 from gateformer.gateware.compiler.program import Program
 from gateformer.gateware.console.system import ConsoleCore
-from gateformer.model.contract.artifact import DEFAULT_MODEL, open_model
+from gateformer.model.contract.artifact import open_model
 from gateformer.model.support.cache import digest
 
 from ..boards.board import SIMULATED_CLOCK_MHZ, board
 from ..simulation.compiled_simulation import SLICE, CompiledSimulation
 from ..sizes.sizing import choose_sizes
+from ..support.defaults import DEFAULT_MODEL
 from ..support.design_digest import design_digest
 from .link import SIMULATION, Link
 

@@ -22,6 +22,7 @@ from .model import HostModel, open_artifact
 from .register_access import RegisterAccess, RegisterFile
 from .run import AcceleratorRuns, RunCounts
 
+MAX_TIMEOUT = 10**7
 TIMEOUT = 5.0
 """Seconds; a token takes microseconds."""
 
@@ -60,6 +61,8 @@ class Accelerator:
     ):
         if not timeout > 0:
             raise UserError(f"timeout must be above 0 seconds, not {timeout!r}")
+        if timeout > MAX_TIMEOUT:
+            raise UserError(f"timeout must be at most {MAX_TIMEOUT} seconds, not {timeout!r}")
         self.model = _host_model(model)
         if device is None or isinstance(device, str | os.PathLike):
             device = MappedRegisters(device, check_fabric=check_fabric)

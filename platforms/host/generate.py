@@ -10,6 +10,9 @@ from gateformer.model.support.errors import UserError
 from ..support.text_options import TEXT_OPTIONS, add_text_options, flag, given_options, text_options
 from .driver import TIMEOUT, Accelerator
 
+MAX_WORD = 2**32 - 1
+"""A register holds no more."""
+
 
 def parser() -> argparse.ArgumentParser:
     """Command line of the driver."""
@@ -35,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     arguments = parser().parse_args()
     _refuse_unheeded(arguments)
+    _check_numbers(arguments)
     with Accelerator(
         arguments.device,
         arguments.model,
@@ -49,6 +53,16 @@ def main() -> None:
             print(accelerator.info())
         else:
             _print_text(accelerator, arguments)
+
+
+def _check_numbers(arguments: argparse.Namespace) -> None:
+    """UserError for a number that no accelerator takes; the others depend on its model."""
+    if arguments.tokens is not None and arguments.tokens < 1:
+        raise UserError(f"tokens must be at least 1, not {arguments.tokens}")
+    if arguments.top_k is not None and not 0 <= arguments.top_k <= MAX_WORD:
+        raise UserError(f"top-k must be 0 to {MAX_WORD}, not {arguments.top_k}")
+    if arguments.seed is not None and not 0 <= arguments.seed <= MAX_WORD:
+        raise UserError(f"seed must be an integer from 0 to {MAX_WORD}, not {arguments.seed}")
 
 
 def _refuse_unheeded(arguments: argparse.Namespace) -> None:

@@ -62,8 +62,10 @@ class CompiledSimulation:
         library.simulation_waveform.restype = ctypes.c_bool
         self.handle = ctypes.c_void_p(library.simulation_create())
         self._recorders: list[Recorder] = []
+        self._waveform = None
         if waveform is not None:
             path, first, last = waveform
+            self._waveform = path
             arguments = (os.fsencode(path), ctypes.c_uint64(first), ctypes.c_uint64(last))
             if not self.call("waveform", *arguments):
                 raise UserError(f"cannot write the waveform {os.fspath(path)}")
@@ -117,10 +119,22 @@ class CompiledSimulation:
         while (now := self.cycles) < end:
             limit = min(end - now, SLICE)
             self.call("run", ctypes.c_uint64(limit), until, ctypes.c_uint64(count))
+            self._check_waveform(close=False)
             if self.cycles < now + limit:
                 break
         for recorder in self._recorders:
             recorder.check()
+
+    def close_waveform(self) -> None:
+        """End the waveform, if there is one; UserError if it could not be written whole."""
+        self._check_waveform(close=True)
+
+    def _check_waveform(self, *, close: bool) -> None:
+        if self._waveform is None:
+            return
+        error = self.call("waveform_error", ctypes.c_bool(close))
+        if error:
+            raise UserError(f"cannot write {os.fspath(self._waveform)}: {os.strerror(error)}")
 
     def source(self, stream: str, *, stall: float = 0.0, seed: int = 1) -> Source:
         """A driver of the stream input called ``stream``; see :class:`Source`."""

@@ -9,6 +9,7 @@
 #include "design.h"
 #include "ports.h"
 
+#include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <fstream>
@@ -147,6 +148,7 @@ struct Simulation {
 	cxxrtl::debug_items items;
 	cxxrtl::vcd_writer vcd;
 	std::ofstream file;
+	int file_error = 0; // errno of the first write that failed
 	uint64_t first_cycle = 0, last_cycle = 0;
 #endif
 
@@ -209,9 +211,23 @@ struct Simulation {
 		file << vcd.buffer;
 		vcd.buffer.clear();
 		if (cycles == last_cycle)
-			file.close();
+			close();
+		note_error();
 #endif
 	}
+
+#if DESIGN_WAVEFORM
+	void close() {
+		if (file.is_open())
+			file.close();
+		note_error();
+	}
+
+	void note_error() {
+		if (!file && !file_error)
+			file_error = errno ? errno : EIO;
+	}
+#endif
 };
 
 } // namespace
@@ -324,5 +340,16 @@ EXPORT bool simulation_waveform(
 	return simulation->file.is_open();
 #else
 	return false;
+#endif
+}
+
+// errno of the write of the waveform that failed; 0: there was none. ``close`` ends the file.
+EXPORT int simulation_waveform_error(Simulation *simulation, bool close) {
+#if DESIGN_WAVEFORM
+	if (close)
+		simulation->close();
+	return simulation->file_error;
+#else
+	return 0;
 #endif
 }

@@ -42,7 +42,11 @@ def main(argv: list[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", help="shipped model, artifact or 'random:…'")
+    parser.add_argument(
+        "model",
+        nargs="?",
+        help="shipped model, artifact or 'random:…'; without it, the boards' names are checked",
+    )
     parser.add_argument(
         "--board",
         nargs="+",
@@ -55,6 +59,9 @@ def main(argv: list[str] | None = None) -> None:
         board(name, variant or None)
         for name, _, variant in (text.partition(":") for text in arguments.board)
     ]
+    if arguments.model is None:
+        print(json.dumps([target.label for target in targets]))
+        return
     model = open_model(arguments.model).model
     print(json.dumps([cycles_on(model, target) for target in targets]))
 

@@ -11,18 +11,22 @@ import json
 import os
 from pathlib import Path
 
-from gateformer.model.contract.artifact import DEFAULT_MODEL, open_model
+from gateformer.model.contract.artifact import open_model
 from gateformer.model.support.cli import ArgumentParser, run
+from gateformer.model.support.directories import require_writable
 from gateformer.model.support.errors import UserError
+from gateformer.model.support.inputs import protecting, reading
 from gateformer.model.support.whole_file import write_whole
 
 from ..boards.board import Board, board, boards
 from ..place_and_route.toolchain_board import for_toolchain
+from ..support.defaults import DEFAULT_MODEL
 from ..support.progress import console as status
 from ..support.progress import output_console
 from .families import FAMILIES
 
 PICTURE_DIRECTORY = Path("build")
+MAX_JOBS = 1024
 
 
 def parser() -> argparse.ArgumentParser:
@@ -34,8 +38,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "model",
         nargs="?",
-        default=DEFAULT_MODEL,
-        help="shipped name, artifact file or random:n_layers=…,seed=… (default: %(default)s)",
+        help=f"shipped name, artifact file or random:n_layers=…,seed=… (default: {DEFAULT_MODEL})",
     )
     p.add_argument("--board", help="board to search for (default: one line for every board)")
     p.add_argument("--variant", help="of a board that is made with several devices")
@@ -53,22 +56,22 @@ def parser() -> argparse.ArgumentParser:
         help="synthesize what the predictions come from and write resource_data.json (long)",
     )
     p.add_argument("--family", help=f"of --calibrate: {', '.join(FAMILIES)} (default: all)")
-    p.add_argument("--jobs", type=int, default=1, help="syntheses at a time (default: 1)")
+    p.add_argument("--jobs", type=int, help="syntheses at a time (default: 1)")
     p.add_argument("--scheduler", metavar="ADDRESS", help="dask scheduler that runs the syntheses")
     return p
 
 
+@protecting
 def main() -> int | None:
     arguments = parser().parse_args()
+    _refuse_unheeded(arguments)
+    if arguments.model is None:
+        arguments.model = DEFAULT_MODEL
+    if arguments.jobs is None:
+        arguments.jobs = 1
     if arguments.calibrate:
         return _calibrate(arguments)
-    if arguments.family is not None:
-        raise UserError("--family goes with --calibrate; a board has its family")
-    for option in ("variant", "toolchain"):
-        if getattr(arguments, option) is not None and arguments.board is None:
-            raise UserError(f"--{option} needs --board")
-    if arguments.verify and arguments.toolchain is not None:
-        raise UserError("--verify synthesizes for the whole device; leave --toolchain out")
+    reading(model=arguments.model)
     _check_json(arguments)
     targets = _targets(arguments)
     if arguments.verify:
@@ -76,6 +79,38 @@ def main() -> int | None:
     if arguments.board is None:
         return _every_board(arguments, targets)
     return _one_board(arguments, targets[0])
+
+
+def _refuse_unheeded(arguments) -> None:
+    """UserError naming the first option that has no effect with the others."""
+    if arguments.family is not None and not arguments.calibrate:
+        raise UserError("--family goes with --calibrate; a board has its family")
+    if arguments.jobs is not None and not 1 <= arguments.jobs <= MAX_JOBS:
+        bound = "least 1" if arguments.jobs < 1 else f"most {MAX_JOBS}"
+        raise UserError(f"jobs must be at {bound}, not {arguments.jobs}")
+    if arguments.calibrate:
+        others = ("model", "board", "variant", "toolchain", "json", "no_picture", "verify")
+        _refuse(arguments, "--calibrate", others)
+    elif arguments.verify:
+        _refuse(arguments, "--verify", ("json", "no_picture"))
+    else:
+        for option in ("jobs", "scheduler"):
+            if getattr(arguments, option) is not None:
+                raise UserError(f"--{option} goes with --verify or --calibrate, which synthesize")
+        if arguments.board is None and arguments.no_picture:
+            raise UserError("--no-picture needs --board; of all boards there is no picture")
+    for option in ("variant", "toolchain"):
+        if getattr(arguments, option) is not None and arguments.board is None:
+            raise UserError(f"--{option} needs --board")
+    if arguments.verify and arguments.toolchain is not None:
+        raise UserError("--verify synthesizes for the whole device; leave --toolchain out")
+
+
+def _refuse(arguments, mode: str, others: tuple[str, ...]) -> None:
+    for option in others:
+        if getattr(arguments, option):
+            given = arguments.model if option == "model" else f"--{option.replace('_', '-')}"
+            raise UserError(f"{mode} does not heed {given}; leave one of them out")
 
 
 def _targets(arguments) -> list[Board]:
@@ -134,6 +169,7 @@ def _check_json(arguments) -> None:
         raise UserError(
             f"--json {arguments.json}: {directory} cannot be written to; choose another"
         )
+    require_writable(arguments.json, "--json")
 
 
 def _write_json(arguments, content) -> None:

@@ -39,6 +39,7 @@ FAMILIES: dict[str, Family] = {"xc7": XC7, "openxc7": OPENXC7, "ecp5": ECP5}
 """Families whose primitives are modelled; the 7 series also as it is synthesized for openXC7."""
 
 DEFAULT_TOKENS = 8
+MAX_TOKENS = 1_000_000
 _PROMPT_LENGTH = 3
 _SEED = 1
 
@@ -83,10 +84,7 @@ def check_netlist(program: Program, family: str, *, tokens: int = DEFAULT_TOKENS
     ToolError
         If a tool fails.
     """
-    if family not in FAMILIES:
-        raise UserError(f"family must be one of {', '.join(FAMILIES)}, not {family!r}")
-    if tokens < 1:
-        raise UserError(f"tokens must be at least 1, not {tokens}")
+    _check(family, tokens)
     started = time.perf_counter()
     made_for = FAMILIES[family]
     design = rtlil.convert(Core(program, dsp=made_for.dsp), name=TOP, emit_src=False)
@@ -97,6 +95,15 @@ def check_netlist(program: Program, family: str, *, tokens: int = DEFAULT_TOKENS
     generated, cycles = check_tokens(program, netlist, made_for.name, tokens)
     seconds = time.perf_counter() - started
     return NetlistReport(family, generated, cycles, tuple(memories), seconds)
+
+
+def _check(family: str, tokens: int) -> None:
+    if family not in FAMILIES:
+        raise UserError(f"family must be one of {', '.join(FAMILIES)}, not {family!r}")
+    if tokens < 1:
+        raise UserError(f"tokens must be at least 1, not {tokens}")
+    if tokens > MAX_TOKENS:
+        raise UserError(f"tokens must be at most {MAX_TOKENS}, not {tokens}")
 
 
 def check_memories(
@@ -206,6 +213,7 @@ def main() -> None:
         add(f"--{name}", type=int, default=default, help="as of build.py (%(default)s)")
     add("--packing", default=sizes.packing, help="as of build.py (%(default)s)")
     arguments = parser.parse_args()
+    _check(arguments.family, arguments.tokens)
     hw = HwConfig(arguments.rows, arguments.cols, arguments.lanes, arguments.packing)
     program = Program(open_model(arguments.model).model, hw)
     report = check_netlist(program, arguments.family, tokens=arguments.tokens)

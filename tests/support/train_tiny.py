@@ -26,11 +26,14 @@ def command_line(directory):
         "--fixed-steps": FIXED_STEPS,
         "--batch": 4,
     }
-    return lambda **changes: [
-        str(part)
-        for option in {**options, **{f"--{k}": v for k, v in changes.items()}}.items()
-        for part in option
-    ]
+
+    def line(**changes):
+        chosen = {**options, **{f"--{name}": value for name, value in changes.items()}}
+        if "--init" in chosen:  # no float training then
+            del chosen["--float-steps"]
+        return [str(part) for option in chosen.items() for part in option]
+
+    return line
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from gateformer.model.support.cli import ArgumentParser, run
+from gateformer.model.support.cli import ArgumentParser, run, within
 from gateformer.model.support.errors import UserError
 
 from ...support import yosys
@@ -24,6 +24,8 @@ from .analysis import MAX_ELEMENTS, PathReport, TimingPath, analyze
 from .cells import BOUNDARIES, CLOCKED
 
 MAX_STAGES = 5
+MAX_LIMIT = 1_000_000
+"""Of what a user may ask for."""
 MAX_RESET_FANOUT = 500
 """Register pins; a larger reset from the fabric wants a global buffer or fewer users."""
 MAX_CONTROL_SETS = 330
@@ -177,8 +179,12 @@ def main(argv: list[str] | None = None, console: Console | None = None) -> int:
     parser = ArgumentParser(prog="gateformer path-depth", description=__doc__.split("\n")[0])
     parser.add_argument("netlist", type=Path, help="yosys' write_json of a mapped, flat design")
     parser.add_argument("--top", default="top", help="name of the top module")
-    parser.add_argument("--limit", type=int, default=MAX_STAGES, help="most stages of a path")
-    parser.add_argument("--rows", type=int, default=20, help="rows of a table of paths")
+    parser.add_argument(
+        "--limit", type=within(int, 0, MAX_LIMIT), default=MAX_STAGES, help="most stages of a path"
+    )
+    parser.add_argument(
+        "--rows", type=within(int, 0, MAX_LIMIT), default=20, help="rows of a table of paths"
+    )
     parser.add_argument("--ltp", action="store_true", help="compare with yosys' ltp -noff")
     arguments = parser.parse_args(argv)
     console = console or Console()

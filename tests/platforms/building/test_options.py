@@ -14,7 +14,11 @@ VALUES = {
     **{"--tokens": "100", "--temperature": "0.8", "--top-k": "20", "--seed": "1"},
 }
 """Of the options that take one; those of a text are as without them."""
-SWITCHES = ("--program", "--firmware", "--timeline", "--check", "--continue", "--list", "--reload")
+SWITCHES = (
+    *("--program", "--firmware", "--timeline", "--check", "--continue", "--reload"),
+    *("--list", "--fits"),
+)
+LISTING = {"--list", "--fits"}
 MODES = {"--export": "zybo", "--firmware": "zybo", "--timeline": "zybo", "--check": "sim"}
 SHAPES = {"--model", "--variant", "--rows", "--cols", "--lanes", "--packing", "--reload"}
 HEEDED = {
@@ -45,7 +49,7 @@ def test_all_options_are_here():
     assert known == {*VALUES, *SWITCHES, "-h", "--help"}
 
 
-@pytest.mark.parametrize("option", sorted({*VALUES, *SWITCHES} - {"--list"}))
+@pytest.mark.parametrize("option", sorted({*VALUES, *SWITCHES} - LISTING))
 @pytest.mark.parametrize("mode", MODES)
 def test_each_option_beside_what_is_done_instead_of_a_build(mode, option):
     if option == mode:
@@ -116,12 +120,17 @@ def test_pairs(name, options, message):
     assert refusal(name, *options) == message
 
 
-@pytest.mark.parametrize("option", sorted({*VALUES, *SWITCHES} - {"--list"}))
+@pytest.mark.parametrize("option", sorted({*VALUES, *SWITCHES} - LISTING))
 def test_each_option_beside_the_list(option):
     arguments = command.parser().parse_args(["--list", *typed(option)])
     with pytest.raises(UserError) as error:
         refuse_beside_list(arguments)
     assert str(error.value) == f"--list shows every board and model; leave {option} out"
+
+
+def test_what_fits_is_of_the_list():
+    refuse_beside_list(command.parser().parse_args(["--list", "--fits"]))
+    assert refusal("zybo", "--fits") == "--fits is for --list; give both, or leave --fits out"
 
 
 def test_the_list_alone():

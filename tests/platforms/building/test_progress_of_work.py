@@ -52,7 +52,7 @@ def test_a_search_says_how_far_it_is_and_is_kept(empty_cache, shown):
 def test_the_list_says_what_it_searches(empty_cache, shown):
     output = progress.Console(quiet=True)
     boards = {name: board(name) for name in ("zybo", "cora-z7")}
-    listing.print_boards(boards, ["shakespeare-115k"], output)
+    listing.print_boards(boards, ["shakespeare-115k"], output, fits=True)
     assert [text for text in shown if "searching" not in text] == [
         "finding the sizes that fit",
         "finding the sizes of shakespeare-115k that fit zybo",

@@ -96,11 +96,21 @@ def test_a_file_of_nonsense_breaks_nothing(session):
     assert session() == ["x\N{REPLACEMENT CHARACTER}", "_HiStOrY_V2_", "b?"]
 
 
+def new_process(monkeypatch):
+    """The directory that stands in for the cache ends with its process."""
+    monkeypatch.setattr("gateformer.model.support.cache._instead", {})
+    for name in ("YOWASP_CACHE_DIR", "MPLCONFIGDIR"):  # of the tests' own
+        monkeypatch.setenv(name, "kept")
+
+
 def test_without_a_directory_the_console_goes_on(session, monkeypatch, tmp_path):
     file = tmp_path / "file"
     file.touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(file))
-    assert session("a") == session() == []
+    new_process(monkeypatch)
+    assert session("a") == []
+    new_process(monkeypatch)
+    assert session() == []
 
 
 def test_without_a_home_the_console_goes_on(session, monkeypatch):
@@ -109,7 +119,10 @@ def test_without_a_home_the_console_goes_on(session, monkeypatch):
 
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setattr("gateformer.model.support.cache.Path.home", homeless)
-    assert session("a") == session() == []
+    new_process(monkeypatch)
+    assert session("a") == []
+    new_process(monkeypatch)
+    assert session() == []
 
 
 def test_without_a_file_that_can_be_read_or_written_the_console_goes_on(session):

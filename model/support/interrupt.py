@@ -1,0 +1,94 @@
+"""Ctrl-C at any moment: one line, status 130, whatever was being imported or done.
+
+Imports only what the interpreter has loaded anyway: until :func:`guard_imports` has run, Ctrl-C is
+a traceback. So it takes :mod:`_signal`, which :mod:`signal` wraps in enumerations.
+"""
+
+from __future__ import annotations
+
+import _signal as signal
+import os
+import sys
+
+INTERRUPTED = "interrupted"
+INTERRUPTED_STATUS = 130
+"""128 + SIGINT, as a shell reports it."""
+COMMANDS = ("gateformer", "-m")
+"""``sys.argv[0]`` of our processes, without directory."""
+RETRY = 0.01
+"""Seconds after which an interrupt that was lost in a callback is raised again."""
+
+_happened = False
+
+
+def guard_command() -> None:
+    """Guard the imports of the command ``gateformer``, before they begin.
+
+    Does nothing where its module is imported for something else, which is told by
+    ``sys.argv[0]``: the console script, or ``-m`` while that is looking for its module.
+    """
+    if sys.argv and os.path.basename(sys.argv[0]).removesuffix(".exe") in COMMANDS:
+        guard_imports()
+
+
+def guard_imports() -> None:
+    """Until :func:`raise_interrupts`, Ctrl-C ends the process at once: there is nothing to undo.
+
+    An exception would not do: raised while a package is being imported, it may become another one,
+    or be ignored.
+    """
+    _handle(_end)
+
+
+def raise_interrupts() -> None:
+    """From now on, Ctrl-C is a KeyboardInterrupt in the main thread, and :func:`happened`.
+
+    One that is raised in a callback, where Python ignores exceptions, is raised again after it.
+    """
+    _handle(_raise)
+    sys.unraisablehook = _unraisable
+
+
+def ignore_interrupts() -> None:
+    """The work is over and its status known: what is left takes a moment."""
+    _handle(signal.SIG_IGN)
+
+
+def happened() -> bool:
+    """Whether Ctrl-C was pressed since :func:`raise_interrupts`."""
+    return _happened
+
+
+def says_so() -> bool:
+    """Whether this process speaks: of several that torchrun has started, the first one."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _handle(handler) -> None:
+    try:
+        signal.signal(signal.SIGINT, handler)
+    except ValueError:  # only the main thread may, and only it is interrupted
+        return
+
+
+def _end(*_) -> None:
+    if says_so():
+        os.write(2, f"{INTERRUPTED}\n".encode())
+    os._exit(INTERRUPTED_STATUS)
+
+
+def _raise(*_) -> None:
+    global _happened
+    _happened = True
+    raise KeyboardInterrupt
+
+
+def _unraisable(unraisable) -> None:
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        import threading
+
+        timer = threading.Timer(RETRY, signal.raise_signal, (signal.SIGINT,))
+        timer.daemon = True
+        timer.start()
+    else:
+        sys.__unraisablehook__(unraisable)

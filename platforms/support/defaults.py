@@ -1,0 +1,5 @@
+"""What commands take if nothing else is asked for; imports nothing, so that a help can name it."""
+
+DEFAULT_MODEL = "shakespeare-115k"
+DEFAULT_CYCLES = "0:2000"
+"""Of a waveform."""

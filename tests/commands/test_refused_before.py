@@ -1,0 +1,222 @@
+"""What can be known before the work is refused before the work: nothing has begun."""
+
+import os
+import resource
+import subprocess
+
+import pytest
+
+from tests.support.every_command import ROOT, TINY, command_line, commands, environment, run
+
+OTHER = "random:n_layers=1,d_model=16,n_heads=2,d_ff=32,ctx_len=8,vocab_size=17"
+TEXT = ("--corpus", "text")
+OUT = ("--out", "out.safetensors")
+LOADED = (
+    "sim: the accelerator has vocab_size 16, the model 17; only a model of the same shape can be "
+    "loaded: build one for this model"
+)
+REFUSED = [
+    (
+        ("build.py", "sim", "--model", TINY, "--waveform", "."),
+        "--waveform . is a directory; name the file to write in it",
+    ),
+    (
+        ("build.py", "sim", "--model", TINY, "--waveform", "none/w.vcd"),
+        "--waveform none/w.vcd: there is no directory none",
+    ),
+    (
+        ("build.py", "zybo", "--fits"),
+        "--fits is for --list; give both, or leave --fits out",
+    ),
+    (
+        ("bench", TINY, "--board", "zybo", "nosuch"),
+        "unknown board 'nosuch'; known: ",
+    ),
+    (
+        (
+            "bench-models",
+            "shakespeare-115k",
+            "--svg",
+            "a.svg",
+            "--board",
+            "nosuch",
+        ),
+        "unknown board 'nosuch'; known: ",
+    ),
+    (
+        ("board-table", "--build", "sim", "nosuch"),
+        "unknown board 'nosuch'; known: ",
+    ),
+    (
+        (
+            "console",
+            "sim",
+            "--reload",
+            "--model",
+            TINY,
+            "--load",
+            OTHER,
+        ),
+        LOADED,
+    ),
+    (
+        (
+            "console",
+            "firmware",
+            "--reload",
+            "--model",
+            TINY,
+            "--load",
+            OTHER,
+        ),
+        LOADED.replace("sim", "firmware"),
+    ),
+    (
+        ("console", "sim", "--model", TINY, "--load", TINY),
+        "sim: the accelerator's model is fixed; start it with: gateformer console sim --reload",
+    ),
+    (("fit", TINY, "--jobs", "0"), "jobs must be at least 1, not 0"),
+    (
+        ("fit", TINY, "--jobs", "2"),
+        "--jobs goes with --verify or --calibrate, which synthesize",
+    ),
+    (
+        ("fit", TINY, "--scheduler", "a:1"),
+        "--scheduler goes with --verify or --calibrate, which synthesize",
+    ),
+    (
+        ("fit", "--calibrate", "--board", "zybo"),
+        "--calibrate does not heed --board; leave one of them out",
+    ),
+    (
+        ("fit", TINY, "--calibrate"),
+        f"--calibrate does not heed {TINY}; leave one of them out",
+    ),
+    (
+        ("fit", "--board", "zybo", "--verify", "--json", "a.json"),
+        "--verify does not heed --json; leave one of them out",
+    ),
+    (
+        ("fit", "--no-picture"),
+        "--no-picture needs --board; of all boards there is no picture",
+    ),
+    (
+        ("fit", TINY, "--json", "."),
+        "--json . is a directory; name the file to write in it",
+    ),
+    (
+        ("check-netlist", TINY, "--family", "ice40"),
+        "family must be one of xc7, ecp5, not 'ice40'",
+    ),
+    *(
+        (
+            (
+                "train",
+                *TEXT,
+                *OUT,
+                "--init",
+                "shakespeare-115k",
+                option,
+                "1",
+            ),
+            f"{option} is for float training, of which there is none with --init; leave one of "
+            "them out",
+        )
+        for option in ("--float-steps", "--float-lr")
+    ),
+    (
+        (
+            "compress",
+            "qat",
+            "shakespeare-115k",
+            *TEXT,
+            "--temperature",
+            "2",
+        ),
+        "--temperature is for --teacher; give both, or leave --temperature out",
+    ),
+    (
+        (
+            "compress",
+            "qat",
+            "shakespeare-115k",
+            *TEXT,
+            "--teacher-weight",
+            "0.5",
+        ),
+        "--teacher-weight is for --teacher; give both, or leave --teacher-weight out",
+    ),
+    (
+        (
+            "compress",
+            "ptq",
+            "a",
+            "--observer",
+            "max",
+            "--percentile",
+            "99",
+        ),
+        "--percentile is for --observer percentile, not max; leave one of them out",
+    ),
+    (
+        ("compress", "ptq", "a", *TEXT, "--name", "../x"),
+        "--name must be the name of a file without its suffix, not '../x'",
+    ),
+]
+LIMIT = 4
+"""Seconds of one core; most take less than one."""
+
+
+def children_seconds() -> float:
+    """Processor time of the processes that have ended, which other work does not lengthen."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def name(value) -> str:
+    return (value if isinstance(value, str) else " ".join(value))[:60]
+
+
+@pytest.mark.parametrize("command, said", REFUSED, ids=name)
+def test_refused_before_the_work(tmp_path, command, said):
+    (tmp_path / "text").write_text("to be or not to be\n" * 500)
+    before = sorted(tmp_path.rglob("*"))
+    begun = children_seconds()
+    process = run(*command, cwd=tmp_path)
+    assert process.stderr.startswith(f"error: {said}") and process.stderr.count("\n") == 1
+    if not said.endswith(": "):
+        assert process.stderr == f"error: {said}\n"
+    assert (process.returncode, process.stdout) == (2, "")
+    assert sorted(tmp_path.rglob("*")) == before
+    assert children_seconds() - begun < LIMIT
+
+
+@pytest.mark.parametrize("command", commands())
+def test_help_needs_no_torch(tmp_path, command):
+    """Nor does it write anything."""
+    poisoned = "raise ImportError('the help needs none')\n"
+    for name in ("torch", "onnx", "onnxruntime", "matplotlib"):
+        (tmp_path / f"{name}.py").write_text(poisoned)
+    before = sorted(tmp_path.iterdir())
+    line = command_line(command, "--help")
+    first = environment(
+        {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    )
+    process = subprocess.run(line, cwd=tmp_path, env=first, capture_output=True, text=True)
+    assert (process.returncode, process.stderr) == (0, "")
+    assert process.stdout.startswith("usage: ")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_the_list_takes_no_search(tmp_path):
+    """A fresh process without a cache: at most two seconds of one core."""
+    variables = environment({"XDG_CACHE_HOME": str(tmp_path / "cache")})
+    begun = children_seconds()
+    process = subprocess.run(
+        command_line("build.py", "--list"), cwd=tmp_path, env=variables, capture_output=True,
+        text=True,
+    )  # fmt: skip
+    seconds = children_seconds() - begun
+    assert "zybo" in process.stdout and "shakespeare-115k" in process.stdout
+    assert process.stderr == "" and seconds < 2
+    assert not (tmp_path / "cache").exists()
