@@ -7,7 +7,7 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from .memory_banks import banked_word
+from .memory_banks import banked_word, is_in_bank
 from .registered_read import COLLISION_FREE, registered_read
 
 
@@ -65,7 +65,7 @@ class GroupMemory(wiring.Component):
     def _bank(self, m: Module, number: int, words: range):
         """Those words, each 1 cycle after its address."""
         width, depth = self._group_width, len(words)
-        is_here = (self.write.address >= words.start) & (self.write.address < words.stop)
+        is_here = is_in_bank(self.write.address, words)
         address_width = ceil_log2(depth)
         groups = []
         for group in range(self._groups):

@@ -6,6 +6,7 @@ from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import data
 from amaranth.lib.memory import Memory
 
+from .memory_banks import is_in_bank
 from .registered_read import COLLISION_FREE, registered_read
 
 # without these, tools make a read-only memory of look-up tables
@@ -28,9 +29,8 @@ def connect_write(m: Module, memory: Memory, words: range, write) -> None:
     A bank's first address is a multiple of its depth, or of the next power of two.
     """
     port = memory.write_port()
-    is_here = (write.address >= words.start) & (write.address < words.stop)
     m.d.comb += [
-        port.en.eq(write.valid & is_here),
+        port.en.eq(write.valid & is_in_bank(write.address, words)),
         port.addr.eq(write.address[: len(port.addr)]),
         port.data.eq(write.data),
     ]

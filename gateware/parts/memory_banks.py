@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from amaranth.hdl import Module, Mux, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Value
 
 from .delay import delayed
 from .integers import ceil_div
@@ -22,6 +22,19 @@ def bank_depths(depth: int) -> list[int]:
     units = ceil_div(depth, BANK_UNIT)
     banks = [BANK_UNIT << i for i in reversed(range(units.bit_length())) if units >> i & 1]
     return [*banks[:-1], depth - sum(banks[:-1])]
+
+
+def is_in_bank(address: Value, words: range) -> Value:
+    """Whether a word's ``address`` is in the bank that holds ``words``.
+
+    Without the comparisons that are true of every address: linters take those for mistakes.
+    """
+    bounds = []
+    if words.start > 0:
+        bounds.append(address >= words.start)
+    if words.stop < 2 ** len(address):
+        bounds.append(address < words.stop)
+    return Cat(*bounds).all() if bounds else Const(1)
 
 
 def banked_word(

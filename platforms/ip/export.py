@@ -21,16 +21,20 @@ from ..families.clock import as_mhz
 from ..families.family import Resources
 from ..support.build_id import build_id as identify
 from ..support.progress import working
+from ..synthesis.compile import MODELS
 from ..synthesis.synthesis import TOP as SYNTHESIS_TOP
 from ..synthesis.synthesis import synthesize_rtlil
+from . import lint as ip_lint
+from . import testbench as ip_testbench
 from . import verilog as ip_verilog
 from .fusesoc import CORE_NAME, MARK, fusesoc_core
 from .readme import FILES, readme
-from .verilog import TOP
+from .testbench_verilog import CELLS, TESTBENCH, testbench_verilog
+from .verilog import GENERIC, TOP
 from .vivado import constraints, package_script
 
-GENERIC = "generic"
-"""Multiplier family without a vendor's primitives."""
+_CELL_MODELS = {"dsp48e1": "xc7_dsp.v", "mult18x18d": "ecp5_multiplier.v"}
+"""Our models of the multipliers, by family; of Gowin's there are none."""
 
 
 def export_board_ip(
@@ -103,31 +107,46 @@ def export_ip(
         )
     part = board.device if family is not None and family.name == "xc7" else None
     built = registers(program.hw.reload)
+    has_cells = dsp in _CELL_MODELS
+    verilog_files = [f"{TESTBENCH}.v", f"{TOP}.v", *([CELLS] if has_cells else [])]
     texts = {
         # First, so that an interrupted export is known as ours.
         CORE_NAME: fusesoc_core(
-            description, None if family is None else family.name, portable=dsp == GENERIC
+            description,
+            None if family is None else family.name,
+            portable=dsp == GENERIC,
+            cells=has_cells,
         ),
         f"{TOP}.v": verilog,
+        f"{TESTBENCH}.v": testbench_verilog(
+            ip_testbench.steps(artifact, program, build_id, _khz(mhz)),
+            ip_testbench.longest_wait(program),
+            verilog_files,
+        ),
+        **({CELLS: (MODELS / _CELL_MODELS[dsp]).read_text(encoding="utf-8")} if has_cells else {}),
+        **({ip_lint.WAIVERS: ip_lint.waivers(verilog)} if dsp == GENERIC else {}),
         "package_ip.tcl": package_script(description, part, built),
         "constraints.xdc": constraints(mhz),
         f"{TOP}_regs.h": header(built),
         "registers.md": document(built),
-        "README.md": readme(
-            artifact,
-            program,
-            built,
-            clock_mhz=mhz,
-            build_id=build_id,
-            dsp=dsp,
-            board=board,
-            resources=resources,
-        ),
     }
+    texts["README.md"] = readme(
+        artifact,
+        program,
+        built,
+        files=texts,
+        clock_mhz=mhz,
+        build_id=build_id,
+        dsp=dsp,
+        board=board,
+        resources=resources,
+    )
     directory.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
         write_whole(directory / name, text)
-    return [directory / name for name in FILES]
+    for name in FILES.keys() - texts.keys():
+        (directory / name).unlink(missing_ok=True)  # of an earlier export for something else
+    return [directory / name for name in FILES if name in texts]
 
 
 def check_directory(directory: Path) -> None:

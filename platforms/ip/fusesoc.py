@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 
+from .lint import WAIVERS, options
+from .testbench_verilog import CELLS, TESTBENCH
 from .verilog import TOP
 
 VENDOR, LIBRARY, VERSION = "gateformer", "ip", "1.0"
@@ -17,8 +19,6 @@ MARK = "# Written by gateformer's --export ip; do not edit."
 
 _ARCHITECTURES = {"xc7": "xilinx"}
 """Yosys' name of a family where it is another than ours."""
-_EXPECTED_WARNINGS = ("WIDTH", "CASEINCOMPLETE", "LITENDIAN")
-"""What Verilator says of any Verilog that yosys wrote."""
 
 _FILES = f"""\
 filesets:
@@ -30,6 +30,20 @@ filesets:
     files:
       - {TOP}_regs.h
     file_type: user
+"""
+_WAIVERS = f"""\
+  waivers:
+    files:
+      - {WAIVERS}
+    file_type: vlt
+"""
+_TESTBENCH = """\
+  testbench:
+    files:
+{files}
+    file_type: verilogSource
+"""
+_DEFAULT = f"""\
 
 targets:
   default:
@@ -43,9 +57,28 @@ _LINT = f"""\
     flow: lint
     flow_options:
       tool: verilator
-      verilator_options: [{", ".join(f"-Wno-{name}" for name in _EXPECTED_WARNINGS)}]
-    filesets: [rtl]
+      verilator_options: [{", ".join(options())}]
+    filesets: [rtl, waivers]
     toplevel: {TOP}
+"""
+_SIM = f"""\
+  sim:
+    description: the testbench in Icarus Verilog
+    flow: sim
+    flow_options:
+      tool: icarus
+      iverilog_options: [-g2012]
+    filesets: [testbench, rtl]
+    toplevel: {TESTBENCH}
+  sim_verilator:
+    description: the testbench in Verilator
+    flow: sim
+    flow_options:
+      tool: verilator
+      mode: binary
+      verilator_options: [--timing, -Wno-fatal, -Wno-lint]
+    filesets: [testbench, rtl]
+    toplevel: {TESTBENCH}
 """
 _SYNTH = f"""\
   synth:
@@ -60,16 +93,26 @@ _SYNTH = f"""\
 """
 
 
-def fusesoc_core(description: str, family: str | None, *, portable: bool) -> str:
+def fusesoc_core(
+    description: str, family: str | None, *, portable: bool, cells: bool = False
+) -> str:
     """Text of ``gateformer.core``.
 
     ``family`` (its name) adds a target ``synth``; ``portable`` Verilog, without a vendor's
-    primitives, a target ``lint``.
+    primitives, a target ``lint``; that or ``cells``, models of the primitives in an own file, the
+    targets ``sim`` and ``sim_verilator``.
     """
-    targets = _LINT if portable else ""
+    filesets, targets = _FILES, _DEFAULT
+    if portable:
+        filesets += _WAIVERS
+        targets += _LINT
+    if portable or cells:
+        names = [f"{TESTBENCH}.v", *([CELLS] if cells else [])]
+        filesets += _TESTBENCH.format(files="\n".join(f"      - {name}" for name in names))
+        targets += _SIM
     if family is not None:
         targets += _SYNTH.format(architecture=_ARCHITECTURES.get(family, family))
     return (
         f"CAPI=2:\n{MARK}\nname: {VLNV}\n"
-        f"description: {json.dumps(description, ensure_ascii=False)}\n\n{_FILES}{targets}"
+        f"description: {json.dumps(description, ensure_ascii=False)}\n\n{filesets}{targets}"
     )

@@ -14,18 +14,23 @@ from ..boards.board import Board
 from ..families.family import Resources
 from ..sizes.families import device_total
 from .fusesoc import CORE_NAME, VLNV
-from .verilog import BUS, CLOCK, RESET, STATUS, TOP, bus_ports
+from .lint import WAIVERS
+from .testbench_verilog import CELLS, TESTBENCH
+from .verilog import BUS, CLOCK, GENERIC, RESET, STATUS, TOP, bus_ports
 
 FILES = {
     f"{TOP}.v": f"Verilog, top module `{TOP}`",
     CORE_NAME: f"FuseSoC core `{VLNV}`",
+    f"{TESTBENCH}.v": "self-checking testbench with the reference's tokens",
+    CELLS: "models of the multiplier blocks, for simulation only",
+    WAIVERS: "what Verilator need not say of generated Verilog, and why",
     "package_ip.tcl": "packages the Verilog as an IP of Vivado (not run with Vivado yet)",
     "constraints.xdc": "template: the clock; no false paths",
     f"{TOP}_regs.h": "C header of the registers",
     "registers.md": "the registers",
     "README.md": "this file",
 }
-"""Everything that an export writes, and what it is."""
+"""Everything that an export may write, and what it is."""
 
 _EXAMPLE_C = f"""\
 ```c
@@ -52,13 +57,15 @@ def readme(
     program: Program,
     registers: Iterable[Register],
     *,
+    files: Iterable[str],
     clock_mhz: Fraction,
     build_id: int,
     dsp: str,
     board: Board | None,
     resources: Resources | None,
 ) -> str:
-    """Text of the README."""
+    """Text of the README; ``files`` are the others beside it."""
+    files = {*files, "README.md"}
     hw, cfg = program.hw, program.model.config
     sections = [
         f"# {TOP}: {artifact.name}",
@@ -66,7 +73,9 @@ def readme(
         f"(layers: {cfg.n_layers}, d_model: {cfg.d_model}, heads: {cfg.n_heads}, context: "
         f"{cfg.ctx_len}, vocabulary: {cfg.vocab_size}) with {hw.rows} × {hw.cols} weights per "
         f"cycle and {program.layout.lanes} lanes, behind AXI4-Lite.",
-        _table(("file", ""), [(f"`{name}`", what) for name, what in FILES.items()]),
+        _table(
+            ("file", ""), [(f"`{name}`", what) for name, what in FILES.items() if name in files]
+        ),
         "## Ports",
         f"`{CLOCK}` clocks everything. `{RESET}` is active low and synchronous; hold it low for "
         f"one cycle or more. `{BUS}_*` is an AXI4-Lite slave with {ADDRESS_WIDTH} address and 32 "
@@ -78,6 +87,8 @@ def readme(
         f"{2**ADDRESS_WIDTH} bytes; registers of 32 bits. More in `registers.md`.",
         _memory_map(registers),
         _EXAMPLE_C,
+        "## Simulation",
+        _simulation(files, dsp),
         "## Resources",
         _resources(board, resources, dsp),
     ]
@@ -112,8 +123,29 @@ def _memory_map(registers: Iterable[Register]) -> str:
     )
 
 
+def _simulation(files: set[str], dsp: str) -> str:
+    testbench = (
+        f"`{TESTBENCH}.v` resets the core, reads what it is, has it generate greedily, resets it "
+        "during a run, has it sample, and compares every word that it reads with the reference's. "
+        'It ends with "PASS" and status 0, or with "FAIL" and another status.'
+    )
+    if dsp != GENERIC and CELLS not in files:
+        return (
+            f"{testbench} There is no model of this family's multipliers here: add those of the "
+            "vendor's simulation library."
+        )
+    names = " ".join([f"{TESTBENCH}.v", f"{TOP}.v", *([CELLS] if CELLS in files else [])])
+    return (
+        f"{testbench}\n\n```sh\niverilog -g2012 -s {TESTBENCH} -o tb {names} && vvp -n tb\n"
+        f"verilator --binary --timing -Wno-fatal -Wno-lint --top-module {TESTBENCH} {names} "
+        f"&& obj_dir/V{TESTBENCH}\n```\n\n"
+        f"FuseSoC's targets `sim` and `sim_verilator` do the same: `fusesoc --cores-root . run "
+        f"--target sim {VLNV}`."
+    )
+
+
 def _resources(board: Board | None, resources: Resources | None, dsp: str) -> str:
-    if dsp == "generic":
+    if dsp == GENERIC:
         multipliers = "The Verilog uses no vendor's primitives."
     else:
         multipliers = f"The multipliers are {board.family.dsp_unit} instances."

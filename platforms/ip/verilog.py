@@ -16,10 +16,12 @@ from gateformer.gateware.host.axi_lite import DATA_BITS, axi_lite_signature
 from gateformer.gateware.host.hosted_core import HostedCore
 from gateformer.gateware.host.register import ADDRESS_WIDTH
 
-from ..support.verilog import verilog_text
+from ..support.verilog import MEMORY_HINTS, verilog_text
 
 TOP = "gateformer"
 """Module, IP and file name."""
+GENERIC = "generic"
+"""Multiplier family without a vendor's primitives."""
 BUS = "S_AXI"
 CLOCK, RESET = f"{BUS}_ACLK", f"{BUS}_ARESETN"
 STATUS = {
@@ -27,7 +29,8 @@ STATUS = {
     "context_full": "the last sequence ended because the context was full",
 }
 """Outputs beside the bus, named as in HostedCore, and what they say."""
-_SYSTEM = f"{TOP}_system"
+SYSTEM = f"{TOP}_system"
+"""Module of what is generated, inside the wrapper."""
 _PARAMETERS = {
     "PROTOCOL": "AXI4LITE",
     "DATA_WIDTH": DATA_BITS,
@@ -44,9 +47,13 @@ _PARAMETERS = {
 def ip_verilog(program: Program, *, build_id: int, clock_khz: int, dsp: str, head: str) -> str:
     """Verilog of module ``gateformer``, complete but for the primitives of ``dsp``.
 
+    With those of no vendor it has no hints about memories either: a hint that one family needs
+    ("distributed") is an error in another that has no such memory (iCE40, GateMate).
+
     ``head`` is text for a comment at the top. Raises ToolError if yosys fails.
     """
-    system = verilog_text(system_rtlil(program, _SYSTEM, build_id, clock_khz, dsp))
+    hints = MEMORY_HINTS if dsp == GENERIC else ()
+    system = verilog_text(system_rtlil(program, SYSTEM, build_id, clock_khz, dsp), without=hints)
     comment = "\n".join(f"// {line}".rstrip() for line in head.splitlines())
     return f"{comment}\n\n{_wrapper()}\n{system}"
 
@@ -95,7 +102,7 @@ def _wrapper() -> str:
     joined = ",\n".join(f"        .{inner}({outer})" for inner, outer in connections)
     return (
         f"module {TOP} (\n" + ",\n".join(ports) + "\n);\n\n"
-        f"    {_SYSTEM} system (\n{joined}\n    );\n\nendmodule\n"
+        f"    {SYSTEM} system (\n{joined}\n    );\n\nendmodule\n"
     )
 
 

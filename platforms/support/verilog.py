@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from gateformer.model.support.cache import cached_file, digest
@@ -14,24 +16,63 @@ proc -nomux -norom
 memory_collect
 attrmap -remove generator -remove top -remove src -remove amaranth.hierarchy
 attrmap -modattr -remove generator -remove top -remove src -remove amaranth.hierarchy
+{unhinted}\
 write_verilog -norename design.v
 """
 """The passes of ``amaranth.back.verilog``, which would need a yosys on the PATH."""
 
 
-def verilog_text(rtlil: str) -> str:
+MEMORY_HINTS = ("ram_style", "rom_style")
+"""Attributes that choose a kind of memory, which not every family has."""
+
+_BY_ITSELF = re.compile(r"^  always @\*\n    (.*;)$", re.M)
+"""What yosys makes of a variable's bits that no process drives."""
+_YOSYS_TRIGGER = re.compile(r"^  reg (\\\$auto\$verilog_backend\S+)  = 0;$", re.M)
+_TRIGGER = r"\$trigger"
+
+
+def verilog_text(rtlil: str, without: Iterable[str] = ()) -> str:
     """Verilog of a design that :mod:`amaranth.back.rtlil` wrote; a second call is fast.
 
-    Raises ToolError if yosys fails.
+    The attributes ``without`` are left out of memories. Raises ToolError if yosys fails.
     """
+    unhinted = "".join(f"attrmap -remove {name}\n" for name in without)
+    script = _SCRIPT.format(unhinted=unhinted)
 
     def make(work: Path, target: Path):
         (work / "design.il").write_text(rtlil, encoding="utf-8")
-        yosys.run(_SCRIPT, work)
+        yosys.run(script, work)
         (work / "design.v").rename(target)
 
-    name = f"verilog-{digest(rtlil, _SCRIPT, yosys.version())}.v"
-    return cached_file(name, make).read_text(encoding="utf-8")
+    name = f"verilog-{digest(rtlil, script, yosys.version())}.v"
+    return _triggered(cached_file(name, make).read_text(encoding="utf-8"))
+
+
+def _triggered(verilog: str) -> str:
+    """The Verilog with every ``always @*`` run at the start of a simulation.
+
+    A process that waits for nothing never runs, nor does one whose inputs are constant. Yosys lets
+    most of them read a variable that is set to 0, but in its declaration: by SystemVerilog's rules
+    (IEEE 1800, 6.8) that happens before any process waits.
+    """
+    modules = re.split(r"^(?=module )", verilog, flags=re.M)
+    return "".join(map(_triggered_module, modules))
+
+
+def _triggered_module(verilog: str) -> str:
+    verilog = _YOSYS_TRIGGER.sub(lambda found: _trigger(found[1]), verilog)
+    body = _BY_ITSELF.sub(
+        lambda found: f"  always @* begin\n    if ({_TRIGGER} ) begin end\n    {found[1]}\n  end",
+        verilog,
+    )
+    if body == verilog:
+        return verilog
+    head, end, rest = body.partition(");\n")
+    return f"{head}{end}{_trigger(_TRIGGER)}\n{rest}"
+
+
+def _trigger(name: str) -> str:
+    return f"  reg {name} ;\n  initial {name} = 0;"
 
 
 class VerilogByYosys:

@@ -20,7 +20,9 @@ from gateformer.platforms.boards.board import board, boards
 from gateformer.platforms.families.family import Resources
 from gateformer.platforms.ip.export import check_directory, export_board_ip, export_ip
 from gateformer.platforms.ip.fusesoc import fusesoc_core
+from gateformer.platforms.ip.lint import WAIVERS
 from gateformer.platforms.ip.readme import FILES
+from gateformer.platforms.ip.testbench_verilog import CELLS, TESTBENCH
 from gateformer.platforms.ip.verilog import CLOCK, RESET, STATUS, TOP, bus_ports
 from gateformer.platforms.ip.vivado import tcl_escaped
 from gateformer.platforms.support import cpp_compiler, yosys
@@ -55,7 +57,7 @@ def portable(artifact, program, tmp_path_factory):
     """An export without a board."""
     directory = tmp_path_factory.mktemp("portable") / "ip"
     paths = export_ip(artifact, program, directory, 100.0, BUILD_ID)
-    assert paths == [directory / name for name in FILES]
+    assert paths == [directory / name for name in FILES if name != CELLS]
     return directory
 
 
@@ -69,8 +71,8 @@ def for_zybo(artifact, program, tmp_path_factory):
 
 
 def test_the_files_are_all_there(portable, for_zybo):
-    for directory in (portable, for_zybo):
-        assert {path.name for path in directory.iterdir()} == set(FILES)
+    for directory, absent in ((portable, CELLS), (for_zybo, WAIVERS)):
+        assert {path.name for path in directory.iterdir()} == set(FILES) - {absent}
 
 
 def test_the_verilog_generates_the_reference_tokens(artifact, portable):
@@ -149,7 +151,10 @@ def test_yosys_reads_the_verilog_of_a_board_back(for_zybo, tmp_path):
 
 
 def test_fusesoc_core(portable, for_zybo):
-    for directory, targets in ((portable, {"default", "lint"}), (for_zybo, {"default", "synth"})):
+    for directory, targets in (
+        (portable, {"default", "sim", "sim_verilator", "lint"}),
+        (for_zybo, {"default", "sim", "sim_verilator", "synth"}),
+    ):
         used = set()
         text = (directory / f"{TOP}.core").read_text()
         assert text.startswith("CAPI=2:\n")
@@ -161,7 +166,7 @@ def test_fusesoc_core(portable, for_zybo):
             for name in fileset["files"]:
                 assert (directory / name).is_file()
         for target in core["targets"].values():
-            assert target["toplevel"] == TOP
+            assert target["toplevel"] == (TESTBENCH if "testbench" in target["filesets"] else TOP)
             used |= set(target["filesets"])
         assert used == set(core["filesets"])
     assert core["targets"]["synth"]["flow_options"]["arch"] == "xilinx"
@@ -245,8 +250,9 @@ def test_the_example_names_every_port(portable):
 
 
 def test_a_later_export_replaces_an_earlier_one(artifact, program, portable):
+    (portable / CELLS).write_text("of an export for a board")
     export_ip(artifact, program, portable, 100.0, BUILD_ID)
-    assert {path.name for path in portable.iterdir()} == set(FILES)
+    assert {path.name for path in portable.iterdir()} == set(FILES) - {CELLS}
 
 
 def test_somebody_elses_directory_is_refused(artifact, program, tmp_path):
@@ -267,7 +273,7 @@ def test_somebody_elses_directory_is_refused(artifact, program, tmp_path):
 
 def test_an_export_for_the_simulation_is_portable(artifact, program, portable, tmp_path):
     paths = export_board_ip(board("sim"), artifact, program, 100.0, tmp_path / "ip")
-    assert paths == [tmp_path / "ip" / name for name in FILES]
+    assert paths == [tmp_path / "ip" / name for name in FILES if name != CELLS]
     head, made = ((d / f"{TOP}.v").read_text().split("\n", 1) for d in (tmp_path / "ip", portable))
     assert head[0].startswith(f"// Accelerator of the language model {SPEC}, build ")
     # the build id is another one; nothing else differs from an export without a board
@@ -282,9 +288,9 @@ def test_an_export_for_the_simulation_is_portable(artifact, program, portable, t
 
 
 def test_every_board_s_own_export_has_the_targets_that_docs_name(program):
-    """docs/ip.md: ``lint`` for sim, ``synth`` for a board."""
+    """docs/ip.md: ``lint`` for sim, ``synth`` for a board, the testbench where there are models."""
     for target in boards().values():
         text = fusesoc_core("x", target.family and target.family.name, portable=not target.family)
         targets = set(yaml.safe_load(text)["targets"]) - {"default"}
-        assert targets == ({"synth"} if target.family else {"lint"})
+        assert targets == ({"synth"} if target.family else {"lint", "sim", "sim_verilator"})
         assert (target.dsp == "generic") == (target.family is None)
