@@ -87,6 +87,11 @@ class Board:
         """Multiplier family of :class:`gateware.core.core.Core`."""
         return "generic" if self.family is None else self.family.dsp
 
+    @property
+    def multiplier_mhz(self) -> float | None:
+        """The highest clock of a multiplier, if place and route does not look at that."""
+        return None if self.family is None else self.family.multiplier_mhz(self.device)
+
     def top_options(self, model_name: str, baud: int | None = None) -> dict:
         """Options of :attr:`build_top` for a model; no ``baud`` is the default rate."""
         if self.console != UART:

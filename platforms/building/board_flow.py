@@ -35,8 +35,14 @@ MIN_BAUD = 300
 
 
 def check_options(target: Board, arguments, clock_mhz: float) -> None:
-    """UserError if the toolchain or baud rate is impossible, or port or programmer are missing."""
+    """UserError if toolchain, clock or baud rate are impossible, port or programmer missing."""
     choose_toolchain(target, arguments.toolchain)
+    most = target.multiplier_mhz
+    if most is not None and clock_mhz > most:
+        raise UserError(
+            f"clock must be at most {most:g} MHz, not {clock_mhz:g}: a {target.family.dsp_unit} of "
+            f"{target.device} is not faster from its input to its output register"
+        )
     if arguments.baud is not None and target.console != UART:
         raise UserError(f"{target.name} has no text console on a serial port; leave --baud out")
     if arguments.baud is not None:

@@ -7,6 +7,9 @@ FPGA-TN-02205, "ECP5 and ECP5-5G sysDSP Usage Guide"; FPGA-TN-02200 (PLL).
 
 from __future__ import annotations
 
+import math
+import re
+
 from .family import Family, uses_of_nets
 
 
@@ -27,6 +30,30 @@ def _packing(netlist: dict) -> dict[str, int]:
     # the driver of ones is always there
     return {"CCU2C": starts + ends + tapped, "LUT4": 1 + (uses["0"] > 0)}
 
+
+MULTIPLIER_NS = {"6": 3.86, "7": 3.45, "8": 3.05}
+"""From the input registers of a MULT18X18D to its output, by speed grade: Lattice's figures as
+Project Trellis has them, which nextpnr-ecp5 0.11.1 uses where there is no output register
+(``findings/ecp5_multiplier_registers.sh`` prints them). The path to the output register, of which
+nextpnr knows nothing, is at most as long."""
+_SPEED_GRADE = re.compile(r"-([678])[A-Z]")
+
+
+def _multiplier_mhz(device: str) -> float | None:
+    """The highest clock of a multiplier with input and output registers, in whole MHz."""
+    grade = _SPEED_GRADE.search(device)
+    return None if grade is None else math.floor(1000 / MULTIPLIER_NS[grade[1]])
+
+
+_BOUNDS = ", ".join(
+    f"{math.floor(1000 / ns)} MHz at speed grade {grade}" for grade, ns in MULTIPLIER_NS.items()
+)
+UNTIMED = (
+    "nextpnr-ecp5 does not time the path inside a multiplier block, from its input to its output "
+    f"registers; Lattice's delays bound it to {_BOUNDS}, and no higher clock is accepted or "
+    "reported"
+)
+"""What the maximum frequency of nextpnr-ecp5 leaves out."""
 
 ECP5 = Family(
     name="ecp5",
@@ -52,6 +79,7 @@ ECP5 = Family(
         )
     ),
     packing=_packing,
+    multiplier_mhz=_multiplier_mhz,
     placed={
         "lut": {"TRELLIS_COMB": 1},
         "ff": {"TRELLIS_FF": 1},

@@ -83,6 +83,14 @@ def _nothing_more(netlist: dict) -> dict[str, int]:
     return {}
 
 
+def _as_it_is(netlist: str) -> str:
+    return netlist
+
+
+def _unlimited(device: str) -> float | None:
+    return None
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Family:
     """A family of FPGAs: how it is synthesized for, and what its primitives cost.
@@ -114,6 +122,10 @@ class Family:
         Primitive of carry chains, if its number is limited by a toolchain and so predicted.
     unplaceable : tuple of str
         Cells of yosys' that the family's nextpnr would refuse: they are not in the netlist.
+    placeable : function of a netlist (text of yosys' JSON) to the one that is placed
+        Of the same circuit; what it adds is not in the synthesized counts.
+    multiplier_mhz : function of a device's name to the highest clock of a multiplier, or None
+        Of a path inside the block that place and route does not time.
     """
 
     name: str
@@ -135,6 +147,8 @@ class Family:
     carry: str | None = None
     sites: Mapping[str, int] = dataclasses.field(default_factory=dict)
     unplaceable: tuple[str, ...] = ()
+    placeable: Callable[[str], str] = _as_it_is
+    multiplier_mhz: Callable[[str], float | None] = _unlimited
 
     def count(self, cells: Mapping[str, int]) -> Resources:
         """Resources of a netlist, given as primitives and their numbers.

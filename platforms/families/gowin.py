@@ -8,6 +8,7 @@ Guide"; SUG283, "Gowin Primitives User Guide".
 from __future__ import annotations
 
 from .family import Family, uses_of_nets
+from .gowin_netlist import timed_netlist
 
 _BLOCK_MEMORIES = (
     *("SP", "SPX9", "SDP", "SDPB", "SDPX9", "SDPX9B", "DP", "DPB", "DPX9", "DPX9B"),
@@ -42,13 +43,21 @@ def _packing(netlist: dict) -> dict[str, int]:
     return {"ALU": added}
 
 
+UNTIMED = (
+    "nextpnr-himbaechel-gowin times no path from or to a multiplier, none of the second port of a "
+    "dual-port block memory, no data input of a LUT memory, and no adder bit whose flip-flop it "
+    "did not place beside it: its maximum frequency covers the rest"
+)
+"""What its maximum frequency leaves out of a netlist that :mod:`platforms.families.gowin_netlist` made."""
+
 GOWIN = Family(
     name="gowin",
     title="Gowin GW1N, GW2A",
     dsp="gowin",
     # yosys' two families differ in the black boxes that they declare, of which these designs use
-    # none that is not in both.
-    synthesis="synth_gowin -family gw2a -top top",
+    # none that is not in both. Without wide multiplexers, which save less than a hundredth of the
+    # LUTs: nextpnr knows no delay of the wire that selects, and a flip-flop can't be behind one.
+    synthesis="synth_gowin -family gw2a -nowidelut -top top",
     lut_unit="LUT4",
     bram_unit="18 Kb",
     dsp_unit="MULT18X18",
@@ -74,6 +83,7 @@ GOWIN = Family(
         )
     ),
     packing=_packing,
+    placeable=timed_netlist,
     placed={
         "lut": {"LUT4": 1},
         "ff": {"DFF": 1},

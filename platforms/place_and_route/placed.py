@@ -43,6 +43,18 @@ class Placed:
     violation: str | None = None
     versions: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
 
+    def with_multipliers(self, most_mhz: float | None, dsp_unit: str) -> Placed:
+        """The same, but no faster than the multipliers in it, of which the tool knew nothing.
+
+        ``most_mhz``: :attr:`platforms.boards.target.Board.multiplier_mhz`.
+        """
+        if most_mhz is None or self.fmax_mhz <= most_mhz or not (self.used or {}).get("dsp", 1):
+            return self
+        inside = CriticalPath(
+            f"{dsp_unit} input register", f"{dsp_unit} output register", round(1e3 / most_mhz, 3)
+        )
+        return dataclasses.replace(self, fmax_mhz=float(most_mhz), critical_path=inside)
+
     def meets(self, clock_mhz: float) -> bool:
         """Whether the design works at this clock."""
         return self.fmax_mhz >= clock_mhz and self.violation is None

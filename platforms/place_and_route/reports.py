@@ -58,7 +58,9 @@ def read_reports(
             if toolchain == "vivado":
                 return read_vivado(first, second)
             tool = placer(project.board, toolchain)
-            return read_nextpnr(first, second, project.board.family, tool)
+            board = project.board
+            placed = read_nextpnr(first, second, board.family, tool)
+            return placed.with_multipliers(board.multiplier_mhz, board.family.dsp_unit)
         except NotAReport as error:
             tell(f"{error}; it is ignored")
     return None

@@ -167,11 +167,14 @@ class _NextpnrRuns:
 
     def _reported(self, directory: Path) -> Placed | None:
         log, report = directory / NEXTPNR_LOG, directory / NEXTPNR_REPORT
-        family = self._project.board.family
+        board = self._project.board
         try:
-            return read_nextpnr(log, report if report.exists() else None, family, self._version)
+            placed = read_nextpnr(
+                log, report if report.exists() else None, board.family, self._version
+            )
         except (NotAReport, FileNotFoundError):
             return None
+        return placed.with_multipliers(board.multiplier_mhz, board.family.dsp_unit)
 
     def _too_slow(self, directory: Path) -> bool:
         # the report is written after routing, the log tells frequencies before, too

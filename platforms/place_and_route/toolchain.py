@@ -20,6 +20,7 @@ from gateformer.model.support.whole_file import write_whole
 from ..boards.board import Board
 from ..boards.nextpnr import Ecp5ByNextpnr, GowinByNextpnr, environment_variable
 from ..boards.xilinx_platform import OPENXC7_TOOLS
+from ..families import ecp5, gowin
 from ..families.family import Family
 from ..families.xc7 import OPENXC7
 from ..support.progress import working
@@ -112,13 +113,14 @@ _XC7 = {
 _TOOLCHAINS = {
     "xc7": _XC7,
     "ecp5": {
-        "nextpnr": Toolchain(Ecp5ByNextpnr.tools, install_command("ecp5")),
+        "nextpnr": Toolchain(Ecp5ByNextpnr.tools, install_command("ecp5"), remarks=(ecp5.UNTIMED,)),
     },
     "gowin": {
         "nextpnr": Toolchain(
             GowinByNextpnr.tools,
             install_command("gowin"),
             GowinByNextpnr.bitstream_suffix,
+            remarks=(gowin.UNTIMED,),
         ),
     },
 }
@@ -228,7 +230,7 @@ def write_project(
     }
     if chosen != "vivado":
         netlist = synthesize_top(top, board).netlist
-        contents[NETLIST_NAME] = netlist.read_text(encoding="utf-8")
+        contents[NETLIST_NAME] = board.family.placeable(netlist.read_text(encoding="utf-8"))
     project = Project(directory, board, chosen, [directory / name for name in contents])
     changed = [name for name, text in contents.items() if _text(directory / name) != text]
     left_over = _left_over(directory, contents)

@@ -92,6 +92,11 @@ def build(tmp_path, *arguments):
             ["ulx3s", "--model", TINY, *SIZES, "--baud", "99999999"],
             "a clock of 90000000 Hz cannot make 99999999 baud; the nearest rate is 22500000 baud",
         ),
+        (
+            ["ulx3s", "--clock", "260"],
+            "clock must be at most 259 MHz, not 260: a MULT18X18D of LFE5U-85F-6BG381C is not "
+            "faster from its input to its output register",
+        ),
         (["ulx3s", "--baud", "0"], "baud must be at least 300, not 0; without --baud it is 115200"),
         (
             ["sim", "--waveform", "none/w.vcd"],

@@ -54,7 +54,8 @@ def without_synthesis(monkeypatch, tmp_path):
     """A netlist of nothing takes the place of yosys' work; the cache is empty."""
     directory = tmp_path / "netlist"
     directory.mkdir()
-    (directory / "top.json").write_text("{}")
+    nothing = {"modules": {"top": {"cells": {}, "ports": {}}}}
+    (directory / "top.json").write_text(json.dumps(nothing))
     monkeypatch.setattr(toolchain, "synthesize_top", lambda *_: Synthesis(directory))
     monkeypatch.setattr(
         "gateformer.platforms.support.verilog.verilog_text",
