@@ -13,13 +13,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..support.cli import COMMAND_MODULE
 from ..support.errors import UserError
 from .measure import Measurement
 from .rows import INTEGER
 
 ACCELERATOR = "accelerator"
 """Key of the rows; of a single one a hyphen and its board follow."""
-COMMAND = "gateformer.platforms.sizes.cycles"
+COMMAND = (sys.executable, "-m", COMMAND_MODULE, "cycles")
 
 
 def accelerator(model: str, board: str, position: int, count: int) -> Measurement:
@@ -38,8 +39,7 @@ def check_boards(boards: Sequence[str]) -> None:
 
 
 def _asked(*arguments: str) -> list:
-    command = [sys.executable, "-m", COMMAND, *arguments]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    result = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False)
     if result.returncode:
         last = (result.stderr.strip().splitlines() or ["no message"])[-1]
         raise UserError(last.removeprefix("error: "))

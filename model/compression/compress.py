@@ -15,13 +15,13 @@ import shlex
 import sys
 from pathlib import Path
 
+from ..floating.choices import TEACHER_WEIGHT, TEMPERATURE, check_settings
 from ..support import cli
 from ..support.directories import made_directory, require_writable
 from ..support.errors import UserError
 from ..support.inputs import protecting, reading
 from ..text.corpus import Corpus, load_corpus
 from ..training.checks import check_count, check_threads, check_tuning
-from ..training.choices import TEACHER_WEIGHT, TEMPERATURE, check_settings
 from ..training.train import parse_digits, require_packages, resumable
 from .result import GATES, Result
 

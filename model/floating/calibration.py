@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..contract import arith
 from ..contract.config import ModelConfig
-from ..training.choices import ACTIVATION_QUANTILE
+from .choices import ACTIVATION_QUANTILE
 from .torch_model import FloatModel
 
 RESIDUAL_RMS = 300

@@ -15,6 +15,8 @@ from . import interrupt, standard_streams
 from .errors import ToolError, UserError
 from .interrupt import INTERRUPTED, INTERRUPTED_STATUS
 
+COMMAND_MODULE = "gateformer.platforms.command_line"
+"""What ``python -m`` runs as the command ``gateformer``, for commands that start another."""
 REQUIRED = {"required": True, "default": argparse.SUPPRESS}
 """Of an option that must be given, in a parser whose help shows defaults: this one has none."""
 TOOL_ERROR_STATUS = 1

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..floating.choices import TEACHER_WEIGHT, TEMPERATURE, check_settings
 from ..floating.file import open_float
 from ..support.errors import UserError
-from .choices import TEACHER_WEIGHT, TEMPERATURE, check_settings
 from .loop import LossFunction
 
 ABSENT_LOGIT = -1e4

@@ -18,9 +18,9 @@ from ..contract import arith
 from ..contract.config import ModelConfig
 from ..contract.integer_model import IntegerModel
 from ..floating.calibration import Scales, best_step, calibrate, input_scale, output_scale
+from ..floating.choices import QuantizationChoices
 from ..floating.straight_through import quantize, quantize_weight
 from ..floating.torch_model import FloatModel
-from .choices import QuantizationChoices
 from .torch_integer import IntegerForward, TensorTap, no_tap
 
 LEARNED_SCALES = ("v", "ffn_hidden")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 from ..contract.config import ModelConfig
+from ..floating.choices import TEACHER_WEIGHT, TEMPERATURE, QuantizationChoices, check_settings
 from ..support.errors import UserError
 from .checks import check_count, check_rate, check_seed
-from .choices import TEACHER_WEIGHT, TEMPERATURE, QuantizationChoices, check_settings
 
 SOURCES = ("init", "teacher", "writer")
 """Settings of a recipe that name other models."""

@@ -1,10 +1,4 @@
-"""The boards there are.
-
-Budgets: DS190, "Zynq-7000 SoC Data Sheet: Overview", table 1; DS180, "7 Series FPGAs Data Sheet:
-Overview", table 4; FPGA-DS-02012, "ECP5 and ECP5-5G Family Data Sheet", table 1.1, and for the
-exact number of LUTs behind its "24K" and so on Project Trellis; DS102, "GW2A series of FPGA
-Products Data Sheet", and DS117, "GW1NR series of FPGA Products Data Sheet", product resources.
-"""
+"""The boards there are; what their devices have is in :mod:`platforms.families.devices`."""
 
 from __future__ import annotations
 
@@ -14,7 +8,7 @@ from fractions import Fraction
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.support.errors import UserError
 
-from ..families.clock import as_mhz
+from ..families.devices import find_device
 from ..families.ecp5 import ECP5
 from ..families.ecp5_clock import Ecp5Clock
 from ..families.family import Budget, Family
@@ -23,10 +17,12 @@ from ..families.gowin_clock import GowinClock
 from ..families.xc7 import XC7
 from ..families.xilinx_clock import XilinxClock
 from . import arty, cora, tang, ulx3s, zybo
-from .console_top import ConsoleTop
+from .file import is_board_file, or_a_file
+from .own_board import own_board
 from .programming import FUJPROG, open_fpga_loader
 from .target import PROCESSOR, UART, Board
-from .zynq_top import ZynqTop
+from .tops import console_top, zynq_top
+from .xilinx_platform import XILINX_TOOLCHAINS
 
 __all__ = ["SIMULATED_CLOCK_MHZ", "Board", "board", "boards"]
 
@@ -40,11 +36,20 @@ def boards() -> dict[str, Board]:
 
 
 def board(name: str, variant: str | None = None) -> Board:
-    """The board called ``name``; UserError lists the known ones, or the known variants."""
+    """The board called ``name``, or that of a board file; see
+    :func:`platforms.boards.own_board.own_board`.
+
+    UserError lists the known ones, or the known variants.
+    """
     known = boards()
-    if name not in known:
-        raise UserError(f"unknown board {name!r}; known: {', '.join(known)}")
-    found = known[name]
+    if name in known:
+        found = known[name]
+    elif is_board_file(name):
+        found = own_board(name)
+        if found.name in known:
+            raise UserError(f"{name}: there is a board called {found.name}; rename the file")
+    else:
+        raise UserError(f"unknown board {name!r}; known: {', '.join(known)}{or_a_file(name)}")
     if variant is None:
         return found
     if not found.variants:
@@ -56,7 +61,14 @@ def board(name: str, variant: str | None = None) -> Board:
     return found.variants[variant]
 
 
-_XILINX_TOOLCHAINS = {"vivado": "Vivado", "openxc7": "Xray"}
+def _budget(family: Family, platform: type) -> Budget:
+    part = platform.family if family is GOWIN else platform.device
+    return find_device(family.name, part).budget
+
+
+def _clock_mhz(family: Family, platform: type) -> float:
+    part = platform.family if family is GOWIN else platform.device
+    return find_device(family.name, part).clock_mhz
 
 
 def _xilinx_platform(platform: type) -> dict:
@@ -64,28 +76,19 @@ def _xilinx_platform(platform: type) -> dict:
         "device": f"{platform.device}{platform.package}-{platform.speed}",
         "default_hw": HwConfig(),
         "family": XC7,
-        "toolchains": tuple(_XILINX_TOOLCHAINS),
-        "build_platform": lambda toolchain: platform(toolchain=_XILINX_TOOLCHAINS[toolchain]),
+        "budget": _budget(XC7, platform),
+        "toolchains": tuple(XILINX_TOOLCHAINS),
+        "build_platform": lambda toolchain: platform(toolchain=XILINX_TOOLCHAINS[toolchain]),
     }
 
 
-def _zynq(name: str, title: str, platform: type, input_mhz: int, budget: Budget, **other) -> Board:
-    def build_top(program, clock_mhz, dsp=XC7.dsp):
-        return ZynqTop(
-            program,
-            dsp=dsp,
-            platform=platform,
-            clock_mhz=as_mhz(clock_mhz),
-            input_mhz=Fraction(input_mhz),
-        )
-
+def _zynq(name: str, title: str, platform: type, input_mhz: int, **other) -> Board:
     return Board(
         name,
         title,
         default_clock_mhz=float(input_mhz),
-        budget=budget,
         console=PROCESSOR,
-        build_top=build_top,
+        build_top=zynq_top(platform, Fraction(input_mhz)),
         **_xilinx_platform(platform),
         **other,
     )
@@ -93,18 +96,7 @@ def _zynq(name: str, title: str, platform: type, input_mhz: int, budget: Budget,
 
 def _with_uart(family: Family, platform: type, clock, input_mhz: int) -> dict:
     """What the boards with a text console on their serial port have in common."""
-
-    def build_top(program, clock_mhz, dsp=family.dsp, **options):
-        return ConsoleTop(
-            program,
-            dsp=dsp,
-            platform=platform,
-            clock=clock,
-            clock_mhz=as_mhz(clock_mhz),
-            input_mhz=Fraction(input_mhz),
-            **options,
-        )
-
+    build_top = console_top(family, platform, clock, Fraction(input_mhz))
     return {"console": UART, "build_top": build_top}
 
 
@@ -116,12 +108,11 @@ def _nextpnr_platform(platform: type) -> dict:
     }
 
 
-def _arty(name: str, title: str, platform: type, budget: Budget, loader: str) -> Board:
+def _arty(name: str, title: str, platform: type, loader: str) -> Board:
     return Board(
         name,
         title,
-        default_clock_mhz=100.0,
-        budget=budget,
+        default_clock_mhz=float(arty.OSCILLATOR_MHZ),
         programmers=(open_fpga_loader(loader),),
         **_xilinx_platform(platform),
         **_with_uart(XC7, platform, XilinxClock, arty.OSCILLATOR_MHZ),
@@ -129,21 +120,15 @@ def _arty(name: str, title: str, platform: type, budget: Budget, loader: str) ->
 
 
 def _ulx3s() -> Board:
-    budgets = {
-        "12F": Budget(lut=12_000, ff=12_000, bram=32, dsp=28),
-        "25F": Budget(lut=24_288, ff=24_288, bram=56, dsp=28),
-        "45F": Budget(lut=43_848, ff=43_848, bram=108, dsp=72),
-        "85F": Budget(lut=83_640, ff=83_640, bram=208, dsp=156),
-    }
     default, variants = "85F", {}
     for variant, platform in ulx3s.PLATFORMS.items():
         variants[variant] = Board(
             "ulx3s",
             f"Radiona ULX3S {variant}",
             device=f"{platform.device}-{platform.speed}{platform.package}{platform.grade}",
-            default_clock_mhz=90.0,
+            default_clock_mhz=_clock_mhz(ECP5, platform),
             family=ECP5,
-            budget=budgets[variant],
+            budget=_budget(ECP5, platform),
             programmers=(open_fpga_loader("ulx3s"), FUJPROG),
             variant=variant,
             variants=variants,
@@ -154,17 +139,15 @@ def _ulx3s() -> Board:
     return variants[default]
 
 
-def _tang(
-    name: str, title: str, platform: type, default_clock_mhz: float, budget: Budget, loader: str
-) -> Board:
+def _tang(name: str, title: str, platform: type, loader: str) -> Board:
     clock = functools.partial(GowinClock, family=platform.family)
     return Board(
         name,
         title,
         device=platform.part,
-        default_clock_mhz=default_clock_mhz,
+        default_clock_mhz=_clock_mhz(GOWIN, platform),
         family=GOWIN,
-        budget=budget,
+        budget=_budget(GOWIN, platform),
         programmers=(open_fpga_loader(loader),),
         **_nextpnr_platform(platform),
         **_with_uart(GOWIN, platform, clock, tang.OSCILLATOR_MHZ),
@@ -178,7 +161,6 @@ _BOARDS = (
         "Digilent Zybo Z7-10",
         zybo.ZyboZ710Platform,
         zybo.OSCILLATOR_MHZ,
-        Budget(lut=17_600, ff=35_200, bram=60, dsp=80),
         programmers=(open_fpga_loader("zybo_z7_10"),),
         processor=zybo.PROCESSOR,
     ),
@@ -187,7 +169,6 @@ _BOARDS = (
         "Digilent Zybo Z7-20",
         zybo.ZyboZ720Platform,
         zybo.OSCILLATOR_MHZ,
-        Budget(lut=53_200, ff=106_400, bram=140, dsp=220),
         programmers=(open_fpga_loader("zybo_z7_20"),),
         processor=zybo.PROCESSOR,
     ),
@@ -196,21 +177,18 @@ _BOARDS = (
         "Digilent Cora Z7-07S",
         cora.CoraZ707SPlatform,
         cora.OSCILLATOR_MHZ,
-        Budget(lut=14_400, ff=28_800, bram=50, dsp=66),
         processor=cora.PROCESSOR,
     ),
     _arty(
         "arty-a7-35",
         "Digilent Arty A7-35T",
         arty.ArtyA735Platform,
-        Budget(lut=20_800, ff=41_600, bram=50, dsp=90),
         "arty_a7_35t",
     ),
     _arty(
         "arty-a7-100",
         "Digilent Arty A7-100T",
         arty.ArtyA7100Platform,
-        Budget(lut=63_400, ff=126_800, bram=135, dsp=240),
         "arty_a7_100t",
     ),
     _ulx3s(),
@@ -218,16 +196,12 @@ _BOARDS = (
         "tang-primer-20k",
         "Sipeed Tang Primer 20K",
         tang.TangPrimer20kPlatform,
-        54.0,
-        Budget(lut=20_736, ff=15_552, bram=46, dsp=48),
         "tangprimer20k",
     ),
     _tang(
         "tang-nano-9k",
         "Sipeed Tang Nano 9K",
         tang.TangNano9kPlatform,
-        45.0,
-        Budget(lut=8_640, ff=6_480, bram=26, dsp=20),
         "tangnano9k",
     ),
 )

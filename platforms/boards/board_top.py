@@ -9,7 +9,6 @@ from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal
 from amaranth.lib import io
 
 from gateformer.gateware.compiler.program import Program
-from gateformer.gateware.parts.elaboration import may_stay_unused
 
 from ..families.clock import ClockGenerator
 from ..support.build_id import build_id
@@ -20,8 +19,9 @@ class BoardTop(Elaboratable):
 
     The platform states what the board has: ``lights``, tuples of what is shown, "busy",
     "context_full" or "heartbeat" (of about 1 Hz, which runs in reset, too), resource, number and
-    perhaps subsignal; and, if it has any, ``reset_button``, a (resource, number), and
-    ``held_high``, tuples of (resource, number) of outputs that are always 1.
+    perhaps subsignal; and, if it has any, ``reset_button``, a (resource, number), ``held_high``,
+    tuples of (resource, number) of outputs that are always 1, and ``design_facts``, what the design
+    depends on beside the class and its bases here.
 
     Subclasses give :meth:`elaborate_system`, and in :attr:`hardware` the classes in this package
     that it uses.
@@ -68,11 +68,11 @@ class BoardTop(Elaboratable):
         self.reset = Signal(name="board_reset")
         self._source = Signal(name="clock_input")
         self._clock: ClockGenerator = clock(self._source, input_mhz, clock_mhz, self.reset)
-        may_stay_unused(self._clock)
         self.clock_mhz = self._clock.output_mhz
         self.held = self._clock.held
         classes = (type(self), type(self._clock), platform, *self.hardware)
-        self.build_id = build_id(program, (platform.__name__, self.clock_mhz, *facts), classes)
+        facts = (platform.__name__, self.clock_mhz, *facts, *getattr(platform, "design_facts", ()))
+        self.build_id = build_id(program, facts, classes)
 
     @property
     def clock_hz(self) -> int:

@@ -14,11 +14,14 @@ from gateformer.gateware.parts.elaboration import may_stay_unused
 from ..families.clock import ClockGenerator
 from .board_top import BoardTop
 
+DEFAULT_UART = ("uart", 0)
+
 
 class ConsoleTop(BoardTop):
     """Accelerator that talks text over the board's serial port (docs/console.md).
 
-    The platform has a resource ``uart`` with ``rx``, the FPGA's input, and ``tx``. In reset while
+    The platform has a resource ``uart``, or the one that it names as its ``uart``, with ``rx``, the
+    FPGA's input, and ``tx``. In reset while
     the clock is not locked or the reset button, if there is one, is pressed.
 
     Parameters
@@ -72,7 +75,7 @@ class ConsoleTop(BoardTop):
 
     def elaborate_system(self, m: Module, platform) -> tuple:
         m.submodules.system = system = self._system
-        serial = platform.request("uart", 0, dir="-")
+        serial = platform.request(*getattr(platform, "uart", DEFAULT_UART), dir="-")
         m.submodules.rx = rx = io.Buffer("i", serial.rx)
         m.submodules.tx = tx = io.Buffer("o", serial.tx)
         m.d.comb += [system.rx.eq(rx.i), tx.o.eq(system.tx), system.reset.eq(self.held)]

@@ -7,6 +7,7 @@ is what was counted.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,6 +19,9 @@ from ..support.verilog import VerilogByYosys
 REPORT_NAME = "{{name}}.report.json"
 SEED_VARIABLE = "NEXTPNR_SEED"
 CHIPDB_VARIABLE = "GOWIN_CHIPDB"
+_NEXTPNR = "nextpnr-"
+"""Names of nextpnr begin so, whole or with the family's name added by the template."""
+_CALLED = re.compile(r'invoke_tool\("(?P<tool>[^"]+)"')
 CHIPDB_OPTION = f'${{{CHIPDB_VARIABLE}:+--chipdb "${CHIPDB_VARIABLE}"}}'
 _BUILD_SCRIPT = """
             #!/bin/sh
@@ -48,11 +52,44 @@ class PlacedByNextpnr(VerilogByYosys):
     seeds : tuple of int
         Placement begins at random: another seed, another clock. In the order in which they are
         tried.
+    products : tuple of str
+        Suffixes of what the packer leaves beside the bitstream, for other programmers.
     """
 
     tools: ClassVar[dict[str, tuple[str, ...]]]
     bitstream_suffix: str
     seeds: ClassVar[tuple[int, ...]] = (1, 2, 3)
+    products: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def own_commands(self) -> dict[str, list[str]]:
+        """The board's platform's commands by the tool that each of them calls first."""
+        return _by_tool(super().command_templates)
+
+    def own_command(self, tool: str) -> str:
+        """The one that calls ``tool``: the board's, or else amaranth's."""
+        if tool in self.own_commands:
+            return self.own_commands[tool][0]
+        return _by_tool(_vendor(type(self)).command_templates.fget(self))[tool][0]
+
+    @property
+    def finishing_tools(self) -> list[str]:
+        """What the board's platform calls besides synthesis, nextpnr and the packer."""
+        known = ("", "yosys", _NEXTPNR, *self.tools)
+        return [tool for tool in self.own_commands if tool not in known]
+
+    @property
+    def finishing_commands(self) -> list[str]:
+        """Its commands of those tools, each left out, with a line, where there is no such tool.
+
+        They add to the bitstream what a programmer likes to see, like ``dfu-suffix``.
+        """
+        return [
+            f'if command -v "${environment_variable(tool)}" > /dev/null; then {command.strip()}; '
+            f'else echo "{tool} is not installed: left out"; fi'
+            for tool in self.finishing_tools
+            for command in self.own_commands[tool]
+        ]
 
     @property
     def seed_option(self) -> str:
@@ -64,7 +101,7 @@ class PlacedByNextpnr(VerilogByYosys):
 
     @property
     def required_tools(self) -> list[str]:
-        return list(self.tools)
+        return [*self.tools, *self.finishing_tools]
 
     @property
     def tool_choices(self) -> list[str]:
@@ -80,6 +117,21 @@ class PlacedByNextpnr(VerilogByYosys):
         unused = ("{{name}}.ys", "build_{{name}}.bat", "build_{{name}}.json")
         templates = {k: v for k, v in super().file_templates.items() if k not in unused}
         return {**templates, "build_{{name}}.sh": _BUILD_SCRIPT}
+
+
+def _by_tool(commands: list[str]) -> dict[str, list[str]]:
+    """Templates of commands by the tool that each calls first, all of nextpnr's by one name."""
+    found = {}
+    for command in commands:
+        called = _CALLED.search(command)
+        tool = called["tool"] if called else ""
+        found.setdefault(_NEXTPNR if tool.startswith(_NEXTPNR) else tool, []).append(command)
+    return found
+
+
+def _vendor(cls: type) -> type:
+    """amaranth's own class among the bases."""
+    return next(base for base in cls.__mro__ if base.__module__.startswith("amaranth.vendor"))
 
 
 def environment_variable(tool: str) -> str:
@@ -98,20 +150,23 @@ class Ecp5ByNextpnr(PlacedByNextpnr, LatticeECP5Platform):
     # from 1 the shipped model's placement for the 85F takes the router more than an hour, from 2
     # the usual quarter
     seeds = (2, 1, 3)
+    products = (".svf",)
 
     def __init__(self):
-        super().__init__(toolchain="Trellis")
+        super().__init__()
+        # a board's own constructor need not know of toolchains
+        self.toolchain = "Trellis"
 
     @property
     def command_templates(self) -> list[str]:
-        _, place, pack = super().command_templates
+        place, pack = self.own_command(_NEXTPNR), self.own_command("ecppack")
         # the placer weighs timing more than by default (10), the router tears up routes for timing,
         # too: without either, single nets take long ways round
         options = (
             f"{self.seed_option} --placer-heap-timingweight 40 --tmg-ripup --report {REPORT_NAME}"
         )
         place = place.replace('{{quiet("--quiet")}}', options)
-        return [place, pack]
+        return [place, pack, *self.finishing_commands]
 
 
 class GowinByNextpnr(PlacedByNextpnr, GowinPlatform):
@@ -138,7 +193,8 @@ class GowinByNextpnr(PlacedByNextpnr, GowinPlatform):
     bitstream_suffix = ".fs"
 
     def __init__(self):
-        super().__init__(toolchain="Apicula")
+        super().__init__()
+        self.toolchain = "Apicula"
 
     def prepare_run(self, placer: Path, directory: Path) -> dict[str, str]:
         database = directory / "chipdb.bin"
@@ -163,4 +219,4 @@ class GowinByNextpnr(PlacedByNextpnr, GowinPlatform):
             awk '/^Warning: Max frequency/ || ($2 == "hold" && $4 <= 0) { print; exit 1 }'
             {{name}}.tim
         """
-        return [place, missed, super().command_templates[-1]]
+        return [place, missed, self.own_command("gowin_pack"), *self.finishing_commands]

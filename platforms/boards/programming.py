@@ -37,6 +37,10 @@ class Programmer:
     def arguments(self, path: Path) -> list[str]:
         return [option.replace(FILE, str(path)) for option in self.options]
 
+    def load(self, path: Path) -> int:
+        """Run it; its status."""
+        return subprocess.call([self.installed(), *self.arguments(path)])
+
 
 def open_fpga_loader(board: str) -> Programmer:
     """openFPGALoader with its own name of the board: loads the fabric, not the flash memory."""
@@ -88,10 +92,9 @@ def program(programmers: Sequence[Programmer], path: Path, output: Console) -> N
     if not path.exists():
         raise UserError(f"--program: there is no {path}; see the line above")
     for programmer in programmers:
-        command = programmer.installed()
-        if command is None:
+        if programmer.installed() is None:
             continue
-        status = subprocess.call([command, *programmer.arguments(path)])
+        status = programmer.load(path)
         if status:
             raise UserError(
                 f"{programmer.command} failed with status {status}; is the board connected?"

@@ -62,6 +62,8 @@ class Board:
     variants : mapping of str to Board
         All of them, this one included, if the board is made with several devices.
     default_variant : str or None
+    file : str or None
+        Of a user's own board: the file, as it was named on the command line.
     """
 
     name: str
@@ -81,6 +83,12 @@ class Board:
     variant: str | None = None
     variants: Mapping[str, Board] = dataclasses.field(default_factory=dict)
     default_variant: str | None = None
+    file: str | None = None
+
+    @property
+    def argument(self) -> str:
+        """What names it on the command line, without a variant."""
+        return self.name if self.file is None else self.file
 
     @property
     def dsp(self) -> str:

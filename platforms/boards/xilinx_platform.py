@@ -6,8 +6,11 @@ from typing import ClassVar
 
 from amaranth.vendor import XilinxPlatform
 
+from ..families.devices import device_name
 from ..support.verilog import VerilogByYosys
 
+XILINX_TOOLCHAINS = {"vivado": "Vivado", "openxc7": "Xray"}
+"""Names of toolchains, and what amaranth calls them."""
 OPENXC7_TOOLS = ("nextpnr-xilinx", "fasm2frames", "xc7frames2bit")
 """Commands of the build script for openXC7."""
 _UNUSED = ("build_{{name}}.bat", "build_{{name}}.json")
@@ -58,6 +61,17 @@ class Xc7Platform(VerilogByYosys, XilinxPlatform):
             return templates
         templates = {name: text for name, text in templates.items() if name not in _UNUSED}
         return {**templates, "build_{{name}}.sh": _OPENXC7_SCRIPT}
+
+    @property
+    def _xray_part(self) -> str:
+        """Project X-Ray has no industrial and low-power parts: the same fabric, if slower."""
+        device = device_name("xc7", self.device)
+        return f"{device}{self.package.lower()}-{self.speed[0]}"
+
+    @property
+    def _xray_family(self) -> str:
+        families = {"a": "artix7", "k": "kintex7", "s": "spartan7", "z": "zynq7"}
+        return families[self.device[3].lower()]
 
     @property
     def _xray_device(self) -> str:

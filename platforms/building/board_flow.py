@@ -75,16 +75,23 @@ def build_board(
     options = target.top_options(artifact.name, arguments.baud)
     design = target.build_top(core_program, clock_mhz, **options)
     clock_mhz = float(design.clock_mhz)
-    with ToolPool() as pool, working("synthesis"):
-        synthesis = pool.submit(synthesize, design, target, directory)
+    synthesized = not arguments.no_synthesis
+    with ToolPool() as pool, working("synthesis" if synthesized else "simulation"):
+        synthesis = pool.submit(synthesize, design, target, directory) if synthesized else None
         simulator = CoreSimulator(core_program)
         text = print_text(simulator)
         with working("counting cycles at every position"):
             counts = generation.measure_cycles(core_program, simulator)
-        resources = synthesis.result()
+        resources = synthesis.result() if synthesized else None
     cycles = report.cycles_section(counts, report.SIMULATED)
     result = report.build_report(artifact, core_program, target, clock_mhz, cycles)
     result["build_id"] = f"{design.build_id:08x}"
+    if not synthesized:
+        with working("writing the project"):
+            project = write_project(design, target, directory, toolchain, synthesis=False)
+        _write(result, project, text, output)
+        announce_unsynthesized(project, output)
+        return
     result["resources"]["synthesized"] = report.resources_section(
         resources.as_dict(), target, f"yosys {target.family.synthesis.split()[0]}"
     )
@@ -118,6 +125,12 @@ def announce_bitstream(project: Project, missing: list[str], output: Console) ->
     output.print(last, markup=False, highlight=False, soft_wrap=True)
 
 
+def announce_unsynthesized(project: Project, output: Console) -> None:
+    """The last line of a build with ``--no-synthesis``."""
+    last = "not synthesized: build without --no-synthesis for resources and a bitstream"
+    output.print(last, markup=False, highlight=False, soft_wrap=True)
+
+
 def load_bitstream(project: Project, output: Console) -> None:
     """Load it into the board. UserError if there is none, if it is older than the design, …"""
     if project.bitstream.exists() and not project.has_bitstream():
@@ -137,7 +150,8 @@ def _write(result: dict, project: Project, text: str, output: Console) -> None:
     reports = [project.directory / name for name in report_names(project.toolchain)]
     made = [path for path in (*reports, project.bitstream) if project.is_current(path)]
     log = project.directory / LOG_NAME
-    paths = [*project.files, log, *made, project.directory / report.REPORT]
+    logs = [log] if result["resources"]["synthesized"] is not None else []
+    paths = [*project.files, *logs, *made, project.directory / report.REPORT]
     result["files"] = [str(path) for path in paths]
     report.write_report(result, project.directory)
     report.print_report(result, text, output)

@@ -9,11 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gateformer.model.support.cli import ArgumentParser, run
+from gateformer.model.support.cli import COMMAND_MODULE, ArgumentParser, run
 from gateformer.model.support.errors import UserError
 from gateformer.model.support.file_facts import Facts
 
 from ..boards.board import board
+from ..boards.file import is_board_file
 from ..families.family import SITES_TITLE
 from .report import REPORT, SCHEMA_VERSION, resource
 
@@ -72,7 +73,8 @@ def read_reports(directory: Path) -> list[dict]:
     """The reports of boards in the build directories under ``directory``, by path.
 
     Raises UserError if there is none, or one is damaged; one of another schema or of the
-    simulation is left out.
+    simulation is left out, and so are builds with another model or with sizes that were asked
+    for, in directories of their own.
     """
     found = []
     for path in sorted(directory.glob(f"*/{REPORT}")):
@@ -81,7 +83,8 @@ def read_reports(directory: Path) -> list[dict]:
             continue
         if facts.table("resources").table("synthesized", default=None) is not None:
             _check(facts)
-            found.append(facts.content)
+            if path.parent.name in _labels(facts.content):
+                found.append(facts.content)
     if not found:
         raise UserError(
             f"no board's report.json under {directory}; build one, or name some with --build"
@@ -92,8 +95,10 @@ def read_reports(directory: Path) -> list[dict]:
 def _check(facts: Facts) -> None:
     """UserError unless everything that :func:`row` shows is there and of its kind."""
     target, hw = facts.table("board"), facts.table("hardware")
-    for table, name in ((target, "title"), (target, "device"), (hw, "packing")):
+    names = ((target, "name"), (target, "title"), (target, "device"), (hw, "packing"))
+    for table, name in names:
         table.text(name)
+    target.text("variant", default=None)
     for name in ("rows", "cols", "lanes_built"):
         hw.integer(name, 1)
     facts.table("cycles").number("mean", positive=True)
@@ -117,6 +122,12 @@ def _check(facts: Facts) -> None:
                 use.text("unit")
 
 
+def _labels(report: dict) -> tuple[str, ...]:
+    """Names of the build directory of the default model on a board, or on a variant of it."""
+    name, variant = report["board"]["name"], report["board"]["variant"]
+    return (name,) if variant is None else (name, f"{name}-{variant.lower()}")
+
+
 def markdown(reports: list[dict]) -> str:
     """The table of these reports."""
     lines = [HEADINGS, ["---"] * len(HEADINGS), *map(row, reports)]
@@ -128,13 +139,13 @@ def build_boards(names: list[str]) -> None:
 
     Raises UserError before the first one if there is no such board.
     """
-    parts = [name.partition(":")[::2] for name in names]
+    parts = [(name, "") if is_board_file(name) else name.partition(":")[::2] for name in names]
     for base, variant in parts:
         board(base, variant or None)
     for base, variant in parts:
         options = ["--variant", variant] if variant else []
-        script = Path(__file__).parent.parent / "build.py"
-        status = subprocess.run([sys.executable, script, base, *options]).returncode
+        command = [sys.executable, "-m", COMMAND_MODULE, "build", base, *options]
+        status = subprocess.run(command).returncode
         if status:
             raise UserError(f"build.py {base} {' '.join(options)} failed with status {status}")
 

@@ -5,6 +5,7 @@ examples:
   python build.py zybo                       the shipped model, up to the bitstream
   python build.py ulx3s --variant 25F --program
                                              bitstream with a text console on the USB port, loaded
+  python build.py my_board.py                your own board, docs/boards.md says how
   python build.py zybo --timeline            one token's schedule as a picture
   python build.py zybo --export ip           Verilog with AXI4-Lite ports, FuseSoC, Vivado script
   python build.py zybo --firmware            the processor's text console, ELF and BIN
@@ -28,7 +29,12 @@ def parser():
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    p.add_argument("board", nargs="?", help="board to build for, or sim; --list shows them")
+    p.add_argument(
+        "board",
+        nargs="?",
+        help="board to build for, or sim; --list shows them. my_board.py or my_board.py:CLASS: "
+        "your own (docs/boards.md)",
+    )
     p.add_argument("--list", action="store_true", help="list boards and shipped models")
     p.add_argument(
         "--fits", action="store_true", help="with --list: which model fits which board, and how"
@@ -58,6 +64,11 @@ def parser():
         "--program", action="store_true", help="load the bitstream into the board"
     )
     hardware.add_argument(
+        "--no-synthesis",
+        action="store_true",
+        help="only text, Verilog and constraints, or the export: no netlist, no resources",
+    )
+    hardware.add_argument(
         "--export",
         choices=["ip"],
         help="instead of a build, write the core with AXI4-Lite ports for your own design",
@@ -66,6 +77,12 @@ def parser():
         "--firmware",
         action="store_true",
         help="instead of a build, make the text console for a Zynq board's processor (ELF, BIN)",
+    )
+    p.add_argument(
+        "--out",
+        metavar="DIR",
+        help="directory to build in (default: build/BOARD, with the name of another model and the "
+        "sizes that are asked for)",
     )
     p.add_argument("--timeline", action="store_true", help="only draw one token's schedule (SVG)")
     p.add_argument(

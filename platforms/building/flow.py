@@ -14,7 +14,7 @@ from gateformer.gateware.host.identification import Identification
 from gateformer.model.contract.artifact import Artifact, open_model, shipped_models
 from gateformer.model.contract.reference import check_request
 from gateformer.model.contract.sampling import SamplingSettings
-from gateformer.model.support.directories import made_directory, require_writable
+from gateformer.model.support.directories import require_writable
 from gateformer.model.support.errors import UserError
 from gateformer.model.support.inputs import protecting, reading
 from gateformer.model.support.whole_file import complete_file, write_whole
@@ -35,6 +35,7 @@ from ..support.text_options import TextOptions, text_options
 from ..support.text_output import text_output
 from . import report
 from .board_flow import build_board, check_options
+from .directory import IP_DIRECTORY, TIMELINE_NAME, build_directory, design_directory
 from .listing import print_boards
 from .options import refuse_beside_list, refuse_unheeded
 from .timeline import timeline_svg
@@ -45,27 +46,36 @@ def build(arguments) -> None:
     """Everything ``build.py`` does; ``arguments`` as its parser gives them."""
     if arguments.list:
         refuse_beside_list(arguments)
-        print_boards(boards(), shipped_models(), output_console(UNWRAPPED), fits=arguments.fits)
+        listed = boards() if arguments.board is None else _own(arguments.board)
+        print_boards(listed, shipped_models(), output_console(UNWRAPPED), fits=arguments.fits)
         return
     output = output_console()
     if arguments.board is None:
         raise UserError(f"name a board: {', '.join(boards())}; --help shows examples")
     target = board(arguments.board, arguments.variant)
-    directory = Path("build") / target.label
-    if not arguments.export:
-        target = for_toolchain(target, arguments.toolchain, directory)
-    clock = _clock(target, arguments)
     refuse_unheeded(target, arguments)
-    if target.budget is not None:
-        check_options(target, arguments, clock)
     reading(model=arguments.model)
     if arguments.waveform is not None:
         _check_waveform(arguments)
     artifact = open_model(DEFAULT_MODEL if arguments.model is None else arguments.model)
+    directory = build_directory(target, artifact, arguments, DEFAULT_MODEL)
+    if not arguments.export:
+        target = for_toolchain(target, arguments.toolchain, directory)
+    clock = _clock(target, arguments)
+    if target.budget is not None:
+        check_options(target, arguments, clock)
     _check_request(artifact, arguments)
     program = Program(artifact.model, _sizes(artifact, target, arguments))
-    with made_directory(directory):
+    if arguments.check:
+        _check(artifact, program, arguments, output)
+        return
+    with design_directory(directory, target, artifact, program, clock):
         _build_in(directory, artifact, program, target, clock, arguments, output)
+
+
+def _own(name: str) -> dict[str, Board]:
+    target = board(name)
+    return {target.name: target}
 
 
 def _build_in(
@@ -78,7 +88,8 @@ def _build_in(
     output: Console,
 ) -> None:
     if arguments.export:
-        paths = export_board_ip(target, artifact, program, clock, directory / "ip")
+        ip, synthesis = directory / IP_DIRECTORY, not arguments.no_synthesis
+        paths = export_board_ip(target, artifact, program, clock, ip, synthesis=synthesis)
         output.print("\n".join(map(str, paths)), markup=False, highlight=False, soft_wrap=True)
     elif arguments.firmware:
         paths = _build_firmware(artifact, program, target, clock, directory, output)
@@ -169,7 +180,7 @@ def _write_timeline(
     artifact: Artifact, program: Program, arguments, directory: Path, output: Console
 ) -> None:
     position = _position(artifact, arguments)
-    path = directory / "timeline.svg"
+    path = directory / TIMELINE_NAME
     write_whole(path, timeline_svg(program, position))
     output.print(
         f"one token at position {position}: {program.cycles(position)} cycles; {path}",
@@ -180,9 +191,6 @@ def _write_timeline(
 def _build_simulation(
     artifact, program, target, clock, directory, arguments, output: Console
 ) -> None:
-    if arguments.check:
-        _check(artifact, program, arguments, output)
-        return
     options, settings = _request(artifact, arguments)
     waveform = None
     with contextlib.ExitStack() as written:

@@ -7,7 +7,8 @@ import argparse
 from gateformer.model.support.errors import UserError
 
 from ..boards.board import boards
-from ..boards.target import Board
+from ..boards.file import is_board_file
+from ..boards.target import PROCESSOR, Board
 from ..support.text_options import TEXT_OPTIONS, flag, given_options
 
 _FOR_A_BOARD = ("toolchain", "baud", "program")
@@ -16,13 +17,18 @@ _INSTEAD_OF_A_BUILD = ("export", "firmware", "timeline", "check")
 """Each does one thing and ends the run; of two, the first one here counts."""
 _HEEDED_BESIDE = {"check": ("seed",), "firmware": ("program", "toolchain")}
 """Options of a build that a run instead of it has a use for, too."""
+_NOT_SYNTHESIZED = ("firmware", "timeline", "check")
 _WITHOUT_A_CLOCK = {"timeline": "counts cycles", "check": "compares integers"}
 
 
 def refuse_beside_list(arguments: argparse.Namespace) -> None:
-    """UserError naming the first thing that was given beside ``--list``, which shows everything."""
+    """UserError naming the first thing that was given beside ``--list``, which shows everything.
+
+    A user's own board may be given, which is then shown by itself.
+    """
     for name in given_options(arguments):
-        if name not in ("list", "fits"):
+        own = name == "board" and is_board_file(arguments.board)
+        if name not in ("list", "fits") and not own:
             given = arguments.board if name == "board" else flag(name)
             raise UserError(f"--list shows every board and model; leave {given} out")
 
@@ -36,6 +42,11 @@ def refuse_unheeded(target: Board, arguments: argparse.Namespace) -> None:
     given = set(given_options(arguments))
     simulated = target.budget is None
     if "firmware" in given and target.processor is None:
+        if target.console == PROCESSOR:
+            raise UserError(
+                f"--firmware: {target.argument} does not state its processor; add processor = "
+                "(its clock in Hz, 0 or 1: which of its UARTs) to the class"
+            )
         having = ", ".join(name for name, board in boards().items() if board.processor)
         raise UserError(
             f"--firmware is for a board with a processor ({having}), not for {target.name}"
@@ -44,6 +55,9 @@ def refuse_unheeded(target: Board, arguments: argparse.Namespace) -> None:
         if option in given:
             wanted = "a board" if simulated else "sim"
             raise UserError(f"--{option} is for {wanted}, not for {target.name}")
+    _refuse_no_synthesis(target, given)
+    if "check" in given and "out" in given:
+        raise UserError("--check writes nothing; leave --out out")
     for mode in _INSTEAD_OF_A_BUILD:
         if mode in given:
             _refuse_beside(mode, given - {mode}, simulated)
@@ -51,6 +65,18 @@ def refuse_unheeded(target: Board, arguments: argparse.Namespace) -> None:
     for option, needed in (("cycles", "waveform"), ("position", "timeline"), ("fits", "list")):
         if option in given and needed not in given:
             raise UserError(f"--{option} is for --{needed}; give both, or leave --{option} out")
+
+
+def _refuse_no_synthesis(target: Board, given: set[str]) -> None:
+    if "no_synthesis" not in given:
+        return
+    for mode in _NOT_SYNTHESIZED:
+        if mode in given:
+            raise UserError(f"--{mode} synthesizes nothing; leave --no-synthesis out")
+    if target.budget is None:
+        raise UserError(f"nothing is synthesized for {target.name}; leave --no-synthesis out")
+    if "program" in given:
+        raise UserError("--program needs a bitstream; leave --no-synthesis out")
 
 
 def _refuse_beside(mode: str, others: set[str], simulated: bool) -> None:

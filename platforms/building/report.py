@@ -91,6 +91,7 @@ def build_report(
             "title": board.title,
             "device": board.device,
             "family": board.family and board.family.name,
+            "console": board.console,
         },
         "model": model_section(artifact),
         "hardware": {
@@ -209,7 +210,9 @@ def print_report(report: dict, text: str | None, console: Console) -> None:
         "more for sampling (exact, from the program)",
         f"{added['temperature']} with a temperature, {added['top_k']} with top-k, too",
     )
-    if report["resources"]["synthesized"] is not None:
+    if report["resources"]["synthesized"] is None:
+        table.add_row("resources", "not synthesized")
+    else:
         for name in _shown(report):
             use, source = resource(report, name)
             share = use["used"] / use["available"]

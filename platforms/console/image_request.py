@@ -17,7 +17,6 @@ from gateformer.model.contract.config import ModelConfig
 from gateformer.model.support.errors import UserError
 from gateformer.model.support.file_facts import Facts
 
-from ..boards.board import board
 from ..boards.target import PROCESSOR
 from ..firmware.image import firmware_image
 from ..host.load import ANOTHER_SHAPE, SHAPE, check_shape, fixed_model
@@ -125,8 +124,7 @@ def built_request(directory: Path) -> ImageRequest:
         content = Facts.parse(path, path.read_bytes())
         target, hardware = content.table("board"), content.table("hardware")
         config = ModelConfig.from_dict(content.table("model").table("config").content)
-        variant = target.text("variant", default=None)
-        processor = board(target.text("name"), variant).console == PROCESSOR
+        processor = target.text("console") == PROCESSOR
         if "limits" not in hardware.content:  # it is null if the model is fixed
             raise UserError(f"{path}: hardware.limits is missing")
         limits = hardware.table("limits", default=None)

@@ -12,6 +12,7 @@ from fractions import Fraction
 from amaranth.hdl import Cat, ClockDomain, ClockSignal, Elaboratable, Module, ResetSignal, Signal
 from amaranth.lib.cdc import ResetSynchronizer
 
+from gateformer.gateware.parts.elaboration import may_stay_unused
 from gateformer.model.support.errors import UserError
 
 RESET_STAGES = 2
@@ -85,6 +86,7 @@ class ClockGenerator(Elaboratable):
     """
 
     def __init__(self, source, input_mhz: Fraction, output_mhz: Fraction, reset):
+        may_stay_unused(self)
         self.source = source
         self._reset = reset
         self.held = Signal(init=1, reset_less=True, name="held_in_reset")

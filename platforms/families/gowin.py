@@ -48,7 +48,7 @@ UNTIMED = (
     "dual-port block memory, no data input of a LUT memory, and no adder bit whose flip-flop it "
     "did not place beside it: its maximum frequency covers the rest"
 )
-"""What its maximum frequency leaves out of a netlist that :mod:`platforms.families.gowin_netlist` made."""
+"""What its maximum frequency leaves out of what :mod:`platforms.families.gowin_netlist` makes."""
 
 GOWIN = Family(
     name="gowin",
@@ -79,7 +79,7 @@ GOWIN = Family(
     free=frozenset(
         (
             *("MUX2_LUT5", "MUX2_LUT6", "MUX2_LUT7", "MUX2_LUT8", "VCC", "GND", "GSR"),
-            *("IBUF", "OBUF", "TBUF", "IOBUF", "BUFG", "rPLL", "PLLVR", "$scopeinfo"),
+            *("IBUF", "TLVDS_IBUF", "OBUF", "TBUF", "IOBUF", "BUFG", "rPLL", "PLLVR", "$scopeinfo"),
         )
     ),
     packing=_packing,

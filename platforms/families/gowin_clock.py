@@ -38,6 +38,7 @@ FAMILIES = {
     "GW1NR-9C": _GW1NR_9,
     "GW2A-18C": _GW2A_18,
     "GW2A-18": _GW2A_18,
+    "GW2AR-18": _GW2A_18,
     "GW2AR-18C": _GW2A_18,
 }
 """Limits by amaranth's name of the family, which is also the rPLL's DEVICE."""

@@ -56,7 +56,7 @@ XC7 = Family(
     free=frozenset(
         (
             *("CARRY4", "MUXF7", "MUXF8", INVERTER, "VCC", "GND", "$scopeinfo"),
-            *("IBUF", "IBUFG", "OBUF", "OBUFT", "IOBUF", "BUFG", "BUFGCTRL"),
+            *("IBUF", "IBUFG", "IBUFDS", "OBUF", "OBUFT", "IOBUF", "BUFG", "BUFGCTRL"),
             *("MMCME2_BASE", "MMCME2_ADV", "PLLE2_BASE", "PLLE2_ADV", "PS7", "STARTUPE2"),
         )
     ),

@@ -28,6 +28,8 @@ from .model import model_header
 SOURCES = Path(__file__).with_name("source")
 LINKER_SCRIPT = "zynq.ld"
 ELF, BIN = "gateformer.elf", "gateformer.bin"
+FIRMWARE_FILES = (ELF, BIN, SCRIPT)
+"""Everything that :func:`build_firmware` writes."""
 ARM_C = compiler.Language("ARM C", "ARM_CC", ("arm-none-eabi-gcc",), "cc")
 
 _GCC = ("-mcpu=cortex-a9", "-marm", "-mfloat-abi=soft")

@@ -38,12 +38,19 @@ _CELL_MODELS = {"dsp48e1": "xc7_dsp.v", "mult18x18d": "ecp5_multiplier.v"}
 
 
 def export_board_ip(
-    board: Board, artifact: Artifact, program: Program, clock_mhz: float, directory: Path
+    board: Board,
+    artifact: Artifact,
+    program: Program,
+    clock_mhz: float,
+    directory: Path,
+    *,
+    synthesis: bool = True,
 ) -> list[Path]:
     """All of ``--export ip``: checks, synthesis for the README's resources, and the files.
 
     For ``sim`` the Verilog is portable and nothing is synthesized. The paths written are returned,
-    the Verilog first. Takes minutes for a design nobody has synthesized on this machine.
+    the Verilog first. Takes minutes for a design nobody has synthesized on this machine, unless
+    there is to be no ``synthesis``: then the README says so.
 
     Raises
     ------
@@ -56,9 +63,11 @@ def export_board_ip(
     build_id = identify(program, (mhz, board.dsp, wrapper), ())
     if board.family is None:
         return export_ip(artifact, program, directory, mhz, build_id)
-    system = ip_verilog.system_rtlil(program, SYNTHESIS_TOP, build_id, _khz(mhz), board.dsp)
-    with working("synthesis of the IP core"):
-        resources = board.family.count(synthesize_rtlil(system, board.family).cells)
+    resources = None
+    if synthesis:
+        system = ip_verilog.system_rtlil(program, SYNTHESIS_TOP, build_id, _khz(mhz), board.dsp)
+        with working("synthesis of the IP core"):
+            resources = board.family.count(synthesize_rtlil(system, board.family).cells)
     return export_ip(artifact, program, directory, mhz, build_id, board=board, resources=resources)
 
 
@@ -157,9 +166,14 @@ def check_directory(directory: Path) -> None:
         raise UserError(f"{directory} is a file, where --export ip needs a directory; move it away")
     if not any(directory.iterdir()):
         return
-    core = directory / CORE_NAME
-    if not core.is_file() or MARK not in core.read_text(encoding="utf-8", errors="replace"):
+    if not is_export(directory):
         raise UserError(f"{directory} is not empty and no earlier export; move it away or empty it")
+
+
+def is_export(directory: Path) -> bool:
+    """Whether there is an earlier export in ``directory``."""
+    core = directory / CORE_NAME
+    return core.is_file() and MARK in core.read_text(encoding="utf-8", errors="replace")
 
 
 def _khz(mhz: Fraction) -> int:

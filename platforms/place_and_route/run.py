@@ -53,10 +53,13 @@ def make_bitstream(project: Project, clock_mhz: float) -> Placed | None:
         placed = make(project, clock_mhz)
     except BaseException:
         # what a tool that was broken off has left
-        project.bitstream.unlink(missing_ok=True)
+        for path in (project.bitstream, *project.products):
+            path.unlink(missing_ok=True)
         raise
     if placed is not None and not placed.meets(clock_mhz) and project.bitstream.exists():
         os.replace(project.bitstream, project.failed_bitstream)
+        for path in project.products:
+            path.unlink(missing_ok=True)
     return placed
 
 
@@ -105,7 +108,7 @@ def _by_nextpnr(project: Project, clock_mhz: float) -> Placed | None:
         if placed.meets(clock_mhz):
             break
     directory, placed = best
-    for made in (NEXTPNR_LOG, NEXTPNR_REPORT, project.bitstream.name):
+    for made in (NEXTPNR_LOG, NEXTPNR_REPORT, project.bitstream.name, *runs.products):
         if (directory / made).exists():
             with complete_file(project.directory / made) as target:
                 shutil.copyfile(directory / made, target)
@@ -122,6 +125,7 @@ class _NextpnrRuns:
         (_, placer), (packing_tool, packer) = found.items()
         self._placer, self._platform = Path(placer), project.board.build_platform("nextpnr")
         self.seeds = self._platform.seeds
+        self.products = [path.name for path in project.products]
         self._version = nextpnr_version(placer)
         self._packing = f"{packing_tool} {tool_version(packer) or ''}"
         self._inputs = [path for path in project.files if path.suffix not in (".il", ".v")]
@@ -129,6 +133,8 @@ class _NextpnrRuns:
         self._key = (
             self._version,
             f"{packed_by} {packed_by.stat().st_mtime_ns}",
+            # the bitstream has what these add, if they are there
+            *(f"{tool} {_found(tool)}" for tool in self._platform.finishing_tools),
             *(f"{path.name}\n{path.read_text(encoding='utf-8')}" for path in self._inputs),
         )
 
@@ -147,7 +153,8 @@ class _NextpnrRuns:
             if not done and not self._too_slow(work):
                 tail = "\n".join(log.splitlines()[-20:])
                 raise ToolError(f"{self._project.script} failed with status {status}:\n{tail}")
-            kept = (NEXTPNR_LOG, NEXTPNR_REPORT, *([bitstream.name] if done else []))
+            made = [bitstream.name, *self.products] if done else []
+            kept = (NEXTPNR_LOG, NEXTPNR_REPORT, *made)
             for path in map(work.joinpath, kept):
                 if path.exists():
                     path.rename(target / path.name)
@@ -180,6 +187,10 @@ class _NextpnrRuns:
         # the report is written after routing, the log tells frequencies before, too
         placed = self._reported(directory) if (directory / NEXTPNR_REPORT).exists() else None
         return placed is not None and not placed.meets(self._clock_mhz)
+
+
+def _found(tool: str) -> str | None:
+    return shutil.which(os.environ.get(environment_variable(tool), tool))
 
 
 def _run_with_phases(

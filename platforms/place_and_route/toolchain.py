@@ -58,6 +58,8 @@ class Toolchain:
     rules : function of (netlist, board) to
     :class:`platforms.place_and_route.openxc7_rules.RulesReport`, or None
         Whether yosys' JSON is something that the tools can place and route.
+    products : tuple of str
+        Suffixes of what is made beside the bitstream.
     """
 
     tools: Mapping[str, tuple[str, ...]]
@@ -68,6 +70,7 @@ class Toolchain:
     clock_mhz: float | None = None
     remarks: tuple[str, ...] = ()
     rules: Callable[[dict, Board], openxc7_rules.RulesReport] | None = None
+    products: tuple[str, ...] = ()
 
     def found(self) -> dict[str, str | None]:
         """Path of each tool, None if it is not installed.
@@ -113,7 +116,12 @@ _XC7 = {
 _TOOLCHAINS = {
     "xc7": _XC7,
     "ecp5": {
-        "nextpnr": Toolchain(Ecp5ByNextpnr.tools, install_command("ecp5"), remarks=(ecp5.UNTIMED,)),
+        "nextpnr": Toolchain(
+            Ecp5ByNextpnr.tools,
+            install_command("ecp5"),
+            products=Ecp5ByNextpnr.products,
+            remarks=(ecp5.UNTIMED,),
+        ),
     },
     "gowin": {
         "nextpnr": Toolchain(
@@ -187,9 +195,15 @@ class Project:
         """Whether there is a bitstream of this design."""
         return self.is_current(self.bitstream)
 
+    @property
+    def products(self) -> list[Path]:
+        """What is made beside the bitstream, of the same content."""
+        return [self.directory / f"{TOP}{suffix}" for suffix in self.tools.products]
+
     def remove_bitstream(self) -> None:
         """Bitstream, or one that missed its clock, and the log of the run that made it."""
-        for path in (self.bitstream, self.failed_bitstream, self.directory / LOG_NAME):
+        log = self.directory / LOG_NAME
+        for path in (self.bitstream, self.failed_bitstream, *self.products, log):
             path.unlink(missing_ok=True)
 
 
@@ -212,9 +226,17 @@ def choose_toolchain(board: Board, wanted: str | None = None, directory: Path | 
 
 
 def write_project(
-    top: Elaboratable, board: Board, directory: Path, toolchain: str | None = None
+    top: Elaboratable,
+    board: Board,
+    directory: Path,
+    toolchain: str | None = None,
+    *,
+    synthesis: bool = True,
 ) -> Project:
     """Write the complete build directory; needs none of the toolchain's tools.
+
+    Without ``synthesis`` it lacks the netlist that all but Vivado start from, unless one of the
+    same design is there.
 
     A file that is there already with the same content keeps its time, by which reports are
     known to be this design's. If any file changes, an earlier bitstream goes before it, and so
@@ -228,11 +250,15 @@ def write_project(
         name: content if isinstance(content, str) else content.decode()
         for name, content in plan.files.items()
     }
-    if chosen != "vivado":
+    if chosen != "vivado" and synthesis:
         netlist = synthesize_top(top, board).netlist
         contents[NETLIST_NAME] = board.family.placeable(netlist.read_text(encoding="utf-8"))
+    elif chosen != "vivado" and not _changed(directory, contents):
+        kept = _text(directory / NETLIST_NAME)
+        if kept is not None:
+            contents[NETLIST_NAME] = kept
     project = Project(directory, board, chosen, [directory / name for name in contents])
-    changed = [name for name, text in contents.items() if _text(directory / name) != text]
+    changed = _changed(directory, contents)
     left_over = _left_over(directory, contents)
     if changed or left_over:
         project.remove_bitstream()
@@ -245,6 +271,30 @@ def write_project(
     if _manifest(directory) != manifest:
         write_whole(directory / MANIFEST_NAME, json.dumps(manifest, indent=2) + "\n")
     return project
+
+
+def remove_project(directory: Path) -> list[str]:
+    """Remove what :func:`write_project` wrote and the tools made of it; the names.
+
+    Files that were edited stay.
+    """
+    results = [
+        f"{TOP}{suffix}{failed}"
+        for family in _TOOLCHAINS.values()
+        for tools in family.values()
+        for suffix in (tools.bitstream_suffix, *tools.products)
+        for failed in ("", FAILED_SUFFIX)
+    ]
+    paths = [*_left_over(directory, {}), *(directory / name for name in results)]
+    there = list(dict.fromkeys(path for path in paths if path.is_file()))
+    # the notes last: while a file is there, they say whose it is
+    for path in (*there, directory / MANIFEST_NAME):
+        path.unlink(missing_ok=True)
+    return [path.name for path in there]
+
+
+def _changed(directory: Path, contents: Mapping[str, str]) -> list[str]:
+    return [name for name, text in contents.items() if _text(directory / name) != text]
 
 
 def _text(path: Path) -> str | None:

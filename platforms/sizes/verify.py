@@ -91,7 +91,7 @@ def verify(name: str, target: Board, *, jobs: int = 1, scheduler: str | None = N
     if chosen is None or not chosen.fits:
         raise NoChoice(f"no sizes of {name} fit {target.label}; there is no choice to verify")
     points = [
-        GridPoint(name, target.name, target.variant, candidate)
+        GridPoint(name, target.argument, target.variant, candidate)
         for candidate in grid(candidates, chosen, target)
     ]
     results = run_jobs(synthesized, points, what="synthesis", jobs=jobs, scheduler=scheduler)

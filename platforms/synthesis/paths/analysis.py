@@ -25,6 +25,7 @@ import dataclasses
 from .cells import CARRY_BITS, REGISTER_DATA, SHIFT_REGISTER_DATA
 from .graph import Graph
 from .names import signal_name
+from .netlist_graph import NetlistGraph
 from .traversal import arrivals, topological, trace
 
 MAX_ELEMENTS = 1
@@ -151,7 +152,7 @@ def analyze(netlist: dict, top: str = "top") -> PathReport:
     """
     if top not in netlist.get("modules", {}):
         raise ValueError(f"no module {top} in the netlist")
-    graph = Graph(netlist["modules"][top])
+    graph = NetlistGraph(netlist["modules"][top])
     order = topological(graph)
     stages_first = arrivals(graph, order, (0, 1, 2))
     depths = (stages_first[bit][0][0] for bit, *_ in graph.ends if bit in stages_first)

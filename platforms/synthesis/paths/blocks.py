@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from .cells import CASCADE_PIN, is_clock
+from .graph import Graph
 from .names import signal_name
-
-if TYPE_CHECKING:
-    from .graph import Graph
 
 
 def parameter(cell: dict, name: str, default):

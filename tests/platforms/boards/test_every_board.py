@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from amaranth.build import DiffPairs
 
 from gateformer.gateware.compiler.program import Program
 from gateformer.gateware.plan.hw_config import HwConfig
@@ -13,6 +14,7 @@ from gateformer.platforms.boards.board import board
 from gateformer.platforms.boards.target import PROCESSOR, UART
 from gateformer.platforms.sizes.sizing import choose_sizes
 from gateformer.platforms.support import verilog
+from tests.support.own_boards import OWN_BOARDS, write_board
 
 from .test_board import TARGETS
 
@@ -79,6 +81,22 @@ def test_every_toolchain_with_another_clock(name, variant, clock_mhz, program):
         assert ("cell \\PS7 " in files["top.il"]) == (target.console == PROCESSOR)
 
 
+@pytest.mark.parametrize("name", OWN_BOARDS)
+def test_own_boards(name, tmp_path, program):
+    """Platforms of amaranth-boards in a file of a user's, as ``build.py`` takes them."""
+    target = board(write_board(tmp_path, name))
+    artifact = open_model("shakespeare-115k")
+    assert choose_sizes(artifact.model, target).rows
+    options = target.top_options(artifact.name)
+    for toolchain in target.toolchains:
+        top = target.build_top(program, target.default_clock_mhz, **options)
+        platform = target.build_platform(toolchain)
+        files = platform.prepare(top, "top", nextpnr_opts="--freq 25").files
+        assert "build_top.sh" in files
+        assert located(files) == expected_pins(platform, target)
+        assert set(located(files)) == set(ports(files["top.il"]))
+
+
 _LOCATED = {
     "top.xdc": r'^ *set_property LOC (?P<pin>\w+) \[get_ports "?(?P<port>[^\]"]+)"?\]',
     "top.lpf": r'^LOCATE COMP "(?P<port>[^"]+)" SITE "(?P<pin>\w+)";',
@@ -103,9 +121,17 @@ def expected_pins(platform, target) -> dict[str, str]:
     """Pin of each port: clock, lights, serial port with its button, what is held high."""
     wanted = [(platform.default_clk, 0), *(light[1:] for light in platform.lights)]
     if target.console == UART:
-        wanted += [("uart", 0, "rx"), ("uart", 0, "tx"), platform.reset_button]
+        uart = getattr(platform, "uart", ("uart", 0))
+        wanted += [(*uart, "rx"), (*uart, "tx")]
+        if hasattr(platform, "reset_button"):
+            wanted.append(platform.reset_button)
     if target.name == "ulx3s":
         wanted.append(("wifi_gpio0", 0))
+    connectors = {
+        f"{connector.name}_{connector.number}:{pin}": name
+        for connector in platform.connectors.values()
+        for pin, name in connector.mapping.items()
+    }
     pins = {}
     for name, number, *path in wanted:
         (part,) = (
@@ -113,7 +139,15 @@ def expected_pins(platform, target) -> dict[str, str]:
             for subsignal in platform.lookup(name, number).ios
             if not path or subsignal.name == path[0]
         )
-        (pins["__".join((f"{name}_{number}", *path, "io"))],) = part.names
+        port = "__".join((f"{name}_{number}", *path))
+        if isinstance(part, DiffPairs):
+            halves = {"p": part.p.names, "n": part.n.names}
+            if target.family.name == "ecp5":  # the other one follows from the first
+                del halves["n"]
+        else:
+            halves = {"io": part.names}
+        for half, (pin,) in halves.items():
+            pins[f"{port}__{half}"] = connectors.get(pin, pin)
     return pins
 
 

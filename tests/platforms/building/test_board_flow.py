@@ -78,10 +78,14 @@ def loaded(monkeypatch, tmp_path):
     return contents
 
 
-def build(tmp_path, seed: int = 0, program: bool = False) -> tuple[str, dict]:
+def build(
+    tmp_path, seed: int = 0, program: bool = False, no_synthesis: bool = False
+) -> tuple[str, dict]:
     """The last line of a build of the model with this seed, and its report."""
     artifact = open_model(f"{TINY},seed={seed}")
-    arguments = types.SimpleNamespace(toolchain=None, baud=None, program=program)
+    arguments = types.SimpleNamespace(
+        toolchain=None, baud=None, program=program, no_synthesis=no_synthesis
+    )
     core = Program(artifact.model, HwConfig(2, 4, 4))
     output = Console(file=io.StringIO(), width=300)
     directory = tmp_path / "build"
@@ -147,3 +151,31 @@ def test_a_missed_clock_says_so_every_time(tmp_path, tools):
     for _ in range(2):
         with pytest.raises(UserError, match=r"timing not met: routed at 81\.3 MHz, 85 MHz asked"):
             build(tmp_path)
+
+
+def test_without_synthesis_there_is_text_and_verilog_but_no_netlist(tmp_path, tools, monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("synthesized, or placed")
+
+    for module, name in ((board_flow, "synthesize"), (toolchain, "synthesize_top")):
+        monkeypatch.setattr(module, name, refuse)
+    monkeypatch.setattr(board_flow, "make_bitstream", refuse)
+    last, report = build(tmp_path, no_synthesis=True)
+    assert last == "not synthesized: build without --no-synthesis for resources and a bitstream"
+    assert report["resources"] == {"synthesized": None, "placed": None}
+    assert {path.name for path in (tmp_path / "build").iterdir()} == {
+        *("build_top.sh", "top.il", "report.json"),
+        toolchain.MANIFEST_NAME,
+    }
+    assert {
+        str(tmp_path / "build" / name) for name in ("build_top.sh", "top.il", "report.json")
+    } == (set(report["files"]))
+
+
+def test_without_synthesis_a_bitstream_of_the_same_design_stays(tmp_path, tools):
+    build(tmp_path)
+    build(tmp_path, no_synthesis=True)
+    assert (tmp_path / "build/top.bit").exists() and (tmp_path / "build/top.json").exists()
+    build(tmp_path, seed=1, no_synthesis=True)
+    assert not (tmp_path / "build/top.bit").exists()
+    assert not (tmp_path / "build/top.json").exists()

@@ -16,7 +16,7 @@ from gateformer.platforms.families.family import SITES_TITLE
 USE = {"used": 10_340, "available": 17_600, "unit": "LUT6"}
 REPORT = {
     "schema_version": SCHEMA_VERSION,
-    "board": {"title": "A board", "device": "xc7z010"},
+    "board": {"name": "b", "variant": None, "title": "A board", "device": "xc7z010"},
     "hardware": {"rows": 8, "cols": 64, "packing": "2bit", "lanes_built": 64},
     "cycles": {"mean": 857.04},
     "resources": {
@@ -93,9 +93,14 @@ def test_the_units_are_those_of_a_report():
 def test_reports_are_found_and_foreign_ones_left_out(tmp_path):
     for name, change in {
         "b": {},
-        "a": {"board": {"title": "First", "device": "d"}},
-        "old": {"schema_version": 1},
-        "sim": {"resources": {"synthesized": None, "placed": None}},
+        "a-25f": {"board": {"name": "a", "variant": "25F", "title": "First", "device": "d"}},
+        "old": {"board": {**REPORT["board"], "name": "old"}, "schema_version": 1},
+        "sim": {
+            "board": {**REPORT["board"], "name": "sim"},
+            "resources": {"synthesized": None, "placed": None},
+        },
+        # another model's, or with sizes that were asked for
+        "b-stories-zybo": {},
     }.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "report.json").write_text(json.dumps({**REPORT, **change}))

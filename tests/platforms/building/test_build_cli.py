@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from gateformer.model.contract.random_model import random_model
 from gateformer.platforms.boards.board import boards
 from tests.platforms.boards.test_board import NAMES
 
 ROOT = Path(__file__).parents[3]
 TINY = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11,seed=3"
 SIZES = ["--rows", "2", "--cols", "4", "--lanes", "4"]
+DIRECTORY = f"build/sim-random-{random_model(TINY).digest[:8]}-rows2-cols4-lanes4"
 
 
 def build(tmp_path, *arguments):
@@ -161,6 +163,25 @@ def build(tmp_path, *arguments):
             ["zybo", "--export", "ip", "--prompt", "x"],
             "--prompt is for a board's build, not for --export; leave one of them out",
         ),
+        *(
+            (
+                ["zybo", f"--{mode}", "--no-synthesis"],
+                f"--{mode} synthesizes nothing; leave --no-synthesis out",
+            )
+            for mode in ("firmware", "timeline")
+        ),
+        (
+            ["sim", "--no-synthesis"],
+            "nothing is synthesized for sim; leave --no-synthesis out",
+        ),
+        (
+            ["zybo", "--no-synthesis", "--program"],
+            "--program needs a bitstream; leave --no-synthesis out",
+        ),
+        (["sim", "--check", "--out", "x"], "--check writes nothing; leave --out out"),
+        (["--list", "--out", "x"], "--list shows every board and model; leave --out out"),
+        (["--list", "zybo"], "--list shows every board and model; leave zybo out"),
+        (["mine.py"], "there is no board file mine.py; name one, or a board of --list"),
         (["zybo", "--clock", "0"], "clock must be 1 to 1000 MHz, not 0"),
         (
             ["sim", "--model", TINY, "--timeline", "--position", "6"],
@@ -183,8 +204,8 @@ def test_a_file_in_the_place_of_the_build_directory(tmp_path):
     (tmp_path / "build").write_text("")
     result = build(tmp_path, "sim", "--model", TINY, *SIZES)
     assert result.stderr == (
-        "error: cannot make the directory build/sim: Not a directory; choose a place where you may "
-        "write\n"
+        f"error: cannot make the directory {DIRECTORY}: Not a directory; choose a place where you "
+        "may write\n"
     )
     assert result.returncode == 2
 
@@ -213,7 +234,7 @@ def test_list_names_boards_and_models(tmp_path):
 def test_timeline_is_a_picture(tmp_path):
     result = build(tmp_path, "sim", "--model", TINY, *SIZES, "--timeline")
     assert result.returncode == 0, result.stderr
-    svg = (tmp_path / "build/sim/timeline.svg").read_text()
+    svg = (tmp_path / DIRECTORY / "timeline.svg").read_text()
     assert svg.startswith("<svg") and "layers.0.q_proj" in svg
 
 
@@ -221,7 +242,7 @@ def test_sim_streams_text_and_reports(tmp_path):
     result = build(tmp_path, "sim", "--model", TINY, *SIZES, "--tokens", "4", "--prompt", " ")
     assert result.returncode == 0, result.stderr
     assert len(result.stdout.rstrip("\n")) == 5
-    report = json.loads((tmp_path / "build/sim/report.json").read_text())
+    report = json.loads((tmp_path / DIRECTORY / "report.json").read_text())
     assert report["schema_version"] == 2
     assert len(report["cycles"]["by_position"]) == 6
     assert report["cycles"]["source"] == "simulated"
@@ -260,5 +281,5 @@ def examples() -> str:
 def test_an_export_for_sim(tmp_path):
     result = build(tmp_path, "sim", "--model", TINY, *SIZES, "--export", "ip")
     assert result.returncode == 0, result.stderr
-    assert "build/sim/ip/gateformer.v" in result.stdout.splitlines()
-    assert "DSP48E1" not in (tmp_path / "build/sim/ip/gateformer.v").read_text()
+    assert f"{DIRECTORY}/ip/gateformer.v" in result.stdout.splitlines()
+    assert "DSP48E1" not in (tmp_path / DIRECTORY / "ip/gateformer.v").read_text()

@@ -213,3 +213,9 @@ def test_the_table_shows_what_was_placed():
         "1,190,476 at 125 MHz (routed up to 130.5 MHz)",
     ):
         assert expected in text
+
+
+def test_without_synthesis_the_table_says_so():
+    result = example()
+    result["resources"]["synthesized"] = None
+    assert re.search(r"│ resources +│ not synthesized +│", shown(result))

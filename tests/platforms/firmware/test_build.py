@@ -128,12 +128,12 @@ def test_an_interrupted_build_leaves_nothing(tmp_path, monkeypatch):
 
 
 def test_the_command(tmp_path):
-    result = build(tmp_path, "zybo", "--model", TINY, *SIZES, "--firmware")
+    result = build(tmp_path, "zybo", "--model", TINY, *SIZES, "--firmware", "--out", "build/fw")
     assert result.returncode == 0, result.stderr
-    paths = [f"build/zybo/{name}" for name in ("gateformer.elf", "gateformer.bin", "boot.scr")]
+    paths = [f"build/fw/{name}" for name in ("gateformer.elf", "gateformer.bin", "boot.scr")]
     assert result.stdout.splitlines() == paths
-    image = (tmp_path / "build/zybo/gateformer.bin").read_bytes()
-    assert read_elf((tmp_path / "build/zybo/gateformer.elf").read_bytes()).image() == image
+    image = (tmp_path / "build/fw/gateformer.bin").read_bytes()
+    assert read_elf((tmp_path / "build/fw/gateformer.elf").read_bytes()).image() == image
 
 
 def test_the_command_loads_it(tmp_path, monkeypatch):
@@ -142,13 +142,13 @@ def test_the_command_loads_it(tmp_path, monkeypatch):
         tool = tmp_path / name
         tool.write_text(f'#!/bin/sh\nfor a in "$@"; do echo "given: $a"; done\nexit {status}\n')
         tool.chmod(0o755)
-    options = ("zybo", "--model", TINY, *SIZES, "--firmware", "--program")
+    options = ("zybo", "--model", TINY, *SIZES, "--firmware", "--program", "--out", "build/fw")
     monkeypatch.setenv("OPENOCD", str(tmp_path / "openocd"))
     result = build(tmp_path, *options)
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
-    assert "given: load_image {build/zybo/gateformer.elf}" in lines
-    assert lines[-1] == "loaded by openocd: build/zybo/gateformer.elf"
+    assert "given: load_image {build/fw/gateformer.elf}" in lines
+    assert lines[-1] == "loaded by openocd: build/fw/gateformer.elf"
 
     monkeypatch.setenv("OPENOCD", str(tmp_path / "broken"))
     result = build(tmp_path, *options)

@@ -32,9 +32,10 @@ TINY = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11,se
 def test_bitstream(tmp_path, arguments, packages, directory, bitstream):
     for package in packages:
         pytest.importorskip(package)
+    out = ["--out", f"build/{directory}"]
     sizes = ["--rows", "2", "--cols", "4", "--lanes", "4", "--tokens", "4", "--prompt", " "]
     result = subprocess.run(
-        [sys.executable, str(ROOT / "build.py"), *arguments, "--model", TINY, *sizes],
+        [sys.executable, str(ROOT / "build.py"), *arguments, "--model", TINY, *sizes, *out],
         cwd=tmp_path,
         capture_output=True,
         text=True,
