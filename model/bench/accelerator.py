@@ -1,4 +1,4 @@
-"""The accelerator's rows of ``gateformer bench``: exact cycles × stated clock, not run on a board.
+"""The accelerator's rows of ``gateformer bench``: exact cycles × clock, not run on a board.
 
 Cycles come from the program of the gateware, which ``model`` does not import: they are what
 ``gateformer cycles`` prints.

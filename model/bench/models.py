@@ -30,7 +30,7 @@ ROWS = {
     "torch-kv": ("PyTorch, KV cache", "s"),
     "onnx-kv": ("onnxruntime, static KV", "D"),
     "c": ("C, one core", "o"),
-    ACCELERATOR: ("simulated cycles × stated clock", "*"),
+    ACCELERATOR: ("simulated cycles × the board's clock", "*"),
 }
 """The rows that are drawn: label and marker."""
 FILE_SUFFIX = ".json"

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from build import parser
 from gateformer.gateware.compiler.program import Program
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.random_model import random_model
 from gateformer.platforms.boards.board import board
 from gateformer.platforms.boards.target import PROCESSOR, UART, Processor
 from gateformer.platforms.building import flow
+from gateformer.platforms.building.command import parser
 from gateformer.platforms.families.family import Budget
 from gateformer.platforms.sizes import fit
 from tests.support.own_boards import (
