@@ -133,6 +133,7 @@ def _ulx3s() -> Board:
             variant=variant,
             variants=variants,
             default_variant=default,
+            clock_routed=variant in ulx3s.ROUTED,
             **_nextpnr_platform(platform),
             **_with_uart(ECP5, platform, Ecp5Clock, ulx3s.OSCILLATOR_MHZ),
         )

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from amaranth.build import Pins, Platform, Resource, ResourceError, Subsignal
+from amaranth.build import DiffPairs, Pins, Platform, Resource, ResourceError, Subsignal
 
 from gateformer.model.support.errors import UserError
 
 from ..families.clock import as_mhz
+from .stated import LIGHTS
 
-LIGHTS = ("busy", "context_full", "heartbeat")
-"""What can be shown, see :class:`platforms.boards.board_top.BoardTop`."""
 _COLOURS = {"busy": "g", "context_full": "r", "heartbeat": "b"}
 ADD_UART = (
     "add UARTResource(0, rx=PIN, tx=PIN, attrs=…) of amaranth_boards.resources to its resources"
@@ -23,7 +22,8 @@ ADD_UART = (
 
 
 class Facts:
-    """Facts of a board, checked.
+    """Facts of a board, checked, of whose attributes the kinds are
+    (:func:`platforms.boards.stated.check_stated`).
 
     Parameters
     ----------
@@ -54,7 +54,8 @@ class Facts:
         self.uart = self._uart(needs_uart)
         self.reset_button = self._reset_button()
         self.held_high = tuple(
-            self._stated("held_high", item, "o") for item in getattr(platform, "held_high", ())
+            self._stated("held_high", item, "o")
+            for item in getattr(platform, "held_high", None) or ()
         )
         self.lights = self._lights()
 
@@ -74,6 +75,11 @@ class Facts:
             raise UserError(
                 f"{self._name}: default_clk {clock!r} has no frequency; give its Resource a "
                 "Clock(…)"
+            )
+        if not _is_clock(resource):
+            raise UserError(
+                f"{self._name}: default_clk {clock!r} is not an input of one pin or one pair of "
+                "pins"
             )
         self._take("default_clk", (clock, 0))
         return as_mhz(resource.clock.frequency / 1e6)
@@ -102,15 +108,19 @@ class Facts:
         return uart
 
     def _reset_button(self) -> tuple[str, int] | None:
+        reset = self._platform.default_rst
+        if reset is not None:
+            button = (reset, 0)
+            if button not in self._platform.resources:
+                raise UserError(
+                    f"{self._name}: default_rst {reset!r} is not one of its resources; set it to "
+                    "the name of one with a pin, or to None"
+                )
+            self._check_direction("default_rst", button, "i")
         stated = getattr(self._platform, "reset_button", None)
         if stated is not None:
             return self._stated("reset_button", stated, "i")
-        reset = self._platform.default_rst
-        if reset is None or (reset, 0) not in self._platform.resources:
-            return None
-        button = (reset, 0)
-        is_input = _directions(self._platform.resources[button]) == ["i"]
-        return button if is_input and self._is_free(button) else None
+        return button if reset is not None and self._is_free(button) else None
 
     def _lights(self) -> tuple:
         stated = getattr(self._platform, "lights", None)
@@ -118,11 +128,6 @@ class Facts:
             return self._derived_lights()
         groups = set()
         for light in stated:
-            if not isinstance(light, tuple) or len(light) < 3 or light[0] not in LIGHTS:
-                raise UserError(
-                    f"{self._name}: lights must be tuples of {', '.join(LIGHTS[:-1])} or "
-                    f"{LIGHTS[-1]}, resource, number and perhaps subsignal, not {light!r}"
-                )
             key = self._known("lights", light[1:3])
             parts = self._platform.resources[key].ios
             names = [part.name for part in parts if isinstance(part, Subsignal)]
@@ -155,20 +160,17 @@ class Facts:
 
     def _stated(self, fact: str, value, direction: str) -> tuple[str, int]:
         key = self._known(fact, value)
-        if _directions(self._platform.resources[key]) not in ([direction], ["io"]):
-            kind = "an input" if direction == "i" else "an output"
-            raise UserError(f"{self._name}: {fact} {key!r} is not {kind} of one pin")
+        self._check_direction(fact, key, direction)
         self._take(fact, key)
         return key
 
-    def _known(self, fact: str, value) -> tuple[str, int]:
+    def _check_direction(self, fact: str, key: tuple[str, int], direction: str) -> None:
+        if _directions(self._platform.resources[key]) not in ([direction], ["io"]):
+            kind = "an input" if direction == "i" else "an output"
+            raise UserError(f"{self._name}: {fact} {key!r} is not {kind} of one pin")
+
+    def _known(self, fact: str, value: tuple[str, int]) -> tuple[str, int]:
         """A resource's name and number, known to be one of the board's."""
-        is_key = isinstance(value, tuple) and [type(part) for part in value] == [str, int]
-        if not is_key:
-            raise UserError(
-                f"{self._name}: {fact} must name a resource and its number, as in ('led', 0), not "
-                f"{value!r}"
-            )
         if value not in self._platform.resources:
             raise UserError(f"{self._name}: {fact} {value!r} is not one of its resources")
         return value
@@ -203,6 +205,13 @@ def _parts(resource: Resource) -> dict[str | None, Pins]:
 
 def _directions(resource: Resource) -> list[str]:
     return [pins.dir for name, pins in _parts(resource).items() if name is None]
+
+
+def _is_clock(resource: Resource) -> bool:
+    pins = resource.ios[0]
+    if isinstance(pins, DiffPairs):
+        pins = pins.p
+    return isinstance(pins, Pins) and pins.dir in ("i", "io") and len(pins.names) == 1
 
 
 def _is_output(resource: Resource) -> bool:

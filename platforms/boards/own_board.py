@@ -22,7 +22,7 @@ from gateformer.model.support.errors import UserError
 from ..families.devices import DEVICES, Device, device_name, find_device
 from ..families.ecp5 import ECP5
 from ..families.ecp5_clock import Ecp5Clock
-from ..families.family import UNITS, Budget, Family
+from ..families.family import Budget, Family
 from ..families.gowin import GOWIN
 from ..families.gowin_clock import GowinClock
 from ..families.xc7 import XC7
@@ -31,7 +31,8 @@ from .facts import Facts
 from .file import file_digest, load_platform
 from .nextpnr import Ecp5ByNextpnr, GowinByNextpnr
 from .platform_programmer import PlatformProgrammer
-from .programming import FILE, Programmer
+from .programming import Programmer
+from .stated import check_stated, is_name
 from .target import PROCESSOR, UART, Board, Processor
 from .tops import console_top, zynq_top
 from .xilinx_platform import XILINX_TOOLCHAINS, Xc7Platform
@@ -70,6 +71,7 @@ class _Description:
         self._who = f"{path}: {cls.__name__}"
         self._supported_vendor()
         self._instance = self._make(cls)
+        check_stated(self._who, self._instance)
         self._family = self._known_family()
         self._part = self._instance.family if self._family is GOWIN else self._instance.device
         self._device = self._known_device()
@@ -81,6 +83,7 @@ class _Description:
         try:
             return cls()
         except Exception as error:
+            check_stated(self._who, cls)  # which may well be why
             said = " ".join(str(error).split())
             raise UserError(
                 f"{self._who}() fails: {type(error).__name__}: {said}; it must be possible without "
@@ -91,7 +94,7 @@ class _Description:
         """UserError for a vendor, or a family of Gowin's, of which nothing is supported."""
         cls = self._cls
         if issubclass(cls, GowinPlatform):
-            if isinstance(cls.family, str) and not re.match("GW[12]", cls.family):
+            if is_name(cls.family) and not re.match("GW[12]", cls.family):
                 raise self._not_supported(f"Gowin {cls.family.partition('-')[0]}")
         elif not issubclass(cls, XilinxPlatform | LatticePlatform):
             bases = [base.__name__ for base in cls.__mro__]
@@ -117,21 +120,12 @@ class _Description:
         family, known = self._family.name, find_device(self._family.name, self._part)
         if stated is not None and self._family is not GOWIN:
             mhz = next(iter(DEVICES[family].values())).clock_mhz
-            return Device(device_name(family, self._part), self._budget(stated), mhz)
+            return Device(device_name(family, self._part), Budget(**stated), mhz)
         if known is None:
             names = ", ".join(DEVICES[family])
             advice = "" if self._family is GOWIN else f"; state what it has: {_BUDGET}"
             raise UserError(f"{self._who}: the device {self._part} is not one of {names}{advice}")
         return known
-
-    def _budget(self, stated) -> Budget:
-        good = isinstance(stated, dict) and set(stated) == set(UNITS)
-        if not good or not all(type(n) is int and n > 0 for n in stated.values()):
-            raise UserError(
-                f"{self._who}: budget must be a dict of {', '.join(UNITS)} with integers above 0, "
-                f"not {stated!r}"
-            )
-        return Budget(**stated)
 
     def board(self) -> Board:
         is_zynq = self._family is XC7 and self._device.name.startswith("xc7z")
@@ -145,7 +139,7 @@ class _Description:
             build_top = zynq_top(combined, facts.oscillator_mhz)
         return Board(
             self._name,
-            self._title(),
+            getattr(self._instance, "title", self._cls.__name__),
             device=self._device_title(),
             default_clock_mhz=self._default_clock(clock, facts.oscillator_mhz),
             default_hw=HwConfig(),
@@ -181,12 +175,6 @@ class _Description:
         """What is stated, or the fastest the board can make that is not above its family's."""
         stated = getattr(self._instance, "core_mhz", None)
         if stated is not None:
-            if (
-                isinstance(stated, bool)
-                or not isinstance(stated, int | float)
-                or not (1 <= stated <= 1000)
-            ):
-                raise UserError(f"{self._who}: core_mhz must be 1 to 1000, not {stated!r}")
             try:
                 _check_clock(clock, oscillator_mhz, Fraction(str(stated)))
             except UserError as error:
@@ -214,12 +202,6 @@ class _Description:
             raise UserError(
                 f"{self._who}: processor is for a Zynq device without a serial port of the fabric"
             )
-        good = isinstance(stated, tuple) and [type(part) for part in stated] == [int, int]
-        if not good or stated[0] <= 0 or stated[1] not in (0, 1):
-            raise UserError(
-                f"{self._who}: processor must be (its clock in Hz, 0 or 1: which of its UARTs), "
-                f"not {stated!r}"
-            )
         return Processor(*stated)
 
     def _programmers(self) -> tuple:
@@ -227,19 +209,7 @@ class _Description:
         if stated is None:
             has = type(self._instance).toolchain_program is not Platform.toolchain_program
             return (PlatformProgrammer(self._cls),) if has else ()
-        good = isinstance(stated, tuple) and all(isinstance(part, str) for part in stated)
-        if not good or len(stated) < 2 or not any(FILE in part for part in stated[1:]):
-            raise UserError(
-                f"{self._who}: programmer must be a tuple of a command and its options, one of "
-                f"them with {FILE} for the bitstream's path, not {stated!r}"
-            )
         return (Programmer(stated[0], stated[1:]),)
-
-    def _title(self) -> str:
-        title = getattr(self._instance, "title", self._cls.__name__)
-        if not isinstance(title, str) or not title.isprintable() or not title:
-            raise UserError(f"{self._who}: title must be a line of text, not {title!r}")
-        return title
 
     def _device_title(self) -> str:
         platform = self._instance

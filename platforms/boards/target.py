@@ -64,6 +64,8 @@ class Board:
     default_variant : str or None
     file : str or None
         Of a user's own board: the file, as it was named on the command line.
+    clock_routed : bool
+        Whether place and route, run by us for this device on this board, met the default clock.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Board:
     variants: Mapping[str, Board] = dataclasses.field(default_factory=dict)
     default_variant: str | None = None
     file: str | None = None
+    clock_routed: bool = False
 
     @property
     def argument(self) -> str:
@@ -108,8 +111,8 @@ class Board:
 
     @property
     def clock_assumed(self) -> bool:
-        """Whether nothing checks the clock until tools that pip does not bring place and route."""
-        return "nextpnr" not in self.toolchains
+        """Whether nobody has placed and routed the board at its default clock before."""
+        return not self.clock_routed
 
     @property
     def clock_text(self) -> str:

@@ -50,3 +50,5 @@ PLATFORMS = {
     "85F": Ulx3s85FPlatform,
 }
 """By the option ``--variant``."""
+ROUTED = ("25F", "85F")
+"""Those that met their default clock when we placed and routed them: the table in the README."""

@@ -43,11 +43,12 @@ def _with_variants(boards: Mapping[str, Board]) -> Iterator[tuple[str, Board]]:
 
 
 def _boards_table(targets) -> Table:
-    table = Table(
-        title="boards",
-        caption="in parentheses: the variant if --variant is not given; assumed: a clock that "
-        "nothing here has placed and routed",
-    )
+    remarks = []
+    if any(board.variants for _, board in targets):
+        remarks.append("in parentheses: the variant if --variant is not given")
+    if any(board.clock_assumed for _, board in targets):
+        remarks.append("assumed: a clock that nothing here has placed and routed")
+    table = Table(title="boards", caption="; ".join(remarks) or None)
     for heading in ("name", "device", "clock", "LUT", "BRAM", "DSP", "console", "toolchains"):
         table.add_column(heading, overflow="fold", no_wrap=heading != "device")
     for name, board in targets:

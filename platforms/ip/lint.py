@@ -41,7 +41,8 @@ def waivers(verilog: str) -> str:
     The wrapper before it has to do without.
     """
     first = verilog[: verilog.index(f"\nmodule {SYSTEM}") + 1].count("\n") + 1
-    place = f'-file "*{TOP}.v" -lines {first}-{verilog.count(chr(10)) + 1}'
+    last = verilog.rstrip("\n").count("\n") + 1
+    place = f'-file "*{TOP}.v" -lines {first}-{last}'
     rules = "".join(f"// {why}\nlint_off -rule {rule} {place}\n" for rule, why in _RULES.items())
     return (
         f"// What Verilator need not say of the part of {TOP}.v that yosys wrote.\n"

@@ -174,7 +174,7 @@ def test_a_file_that_differs_is_not_left_behind(tmp_path, monkeypatch):
 
 def test_integers_need_no_torch(tmp_path):
     code = (
-        "import sys; sys.modules['torch'] = None; from model import export; "
+        "import sys; sys.modules['torch'] = None; from gateformer.model.exports import export; "
         f"export.main(['{SPECS[1]}', '--to', 'onnx-int8', '--out', sys.argv[1]])"
     )
     subprocess.run([sys.executable, "-c", code, tmp_path / "model.onnx"], check=True)

@@ -16,7 +16,8 @@ from gateformer.model.support.errors import UserError
 from gateformer.model.support.processes import Processes, joined, processes
 from tests.support.train_tiny import TEXT
 
-PROGRAM = Path(__file__).with_name("train_tiny.py")
+ROOT = Path(__file__).parents[3]
+PROGRAM = ROOT / "tests/support/train_tiny.py"
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
 OPTIONS = ["--preset", "tiny", "--batch", "7", "--corpus", "corpus.txt"]
 STEPS = ["--float-steps", "12", "--steps", "8", "--fixed-steps", "3"]
@@ -29,7 +30,10 @@ def place(tmp_path):
 
 
 def start(count: int, place: Path, *options: str, program=PROGRAM) -> subprocess.Popen:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(PROGRAM.parent.parent)])}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+    }
     launcher = [*TORCHRUN, str(count)] if count > 1 else [sys.executable]
     return subprocess.Popen(
         [*launcher, str(program), *options],

@@ -86,7 +86,7 @@ def test_own_boards(name, tmp_path, program):
     """Platforms of amaranth-boards in a file of a user's, as ``build.py`` takes them."""
     target = board(write_board(tmp_path, name))
     artifact = open_model("shakespeare-115k")
-    assert choose_sizes(artifact.model, target).rows
+    assert choose_sizes(program.model, target).rows
     options = target.top_options(artifact.name)
     for toolchain in target.toolchains:
         top = target.build_top(program, target.default_clock_mhz, **options)

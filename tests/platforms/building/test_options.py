@@ -11,20 +11,20 @@ VALUES = {
     **{"--model": "m", "--packing": "2bit", "--clock": "50", "--variant": "v", "--toolchain": "t"},
     **{"--rows": "1", "--cols": "1", "--lanes": "1", "--baud": "9600", "--export": "ip"},
     **{"--position": "0", "--waveform": "w.vcd", "--cycles": "0:9", "--prompt": "x"},
-    **{"--tokens": "100", "--temperature": "0.8", "--top-k": "20", "--seed": "1"},
+    **{"--out": "there", "--tokens": "100", "--temperature": "0.8", "--top-k": "20", "--seed": "1"},
 }
 """Of the options that take one; those of a text are as without them."""
 SWITCHES = (
     *("--program", "--firmware", "--timeline", "--check", "--continue", "--reload"),
-    *("--list", "--fits"),
+    *("--list", "--fits", "--no-synthesis"),
 )
 LISTING = {"--list", "--fits"}
 MODES = {"--export": "zybo", "--firmware": "zybo", "--timeline": "zybo", "--check": "sim"}
 SHAPES = {"--model", "--variant", "--rows", "--cols", "--lanes", "--packing", "--reload"}
 HEEDED = {
-    "--export": {"--clock"},
-    "--firmware": {"--clock", "--program", "--toolchain"},
-    "--timeline": {"--position"},
+    "--export": {"--clock", "--out", "--no-synthesis"},
+    "--firmware": {"--clock", "--program", "--toolchain", "--out"},
+    "--timeline": {"--position", "--out"},
     "--check": {"--seed"},
 }
 """Beside what names the model, the device and the sizes."""

@@ -95,7 +95,7 @@ def test_no_tool_runs_for_a_netlist_that_breaks_a_rule(tmp_path, monkeypatch, ti
         build_top=lambda *_, **__: types.SimpleNamespace(build_id=1, clock_mhz=50.0),
     )
     artifact = open_model(TINY)
-    arguments = types.SimpleNamespace(toolchain=None, baud=None, program=False)
+    arguments = types.SimpleNamespace(toolchain=None, baud=None, program=False, no_synthesis=False)
     core = Program(artifact.model, HwConfig(2, 4, 4))
     output = Console(file=io.StringIO(), width=300)
     directory = tmp_path / "build"

@@ -173,7 +173,7 @@ def test_a_carry_takes_four_of_the_sites():
         ("zybo", "125 MHz (assumed)"),
         ("arty-a7-35", "100 MHz (assumed)"),
         ("ulx3s", "90 MHz"),
-        ("tang-primer-20k", "54 MHz"),
+        ("tang-primer-20k", "54 MHz (assumed)"),
     ],
 )
 def test_a_clock_that_nothing_here_routes_is_assumed(name, text):
@@ -275,7 +275,8 @@ def test_without_a_board_there_is_one_line_for_each(monkeypatch, capsys, tmp_pat
     ],
 )
 def test_errors_are_one_line(monkeypatch, arguments, message):
-    monkeypatch.setattr(sys, "argv", ["fit", SPEC, *arguments])
+    model = [] if "--calibrate" in arguments else [SPEC]
+    monkeypatch.setattr(sys, "argv", ["fit", *model, *arguments])
     with pytest.raises(UserError) as caught:
         fit.main()
     assert str(caught.value).startswith(message) and "\n" not in str(caught.value)
