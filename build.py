@@ -20,7 +20,7 @@ def main() -> None:
     used = Path(command_line.__file__).resolve().parents[1]
     if used != HERE:
         sys.exit(_refused(f"the installed gateformer is that of {used}, not of {HERE}"))
-    command_line.run_command("build", sys.argv[1:], program="build.py")
+    command_line.run_command("build", sys.argv[1:], program="python build.py")
 
 
 def _refused(reason: str) -> int:

@@ -201,10 +201,10 @@ def _check_outputs(args: argparse.Namespace) -> None:
         if given is not None:
             check_directory(option, given, directory)
     if args.json is not None:
-        require_writable(args.json, "--json")
+        require_writable(args.json, FILE_SUFFIX, "--json")
     if args.svg is not None:
         for name in PICTURES:
-            require_writable(args.svg / name, "--svg")
+            require_writable(args.svg / name, ".svg", "--svg")
         require({"matplotlib": "drawing --svg"}, "bench")
 
 

@@ -201,7 +201,7 @@ def main(argv: list[str] | None = None) -> None:
     require({"matplotlib": "the picture"}, "bench")
     reading(model=args.models)
     bench.check_directory("--svg", args.svg, args.svg.absolute().parent)
-    require_writable(args.svg, "--svg")
+    require_writable(args.svg, ".svg", "--svg")
     bench.check_repeats(args.repeats)
     if any(not name.endswith(FILE_SUFFIX) for name in args.models):
         check_boards(args.board)

@@ -15,6 +15,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from ..contract.artifact import SUFFIX
 from ..floating.choices import TEACHER_WEIGHT, TEMPERATURE, check_settings
 from ..support import cli
 from ..support.directories import made_directory, require_writable
@@ -200,7 +201,7 @@ def _checked(argv: list[str]) -> argparse.Namespace:
     if args.method == "integer" and args.out is None:
         raise UserError("integer writes an artifact; give its name with --out FILE")
     if args.out is not None:
-        require_writable(args.out)
+        require_writable(args.out, SUFFIX)
     if args.name is not None and Path(args.name).name != args.name:
         raise UserError(f"--name must be the name of a file without its suffix, not {args.name!r}")
     return args
@@ -226,7 +227,8 @@ def run(argv: list[str]) -> Result:
     _check_values(args)
     source = open_float(args.model)
     if args.results is not None and args.results.is_dir():
-        require_writable(args.results / f"{_result_name(args, source)}.json", "--results")
+        name = f"{_result_name(args, source)}.json"
+        require_writable(args.results / name, ".json", "--results")
     calibration = load_corpus(args.calibration) if args.calibration else None
     session = Session(
         source, load_corpus(args.corpus), args.runs, tuning, calibration, args.windows

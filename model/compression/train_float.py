@@ -12,6 +12,7 @@ import hashlib
 import json
 from pathlib import Path
 
+from ..contract.artifact import SUFFIX
 from ..support import cli
 from ..support.directories import made_directory, require_writable
 from ..support.inputs import protecting, reading
@@ -74,7 +75,7 @@ def main(argv: list[str] | None = None) -> int | None:
     check_threads(args.threads)
     check_tuning(vars(args))
     reading(corpus=args.corpus)
-    require_writable(args.out)
+    require_writable(args.out, SUFFIX)
     require_packages()
     with made_directory(args.runs):
         return resumable(lambda: _train(args))

@@ -84,7 +84,9 @@ class SamplingSettings:
         except (TypeError, ValueError):
             temperature = math.nan
         if not (math.isfinite(temperature) and temperature >= 0):
-            raise UserError(f"temperature must be a number of at least 0 (0: greedy), not {given}")
+            raise UserError(
+                f"temperature must be a finite number of at least 0 (0: greedy), not {given}"
+            )
         top_k = 0 if top_k is None else top_k
         if not isinstance(top_k, int) or not 0 <= top_k <= vocab_size:
             raise UserError(

@@ -83,7 +83,7 @@ def _check_arguments(args: argparse.Namespace) -> None:
         raise UserError(f"--batch must be at least 1, not {args.batch}")
     if args.opset is not None and args.to == "torch":
         raise UserError("--opset is for ONNX; torch has none")
-    require_writable(args.out)
+    require_writable(args.out, ".pt2" if args.to == "torch" else ".onnx")
 
 
 def _export_float(source, args: argparse.Namespace) -> str:

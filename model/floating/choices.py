@@ -24,7 +24,7 @@ MAX_WEIGHT_BITS = 32
 def check_settings(temperature: float, teacher_weight: float):
     """Raise UserError unless the temperature is positive and the weight in 0…1."""
     if not (math.isfinite(temperature) and temperature > 0):
-        raise UserError(f"temperature must be a positive number, not {temperature:g}")
+        raise UserError(f"temperature must be a positive, finite number, not {temperature:g}")
     if temperature > MAX_TEMPERATURE:
         raise UserError(f"temperature must be at most {MAX_TEMPERATURE}, not {temperature:g}")
     if not 0 <= teacher_weight <= 1:

@@ -149,7 +149,9 @@ def main(argv: list[str] | None = None) -> int | None:
     add("--steps", type=int, default=600, help="of integer training (default: %(default)s)")
     add("--only", nargs="+", metavar="ROW", help=f"some of {', '.join(every)}")
     add("--runs", type=Path, default=Path("runs/gap"), metavar="DIR", help="checkpoints, artifacts")
-    add("--out", type=Path, default=Path("docs/quantization_gap.md"), metavar="FILE")
+    out = Path("docs/quantization_gap.md")
+    help_of_out = "Markdown file of the table (default: %(default)s)"
+    add("--out", type=Path, default=out, metavar="FILE", help=help_of_out)
     args = parser.parse_args(argv)
     train.require_packages()
     for name in args.only or []:
@@ -157,7 +159,7 @@ def main(argv: list[str] | None = None) -> int | None:
             raise UserError(f"unknown row {name!r}; expected some of {', '.join(every)}")
     check_count("--steps", args.steps, 1)
     reading(corpus=args.corpus)
-    require_writable(args.out)
+    require_writable(args.out, ".md")
     source = artifact.open_model(SOURCE)
     given = (source, artifact.open_model(LARGER), load_corpus(args.corpus))
     directory = args.runs / f"{args.steps}-{digest(*(one.sha256 for one in given))[:8]}"

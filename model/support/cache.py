@@ -39,6 +39,8 @@ _written: set[Path] = set()
 def cache_directory() -> Path:
     """``$XDG_CACHE_HOME/gateformer``, or ``~/.cache/gateformer``; made if needed.
 
+    A relative ``$XDG_CACHE_HOME`` is ignored, as the XDG base directory specification has it.
+
     If nothing can be written there, one line on stderr says so, and it is a directory that ends
     with this process.
     """
@@ -56,9 +58,9 @@ def cache_directory() -> Path:
 
 
 def _usual_directory() -> Path | None:
-    base = os.environ.get("XDG_CACHE_HOME")
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
     try:
-        return Path(base or Path.home() / ".cache") / "gateformer"
+        return (base if base.is_absolute() else Path.home() / ".cache") / "gateformer"
     except RuntimeError:  # there is no home
         return None
 

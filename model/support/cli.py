@@ -9,6 +9,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 from . import interrupt, standard_streams
@@ -19,6 +20,8 @@ COMMAND_MODULE = "gateformer.platforms.command_line"
 """What ``python -m`` runs as the command ``gateformer``, for commands that start another."""
 REQUIRED = {"required": True, "default": argparse.SUPPRESS}
 """Of an option that must be given, in a parser whose help shows defaults: this one has none."""
+PATHS = ("FILE", "DIR", "DIRECTORY", "PATH")
+"""How options of files and directories show what follows them."""
 TOOL_ERROR_STATUS = 1
 USER_ERROR_STATUS = 2
 READER_LEFT_STATUS = 141
@@ -47,16 +50,29 @@ def within(kind: type, least: float, most: float) -> Callable[[str], float]:
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
-    """Shows the defaults that are values, but no None of options that may be left out."""
+    """Shows the defaults that are values, but no None or empty list of what may be left out."""
 
     def _get_help_string(self, action: argparse.Action) -> str:
-        if action.default is None or action.default is False:
+        if action.default is None or action.default is False or action.default == []:
             return action.help
         return super()._get_help_string(action)
 
 
 class ArgumentParser(argparse.ArgumentParser):
-    """Parser whose complaints are UserErrors: one line, without the usage."""
+    """Parser whose complaints are UserErrors: one line, without the usage.
+
+    A description may be a module's docstring: its marks of literals are not shown.
+    """
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.description = self.description and self.description.replace("``", "")
+
+    def _get_value(self, action: argparse.Action, arg_string: str):
+        # an empty path would be the present directory, which a complaint would then name
+        if not arg_string and (action.type is Path or action.metavar in PATHS):
+            raise argparse.ArgumentError(action, "expected a path, not an empty text")
+        return super()._get_value(action, arg_string)
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; see --help")

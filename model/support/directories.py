@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from .errors import UserError
@@ -13,13 +13,18 @@ from .inputs import refuse_replacing
 
 
 def require_writable(
-    out: str | os.PathLike, option: str = "--out", /, **inputs: str | os.PathLike | None
+    out: str | os.PathLike,
+    suffixes: str | Sequence[str],
+    option: str = "--out",
+    /,
+    **inputs: str | os.PathLike | None,
 ) -> None:
     """Raise UserError unless a file can be written as ``out``, which stays as it is.
 
-    ``option``: what named ``out``. ``inputs``: what the command reads, by the names of its
-    options, besides what it said before (:func:`model.support.inputs.reading`); ``out`` must be
-    none of them.
+    ``suffixes``: those of files like what is written. A new file may have any name, but no file of
+    another kind is replaced. ``option``: what named ``out``. ``inputs``: what the command reads,
+    by the names of its options, besides what it said before
+    (:func:`model.support.inputs.reading`); ``out`` must be none of them.
     """
     out = Path(out)
     if out.is_dir():
@@ -27,6 +32,7 @@ def require_writable(
     if out.exists() and not out.is_file():
         raise UserError(f"{option} {out} is a device or the like; name a file")
     refuse_replacing(out, option, **inputs)
+    _refuse_another_kind(out, (suffixes,) if isinstance(suffixes, str) else suffixes, option)
     if not out.absolute().parent.is_dir():
         raise UserError(f"directory {out.parent} of {option} does not exist; create it first")
     try:
@@ -37,6 +43,14 @@ def require_writable(
             f"cannot write to the directory {out.parent} of {option}: {error.strerror}; choose a "
             "place where you may write"
         ) from None
+
+
+def _refuse_another_kind(out: Path, suffixes: Sequence[str], option: str) -> None:
+    if out.exists() and out.suffix.lower() not in suffixes:
+        raise UserError(
+            f"{option} {out} exists and is no {' or '.join(suffixes)} file; name another, or "
+            "remove it first"
+        )
 
 
 @contextlib.contextmanager

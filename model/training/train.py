@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from ..contract.artifact import SUFFIX
 from ..contract.config import PRESETS, ModelConfig
 from ..support import cli
 from ..support.directories import made_directory, require_writable
@@ -183,10 +184,10 @@ def main(argv: list[str] | None = None) -> int | None:
     recipe = preset_recipe(args.preset, config, choices=choices, **given)
     _refuse_unheeded(args, recipe)
     reading(**{name: getattr(args, name) for name in ("corpus", "init", "teacher", "writer")})
-    require_writable(args.out)
     if args.out.suffix == CURVE:
-        raise UserError(f"--out {args.out} is where the loss curve goes; name it .safetensors")
-    require_writable(args.out.with_suffix(CURVE))
+        raise UserError(f"--out {args.out} is where the loss curve goes; name it {SUFFIX}")
+    require_writable(args.out, SUFFIX)
+    require_writable(args.out.with_suffix(CURVE), CURVE)
     require_packages()
     corpus = load_corpus(args.corpus)
     # not above: it imports torch, which a refusal need not wait for

@@ -19,9 +19,9 @@ from ..boards.board import Board, board
 from ..place_and_route.toolchain_board import for_toolchain
 from ..sizes.sizing import choose_sizes
 from ..support.defaults import DEFAULT_MODEL
-from ..support.progress import output_console, working
+from ..support.progress import UNWRAPPED, output_console, working
 from ..synthesis.paths.analysis import analyze
-from ..synthesis.paths.depth import print_report, print_verdict
+from ..synthesis.paths.depth import STATUS, print_report, print_verdict
 from ..synthesis.synthesis import synthesize_top
 
 
@@ -39,16 +39,17 @@ def main(argv: list[str] | None = None, console: Console | None = None) -> int:
     """Print the report of a board's netlist; status 1 if it breaks a limit."""
     parser = ArgumentParser(
         prog="gateformer board-paths",
-        description=__doc__.split("\n")[0].replace("``", ""),
+        description=__doc__.split("\n")[0],
+        epilog=STATUS,
     )
-    parser.add_argument("board", help="as of build.py")
+    parser.add_argument("board", help="as of gateformer build")
     parser.add_argument("--variant", help="of a board that is made with several devices")
-    parser.add_argument("--toolchain", help="as of build.py (default: as there)")
+    parser.add_argument("--toolchain", help="as of gateformer build (default: as there)")
     parser.add_argument(
         "--model", default=DEFAULT_MODEL, help="name, file or random:… (%(default)s)"
     )
     arguments = parser.parse_args(argv)
-    console = console or output_console()
+    console = console or output_console(UNWRAPPED)
     target = board(arguments.board, arguments.variant)
     if target.budget is None:
         raise UserError(f"{target.name} is not synthesized; name a board")

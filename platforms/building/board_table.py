@@ -13,9 +13,8 @@ from gateformer.model.support.cli import COMMAND_MODULE, ArgumentParser, run
 from gateformer.model.support.errors import UserError
 from gateformer.model.support.file_facts import Facts
 
-from ..boards.board import board
-from ..boards.file import is_board_file
 from ..families.family import SITES_TITLE
+from ..sizes.named_board import named_board, split
 from .report import REPORT, SCHEMA_VERSION, resource
 
 _RESOURCES = {
@@ -135,19 +134,20 @@ def markdown(reports: list[dict]) -> str:
 
 
 def build_boards(names: list[str]) -> None:
-    """``build.py`` for each ``name`` or ``name:variant``; one that fails ends it.
+    """``gateformer build`` for each ``name`` or ``name:variant``; one that fails ends it.
 
-    Raises UserError before the first one if there is no such board.
+    Raises UserError before the first one if there is no such board, or it is the simulation.
     """
-    parts = [(name, "") if is_board_file(name) else name.partition(":")[::2] for name in names]
-    for base, variant in parts:
-        board(base, variant or None)
-    for base, variant in parts:
-        options = ["--variant", variant] if variant else []
-        command = [sys.executable, "-m", COMMAND_MODULE, "build", base, *options]
-        status = subprocess.run(command).returncode
+    for name in names:
+        target = named_board(name)
+        if target.budget is None:
+            raise UserError(f"{target.name} is not synthesized; name a board")
+    for name in names:
+        base, variant = split(name)
+        command = ["build", base, *(["--variant", variant] if variant else [])]
+        status = subprocess.run([sys.executable, "-m", COMMAND_MODULE, *command]).returncode
         if status:
-            raise UserError(f"build.py {base} {' '.join(options)} failed with status {status}")
+            raise UserError(f"gateformer {' '.join(command)} failed with status {status}")
 
 
 def main() -> None:

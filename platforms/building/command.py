@@ -1,22 +1,30 @@
 """gateformer: builds the accelerator of a trained model for a board. See --help."""
 
-EXAMPLES = """\
-examples:
-  python build.py zybo                       the shipped model, up to the bitstream
-  python build.py ulx3s --variant 25F --program
-                                             bitstream with a text console on the USB port, loaded
-  python build.py my_board.py                your own board, docs/boards.md says how
-  python build.py zybo --timeline            one token's schedule as a picture
-  python build.py zybo --export ip           Verilog with AXI4-Lite ports, FuseSoC, Vivado script
-  python build.py zybo --firmware            the processor's text console, ELF and BIN
-  python build.py sim --export ip            the same without a vendor's primitives
-  python build.py sim --prompt "ROMEO:" --tokens 200 --temperature 0.8 --top-k 20 --seed 1
-  python build.py sim --model random:n_layers=3,d_model=96,n_heads=3,d_ff=320,ctx_len=48 --check
-"""
+EXAMPLES = (
+    ("zybo", "the shipped model, up to the bitstream"),
+    ("ulx3s --variant 25F --program", "bitstream with a text console on the USB port, loaded"),
+    ("my_board.py", "your own board, docs/boards.md says how"),
+    ("zybo --timeline", "one token's schedule as a picture"),
+    ("zybo --export ip", "Verilog with AXI4-Lite ports, FuseSoC, Vivado script"),
+    ("zybo --firmware", "the processor's text console, ELF and BIN"),
+    ("sim --export ip", "the same without a vendor's primitives"),
+    ('sim --prompt "ROMEO:" --tokens 200 --temperature 0.8 --top-k 20 --seed 1', ""),
+    ("sim --model random:n_layers=3,d_model=96,n_heads=3,d_ff=320,ctx_len=48 --check", ""),
+)
+"""Arguments, and what they are for."""
+_COLUMN = 48
+
+
+def _examples(program: str) -> str:
+    """As they are typed where the build was called ``program``."""
+    lines = ["examples:"]
+    for arguments, use in EXAMPLES:
+        lines.append(f"{f'  {program} {arguments}':{_COLUMN}} {use}".rstrip())
+    return "\n".join(lines)
 
 
 def parser():
-    """Command line of ``python build.py``, an argparse.ArgumentParser."""
+    """Command line of ``gateformer build``, an argparse.ArgumentParser."""
     import argparse
 
     from gateformer.model.support.cli import ArgumentParser
@@ -26,9 +34,9 @@ def parser():
 
     p = ArgumentParser(
         description="Turn a trained, quantized language model into an FPGA accelerator.",
-        epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    p.epilog = _examples(p.prog)
     p.add_argument(
         "board",
         nargs="?",

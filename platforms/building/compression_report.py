@@ -34,7 +34,9 @@ HEADINGS = (
     "cycles",
     "gate",
 )
-INTRODUCTION = """# Compression: results
+TITLE = "# Compression: results"
+"""First line of every report, which tells it from other files."""
+INTRODUCTION = """{title}
 
 ```sh
 {command}
@@ -78,12 +80,14 @@ def rows(result: Result) -> list[tuple[str, ...]]:
     return made
 
 
-def markdown(results: list[Result], command: str, directory: Path) -> str:
-    """The whole report."""
+def markdown(results: list[Result], command: str, directory: Path, report: Path) -> str:
+    """All of ``report``, with the pictures in ``directory``."""
     hw = HwConfig()
     sizes = f"{hw.rows} × {hw.cols} weights per cycle and {hw.lanes} lanes"
     directory_text = os.path.relpath(directory, directory.parent.parent)
-    lines = [INTRODUCTION.format(command=command, directory=directory_text, sizes=sizes)]
+    lines = [
+        INTRODUCTION.format(title=TITLE, command=command, directory=directory_text, sizes=sizes)
+    ]
     lines += ["| " + " | ".join(HEADINGS) + " |", "|" + " --- |" * len(HEADINGS)]
     for result in results:
         lines += ["| " + " | ".join(row) + " |" for row in rows(result)]
@@ -97,7 +101,8 @@ def markdown(results: list[Result], command: str, directory: Path) -> str:
         )
         lines.append(f"- {meaning}, at most {limit - 1:+.0%}: {verdicts or 'not measured'}")
     plots = [name for name, _ in PLOTS]
-    lines += ["", *(f"![{Path(name).stem}]({directory.name}/{name})" for name in plots)]
+    pictures = Path(os.path.relpath(directory, report.parent)).as_posix()
+    lines += ["", *(f"![{Path(name).stem}]({pictures}/{name})" for name in plots)]
     lines += ["", "## Commands", "", "| result | command | gateware |", "| --- | --- | --- |"]
     lines += [f"| `{result.name}` | `{result.command}` | {result.gateware} |" for result in results]
     left_out = sorted(
@@ -118,6 +123,25 @@ def draw(results: list[Result], directory: Path):
         write_whole(directory / name, svg(plot(results)))
 
 
+def _beside(directory: Path) -> Path:
+    """The report of a directory, unless another file is asked for."""
+    directory = directory if directory.name else directory.resolve()
+    return directory.parent / f"{directory.name}.md"
+
+
+def _require_ours(report: Path):
+    """UserError if that is a file which this command did not write."""
+    if not report.exists():
+        return
+    with report.open("rb") as file:
+        ours = file.readline().rstrip() == TITLE.encode()
+    if not ours:
+        raise UserError(
+            f"{report} is no earlier report of gateformer compression-report; name another --out, "
+            "or remove it first"
+        )
+
+
 @protecting
 def main(argv: list[str] | None = None):
     """Entry point; raises UserError."""
@@ -126,19 +150,40 @@ def main(argv: list[str] | None = None):
         description="Draw the results of gateformer compress.",
         formatter_class=HelpFormatter,
     )
-    parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help="of the JSON")
+    parser.add_argument(
+        "--results",
+        type=Path,
+        default=RESULTS,
+        metavar="DIR",
+        help="what gateformer compress --results wrote; the plots go there, too",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help=f"the report, Markdown (default: DIR.md beside DIR, {_beside(RESULTS)})",
+    )
     args = parser.parse_args(argv)
+    if not args.results.is_dir():
+        raise UserError(
+            f"--results {args.results}: there is no such directory; name one that gateformer "
+            "compress --results wrote"
+        )
     reading(result=args.results.glob("*.json"))
-    report = args.results.parent / f"{args.results.name}.md"
-    for path in (report, *(args.results / name for name, _ in PLOTS)):
-        require_writable(path, "--results")
+    report = _beside(args.results) if args.out is None else args.out
+    require_writable(report, ".md")
+    _require_ours(report)
+    for name, _ in PLOTS:
+        require_writable(args.results / name, ".svg", "--results")
     results = load_results(args.results)
     results.sort(key=lambda result: (result.source["name"], result.n_bytes))
     command = "gateformer compression-report"
     if args.results != RESULTS:
         command += f" --results {args.results.name}"
+    if args.out is not None:
+        command += f" --out {args.out.name}"
     draw(results, args.results)
-    write_whole(report, markdown(results, command, args.results))
+    write_whole(report, markdown(results, command, args.results, report))
     print(f"{report}: {len(results)} results")
 
 

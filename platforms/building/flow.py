@@ -37,7 +37,7 @@ from . import report
 from .board_flow import build_board, check_options
 from .directory import IP_DIRECTORY, TIMELINE_NAME, build_directory, design_directory
 from .listing import print_boards
-from .options import refuse_beside_list, refuse_unheeded
+from .options import refuse_alone, refuse_beside_list, refuse_unheeded
 from .timeline import timeline_svg
 
 
@@ -51,6 +51,7 @@ def build(arguments) -> None:
         return
     output = output_console()
     if arguments.board is None:
+        refuse_alone(arguments)
         raise UserError(f"name a board: {', '.join(boards())}; --help shows examples")
     target = board(arguments.board, arguments.variant)
     refuse_unheeded(target, arguments)
@@ -164,7 +165,7 @@ def _check_waveform(arguments) -> None:
     folder = Path(arguments.waveform).parent
     if not folder.is_dir():
         raise UserError(f"--waveform {arguments.waveform}: there is no directory {folder}")
-    require_writable(arguments.waveform, "--waveform")
+    require_writable(arguments.waveform, ".vcd", "--waveform")
     generation.parse_cycles(arguments.cycles or DEFAULT_CYCLES)
 
 

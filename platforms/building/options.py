@@ -17,6 +17,7 @@ _INSTEAD_OF_A_BUILD = ("export", "firmware", "timeline", "check")
 """Each does one thing and ends the run; of two, the first one here counts."""
 _HEEDED_BESIDE = {"check": ("seed",), "firmware": ("program", "toolchain")}
 """Options of a build that a run instead of it has a use for, too."""
+_ONLY_BESIDE = {"cycles": "waveform", "position": "timeline", "fits": "list"}
 _NOT_SYNTHESIZED = ("firmware", "timeline", "check")
 _WITHOUT_A_CLOCK = {"timeline": "counts cycles", "check": "compares integers"}
 
@@ -62,7 +63,13 @@ def refuse_unheeded(target: Board, arguments: argparse.Namespace) -> None:
         if mode in given:
             _refuse_beside(mode, given - {mode}, simulated)
             break
-    for option, needed in (("cycles", "waveform"), ("position", "timeline"), ("fits", "list")):
+    refuse_alone(arguments)
+
+
+def refuse_alone(arguments: argparse.Namespace) -> None:
+    """UserError naming an option without the one that it is for, whatever the board."""
+    given = given_options(arguments)
+    for option, needed in _ONLY_BESIDE.items():
         if option in given and needed not in given:
             raise UserError(f"--{option} is for --{needed}; give both, or leave --{option} out")
 

@@ -22,13 +22,13 @@ EPILOG = """\
 Lines are prompts, or commands that begin with /; /help lists them. Without a terminal, lines come
 from standard input, one prompt or command each, and the exit status is 2 if one was refused or its
 answer did not arrive whole. /load MODEL makes the image of a shipped name, an artifact file or
-random:…, and sends it, to a console that takes other models (build.py --reload).
+random:…, and sends it, to a console that takes other models (gateformer build --reload).
 """
 
 
 def parser() -> argparse.ArgumentParser:
     """Command line of the console."""
-    p = ArgumentParser(prog=PROGRAM, description=__doc__.replace("``", ""), epilog=EPILOG)
+    p = ArgumentParser(prog=PROGRAM, description=__doc__, epilog=EPILOG)
     p.add_argument(
         "port",
         nargs="?",
@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--model",
         help=f"of {SIMULATION} or {FIRMWARE}: shipped name, artifact file or random:… (default: "
-        "build.py's)",
+        "that of gateformer build)",
     )
     p.add_argument(
         "--load",
@@ -92,7 +92,7 @@ def open_link(arguments: argparse.Namespace) -> Link:
     if arguments.reload and arguments.port not in (SIMULATION, FIRMWARE):
         raise UserError(
             f"--reload goes with {SIMULATION} or {FIRMWARE}; a board takes other models if "
-            "build.py had --reload"
+            "gateformer build had --reload"
         )
     if arguments.port in (SIMULATION, FIRMWARE):
         if arguments.baud is not None:

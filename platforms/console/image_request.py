@@ -21,6 +21,7 @@ from ..boards.target import PROCESSOR
 from ..firmware.image import firmware_image
 from ..host.load import ANOTHER_SHAPE, SHAPE, check_shape, fixed_model
 from ..support.build_directory import REPORT
+from .link import SIMULATION
 
 _IMAGE = re.compile(r"image (\d+) words, shape ([0-9a-f]{8}), limits (\d+) (\d+) (\d+) (\d+)")
 _FACT = re.compile(r"(\w+) (\w+)")
@@ -124,7 +125,8 @@ def built_request(directory: Path) -> ImageRequest:
         content = Facts.parse(path, path.read_bytes())
         target, hardware = content.table("board"), content.table("hardware")
         config = ModelConfig.from_dict(content.table("model").table("config").content)
-        processor = target.text("console") == PROCESSOR
+        simulated = target.text("name") == SIMULATION
+        processor = not simulated and target.text("console") == PROCESSOR
         if "limits" not in hardware.content:  # it is null if the model is fixed
             raise UserError(f"{path}: hardware.limits is missing")
         limits = hardware.table("limits", default=None)
@@ -139,6 +141,11 @@ def built_request(directory: Path) -> ImageRequest:
     except UserError as error:
         cause = str(error).removeprefix(f"{path}: ")
         raise UserError(f"{path} is no report of this version ({cause}); build again") from None
+    if simulated:
+        raise UserError(
+            f"{directory} is a build of the simulation, which takes no image files; name a "
+            "board's, like build/zybo"
+        )
     if limits is None:
         raise fixed_model(str(directory))
     make = firmware_image if processor else console_image

@@ -19,6 +19,9 @@ from .image_request import ImageRequest, built_files, built_request
 from .link import DEFAULT_BAUD, SerialLink
 from .load import wanted_image
 
+SUFFIXES = (".image", ".img", ".bin")
+"""Of image files, as people call them."""
+
 
 def parser() -> argparse.ArgumentParser:
     """Command line of the image file."""
@@ -44,7 +47,7 @@ def main() -> None:
     reading(model=arguments.model)
     if arguments.build is not None:
         reading(build=built_files(Path(arguments.build)))
-    require_writable(path)
+    require_writable(path, SUFFIXES)
     artifact = open_model(arguments.model)
     wanted = _wanted(arguments)
     with working(f"the image of {artifact.name}"):

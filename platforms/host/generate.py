@@ -16,7 +16,7 @@ MAX_WORD = 2**32 - 1
 
 def parser() -> argparse.ArgumentParser:
     """Command line of the driver."""
-    p = ArgumentParser(prog="gateformer accelerator", description=__doc__.replace("``", ""))
+    p = ArgumentParser(prog="gateformer accelerator", description=__doc__)
     p.add_argument("--device", help="/dev/uioN or /dev/mem (default: the one that has it)")
     p.add_argument("--model", help="shipped name or artifact file that the bitstream is of")
     p.add_argument(

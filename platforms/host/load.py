@@ -58,7 +58,7 @@ def image_for(registers: RegisterFile, info: AcceleratorInfo, artifact) -> list[
 
 
 def fixed_model(
-    where: str, remedy: str = "build it with: python build.py BOARD --reload"
+    where: str, remedy: str = "build it with: gateformer build BOARD --reload"
 ) -> UserError:
     """An accelerator takes no models; ``remedy``: how to make one that does."""
     return UserError(f"{where}: the accelerator's model is fixed; {remedy}")

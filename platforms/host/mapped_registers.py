@@ -33,7 +33,7 @@ _PERMISSION_ADVICE = {
 }
 """By whether it is a UIO device."""
 _LAST_ADVICE = (
-    "on a Zynq board see docs/zynq.md; without a board run: python build.py sim, or "
+    "on a Zynq board see docs/zynq.md; without a board run: gateformer build sim, or "
     "gateformer console sim"
 )
 

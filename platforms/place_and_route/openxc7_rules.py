@@ -202,7 +202,7 @@ def main() -> int:
     """Check one netlist; status 1 if it breaks a rule."""
     parser = ArgumentParser(
         prog="gateformer openxc7-rules",
-        description=__doc__.split("\n\n")[0].replace("``", ""),
+        description=__doc__.split("\n\n")[0],
     )
     parser.add_argument("netlist", help="yosys' JSON, like build/zybo/top.json")
     parser.add_argument("--board", default="zybo", help="whose device it is for (%(default)s)")
@@ -216,7 +216,7 @@ def main() -> int:
     except FileNotFoundError:
         raise UserError(
             f"there is no {arguments.netlist}; "
-            f"make it with python build.py {target.name} --toolchain openxc7"
+            f"make it with gateformer build {target.name} --toolchain openxc7"
         ) from None
     except (ValueError, IsADirectoryError) as error:
         raise UserError(f"{arguments.netlist} is not a netlist of yosys: {error}") from None

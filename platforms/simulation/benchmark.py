@@ -16,7 +16,12 @@ from .simulation import CoreSimulator
 def main() -> None:
     """Generate one context greedily; print processor time per token and per cycle."""
     parser = ArgumentParser(prog="gateformer simulation-bench", description=__doc__)
-    parser.add_argument("model", nargs="?", default="shakespeare-115k")
+    parser.add_argument(
+        "model",
+        nargs="?",
+        default="shakespeare-115k",
+        help="shipped name, artifact file or random:… (default: %(default)s)",
+    )
     artifact = open_model(parser.parse_args().model)
     started = time.perf_counter()
     simulator = CoreSimulator(Program(artifact.model, HwConfig()))

@@ -14,7 +14,8 @@ from gateformer.model.contract.artifact import open_model
 from gateformer.model.contract.integer_model import IntegerModel
 from gateformer.model.support.cli import ArgumentParser, run
 
-from ..boards.board import Board, board
+from ..boards.board import Board
+from .named_board import named_board
 from .program import SizedProgram
 from .sizing import choose_sizes
 
@@ -55,10 +56,7 @@ def main(argv: list[str] | None = None) -> None:
         help="a variant follows a colon: ulx3s:25F (default: zybo)",
     )
     arguments = parser.parse_args(argv)
-    targets = [
-        board(name, variant or None)
-        for name, _, variant in (text.partition(":") for text in arguments.board)
-    ]
+    targets = [named_board(text) for text in arguments.board]
     if arguments.model is None:
         print(json.dumps([target.label for target in targets]))
         return

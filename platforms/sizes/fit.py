@@ -169,7 +169,7 @@ def _check_json(arguments) -> None:
         raise UserError(
             f"--json {arguments.json}: {directory} cannot be written to; choose another"
         )
-    require_writable(arguments.json, "--json")
+    require_writable(arguments.json, ".json", "--json")
 
 
 def _write_json(arguments, content) -> None:

@@ -203,15 +203,15 @@ def check_tokens(program: Program, netlist: Module, family: str, tokens: int) ->
 def main() -> None:
     """Check one model's netlist and print what was compared."""
     sizes = HwConfig()
-    parser = ArgumentParser(prog="gateformer check-netlist", description=__doc__.replace("``", ""))
+    parser = ArgumentParser(prog="gateformer check-netlist", description=__doc__)
     add = parser.add_argument
     add("model", nargs="?", default="shakespeare-115k", help="name, file or random:… (%(default)s)")
     add("--family", default=XC7.name, help=f"{', '.join(FAMILIES)} (%(default)s)")
     add("--tokens", type=int, default=DEFAULT_TOKENS, help="to generate each way (%(default)s)")
     for name in ("rows", "cols", "lanes"):
         default = getattr(sizes, name)
-        add(f"--{name}", type=int, default=default, help="as of build.py (%(default)s)")
-    add("--packing", default=sizes.packing, help="as of build.py (%(default)s)")
+        add(f"--{name}", type=int, default=default, help="as of gateformer build (%(default)s)")
+    add("--packing", default=sizes.packing, help="as of gateformer build (%(default)s)")
     arguments = parser.parse_args()
     _check(arguments.family, arguments.tokens)
     hw = HwConfig(arguments.rows, arguments.cols, arguments.lanes, arguments.packing)

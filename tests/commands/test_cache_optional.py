@@ -27,7 +27,7 @@ def fresh(monkeypatch):
 @pytest.mark.parametrize(
     "changes, place, reason",
     [
-        ({"XDG_CACHE_HOME": "file"}, "file/gateformer", "Not a directory"),
+        ({"XDG_CACHE_HOME": "TMP/file"}, "TMP/file/gateformer", "Not a directory"),
         ({"XDG_CACHE_HOME": None, "HOME": "file"}, "file/.cache/gateformer", "Not a directory"),
         ({"XDG_CACHE_HOME": "/proc/none"}, "/proc/none/gateformer", "No such file or directory"),
         (
@@ -41,6 +41,10 @@ def test_a_cache_that_cannot_be_used(tmp_path, changes, place, reason):
     (tmp_path / "file").touch()
     temporary = tmp_path / "temporary"
     temporary.mkdir()
+    changes = {
+        name: value and value.replace("TMP", str(tmp_path)) for name, value in changes.items()
+    }
+    place = place.replace("TMP", str(tmp_path))
     environment = {**changes, "TMPDIR": str(temporary)}
     process = run(*COMMAND, cwd=tmp_path, environment=environment)
     assert process.stderr == f"the cache {place} cannot be used ({reason}); going on without it\n"
@@ -48,11 +52,21 @@ def test_a_cache_that_cannot_be_used(tmp_path, changes, place, reason):
     assert not list(temporary.iterdir())
 
 
-@pytest.mark.parametrize("changes", [{"HOME": "none/where"}, {"XDG_CACHE_HOME": "none/where"}])
-def test_a_home_that_does_not_exist_is_made(tmp_path, changes):
-    changes = {"XDG_CACHE_HOME": None, **changes}
+@pytest.mark.parametrize("name", ["HOME", "XDG_CACHE_HOME"])
+def test_a_home_that_does_not_exist_is_made(tmp_path, name):
+    changes = {"XDG_CACHE_HOME": None, name: str(tmp_path / "none/where")}
     process = run(*COMMAND, cwd=tmp_path, environment=changes)
     assert (process.returncode, process.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("given", ["", "here", "./here", "../here"])
+def test_a_relative_cache_is_ignored(tmp_path, monkeypatch, fresh, given):
+    """As the XDG base directory specification has it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CACHE_HOME", given)
+    assert cache.cache_directory() == tmp_path / "home/.cache/gateformer"
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
 
 
 def test_no_place_at_all(tmp_path, monkeypatch, fresh):

@@ -35,6 +35,25 @@ CASES = [
     ("fit", INPUT, "--board", "zybo", "--json", OUT),
     ("fit", INPUT, "--json", OUT),
 ]  # fmt: skip
+KINDS = [
+    (".vcd", "--waveform", ("build.py", "sim", "--model", TINY)),
+    (".safetensors", "--out", ("train", "--corpus", "text")),
+    (".safetensors", "--out", ("train-float", "--corpus", "text")),
+    (".safetensors", "--out", ("compress", "ptq", "shakespeare-115k", "--corpus", "text")),
+    *(
+        (".onnx", "--out", ("export", TINY, "--to", target))
+        for target in ("onnx", "onnx-kv", "onnx-int8", "qonnx")
+    ),
+    (".pt2", "--out", ("export", TINY, "--to", "torch")),
+    (".md", "--out", ("quantization-gap", "--corpus", "text")),
+    (".md", "--out", ("compression-report", "--results", "in")),
+    (".json", "--json", ("bench", TINY, "--only", "numpy")),
+    (".svg", "--svg", ("bench-models", TINY)),
+    (".image or .img or .bin", "--out", ("load-image", TINY, "--build", "build")),
+    (".json", "--json", ("fit", TINY, "--board", "zybo")),
+    (".json", "--json", ("fit", TINY)),
+]
+"""What a command writes, the option that names it, and the command without that."""
 NAMES = ["same", "dotted", "absolute", "symbolic", "hard", "through a directory"]
 
 
@@ -83,6 +102,29 @@ def test_an_input_is_not_replaced(place, monkeypatch, case, kind):
     arguments = [out if argument == OUT else argument for argument in case]
     said = message(call, monkeypatch, *arguments)
     assert said.startswith(f"{out} is the ") and "which would be overwritten; name another" in said
+    assert everything(place) == before
+
+
+@pytest.mark.parametrize("name", ["model.py", "kept"])
+@pytest.mark.parametrize("expected, option, command", KINDS)
+def test_a_file_of_another_kind_is_not_replaced(
+    place, monkeypatch, expected, option, command, name
+):
+    Path(name).write_text("kept")
+    before = everything(place)
+    assert message(call, monkeypatch, *command, option, name) == (
+        f"{option} {name} exists and is no {expected} file; name another, or remove it first"
+    )
+    assert everything(place) == before
+
+
+@pytest.mark.parametrize("option, command", {(case[1], case[2]) for case in KINDS})
+def test_an_empty_path_is_none(place, monkeypatch, option, command):
+    """It would be the present directory."""
+    before = everything(place)
+    assert message(call, monkeypatch, *command, option, "") == (
+        f"argument {option}: expected a path, not an empty text; see --help"
+    )
     assert everything(place) == before
 
 
@@ -177,7 +219,8 @@ def test_the_report_of_results(place, monkeypatch, name):
         "--results",
         "results",
     )
-    assert said == f"{name} is the result, which would be overwritten; name another --results"
+    option = "--out" if name == "results.md" else "--results"
+    assert said == f"{name} is the result, which would be overwritten; name another {option}"
     assert everything(place) == before
 
 

@@ -28,6 +28,35 @@ REFUSED = [
         ("build.py", "zybo", "--fits"),
         "--fits is for --list; give both, or leave --fits out",
     ),
+    *(
+        (
+            ("build.py", option, *value),
+            f"{option} is for {needed}; give both, or leave {option} out",
+        )
+        for option, *value, needed in (
+            ("--fits", "--list"),
+            ("--cycles", "0:9", "--waveform"),
+            ("--position", "0", "--timeline"),
+        )
+    ),
+    (
+        ("build.py", "sim", "--out", ""),
+        "argument --out: expected a path, not an empty text; see --help",
+    ),
+    (
+        ("build.py", "sim", "--model", TINY, "--temperature", "inf"),
+        "temperature must be a finite number of at least 0 (0: greedy), not inf",
+    ),
+    (
+        ("compression-report", "--results", "nope"),
+        "--results nope: there is no such directory; name one that gateformer compress --results "
+        "wrote",
+    ),
+    (
+        ("compression-report",),
+        "--results docs/compression: there is no such directory; name one that gateformer compress "
+        "--results wrote",
+    ),
     (
         ("bench", TINY, "--board", "zybo", "nosuch"),
         "unknown board 'nosuch'; known: ",
@@ -44,8 +73,20 @@ REFUSED = [
         "unknown board 'nosuch'; known: ",
     ),
     (
-        ("board-table", "--build", "sim", "nosuch"),
+        ("board-table", "--build", "zybo", "nosuch"),
         "unknown board 'nosuch'; known: ",
+    ),
+    *(
+        (("board-table", "--build", "zybo", name), "sim is not synthesized; name a board")
+        for name in ("sim", "sim:")
+    ),
+    *(
+        (command, "zybo has no variants; leave :9 out")
+        for command in (
+            ("board-table", "--build", "zybo:9"),
+            ("cycles", "--board", "zybo:9"),
+            ("bench", TINY, "--board", "zybo:9"),
+        )
     ),
     (
         (

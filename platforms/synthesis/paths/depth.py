@@ -20,9 +20,11 @@ from gateformer.model.support.cli import ArgumentParser, run, within
 from gateformer.model.support.errors import UserError
 
 from ...support import yosys
+from ...support.progress import UNWRAPPED, output_console
 from .analysis import MAX_ELEMENTS, PathReport, TimingPath, analyze
 from .cells import BOUNDARIES, CLOCKED
 
+STATUS = "exit status: 0, or 1 if the netlist breaks a limit"
 MAX_STAGES = 5
 MAX_LIMIT = 1_000_000
 """Of what a user may ask for."""
@@ -30,6 +32,11 @@ MAX_RESET_FANOUT = 500
 """Register pins; a larger reset from the fabric wants a global buffer or fewer users."""
 MAX_CONTROL_SETS = 330
 """Distinct (clock, reset, enable): 7.5 % of the xc7z010's 4,400 slices (UG949's guideline)."""
+
+
+def counted(number: int, what: str) -> str:
+    """``1 violation``, ``2 violations``."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def check(
@@ -45,7 +52,7 @@ def check(
     behind an output without register; pins of a reset that no global buffer drives; control sets.
     """
     lines = [
-        f"{path.end}: {path.stages} stages from {path.start}, not {max_stages} or fewer"
+        f"{path.end}: {counted(path.stages, 'stage')} from {path.start}, not {max_stages} or fewer"
         for path in report.paths
         if path.stages > max_stages
     ]
@@ -158,7 +165,7 @@ def print_report(report: PathReport, console: Console, rows: int = 20) -> None:
         (o.primitive, _pattern(o.name), o.stages, ", ".join(o.drives)) for o in report.unregistered
     )
     lines = (
-        f"{count} × {name} ({primitive}): drives {drives}, {stages} stages behind"
+        f"{count} × {name} ({primitive}): drives {drives}, {counted(stages, 'stage')} behind"
         for (primitive, name, stages, drives), count in kinds.items()
     )
     table.add_row("outputs without register", "\n".join(lines))
@@ -167,16 +174,22 @@ def print_report(report: PathReport, console: Console, rows: int = 20) -> None:
 
 def _read_netlist(path: Path) -> dict:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        netlist = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}; give yosys' JSON") from None
     except ValueError:
         raise UserError(f"{path} is no JSON; write it with yosys' write_json") from None
+    modules = netlist.get("modules") if isinstance(netlist, dict) else None
+    if not modules or not isinstance(modules, dict):
+        raise UserError(f"{path} has no modules; write it with yosys' write_json")
+    return netlist
 
 
 def main(argv: list[str] | None = None, console: Console | None = None) -> int:
     """Print the report of a netlist; status 1 if it breaks a limit."""
-    parser = ArgumentParser(prog="gateformer path-depth", description=__doc__.split("\n")[0])
+    parser = ArgumentParser(
+        prog="gateformer path-depth", description=__doc__.split("\n")[0], epilog=STATUS
+    )
     parser.add_argument("netlist", type=Path, help="yosys' write_json of a mapped, flat design")
     parser.add_argument("--top", default="top", help="name of the top module")
     parser.add_argument(
@@ -187,13 +200,13 @@ def main(argv: list[str] | None = None, console: Console | None = None) -> int:
     )
     parser.add_argument("--ltp", action="store_true", help="compare with yosys' ltp -noff")
     arguments = parser.parse_args(argv)
-    console = console or Console()
+    console = console or output_console(UNWRAPPED)
     netlist = _read_netlist(arguments.netlist)
-    modules = netlist.get("modules", {})
+    modules = netlist["modules"]
     if arguments.top not in modules:
         raise UserError(
             f"{arguments.netlist} has no module {arguments.top}; "
-            f"name one with --top: {', '.join(modules) or 'there is none'}"
+            f"name one with --top: {', '.join(modules)}"
         )
     try:
         report = analyze(netlist, arguments.top)
@@ -213,7 +226,7 @@ def print_verdict(
     violations = check(report, limit)
     for line in violations[:rows]:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    console.print(f"{len(violations):,} violations")
+    console.print(counted(len(violations), "violation"))
     return 1 if violations else 0
 
 

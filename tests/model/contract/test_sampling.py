@@ -143,12 +143,21 @@ def test_temperature_0_is_greedy():
 @pytest.mark.parametrize(
     "given, message",
     [
-        ({"temperature": -0.5}, "temperature must be a number of at least 0 (0: greedy), not -0.5"),
-        ({"temperature": "nan"}, "temperature must be a number of at least 0 (0: greedy), not nan"),
-        ({"temperature": "hot"}, "temperature must be a number of at least 0 (0: greedy), not hot"),
+        (
+            {"temperature": -0.5},
+            "temperature must be a finite number of at least 0 (0: greedy), not -0.5",
+        ),
+        (
+            {"temperature": "nan"},
+            "temperature must be a finite number of at least 0 (0: greedy), not nan",
+        ),
+        (
+            {"temperature": "hot"},
+            "temperature must be a finite number of at least 0 (0: greedy), not hot",
+        ),
         (
             {"temperature": float("inf")},
-            "temperature must be a number of at least 0 (0: greedy), not inf",
+            "temperature must be a finite number of at least 0 (0: greedy), not inf",
         ),
         ({"top_k": -1}, "top-k must be 0 (off) to 12 (the vocabulary), not -1"),
         ({"top_k": 13}, "top-k must be 0 (off) to 12 (the vocabulary), not 13"),

@@ -60,7 +60,7 @@ def test_what_is_no_file_stays_what_it_is(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with pytest.raises(UserError, match=r"^--out .*pipe is a device or the like; name a file$"):
-        require_writable(pipe)
+        require_writable(pipe, ".json")
     with pytest.raises(UserError, match=r"^cannot write .*pipe: it is a device or the like"):
         write_whole(pipe, "text")
     assert pipe.is_fifo() and [path.name for path in tmp_path.iterdir()] == ["pipe"]
@@ -70,19 +70,35 @@ def test_what_is_read_is_not_written(tmp_path):
     (tmp_path / "text").write_text("kept")
     (tmp_path / "same").symlink_to("text")
     with pytest.raises(UserError) as caught:
-        require_writable(tmp_path / "same", model="none", corpus=tmp_path / "text", init=None)
+        require_writable(
+            tmp_path / "same", ".txt", model="none", corpus=tmp_path / "text", init=None
+        )
     assert str(caught.value) == (
         f"{tmp_path}/same is the corpus, which would be overwritten; name another --out"
     )
-    require_writable(tmp_path / "other", corpus=tmp_path / "text")
+    require_writable(tmp_path / "other", ".txt", corpus=tmp_path / "text")
 
 
 def test_a_file_that_can_be_written(tmp_path, monkeypatch):
-    (tmp_path / "there").write_text("kept")
+    (tmp_path / "there.JPG").write_text("kept")
     monkeypatch.chdir(tmp_path)
-    for name in ("there", "new", tmp_path / "new"):
-        require_writable(Path(name))
+    for name in ("there.JPG", "new", "new.txt", tmp_path / "new"):
+        require_writable(Path(name), (".jpeg", ".jpg"))
     assert [path.read_text() for path in tmp_path.iterdir()] == ["kept"]
+
+
+@pytest.mark.parametrize(
+    "suffixes, expected", [(".json", ".json"), ((".jpeg", ".jpg"), ".jpeg or .jpg")]
+)
+def test_a_file_of_another_kind_is_kept(tmp_path, monkeypatch, suffixes, expected):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.txt", "json"):
+        Path(name).write_text("kept")
+        with pytest.raises(UserError) as caught:
+            require_writable(Path(name), suffixes, "--json")
+        assert str(caught.value) == (
+            f"--json {name} exists and is no {expected} file; name another, or remove it first"
+        )
 
 
 @pytest.mark.parametrize(
@@ -105,5 +121,5 @@ def test_a_file_that_cannot_be_written(tmp_path, monkeypatch, name, message):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(directories.tempfile, "TemporaryFile", refuse)
     with pytest.raises(UserError) as caught:
-        require_writable(Path(name))
+        require_writable(Path(name), ".json")
     assert str(caught.value) == message

@@ -67,8 +67,8 @@ def test_recipe_learns_from_a_teacher(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "settings, message",
     [
-        ({"temperature": 0.0}, "temperature must be a positive number, not 0"),
-        ({"temperature": float("nan")}, "temperature must be a positive number, not nan"),
+        ({"temperature": 0.0}, "temperature must be a positive, finite number, not 0"),
+        ({"temperature": float("nan")}, "temperature must be a positive, finite number, not nan"),
         ({"teacher_weight": 1.5}, "teacher weight must be between 0 and 1, not 1.5"),
     ],
 )

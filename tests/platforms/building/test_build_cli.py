@@ -12,7 +12,9 @@ import pytest
 
 from gateformer.model.contract.random_model import random_model
 from gateformer.platforms.boards.board import boards
+from gateformer.platforms.building.command import EXAMPLES
 from tests.platforms.boards.test_board import NAMES
+from tests.support.every_command import run
 
 ROOT = Path(__file__).parents[3]
 TINY = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11,seed=3"
@@ -55,11 +57,11 @@ def build(tmp_path, *arguments):
         (["sim", "--model", TINY, "--tokens", "0"], "tokens must be at least 1, not 0"),
         (
             ["sim", "--model", TINY, "--temperature", "-1"],
-            "temperature must be a number of at least 0 (0: greedy), not -1",
+            "temperature must be a finite number of at least 0 (0: greedy), not -1",
         ),
         (
             ["sim", "--model", TINY, "--temperature", "warm"],
-            "temperature must be a number of at least 0 (0: greedy), not warm",
+            "temperature must be a finite number of at least 0 (0: greedy), not warm",
         ),
         (
             ["sim", "--model", TINY, "--top-k", "12"],
@@ -265,6 +267,16 @@ def test_the_examples_differ():
     assert len(lines) > 5
     commands = [line.split("   ")[0] for line in (line.strip() for line in lines)]
     assert len(set(commands)) == len(commands)
+
+
+@pytest.mark.parametrize("command", ["build.py", "build"])
+def test_the_help_shows_what_was_called(tmp_path, command):
+    said = run(command, "--help", cwd=tmp_path).stdout
+    program = {"build.py": "python build.py", "build": "gateformer build"}[command]
+    assert said.startswith(f"usage: {program} [-h]")
+    shown = said.split("examples:\n")[1].splitlines()
+    assert len(shown) == len(EXAMPLES)
+    assert all(line.startswith(f"  {program} ") for line in shown)
 
 
 def examples() -> str:

@@ -11,6 +11,7 @@ from gateformer.model.contract.artifact import open_model
 from gateformer.model.support.errors import UserError
 from gateformer.platforms.building import compression_report
 from gateformer.platforms.building.compression_report import mean_cycles
+from tests.support.every_command import ROOT
 
 SHIPPED = open_model("shakespeare-115k").model
 
@@ -73,6 +74,40 @@ def test_report_has_every_result(directory, capsys):
     before = {name: (directory / name).read_bytes() for name in plots}
     compression_report.main(["--results", str(directory)])
     assert before == {name: (directory / name).read_bytes() for name in plots}
+
+
+def test_a_report_elsewhere(directory, capsys, tmp_path):
+    result("a").save(directory)
+    (tmp_path / "other").mkdir()
+    report = tmp_path / "other/mine.md"
+    for _ in range(2):  # an earlier report is replaced
+        compression_report.main(["--results", str(directory), "--out", str(report)])
+        assert capsys.readouterr().out == f"{report}: 1 results\n"
+    text = report.read_text()
+    assert "(../compression/cycles.svg)" in text
+    assert "gateformer compression-report --results compression --out mine.md\n" in text
+    assert not (tmp_path / "compression.md").exists()
+
+
+@pytest.mark.parametrize("content", ["", "# Notes\n", "# Compression: results, mine\n"])
+@pytest.mark.parametrize("named", [True, False])
+def test_another_file_is_no_report(directory, content, named):
+    result("a").save(directory)
+    notes = directory.parent / ("notes.md" if named else "compression.md")
+    notes.write_text(content)
+    with pytest.raises(UserError) as error:
+        options = ["--out", str(notes)] if named else []
+        compression_report.main(["--results", str(directory), *options])
+    assert str(error.value) == (
+        f"{notes} is no earlier report of gateformer compression-report; name another --out, or "
+        "remove it first"
+    )
+    assert notes.read_text() == content and len(list(directory.iterdir())) == 1
+
+
+def test_the_shipped_report_is_one():
+    report = ROOT / f"{compression_report.RESULTS}.md"
+    assert report.read_text().splitlines()[0] == compression_report.TITLE
 
 
 def test_no_results_and_foreign_ones_are_named(directory):

@@ -31,7 +31,7 @@ from tests.support.console.load_bench import COUNT, SILENCE, packed, program, re
 
 LOADED = Piece(Kind.INFORMATION, "loaded m, digest 0123456789abcdef")
 BROKEN_OFF = "image refused: broken off: no byte came for 1 second; the old model is still there"
-FIXED = "the accelerator's model is fixed; build it with: python build.py BOARD --reload"
+FIXED = "the accelerator's model is fixed; build it with: gateformer build BOARD --reload"
 HW = HwConfig(2, 4, 4)
 
 
@@ -237,7 +237,7 @@ def test_load_first_and_be_refused(console_main):
         (["COM1", "--load", "nothing"], "no model 'nothing': there is no such file"),
         (
             ["COM1", "--reload"],
-            "--reload goes with sim or firmware; a board takes other models if build.py "
+            "--reload goes with sim or firmware; a board takes other models if gateformer build "
             "had --reload",
         ),
     ],

@@ -101,7 +101,7 @@ def test_builds_that_take_none(write, tmp_path):
     )
     fixed = build(tmp_path, "zybo", HwConfig(2, 4, 4))
     assert message(write, tmp_path, "--build", fixed) == (
-        f"{tmp_path}: the accelerator's model is fixed; build it with: python build.py BOARD "
+        f"{tmp_path}: the accelerator's model is fixed; build it with: gateformer build BOARD "
         "--reload"
     )
     path = tmp_path / "report.json"
@@ -114,6 +114,14 @@ def test_builds_that_take_none(write, tmp_path):
         assert said.endswith("); build again")
 
 
+@pytest.mark.parametrize("hw", [HW, HwConfig(2, 4, 4)])
+def test_a_build_of_the_simulation(write, tmp_path, hw):
+    assert message(write, tmp_path, "--build", build(tmp_path, "sim", hw)) == (
+        f"{tmp_path} is a build of the simulation, which takes no image files; name a board's, "
+        "like build/zybo"
+    )
+
+
 def test_wrong_arguments(write, tmp_path):
     assert message(write, tmp_path, "--build", "x", "--baud", "9600") == (
         "--baud is of a serial port; --build needs none"
@@ -122,7 +130,7 @@ def test_wrong_arguments(write, tmp_path):
     assert "one of the arguments --port --build is required" in message(write, tmp_path)
     with FakeConsole() as device:
         assert message(write, tmp_path, "--port", device.port) == (
-            f"{device.port}: the accelerator's model is fixed; build it with: python build.py "
+            f"{device.port}: the accelerator's model is fixed; build it with: gateformer build "
             "BOARD --reload"
         )
 

@@ -159,7 +159,7 @@ def test_a_core_that_someone_left_running(accelerator):
         ({"prompt": "a", "n": 0}, "tokens must be at least 1, not 0"),
         (
             {"prompt": "a", "temperature": -1},
-            "temperature must be a number of at least 0 (0: greedy), not -1",
+            "temperature must be a finite number of at least 0 (0: greedy), not -1",
         ),
         ({"prompt": "a", "top_k": 65}, "top-k must be 0 (off) to 64 (the vocabulary), not 65"),
         ({"prompt": "a", "seed": -1}, "seed must be an integer from 0 to 4294967295, not -1"),

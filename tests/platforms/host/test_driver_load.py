@@ -145,6 +145,6 @@ def test_fixed_models():
     fixed = Accelerator(simulated_registers(), MODEL, timeout=60)
     assert not fixed.info().reload
     with pytest.raises(
-        UserError, match=r"is fixed; build it with: python build.py BOARD --reload$"
+        UserError, match=r"is fixed; build it with: gateformer build BOARD --reload$"
     ):
         fixed.load(OTHERS[0])

@@ -127,7 +127,7 @@ def test_without_a_board(tmp_path, monkeypatch, page, number, reason):
     refuse_to_open(monkeypatch, number)
     assert message(MappedRegisters) == (
         "found no accelerator: there is no UIO device of its registers, and cannot open /dev/mem: "
-        f"{reason}; on a Zynq board see docs/zynq.md; without a board run: python build.py sim, "
+        f"{reason}; on a Zynq board see docs/zynq.md; without a board run: gateformer build sim, "
         "or gateformer console sim"
     )
 

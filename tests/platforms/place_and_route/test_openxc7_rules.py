@@ -305,5 +305,5 @@ def test_the_command(tmp_path, monkeypatch, capsys):
         openxc7_rules.main()
     monkeypatch.setattr("sys.argv", ["openxc7_rules", str(path)])
     path.unlink()
-    with pytest.raises(UserError, match=r"there is no .*; make it with python build.py zybo"):
+    with pytest.raises(UserError, match=r"there is no .*; make it with gateformer build zybo"):
         openxc7_rules.main()

@@ -25,7 +25,26 @@ def test_the_command_fails_on_a_violation(tmp_path):
     assert main([str(path)], console) == 0
     assert main([str(path), "--limit", "0"], console) == 1
     printed = console.file.getvalue()
-    assert "c: 1 stages from a, not 0 or fewer\n1 violations" in printed
+    assert "c: 1 stage from a, not 0 or fewer\n1 violation\n" in printed
+
+
+def test_names_stay_whole_in_a_pipe(tmp_path, capsys):
+    start, end = ("core.engine." * 10 + name for name in ("start", "end"))
+    netlist = Netlist()
+    netlist.register(start, "0")
+    netlist.lut("b", start)
+    netlist.register(end, "b")
+    path = tmp_path / "top.json"
+    path.write_text(json.dumps(netlist.json()))
+    assert main([str(path)]) == 0
+    printed = capsys.readouterr().out
+    assert start in printed and end in printed
+
+
+def test_the_help_tells_the_status(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert capsys.readouterr().out.endswith("exit status: 0, or 1 if the netlist breaks a limit\n")
 
 
 @pytest.mark.parametrize(
@@ -37,7 +56,10 @@ def test_the_command_fails_on_a_violation(tmp_path):
             '{"modules": {"core": {}}}',
             r"top\.json has no module top; name one with --top: core",
         ),
-        ("{}", r"top\.json has no module top; name one with --top: there is none"),
+        *(
+            (text, r"top\.json has no modules; write it with yosys' write_json$")
+            for text in ("{}", "[]", "1", '{"modules": {}}', '{"modules": [1]}')
+        ),
     ],
 )
 def test_a_bad_file_is_one_line(tmp_path, text, message):

@@ -1,0 +1,24 @@
+"""Boards as commands that take several name them: with the variant behind a colon."""
+
+from __future__ import annotations
+
+from gateformer.model.support.errors import UserError
+
+from ..boards.board import Board, board
+from ..boards.file import is_board_file
+
+
+def split(text: str) -> tuple[str, str | None]:
+    """Board and variant of ``ulx3s:25F``; a board file's colon is before its class."""
+    if is_board_file(text):
+        return text, None
+    name, _, variant = text.partition(":")
+    return name, variant or None
+
+
+def named_board(text: str) -> Board:
+    """The board of ``ulx3s``, ``ulx3s:25F`` or a board file; UserError if there is none."""
+    name, variant = split(text)
+    if variant is not None and not board(name).variants:
+        raise UserError(f"{name} has no variants; leave :{variant} out")
+    return board(name, variant)
