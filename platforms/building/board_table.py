@@ -113,7 +113,7 @@ def _check(facts: Facts) -> None:
             continue
         counted.text("source")
         for name in _RESOURCES:
-            optional = {"default": None} if kind == "placed" else {}
+            optional = {"default": None} if kind == "placed" or name == "sites" else {}
             use = counted.table(name, **optional)
             if use is not None:
                 use.number("used")

@@ -118,7 +118,7 @@ def test_a_file_of_another_kind_is_not_replaced(
     assert everything(place) == before
 
 
-@pytest.mark.parametrize("option, command", {(case[1], case[2]) for case in KINDS})
+@pytest.mark.parametrize("option, command", sorted({(case[1], case[2]) for case in KINDS}))
 def test_an_empty_path_is_none(place, monkeypatch, option, command):
     """It would be the present directory."""
     before = everything(place)

@@ -161,10 +161,10 @@ READERS = {
         lambda path: built_request(path.parent),
         change_json,
         {
-            **{"board": "object", "board.name": "text", "board.variant": "text"},
+            **{"board": "object", "board.console": "text"},
             **{"hardware": "object", "hardware.limits": "object", "model": "object"},
             **{"hardware.limits.*": "integer", "hardware.packing": "text"},
-            **{"gateformer.model.contract.config": "object"},
+            **{"model.config": "object"},
             **{f"model.config.{name}": kind for name, kind in CONFIG.items()},
             **{f"hardware.{name}": "integer" for name in ("rows", "cols", "lanes")},
             **{f"hardware.{name}": "integer" for name in ("tree_levels", "norm_registers")},
