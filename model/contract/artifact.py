@@ -1,8 +1,9 @@
-"""The artifact: one safetensors file with a trained integer model, all that hardware needs.
+"""The artifact: one safetensors file with an integer model, all that hardware needs.
 
-Weights are stored as trit planes, 5 trits in 8 bits (:mod:`model.contract.trit_codec`); the float
-weights the model was quantized from (the *float twin*, :mod:`model.floating.twin`) may lie beside
-them. Loads with numpy alone.
+Models that were trained here (contract version 1, :mod:`.trained_file`) store weights as trit
+planes, 5 trits in 8 bits; the float weights they were quantized from (the *float twin*,
+:mod:`model.floating.twin`) may lie beside them. Imported ones (version 2, :mod:`.decoder`) store
+codes. Loads with numpy alone.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,10 +23,14 @@ from ..support import inputs
 from ..support.errors import UserError
 from ..support.file_facts import Facts
 from ..support.whole_file import write_whole
-from . import arith, trit_codec
+from . import arith
 from .config import ModelConfig
+from .decoder.model import SPEC_VERSION, DecoderModel
+from .decoder.reading import decoder_from_parts
+from .decoder.tensors import scalars, tensors
 from .integer_model import IntegerModel
 from .random_model import RANDOM_PREFIX, random_model
+from .trained_file import trained_from_parts, trained_tensors
 
 FORMAT = "gateformer"
 """Key of the metadata entry, a JSON object, that makes a safetensors file an artifact."""
@@ -37,6 +41,7 @@ FLOAT_FORMAT = "gateformer-float"
 FLOAT_PREFIX = "float."
 SHIPPED = Path(__file__).parents[1] / "artifacts"
 SUFFIX = ".safetensors"
+VERSIONS = (arith.SPEC_VERSION, SPEC_VERSION)
 LOSSES = ("val_loss_int", "val_loss_float")
 """Entries of ``info``: validation losses in nats per character, of the integers and the floats."""
 
@@ -48,14 +53,14 @@ class Artifact:
     Parameters
     ----------
     name : str, the file's name without suffix, or the specification of a random model
-    model : IntegerModel
+    model : IntegerModel, or DecoderModel of an imported one
     float_weights : dict of name to float32 array; empty if the file has none
     info : dict, JSON facts about the training
     sha256 : str, hex digest of the file; empty for a random model
     """
 
     name: str
-    model: IntegerModel
+    model: IntegerModel | DecoderModel
     float_weights: dict[str, np.ndarray]
     info: dict
     sha256: str
@@ -63,7 +68,7 @@ class Artifact:
 
 def save(
     path: str | os.PathLike,
-    model: IntegerModel,
+    model: IntegerModel | DecoderModel,
     float_weights: dict[str, np.ndarray] | None = None,
     info: dict | None = None,
 ) -> None:
@@ -72,20 +77,21 @@ def save(
     The file appears under its name only when it is complete. ``info`` must be JSON-ready.
     Raises UserError if the file cannot be written.
     """
-    tensors = _pack_tensors(model)
+    imported = isinstance(model, DecoderModel)
+    stored = tensors(model) if imported else trained_tensors(model)
     floats = {n: np.asarray(a, np.float32, order="C") for n, a in (float_weights or {}).items()}
-    tensors |= {FLOAT_PREFIX + name: array for name, array in floats.items()}
+    stored |= {FLOAT_PREFIX + name: array for name, array in floats.items()}
     facts = {
-        "spec_version": arith.SPEC_VERSION,
+        "spec_version": model.config.spec_version,
         "config": model.config.to_dict(),
-        "scalars": model.scalars(),
+        "scalars": scalars(model) if imported else model.scalars(),
         "info": info or {},
         "digest": model.digest,
         "float_digest": weights_digest(floats),
     }
     # One entry only: safetensors writes several in random order.
     metadata = {FORMAT: json.dumps(facts, sort_keys=True)}
-    write_whole(Path(path), safetensors.numpy.save(tensors, metadata))
+    write_whole(Path(path), safetensors.numpy.save(stored, metadata))
 
 
 def resave(path: str | os.PathLike) -> None:
@@ -120,30 +126,34 @@ def load(path: str | os.PathLike) -> Artifact:
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
     try:
-        tensors = safetensors.numpy.load(content)
+        arrays = safetensors.numpy.load(content)
     except (safetensors.SafetensorError, KeyError, ValueError):
         raise UserError(f"{path} is no safetensors file, or it is truncated") from None
     facts = _read_facts(path, content)
     version = facts.integer("spec_version", 0)
-    if version != arith.SPEC_VERSION:
+    if version not in VERSIONS:
+        known = " and ".join(map(str, VERSIONS))
         raise UserError(
-            f"{path} has spec version {version}, but this program has {arith.SPEC_VERSION}; train "
-            "or convert the model again"
+            f"{path} has spec version {version}, but this program has {known}; train or import the "
+            "model again"
         )
-    shape, info, digest = facts.table("config"), _checked_info(facts), facts.text("digest")
+    info, digest = _checked_info(facts), facts.text("digest")
     try:
-        config = ModelConfig.from_dict(shape.content)
+        config = ModelConfig.from_dict(facts.table("config").content)
+        if config.spec_version != version:
+            raise UserError(f"config is of spec version {config.spec_version}, not {version}")
+        _check_types(arrays, version)
+        settings = facts.table("scalars")
+        if version == SPEC_VERSION:
+            integers = {n: a for n, a in arrays.items() if not n.startswith(FLOAT_PREFIX)}
+            model = decoder_from_parts(config, integers, settings)
+        else:
+            model = trained_from_parts(config, arrays, settings)
     except UserError as error:
-        raise UserError(f"{path}: {error}") from None
-    scalars = _checked_scalars(config, facts.table("scalars"))
-    _check_types(path, tensors)
-    try:
-        model = IntegerModel.from_parts(config, _unpack_tensors(config, tensors), scalars)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
+        raise UserError(_naming(path, error)) from None
     float_weights = {
         name.removeprefix(FLOAT_PREFIX): array
-        for name, array in tensors.items()
+        for name, array in arrays.items()
         if name.startswith(FLOAT_PREFIX)
     }
     _check_digest(path, "digest", model.digest, digest)
@@ -173,13 +183,23 @@ def shipped_models() -> list[str]:
     return sorted(path.name.removesuffix(SUFFIX) for path in SHIPPED.glob(f"*{SUFFIX}"))
 
 
-def open_model(name: str) -> Artifact:
+def open_model(name: str, imported: bool = False) -> Artifact:
     """The artifact of a shipped model's name, a path, or ``random:…``
     (:mod:`model.contract.random_model`).
 
-    Raises UserError if there is no such model (listing the shipped ones) or it cannot be loaded.
+    Raises UserError if there is no such model (listing the shipped ones), if it cannot be loaded,
+    or if it is an imported one (contract version 2) and the caller does not take those.
     """
-    name = os.fspath(name)
+    artifact = _open(os.fspath(name))
+    if isinstance(artifact.model, DecoderModel) and not imported:
+        raise UserError(
+            f"{name} is an imported model, and this needs one that was trained here; imported ones "
+            "have gateformer generate and gateformer evaluate as yet"
+        )
+    return artifact
+
+
+def _open(name: str) -> Artifact:
     if name.startswith(RANDOM_PREFIX):
         return Artifact(name, random_model(name), {}, {"spec": name}, "")
     if name in shipped_models():
@@ -195,50 +215,6 @@ def open_model(name: str) -> Artifact:
     return load(name)
 
 
-def _pack_tensors(model: IntegerModel) -> dict[str, np.ndarray]:
-    """The model's tensors with every ``….weight`` replaced by ``….trits`` [digits, bytes]."""
-    tensors = model.tensors()
-    for name, matrix in model.matrices.items():
-        del tensors[f"{name}.weight"]
-        planes = trit_codec.to_digits(matrix.weight, matrix.digits)
-        tensors[f"{name}.trits"] = np.stack([trit_codec.pack_5in8(plane) for plane in planes])
-    return tensors
-
-
-def _unpack_tensors(config: ModelConfig, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    tensors = dict(tensors)
-    for name in config.matrix_names():
-        key = f"{name}.trits"
-        if key not in tensors:
-            raise UserError(f"tensor {key} is missing from the model")
-        packed, digits, shape = tensors.pop(key), config.digits_of(name), config.matrix_shape(name)
-        if packed.ndim != 2 or len(packed) != digits:
-            raise UserError(f"{key} must have {digits} planes, but has shape {packed.shape}")
-        try:
-            planes = [trit_codec.unpack_5in8(plane, math.prod(shape)) for plane in packed]
-        except UserError as error:
-            raise UserError(f"{key}: {error}") from None
-        tensors[f"{name}.weight"] = trit_codec.from_digits(np.stack(planes)).reshape(shape)
-    return tensors
-
-
-def _checked_scalars(config: ModelConfig, facts: Facts) -> dict:
-    """What :meth:`.IntegerModel.scalars` gave, each of its kind and in its range."""
-    shifts, scores = facts.table("shifts"), facts.items("score_shifts")
-    texts = facts.items("vocabulary")
-    return {
-        "token_mult": facts.integer("token_mult", 1, arith.MULT_MAX),
-        "position_mult": facts.integer("position_mult", 1, arith.MULT_MAX),
-        "shifts": {
-            name: shifts.integer(name, 0, arith.MAX_SHIFT)
-            for name in (*config.matrix_names(), *config.norm_names())
-        },
-        "score_shifts": [scores.integer(name, 0, arith.MAX_SHIFT) for name in scores],
-        "logit_scale": facts.number("logit_scale", positive=True),
-        "vocabulary": [texts.text(name) for name in texts],
-    }
-
-
 def _checked_info(facts: Facts) -> dict:
     """The facts about the training; those that are used here are of their kind."""
     info = facts.table("info")
@@ -251,16 +227,24 @@ def _checked_info(facts: Facts) -> dict:
     return info.content
 
 
-def _check_types(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
-    """UserError for a tensor of another type than docs/number_contract.md says, or not finite."""
-    for name, array in tensors.items():
-        floats = name.startswith(FLOAT_PREFIX)
-        kind = "uint8" if name.endswith((".trits", ".mult")) else "int8"
-        if str(array.dtype) != ("float32" if floats else kind):
-            expected = "float32" if floats else kind
-            raise UserError(f"{path}: tensor {name} must hold {expected}, not {array.dtype}")
-        if floats and not np.isfinite(array).all():
-            raise UserError(f"{path}: tensor {name} holds numbers that are not finite")
+def _check_types(arrays: Mapping[str, np.ndarray], version: int) -> None:
+    """UserError for a tensor of another type than its contract says, or not finite."""
+    for name, array in arrays.items():
+        if name.startswith(FLOAT_PREFIX):
+            expected = np.float32
+        elif version == SPEC_VERSION:
+            continue  # as it is read
+        else:
+            expected = np.uint8 if name.endswith((".trits", ".mult")) else np.int8
+        if array.dtype != expected:
+            raise UserError(f"tensor {name} must hold {np.dtype(expected)}, not {array.dtype}")
+        if array.dtype == np.float32 and not np.isfinite(array).all():
+            raise UserError(f"tensor {name} holds numbers that are not finite")
+
+
+def _naming(path: Path, error: UserError) -> str:
+    """The error, with the file it is about; Facts name it themselves."""
+    return str(error) if str(error).startswith(str(path)) else f"{path}: {error}"
 
 
 def _read_facts(path: Path, content: bytes) -> Facts:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import ClassVar
 
 import numpy as np
 
@@ -65,6 +66,10 @@ class SamplingSettings:
     top_k: int = 0
     seed: int = 0
 
+    MULT_BITS: ClassVar[int] = TEMPERATURE_MULT_BITS
+    MAX_SHIFT: ClassVar[int] = MAX_TEMPERATURE_SHIFT
+    KEY_FRAC_BITS: ClassVar[int] = arith.EXP2.FRAC_BITS
+
     @property
     def greedy(self) -> bool:
         return self.temperature_mult == 0
@@ -96,10 +101,10 @@ class SamplingSettings:
             raise UserError(f"seed must be an integer from 0 to {2**32 - 1}, not {seed!r}")
         if temperature == 0:
             return cls(top_k=top_k, seed=seed)
-        keys_per_unit = logit_scale * math.log2(math.e) / temperature * 2**arith.EXP2.FRAC_BITS
-        limit = 2**TEMPERATURE_MULT_BITS - 1
+        keys_per_unit = logit_scale * math.log2(math.e) / temperature * 2**cls.KEY_FRAC_BITS
+        limit = 2**cls.MULT_BITS - 1
         keys_per_unit = min(keys_per_unit, limit)  # infinite for the smallest temperatures
-        shift = MAX_TEMPERATURE_SHIFT
+        shift = cls.MAX_SHIFT
         while shift > 0 and round(keys_per_unit * 2**shift) > limit:
             shift -= 1
         mult = min(max(round(keys_per_unit * 2**shift), 1), limit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ..contract.config import PRESETS as GATEWARE_PRESETS
+from ..contract.trained_shapes import PRESETS as GATEWARE_PRESETS
 from ..support.errors import UserError
 from .shape import FloatShape
 from .structure import Compressible, GPT2Layout, SquaredReLULayout

@@ -15,7 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..contract.artifact import SUFFIX
-from ..contract.config import PRESETS, ModelConfig
+from ..contract.config import ModelConfig
+from ..contract.trained_shapes import PRESETS
 from ..support import cli
 from ..support.directories import made_directory, require_writable
 from ..support.errors import UserError

@@ -1,6 +1,6 @@
 """``gateformer train`` with a preset that trains in a second, for tests that start a process."""
 
-from gateformer.model.contract import config
+from gateformer.model.contract import trained_shapes
 from gateformer.model.contract.config import ModelConfig
 from gateformer.model.support import cli
 from gateformer.model.training import train
@@ -37,5 +37,5 @@ def command_line(directory):
 
 
 if __name__ == "__main__":
-    config.PRESETS["tiny"] = TINY
+    trained_shapes.PRESETS["tiny"] = TINY
     cli.run(train.main, together=True)

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from unittest import mock
 
-from gateformer.model.contract import config
+from gateformer.model.contract import trained_shapes
 from gateformer.model.contract.artifact import Artifact, open_model
 from gateformer.model.contract.config import ModelConfig
 from gateformer.model.training import train
@@ -30,7 +30,7 @@ def trained(number: int) -> Artifact:
         options = {**OPTIONS, "--corpus": corpus, "--out": out, "--runs": Path(directory, "runs")}
         words = [str(part) for option in options.items() for part in option]
         with (
-            mock.patch.dict(config.PRESETS, {"tiny": SHAPE}),
+            mock.patch.dict(trained_shapes.PRESETS, {"tiny": SHAPE}),
             mock.patch.object(sys, "argv", ["train", *words]),
         ):
             train.main()

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.gateware.plan.layout import Layout
-from gateformer.model.contract.config import PRESETS, ModelConfig
+from gateformer.model.contract.config import ModelConfig
+from gateformer.model.contract.trained_shapes import PRESETS
 from gateformer.model.support.errors import UserError
 
 REFERENCE = Layout(PRESETS["shakespeare-115k"], HwConfig())

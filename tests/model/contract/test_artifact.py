@@ -140,8 +140,8 @@ def test_other_safetensors_file(path, metadata):
 def test_other_spec_version(path):
     rewrite(path, change_facts=lambda facts: facts.update(spec_version=99))
     assert message(artifact.load, path) == (
-        f"{path} has spec version 99, but this program has {arith.SPEC_VERSION}; "
-        "train or convert the model again"
+        f"{path} has spec version 99, but this program has {arith.SPEC_VERSION} and 2; "
+        "train or import the model again"
     )
 
 

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from gateformer.model.contract.config import MATRICES, PRESETS, ModelConfig
+from gateformer.model.contract.config import MATRICES, ModelConfig
+from gateformer.model.contract.trained_shapes import PRESETS
 from gateformer.model.support.errors import UserError
 
 SIZES = {
@@ -22,7 +23,7 @@ SIZES = {
     [
         ({"d_model": 0}, "d_model must be an integer of at least 1, not 0"),
         ({"n_layers": 999_999_999}, "n_layers must be at most 1,000, not 999,999,999"),
-        ({"d_ff": 2**17 + 1}, "d_ff must be at most 131,072, not 131,073"),
+        ({"d_ff": 2**18 + 1}, "d_ff must be at most 262,144, not 262,145"),
         ({"n_layers": -2}, "n_layers must be an integer of at least 1, not -2"),
         ({"vocab_size": 2.0}, "vocab_size must be an integer of at least 1, not 2.0"),
         ({"ctx_len": "7"}, "ctx_len must be an integer of at least 1, not '7'"),

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from gateformer.model.contract import artifact, config
+from gateformer.model.contract import artifact, trained_shapes
 from gateformer.model.contract.random_model import random_model
 from gateformer.model.floating.file import open_float
 from gateformer.model.support.errors import UserError
@@ -45,7 +45,7 @@ def test_a_student_that_is_its_teacher_learns_nothing():
 def test_recipe_learns_from_a_teacher(tmp_path, monkeypatch):
     """Both phases; the teacher's bytes decide the checkpoints' names."""
     bench = Bench(tmp_path)
-    monkeypatch.setitem(config.PRESETS, "tiny", SIZES)
+    monkeypatch.setitem(trained_shapes.PRESETS, "tiny", SIZES)
     arguments = [
         *("--corpus", bench.corpus, "--preset", "tiny", "--runs", tmp_path / "runs"),
         *("--float-steps", 3, "--steps", 4, "--batch", 4, "--out"),

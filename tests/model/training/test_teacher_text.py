@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from gateformer.model.contract import artifact, config
+from gateformer.model.contract import artifact, trained_shapes
 from gateformer.model.support import cli
 from gateformer.model.support.errors import UserError
 from gateformer.model.training import teacher_text, train
@@ -93,7 +93,7 @@ def test_ids_are_translated(tmp_path):
 
 def test_a_run_with_a_writer_continues_to_the_same_model(tmp_path, monkeypatch, capsys):
     bench = Bench(tmp_path)
-    monkeypatch.setitem(config.PRESETS, "tiny", SIZES)
+    monkeypatch.setitem(trained_shapes.PRESETS, "tiny", SIZES)
     common = ["--corpus", bench.corpus, "--preset", "tiny", "--float-steps", 2, "--steps", 4]
     common += ["--batch", 5]
     writer = ["--writer", bench.source("relu"), "--written", 6]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from gateformer.model.contract import artifact, config
+from gateformer.model.contract import artifact, trained_shapes
 from gateformer.model.contract.windows import cross_entropy, validation_windows, window_logits
 from gateformer.model.floating.file import save_float
 from gateformer.model.floating.structure import SquaredReLULayout
@@ -19,7 +19,7 @@ from tests.support.train_tiny import FIXED_STEPS, LAST_FLOAT_STEP, STEPS, TEXT, 
 
 @pytest.fixture(autouse=True)
 def tiny_preset(monkeypatch):
-    monkeypatch.setitem(config.PRESETS, "tiny", TINY)
+    monkeypatch.setitem(trained_shapes.PRESETS, "tiny", TINY)
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def test_init_replaces_the_float_phase(arguments, tmp_path):
 
 
 def test_init_has_the_gatewares_activation(arguments, tmp_path):
-    layout = SquaredReLULayout(config.PRESETS["tiny"])
+    layout = SquaredReLULayout(trained_shapes.PRESETS["tiny"])
     squared = tmp_path / "squared.safetensors"
     save_float(squared, layout, layout.build().state_dict(), [])
     with pytest.raises(train.UserError) as error:
@@ -182,7 +182,7 @@ def test_learning_rate_warms_up_and_decays():
     assert 0.005 < rates[-1] < 0.0052
 
 
-@pytest.mark.parametrize("preset", sorted(config.PRESETS))
+@pytest.mark.parametrize("preset", sorted(trained_shapes.PRESETS))
 def test_a_short_run_is_short(preset):
     """The steps with fixed integers are the preset's share of the steps that are asked for."""
     own = recipe.preset_recipe(preset, TINY)

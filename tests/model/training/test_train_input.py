@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from gateformer.model.contract import config
+from gateformer.model.contract import trained_shapes
 from gateformer.model.support import cli, memory
 from gateformer.model.support.optional import install_command
 from gateformer.model.training import loop as training
@@ -19,7 +19,7 @@ from tests.support.train_tiny import TINY, command_line
 
 @pytest.fixture(autouse=True)
 def tiny_preset(monkeypatch):
-    monkeypatch.setitem(config.PRESETS, "tiny", TINY)
+    monkeypatch.setitem(trained_shapes.PRESETS, "tiny", TINY)
 
 
 @pytest.fixture
