@@ -28,9 +28,9 @@ def parser():
     import argparse
 
     from gateformer.model.support.cli import ArgumentParser
+    from gateformer.model.text.options import add_text_options
 
     from ..support.defaults import DEFAULT_CYCLES, DEFAULT_MODEL
-    from ..support.text_options import add_text_options
 
     p = ArgumentParser(
         description="Turn a trained, quantized language model into an FPGA accelerator.",

@@ -18,6 +18,7 @@ from gateformer.model.support.directories import require_writable
 from gateformer.model.support.errors import UserError
 from gateformer.model.support.inputs import protecting, reading
 from gateformer.model.support.whole_file import complete_file, write_whole
+from gateformer.model.text.options import TextOptions, text_options
 from gateformer.model.text.tokenizer import CharTokenizer
 
 from ..boards import programming
@@ -31,7 +32,6 @@ from ..sizes.sizing import choose_sizes
 from ..support.defaults import DEFAULT_CYCLES, DEFAULT_MODEL
 from ..support.progress import UNWRAPPED, output_console
 from ..support.progress import console as status
-from ..support.text_options import TextOptions, text_options
 from ..support.text_output import text_output
 from . import report
 from .board_flow import build_board, check_options

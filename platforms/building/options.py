@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 
 from gateformer.model.support.errors import UserError
+from gateformer.model.text.options import TEXT_OPTIONS, flag, given_options
 
 from ..boards.board import boards
 from ..boards.file import is_board_file
 from ..boards.target import PROCESSOR, Board
-from ..support.text_options import TEXT_OPTIONS, flag, given_options
 
 _FOR_A_BOARD = ("toolchain", "baud", "program")
 _FOR_THE_SIMULATION = ("check", "waveform", "cycles")

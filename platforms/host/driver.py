@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 
+from gateformer.model.contract.context_window import refed_window
 from gateformer.model.contract.reference import check_request
 from gateformer.model.contract.sampling import SamplingSettings
 from gateformer.model.support.errors import UserError
 
 from .bench import Bench, run_bench
-from .context_window import refed_window
 from .info import AcceleratorInfo, identify
 from .load import image_for, send_image
 from .mapped_registers import MappedRegisters

@@ -6,8 +6,14 @@ import argparse
 
 from gateformer.model.support.cli import ArgumentParser, run
 from gateformer.model.support.errors import UserError
+from gateformer.model.text.options import (
+    TEXT_OPTIONS,
+    add_text_options,
+    flag,
+    given_options,
+    text_options,
+)
 
-from ..support.text_options import TEXT_OPTIONS, add_text_options, flag, given_options, text_options
 from .driver import TIMEOUT, Accelerator
 
 MAX_WORD = 2**32 - 1

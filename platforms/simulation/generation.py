@@ -9,12 +9,12 @@ from collections.abc import Callable
 from gateformer.gateware.compiler.program import Program
 from gateformer.gateware.core.taps import Mismatch, check_taps
 from gateformer.model.contract.artifact import Artifact
+from gateformer.model.contract.context_window import refed_window
 from gateformer.model.contract.reference import Reference, check_request
 from gateformer.model.contract.sampling import SamplingSettings
 from gateformer.model.support.errors import UserError
 from gateformer.model.text.tokenizer import CharTokenizer
 
-from ..host.context_window import refed_window
 from .simulation import CoreSimulator
 
 FAVOURITE_PROMPT = "ROMEO:"

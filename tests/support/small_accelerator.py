@@ -5,9 +5,9 @@ import functools
 from gateformer.gateware.compiler.program import Program
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.artifact import open_model
+from gateformer.model.contract.context_window import refed_window
 from gateformer.model.contract.reference import Reference
 from gateformer.model.text.tokenizer import CharTokenizer
-from gateformer.platforms.host.context_window import refed_window
 from gateformer.platforms.host.model import HostModel
 from gateformer.platforms.simulation.simulated_registers import SimulatedRegisters
 

@@ -7,9 +7,7 @@ import pytest
 from gateformer.gateware.console import messages as console_messages
 from gateformer.gateware.console import settings as console_settings
 from gateformer.model.support.errors import UserError
-from gateformer.platforms.building import command
-from gateformer.platforms.host import generate
-from gateformer.platforms.support.text_options import (
+from gateformer.model.text.options import (
     CONSOLE_MAX_TEMPERATURE,
     DEFAULT_SEED,
     DEFAULT_TEMPERATURE,
@@ -20,6 +18,8 @@ from gateformer.platforms.support.text_options import (
     flag,
     text_options,
 )
+from gateformer.platforms.building import command
+from gateformer.platforms.host import generate
 from tests.platforms.building.test_options import TEXT
 
 GIVEN = ["--prompt", "x", "--tokens", "7", "--temperature", "0", "--top-k", "0", "--seed", "0"]
