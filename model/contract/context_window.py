@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from gateformer.model.contract.sampling import SamplingSettings
+from .sampling import SamplingSettings
 
 
 def refed_window(
