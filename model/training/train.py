@@ -11,8 +11,9 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from ..contract.artifact import SUFFIX
 from ..contract.config import ModelConfig
@@ -26,6 +27,15 @@ from ..text.corpus import load_corpus
 from .checks import check_threads
 from .losses import CURVE
 
+SIZES = {
+    "n_layers": "layers",
+    "d_model": "width of the residual stream; of another one, d_ff is four times as wide",
+    "n_heads": "attention heads; they divide d_model",
+    "d_ff": "width of the feed-forward layer",
+    "ctx_len": "positions of the context",
+    "vocab_size": "token ids, at least as many as the text has characters",
+}
+"""Options that replace a preset's sizes, and what they are."""
 REQUIRED_PACKAGES = {"torch": "training", "matplotlib": "drawing the loss curve"}
 
 
@@ -43,13 +53,25 @@ def parse_digits(text: str) -> dict[str, int] | int:
         ) from None
 
 
-def preset_config(name: str, digits: str | None) -> ModelConfig:
-    """A preset's shape, with its digits or the given ones; UserError if there is no such preset."""
+def preset_config(
+    name: str, digits: str | None, sizes: Mapping[str, int | None] = MappingProxyType({})
+) -> ModelConfig:
+    """A preset's shape, with what is given of digits and ``sizes`` instead of its own.
+
+    Another ``d_model`` makes ``d_ff`` four times as wide, unless that is given, too. Raises
+    UserError if there is no such preset, or what :class:`.config.ModelConfig` says.
+    """
     if name not in PRESETS:
         raise UserError(f"no preset {name!r}; the presets are: {', '.join(sorted(PRESETS))}")
-    if digits is None:
-        return PRESETS[name]
-    return dataclasses.replace(PRESETS[name], digits=parse_digits(digits))
+    preset = PRESETS[name]
+    given = {size: value for size, value in sizes.items() if value is not None}
+    if "d_model" in given:
+        given = {"d_ff": 4 * given["d_model"], **given}
+    own = {size: getattr(preset, size) for size in SIZES}
+    of_preset = max(count for _, count in preset.digits)  # one for all, in every preset
+    return ModelConfig(
+        **{**own, **given}, digits=of_preset if digits is None else parse_digits(digits)
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,6 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--corpus", metavar="PATH", help="UTF-8 text file; without, Tiny Shakespeare is downloaded")
     add("--preset", default="shakespeare-115k", metavar="NAME", help=f"one of {', '.join(PRESETS)}")
+    for size, what in SIZES.items():
+        flag = f"--{size.replace('_', '-')}"
+        add(flag, type=int, metavar="N", help=f"{what} (default: the preset's)")
     add("--digits", help="ternary digits per weight: N, or 'down_proj=2,…' (default: the preset's)")
     out = f"artifact to write; its loss curve goes beside it ({CURVE})"
     add("--out", metavar="FILE", type=Path, help=out, **cli.REQUIRED)
@@ -171,7 +196,7 @@ def main(argv: list[str] | None = None) -> int | None:
     check_threads(args.threads)
     made = {"config", "choices"}
     names = [field.name for field in dataclasses.fields(Recipe) if field.name not in made]
-    config = preset_config(args.preset, args.digits)
+    config = preset_config(args.preset, args.digits, {size: getattr(args, size) for size in SIZES})
     choices = dataclasses.replace(
         preset_choices(args.preset),
         step_per_row=not args.step_per_matrix,

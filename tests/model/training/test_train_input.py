@@ -46,6 +46,11 @@ def arguments(tmp_path):
             "for example --digits down_proj=2",
         ),
         ({"digits": "6"}, "digits of q_proj must be 1 to 5, not 6"),
+        ({"n-layers": "0"}, "n_layers must be an integer of at least 1, not 0"),
+        (
+            {"d-model": "10", "n-heads": "4"},
+            "n_heads must divide d_model, but 4 does not divide 10; choose one of 1, 2, 5, 10",
+        ),
         ({"steps": "0"}, "steps must be at least 1, not 0"),
         ({"fixed-steps": "-1"}, "fixed_steps must be at least 0, not -1"),
         ({"float-steps": "-1"}, "float_steps must be at least 1, not -1"),
@@ -180,3 +185,13 @@ def test_help_names_the_defaults():
         "peak learning rate of quantized training (default: the preset's, mostly 0.006)" in options
     )
     assert "--float-lr FLOAT_LR peak rate of float training (default: 0.003)" in options
+
+
+def test_any_shape_can_be_trained():
+    sizes = {"n_layers": 3, "d_model": 40, "n_heads": 5, "ctx_len": 17, "vocab_size": 70}
+    config = train.preset_config("shakespeare-115k-2t", None, sizes)
+    assert {name: getattr(config, name) for name in sizes} == sizes
+    assert config.d_ff == 160
+    assert {count for _, count in config.digits} == {2}
+    assert train.preset_config("tiny", "down_proj=3", {"d_model": 16, "d_ff": 20}).d_ff == 20
+    assert train.preset_config("tiny", None, dict.fromkeys(train.SIZES)) == TINY
