@@ -142,8 +142,8 @@ class RmsFactor(wiring.Component):
 
     Takes ``rows`` squares per cycle. ``factor`` changes :attr:`RmsSizes.latency` cycles after the
     squares that came with ``last`` (``short`` one cycle before it) and then stays until that of
-    the next vector is ready. If S is 0 the factor is 0; the
-    contract has another one, but every product with it is 0.
+    the next vector is ready. If S is 0 the factor is not the contract's,
+    but every product with it is 0, too.
 
     Parameters
     ----------
@@ -234,7 +234,7 @@ class RmsFactor(wiring.Component):
             )
             complete = delayed(m, complete, 1, reset_less=False, name="indexed")
         attrs = {"ram_style": "registers"}
-        init = [int(r) for r in self._sizes.norm.table]
+        init = self._root_table()
         m.submodules.table = table = Memory(
             shape=self._sizes.root_width, depth=256, init=init, attrs=attrs
         )
@@ -262,6 +262,16 @@ class RmsFactor(wiring.Component):
                 shifted = by_pair << left if left >= 0 else by_pair >> -left
                 with m.Case(i):
                     m.d.comb += factor.eq(shifted)
+
+    def _root_table(self) -> list[int]:
+        """The contract's table with its first quarter, which no S above 0 selects, as the second.
+
+        Half of the table is then a function of 6 bits of the index, which shortens the path into
+        it. Where S is 0, so is every x, and any factor does.
+        """
+        table = [int(r) for r in self._sizes.norm.table]
+        quarter = len(table) // 4
+        return table[quarter : 2 * quarter] + table[quarter:]
 
 
 def _pair_sums(addends: list, levels: int) -> list:

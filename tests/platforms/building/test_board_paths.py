@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 
 import pytest
 from rich.console import Console
@@ -34,10 +33,5 @@ def test_errors_are_one_line(arguments, message):
 @pytest.mark.parametrize("toolchain", ["vivado", "openxc7"])
 def test_what_is_synthesized_for_a_board(toolchain):
     console = Console(file=io.StringIO(), width=120)
-    status = main(["arty-a7-35", "--model", TINY, "--toolchain", toolchain], console)
-    said = console.file.getvalue()
-    if toolchain == "openxc7":  # at 50 MHz; the limit of five is made for 125
-        assert set(re.findall(r": (\d+) stages from", said)) <= {"6"}
-        assert status == (0 if said.endswith("\n0 violations\n") else 1)
-    else:
-        assert status == 0 and said.endswith("\n0 violations\n")
+    assert main(["arty-a7-35", "--model", TINY, "--toolchain", toolchain], console) == 0
+    assert console.file.getvalue().endswith("0 violations\n")

@@ -1,0 +1,100 @@
+"""Text from the integer function of a model, in C on this machine: what boards compare with.
+
+``gateformer generate ARTIFACT --prompt "Once upon a time"``
+"""
+
+from __future__ import annotations
+
+import argparse
+import codecs
+import sys
+import time
+from collections.abc import Iterator
+
+from ..contract.artifact import open_model
+from ..support import cli
+from ..support.errors import UserError
+from ..text.options import add_text_options, text_options
+from .text_model import TextModel
+
+THREADS = 256
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = cli.ArgumentParser(prog="gateformer generate", description=__doc__)
+    parser.add_argument("artifact", help="path of an artifact, or name of a shipped model")
+    add_text_options(parser)
+    parser.add_argument(
+        "--top-p", type=float, help="keep the likeliest tokens that reach this share (imported only)"
+    )
+    parser.add_argument(
+        "--stop", action="append", metavar="TEXT", help="end before this text; may be repeated"
+    )
+    parser.add_argument(
+        "--chat", action="store_true", help="the prompt is what a user says: the chat template's"
+    )
+    parser.add_argument("--system", help="with --chat: what the system message says")
+    parser.add_argument(
+        "--threads", type=cli.within(int, 1, THREADS), default=1, help="cores (default: 1)"
+    )
+    parser.add_argument(
+        "--speed", action="store_true", help="say tokens and seconds at the end, on stderr"
+    )
+    return parser
+
+
+def until(pieces: Iterator[bytes], stops: list[str]) -> Iterator[str]:
+    """Text of ``pieces``, UTF-8 that may be cut anywhere, up to the first of ``stops``."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    held, most = "", max(map(len, stops), default=1) - 1
+    for piece in pieces:
+        held += decoder.decode(piece)
+        places = [place for stop in stops if (place := held.find(stop)) >= 0]
+        if places:
+            yield held[: min(places)]
+            return
+        ready = len(held) - most  # a stop may have begun in the rest
+        if ready > 0:
+            yield held[:ready]
+            held = held[ready:]
+    yield held + decoder.decode(b"", final=True)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Entry point; raises UserError."""
+    args = _parser().parse_args(argv)
+    stops = args.stop or []
+    if "" in stops:
+        raise UserError("--stop needs a text, not an empty one")
+    if args.system is not None and not args.chat:
+        raise UserError("--system is for --chat; give both, or leave --system out")
+    if args.prompt is None:
+        raise UserError("--prompt is missing; give the text to continue")
+    model = TextModel.open(open_model(args.artifact, imported=True), args.threads)
+    options = text_options(args, model.config.vocab_size)
+    settings = model.settings(options.temperature, options.top_k, args.top_p, options.seed)
+    prompt = model.chat(options.prompt, args.system) if args.chat else model.encode(options.prompt)
+    begun = time.perf_counter()
+    count = 0
+
+    def counted() -> Iterator[bytes]:
+        nonlocal count
+        for piece in model.generate(prompt, options.tokens, settings, refeed=options.refeed):
+            count += 1
+            yield piece
+
+    if not args.chat:
+        print(options.prompt, end="", flush=True)
+    for text in until(counted(), stops):
+        print(text, end="", flush=True)
+    print()
+    if args.speed:
+        seconds = time.perf_counter() - begun
+        print(
+            f"{len(prompt)} tokens of the prompt and {count} new ones in {seconds:.2f} s",
+            file=sys.stderr,
+        )
+
+
+if __name__ == "__main__":
+    cli.run(main)
