@@ -47,8 +47,16 @@ def program():
     return Program(random_model(TINY), HwConfig(2, 4, 4))
 
 
-@pytest.mark.parametrize("model", shipped_models())
-@pytest.mark.parametrize(("name", "variant"), TARGETS)
+def every_target_with_a_model():
+    """Every board with every shipped model: all models in turn are of the fast tests."""
+    models = shipped_models()
+    for turn, (name, variant) in enumerate(TARGETS):
+        for place, model in enumerate(models):
+            marks = () if place == turn % len(models) else pytest.mark.slow
+            yield pytest.param(name, variant, model, marks=marks)
+
+
+@pytest.mark.parametrize(("name", "variant", "model"), every_target_with_a_model())
 def test_elaborates(name, variant, model):
     target = board(name, variant)
     artifact = open_model(model)

@@ -59,6 +59,7 @@ def test_two_at_once_compile_once(empty_cache, monkeypatch):
     assert len(calls) == 1
 
 
+@pytest.mark.slow  # it first compiles its own libraries
 def test_pip_compiler_works(empty_cache, monkeypatch):
     monkeypatch.delenv("CXX", raising=False)
     monkeypatch.setattr(compiler.shutil, "which", lambda name: None)
