@@ -99,6 +99,10 @@ class TextCodec:
             raise UserError(f"token {beyond} is outside the vocabulary of {len(self.pieces)}")
         return ids
 
+    def puts_first(self, token: int) -> bool:
+        """Whether the JSON's own post-processor begins every sequence with ``token``."""
+        return self._tokenizer.encode("", add_special_tokens=True).ids[:1] == [token]
+
     def decode(self, ids: Iterable[int]) -> bytes:
         """Bytes of a whole sequence; UserError for an id outside the vocabulary."""
         ids = list(ids)

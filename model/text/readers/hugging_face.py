@@ -37,7 +37,7 @@ def read_directory(directory: Path, vocab_size: int | None = None) -> TextCodec:
         bos=bos,
         eos=eos,
         stop=tuple(sorted({token for token in [eos, *stop] if type(token) is int})),
-        add_bos=config.get("add_bos_token") is True and bos is not None,
+        add_bos=bos is not None and (config.get("add_bos_token") is True or codec.puts_first(bos)),
         chat_template=template if isinstance(template, str) else None,
     )
 

@@ -76,3 +76,17 @@ def test_a_pickle_with_a_class_is_refused(tmp_path):
     path.write_bytes(pickle.dumps(collections.OrderedDict(stoi={}, itos={})))
     with pytest.raises(UserError, match=r"is refused: it holds collections\.OrderedDict; expected"):
         read_meta(path)
+
+
+def test_bos_of_the_post_processor_is_added(tmp_path):
+    tokenizers = pytest.importorskip("tokenizers")
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE({"a": 0, "<s>": 1}, []))
+    tokenizer.add_special_tokens(["<s>"])
+    (tmp_path / "tokenizer_config.json").write_text('{"bos_token": "<s>"}')
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    assert not read_directory(tmp_path).add_bos
+    tokenizer.post_processor = tokenizers.processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", 1)]
+    )
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    assert read_directory(tmp_path).add_bos
