@@ -10,6 +10,9 @@ from ...support.optional import require
 from ..codec import TextCodec
 from .pieces import codec_of_json
 
+_GPT2_END = "<|endoftext|>"
+"""GPT-2's only special token: bos and eos."""
+
 
 def read_directory(directory: Path, vocab_size: int | None = None) -> TextCodec:
     """Codec with the directory's bos, eos, stop ids and chat template; UserError if it has none."""
@@ -25,6 +28,8 @@ def read_directory(directory: Path, vocab_size: int | None = None) -> TextCodec:
     ids = {text: token for token, text in codec.special}
     config = _facts(directory / "tokenizer_config.json")
     named = _facts(directory / "special_tokens_map.json") | config
+    if not (directory / "tokenizer.json").is_file():
+        named = {"bos_token": _GPT2_END, "eos_token": _GPT2_END} | named
     generation = _facts(directory / "generation_config.json")
     bos, eos = (ids.get(_text(named.get(f"{name}_token"))) for name in ("bos", "eos"))
     stop = generation.get("eos_token_id", eos)
@@ -63,8 +68,8 @@ def _gpt2_json(directory: Path) -> bytes:
     tokenizer = tokenizers.Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    if "<|endoftext|>" in vocabulary:
-        tokenizer.add_special_tokens(["<|endoftext|>"])
+    if _GPT2_END in vocabulary:
+        tokenizer.add_special_tokens([_GPT2_END])
     return tokenizer.to_str().encode("utf-8")
 
 

@@ -33,6 +33,7 @@ def test_gpt2_has_the_tokens_of_transformers(gpt2_directory):
     )
     codec = read_directory(gpt2_directory, 50304)
     assert len(codec.pieces) == 50304 and codec.pieces[50257:] == (b"",) * 47
+    assert (codec.bos, codec.eos, codec.stop, codec.add_bos) == (50256, 50256, (50256,), False)
     for text in TEXTS:
         assert codec.encode(text, special=True) == source.encode(text), text
         assert codec.decode(codec.encode(text)).decode() == text
