@@ -240,9 +240,8 @@ def test_help_needs_no_torch(tmp_path, command):
         (tmp_path / f"{name}.py").write_text(poisoned)
     before = sorted(tmp_path.iterdir())
     line = command_line(command, "--help")
-    first = environment(
-        {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
-    )
+    searched = [str(tmp_path), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    first = environment({"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": os.pathsep.join(searched)})
     process = subprocess.run(line, cwd=tmp_path, env=first, capture_output=True, text=True)
     assert (process.returncode, process.stderr) == (0, "")
     assert process.stdout.startswith("usage: ")
