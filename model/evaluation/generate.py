@@ -1,4 +1,4 @@
-"""Text from the integer function of a model, in C on this machine: what boards compare with.
+"""Text from the integer function of a model, on this machine.
 
 ``gateformer generate ARTIFACT --prompt "Once upon a time"``
 """
@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import codecs
 import sys
 import time
 from collections.abc import Iterator
@@ -17,15 +16,15 @@ from ..support.errors import UserError
 from ..text.options import add_text_options, text_options
 from .text_model import TextModel
 
-THREADS = 256
-
 
 def _parser() -> argparse.ArgumentParser:
-    parser = cli.ArgumentParser(prog="gateformer generate", description=__doc__)
+    parser = cli.ArgumentParser(prog="gateformer generate", description=__doc__.splitlines()[0])
     parser.add_argument("artifact", help="path of an artifact, or name of a shipped model")
     add_text_options(parser)
     parser.add_argument(
-        "--top-p", type=float, help="keep the likeliest tokens that reach this share (imported only)"
+        "--top-p",
+        type=float,
+        help="keep the likeliest tokens that reach this share (imported models)",
     )
     parser.add_argument(
         "--stop", action="append", metavar="TEXT", help="end before this text; may be repeated"
@@ -35,20 +34,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--system", help="with --chat: what the system message says")
     parser.add_argument(
-        "--threads", type=cli.within(int, 1, THREADS), default=1, help="cores (default: 1)"
-    )
-    parser.add_argument(
         "--speed", action="store_true", help="say tokens and seconds at the end, on stderr"
     )
     return parser
 
 
-def until(pieces: Iterator[bytes], stops: list[str]) -> Iterator[str]:
-    """Text of ``pieces``, UTF-8 that may be cut anywhere, up to the first of ``stops``."""
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+def until(pieces: Iterator[str], stops: list[str]) -> Iterator[str]:
+    """Text of ``pieces`` up to the first of ``stops``, which may lie across several."""
     held, most = "", max(map(len, stops), default=1) - 1
     for piece in pieces:
-        held += decoder.decode(piece)
+        held += piece
         places = [place for stop in stops if (place := held.find(stop)) >= 0]
         if places:
             yield held[: min(places)]
@@ -57,7 +52,7 @@ def until(pieces: Iterator[bytes], stops: list[str]) -> Iterator[str]:
         if ready > 0:
             yield held[:ready]
             held = held[ready:]
-    yield held + decoder.decode(b"", final=True)
+    yield held
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -70,30 +65,26 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError("--system is for --chat; give both, or leave --system out")
     if args.prompt is None:
         raise UserError("--prompt is missing; give the text to continue")
-    model = TextModel.open(open_model(args.artifact, imported=True), args.threads)
+    model = TextModel(open_model(args.artifact, imported=True))
     options = text_options(args, model.config.vocab_size)
     settings = model.settings(options.temperature, options.top_k, args.top_p, options.seed)
     prompt = model.chat(options.prompt, args.system) if args.chat else model.encode(options.prompt)
-    begun = time.perf_counter()
-    count = 0
+    begun, count = time.perf_counter(), 0
 
-    def counted() -> Iterator[bytes]:
+    def counted() -> Iterator[int]:
         nonlocal count
-        for piece in model.generate(prompt, options.tokens, settings, refeed=options.refeed):
+        for token in model.generate(prompt, options.tokens, settings, refeed=options.refeed):
             count += 1
-            yield piece
+            yield token
 
     if not args.chat:
         print(options.prompt, end="", flush=True)
-    for text in until(counted(), stops):
+    for text in until(model.codec.stream(counted(), first=args.chat), stops):
         print(text, end="", flush=True)
     print()
     if args.speed:
         seconds = time.perf_counter() - begun
-        print(
-            f"{len(prompt)} tokens of the prompt and {count} new ones in {seconds:.2f} s",
-            file=sys.stderr,
-        )
+        print(f"{len(prompt)} tokens read, {count} written: {seconds:.2f} s", file=sys.stderr)
 
 
 if __name__ == "__main__":
