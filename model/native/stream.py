@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import platform
-import subprocess
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,24 +20,11 @@ from ..contract.integer_model import IntegerModel
 from ..contract.reference import check_request
 from ..contract.sampling import SamplingSettings, initial_state
 from ..contract.windows import check_windows
-from ..support import compiler
-from ..support.cache import cached_file, digest
 from ..support.errors import ToolError, UserError
+from . import library
 from .pack import macros, pack
 
-SOURCES = tuple(Path(__file__).with_name(name) for name in ("stream.c", "stream_dot.h"))
-FLAGS = (
-    "-std=gnu11",
-    "-O3",
-    "-march=native",
-    "-mprefer-vector-width=512",
-    "-fwrapv",
-    "-fno-sanitize=all",  # Zig's compiler traps on undefined behaviour unless told not to.
-    "-fPIC",
-    "-fvisibility=hidden",
-    "-w",
-    "-shared",
-)
+SOURCES = ("stream.c", "stream_dot.h")
 GREEDY = SamplingSettings()
 TIMES = 4
 """Sequences of which the last is timed: caches and branch prediction are warm then, as in long
@@ -199,38 +184,8 @@ class StreamPool:
 
 def _compiled(model: IntegerModel, flags: tuple[str, ...]) -> Path:
     """The library for a model's shape, out of the cache or made now."""
-    command = compiler.find_compiler(compiler.C, "the C stream")
-    defines = [f"-D{name}={value}" for name, value in macros(model).items()]
-    options = [*FLAGS, *flags, *defines]
-    sources = [path.read_text(encoding="utf-8") for path in SOURCES]
-    key = digest(compiler.identity(command), processor(), *options, *sources)
-
-    def make(work: Path, target: Path) -> None:
-        result = subprocess.run(
-            [*command, *options, str(SOURCES[0]), "-o", target.name],
-            cwd=work,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if result.returncode:
-            tail = "\n".join((result.stdout + result.stderr).splitlines()[-20:])
-            raise ToolError(f"{command[0]} failed with status {result.returncode}:\n{tail}")
-
-    return cached_file(f"stream-{key[:32]}.so", make)
-
-
-@functools.cache
-def processor() -> str:
-    """What tells one kind of processor from another: a library for one may not run on another."""
-    facts = [platform.machine(), platform.processor()]
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = ("model name", "flags", "Features")
-    facts += [next((line for line in lines if line.startswith(name)), "") for name in names]
-    return "\n".join(facts)
+    defines = tuple(f"-D{name}={value}" for name, value in macros(model).items())
+    return library.compiled(SOURCES, "stream", (*flags, *defines))
 
 
 @functools.cache

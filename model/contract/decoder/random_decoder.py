@@ -91,7 +91,7 @@ def _matrix(rng: np.random.Generator, cfg: ModelConfig, name: str, out_bits: int
         low = np.clip(np.rint(centre + rng.normal(0, 3, groups)), -128, 127).astype(np.int64)
     mult = rng.integers(2**14, 2**16, out)
     plain = Matrix(kind, codes, mult, 0, scale, low, min_shift=MIN_SHIFT if kind.minimum else 0)
-    size = np.sqrt(np.mean(plain.weight(slice(64)).astype(float) ** 2))
+    size = max(np.sqrt(np.mean(plain.weight(slice(64)).astype(float) ** 2)), 0.5)
     activation = 1 if name == "token_embedding" else arith.limit(16) * INPUT_RMS * np.sqrt(inp)
     wanted = arith.limit(out_bits) * INPUT_RMS
     shift = max(round(np.log2(size * activation * 2**15.5 / wanted)), 0)

@@ -1,0 +1,104 @@
+"""The C stream of imported models: the reference's integers, whatever the shape."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateformer.model.contract.choices import Bits
+from gateformer.model.contract.decoder.random_decoder import random_decoder
+from gateformer.model.contract.decoder.reference import DecoderReference, window_logits
+from gateformer.model.native.decoder_stream import DecoderStream
+from gateformer.model.support.errors import UserError
+
+KINDS = ("q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj")
+FORMATS = ("int8", "int7", "int5", "int4", "trits:1", "trits:5")
+BLOCKS = ("block:4:32:min", "block:8:16:min", "block:8:32", "block:6:16", "block:5:32")
+FLAGS = {"this processor": (), "plain C": ("-mno-avx512f",)}
+
+
+@st.composite
+def decoders(draw):
+    """Any choice that a model may make, in small."""
+    weights = draw(st.sampled_from(FORMATS + BLOCKS))
+    unit = int(weights.split(":")[2]) if weights.startswith("block") else 1
+    sizes = st.integers(1, 3) if unit > 1 else st.integers(1, 40)
+    head_dim = 2 * draw(st.integers(1, 20)) if unit == 1 else unit
+    share, groups = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    gated = draw(st.booleans())
+    kinds = (*KINDS, "gate_proj") if gated else KINDS
+    width = st.integers(8, 16)
+    return random_decoder(
+        draw(st.integers(0, 2**31)),
+        weights=weights,
+        head=draw(st.sampled_from(("int8", weights))),
+        bits=Bits(draw(st.integers(16, 24)), *(draw(width) for _ in range(5))),
+        vocab_size=draw(st.integers(1, 40)),
+        d_model=unit * draw(sizes),
+        d_ff=unit * draw(sizes),
+        n_heads=share * groups,
+        n_kv_heads=groups,
+        head_dim=head_dim,
+        n_layers=draw(st.integers(1, 2)),
+        ctx_len=draw(st.integers(1, 30)),
+        norm=draw(st.sampled_from(("rms", "layer"))),
+        norm_bias=draw(st.booleans()),
+        positions=draw(st.sampled_from(("learned", "rotary"))),
+        activation=draw(st.sampled_from(("relu", "silu", "gelu", "gelu_tanh"))),
+        gated=gated,
+        bias=tuple(kind for kind in kinds if draw(st.booleans())),
+        tied_head=draw(st.booleans()),
+    )
+
+
+@pytest.mark.parametrize("flags", FLAGS)
+@settings(max_examples=60, deadline=None)
+@given(model=decoders(), seed=st.integers(0, 2**31))
+def test_any_decoder_is_the_references(flags, model, seed):
+    rng = np.random.default_rng(seed)
+    cfg = model.config
+    tokens = rng.integers(0, cfg.vocab_size, cfg.ctx_len)
+    reference, stream = DecoderReference(model), DecoderStream(model, FLAGS[flags])
+    expected = reference.feed(tokens)
+    assert np.array_equal(stream.feed(tokens), expected)
+    assert stream.saturations == {name: seen[0] for name, seen in reference.saturations.items()}
+    stream.reset()
+    cuts = sorted(rng.integers(0, len(tokens) + 1, 3))
+    parts = [stream.feed(part) for part in np.split(tokens, cuts) if len(part)]
+    assert np.array_equal(np.concatenate(parts), expected)
+    stream.reset()
+    assert np.array_equal(stream.last(tokens), expected[-1])
+    stream.reset()
+    assert np.array_equal([stream.step(int(token)) for token in tokens], expected)
+
+
+def test_extremes_do_not_overflow():
+    """Codes and activations at their limits over a row of many columns."""
+    model = random_decoder(
+        1, vocab_size=3, d_model=5000, d_ff=9000, n_heads=1, head_dim=4, ctx_len=4, gated=True
+    )
+    for name in ("gate", "up", "down", "o", "q", "v"):
+        matrix = model.matrices[f"layers.0.{name}_proj"]
+        matrix.codes[:] = np.where(np.arange(matrix.shape[1]) % 7 == 0, 127, -128)
+        matrix.mult[:] = 65535
+        object.__setattr__(matrix, "row_bound", 128 * matrix.shape[1])
+    tokens = [0, 1, 2, 1]
+    expected = window_logits(model, [tokens])[0]
+    for flags in FLAGS.values():
+        assert np.array_equal(DecoderStream(model, flags).feed(tokens), expected)
+
+
+def test_windows_begin_anew():
+    model = random_decoder(2, vocab_size=9, d_model=8, d_ff=9, n_heads=2, ctx_len=6)
+    tokens = np.random.default_rng(0).integers(0, 9, (3, 5))
+    found = np.stack(list(DecoderStream(model).windows(tokens)))
+    assert np.array_equal(found, window_logits(model, tokens))
+
+
+def test_too_many_tokens_are_refused():
+    stream = DecoderStream(random_decoder(2, vocab_size=9, d_model=8, d_ff=9, n_heads=2, ctx_len=6))
+    stream.feed([1] * 6)
+    with pytest.raises(UserError, match="the context of 6 tokens is full; start a new sequence"):
+        stream.step(1)
+    with pytest.raises(UserError, match="token 9 is outside the vocabulary of 9"):
+        stream.step(9)
