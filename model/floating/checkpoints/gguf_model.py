@@ -9,7 +9,7 @@ import numpy as np
 
 from ...support.errors import UserError
 from ...support.file_facts import Facts
-from ..decoder_shape import DecoderShape
+from ..decoder_shape import MAX_SIZE, DecoderShape
 from .gguf_file import read_file
 from .hugging_face_config import ROPE_BASE
 from .rotary import inverse_frequencies, rounded
@@ -111,7 +111,7 @@ def _shape(
                 f"{settings.where}: {settings.path}{name} {settings.content[name]!r} means "
                 f"{feature}, which is not supported; choose a model without"
             )
-    sizes = {ours: settings.integer(name, 1) for name, ours in SIZES.items()}
+    sizes = {ours: settings.integer(name, 1, MAX_SIZE) for name, ours in SIZES.items()}
     _refuse_window(settings, sizes["ctx_len"])
     llama = architecture.family == LLAMA_TYPE
     head_dim = _head_dim(settings, sizes)
@@ -137,7 +137,7 @@ def _shape(
 
 def _biases(architecture: Architecture, stored: dict[str, StoredTensor]) -> frozenset[str]:
     """Kinds whose bias the first layer has; GGUF has no setting for it."""
-    names = {kind: name for kind, name in MATRICES.items()}
+    names = dict(MATRICES)
     if architecture.fused:
         names |= dict.fromkeys(FUSED_KINDS, FUSED)
         del names["gate_proj"]
@@ -149,7 +149,7 @@ def _head_dim(settings: Facts, sizes: dict[str, int]) -> int:
     if "attention.key_length" not in settings.content and sizes["d_model"] % sizes["n_heads"]:
         expected = f"a divisor of embedding_length {sizes['d_model']}"
         raise settings.refused("attention.head_count", expected, sizes["n_heads"])
-    head_dim = settings.integer("attention.key_length", 1, default=default)
+    head_dim = settings.integer("attention.key_length", 1, MAX_SIZE, default=default)
     for name in ("attention.value_length", "rope.dimension_count"):
         if (value := settings.integer(name, 1, default=head_dim)) != head_dim:
             raise settings.refused(name, f"the {head_dim} of each head", value)

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...support.errors import UserError
 from ...support.file_facts import Facts
-from ..decoder_shape import DecoderShape
+from ..decoder_shape import MAX_SIZE, DecoderShape
 from .hugging_face_features import refuse_features, refuse_windows
 from .rotary import inverse_frequencies, rounded, scale_llama3
 from .source import GPT2_TYPE, LLAMA_TYPE, NEOX_TYPE
@@ -84,7 +84,7 @@ def activation(settings: Facts, name: str, default: str) -> str:
 
 
 def _gpt2(settings: Facts) -> dict:
-    sizes = {ours: settings.integer(name, 1) for name, ours in GPT2_SIZES.items()}
+    sizes = {ours: settings.integer(name, 1, MAX_SIZE) for name, ours in GPT2_SIZES.items()}
     return {
         **sizes,
         **_heads(settings, sizes, "n_head", "n_embd"),
@@ -102,7 +102,7 @@ def _gpt2(settings: Facts) -> dict:
 
 
 def _llama(settings: Facts) -> dict:
-    sizes = {ours: settings.integer(name, 1) for name, ours in SIZES.items()}
+    sizes = {ours: settings.integer(name, 1, MAX_SIZE) for name, ours in SIZES.items()}
     heads = _heads(settings, sizes, "num_attention_heads", "hidden_size")
     bias = set(ATTENTION) if settings.flag("attention_bias", False) else set()
     if settings.text("model_type") == "qwen2":
@@ -126,7 +126,7 @@ def _llama(settings: Facts) -> dict:
 
 
 def _neox(settings: Facts) -> dict:
-    sizes = {ours: settings.integer(name, 1) for name, ours in SIZES.items()}
+    sizes = {ours: settings.integer(name, 1, MAX_SIZE) for name, ours in SIZES.items()}
     heads = _heads(settings, sizes, "num_attention_heads", "hidden_size")
     part = settings.number("rotary_pct", positive=True, default=0.25)
     bias = {"up_proj", "down_proj", *(ATTENTION if settings.flag("attention_bias", True) else ())}
@@ -148,7 +148,7 @@ def _neox(settings: Facts) -> dict:
 
 def _heads(settings: Facts, sizes: dict[str, int], heads: str, width: str) -> dict[str, int]:
     if settings.content.get("head_dim") is not None and width != "n_embd":
-        return {"head_dim": settings.integer("head_dim", 1)}
+        return {"head_dim": settings.integer("head_dim", 1, MAX_SIZE)}
     if sizes["d_model"] % sizes["n_heads"]:
         raise UserError(
             f"{settings.where}: {heads} must divide {width} {sizes['d_model']}, not "

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ...support.errors import UserError
+from ...support.file_facts import Facts
 from ..decoder_shape import MAX_SIZE, DecoderShape
 from .native_blocks import NativeBlocks
 from .rotary import inverse_frequencies, rounded
@@ -64,7 +65,8 @@ def open_file(path: Path) -> SourceModel:
     Raises UserError naming what of the header is wrong, or both lengths if the file's is another.
     """
     header = _header(path)
-    sizes = header.sizes
+    facts = Facts(path, header.sizes, "the header's ")
+    sizes = {name: facts.integer(name, 1, MAX_SIZE) for name in SIZES}
     if sizes["d_model"] % sizes["n_heads"] or sizes["d_model"] // sizes["n_heads"] % 2:
         raise UserError(
             f"{path}: the header's {sizes['n_heads']} heads must divide dim {sizes['d_model']} "
