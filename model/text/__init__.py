@@ -1,3 +1,3 @@
 """Texts: characters to tokens and back, and corpora with their validation split. Imports only
-support. Read first: tokenizer.py, corpus.py.
+support. Read first: tokenizer.py, corpus.py, codec.py.
 """

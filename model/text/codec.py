@@ -1,0 +1,130 @@
+"""Bytes and token ids of any tokenizer: what an artifact carries to read and write text."""
+
+from __future__ import annotations
+
+import codecs
+import dataclasses
+import functools
+from collections.abc import Iterable, Iterator, Sequence
+
+from ..support.errors import UserError
+from ..support.optional import require
+from .tokenizer import CharTokenizer
+
+KINDS = ("characters", "tokenizers")
+
+
+@dataclasses.dataclass(frozen=True)
+class TextCodec:
+    """A vocabulary; decoding needs nothing beyond Python, encoding the package ``tokenizers``.
+
+    Parameters
+    ----------
+    kind : "characters" (one token a character) or "tokenizers" (``tokenizer_json`` encodes)
+    pieces : bytes of every token id; b"" for special tokens and ids without a text
+    special : (id, text) of every special token, by id
+    bos, eos : int or None
+    stop : ids that end a generation
+    add_bos : whether a prompt begins with ``bos``
+    strip_first_space : whether a sequence loses the space it begins with (SentencePiece)
+    chat_template : Jinja text or None
+    tokenizer_json : JSON of Hugging Face's ``tokenizers``; None for characters
+
+    Raises
+    ------
+    UserError
+        If the parts do not fit together.
+    """
+
+    kind: str
+    pieces: tuple[bytes, ...]
+    special: tuple[tuple[int, str], ...] = ()
+    bos: int | None = None
+    eos: int | None = None
+    stop: tuple[int, ...] = ()
+    add_bos: bool = False
+    strip_first_space: bool = False
+    chat_template: str | None = None
+    tokenizer_json: bytes | None = None
+
+    def __post_init__(self):
+        if self.kind not in KINDS:
+            raise UserError(f"tokenizer kind must be one of {', '.join(KINDS)}, not {self.kind!r}")
+        if (self.tokenizer_json is None) != (self.kind == "characters"):
+            raise UserError(f"a tokenizer of kind {self.kind} has the wrong tokenizer.json")
+        named = [("special", token) for token, _ in self.special]
+        named += [("stop", token) for token in self.stop]
+        named += [(n, t) for n, t in (("bos", self.bos), ("eos", self.eos)) if t is not None]
+        for name, token in named:
+            if not 0 <= token < len(self.pieces):
+                raise UserError(
+                    f"{name} token {token} is outside the vocabulary of {len(self.pieces)}"
+                )
+        if self.add_bos and self.bos is None:
+            raise UserError("add_bos needs a bos token, which the tokenizer lacks")
+        if self.kind == "characters":
+            _ = self._characters  # refuses what is not one character
+
+    @classmethod
+    def of_characters(cls, vocabulary: Sequence[str]) -> TextCodec:
+        """Codec of a :class:`CharTokenizer`'s vocabulary."""
+        return cls("characters", tuple(entry.encode("utf-8") for entry in vocabulary))
+
+    @functools.cached_property
+    def _characters(self) -> CharTokenizer:
+        try:
+            return CharTokenizer([piece.decode("utf-8") for piece in self.pieces])
+        except UnicodeDecodeError:
+            raise UserError("a piece of the character vocabulary is not UTF-8") from None
+
+    @functools.cached_property
+    def _tokenizer(self):
+        require({"tokenizers": "encoding text for this model"}, "import")
+        import tokenizers
+
+        try:
+            return tokenizers.Tokenizer.from_str(self.tokenizer_json.decode("utf-8"))
+        except Exception as error:  # the package raises Exception itself
+            line = " ".join(str(error).split())
+            raise UserError(f"tokenizer.json of the model cannot be used: {line}") from None
+
+    def encode(self, text: str, special: bool = False) -> list[int]:
+        """Token ids, without bos; ``special``: whether texts of special tokens become those."""
+        if self.kind == "characters":
+            return self._characters.encode(text)
+        self._tokenizer.encode_special_tokens = not special
+        ids = self._tokenizer.encode(text, add_special_tokens=False).ids
+        beyond = next((token for token in ids if token >= len(self.pieces)), None)
+        if beyond is not None:
+            raise UserError(f"token {beyond} is outside the vocabulary of {len(self.pieces)}")
+        return ids
+
+    def puts_first(self, token: int) -> bool:
+        """Whether the JSON's own post-processor begins every sequence with ``token``."""
+        return self._tokenizer.encode("", add_special_tokens=True).ids[:1] == [token]
+
+    def decode(self, ids: Iterable[int]) -> bytes:
+        """Bytes of a whole sequence; UserError for an id outside the vocabulary."""
+        ids = list(ids)
+        for token in ids:
+            if not 0 <= token < len(self.pieces):
+                raise UserError(f"token {token} is outside the vocabulary of {len(self.pieces)}")
+        text = b"".join(self.pieces[token] for token in ids)
+        return text.removeprefix(b" ") if self.strip_first_space else text
+
+    def stream(self, ids: Iterable[int], first: bool = True) -> Iterator[str]:
+        """Text of each token as it comes, whole characters only; what remains at the end.
+
+        ``first``: whether the sequence begins here, so that its first space may be dropped.
+        Bytes that are no UTF-8 become U+FFFD. UserError for an id outside the vocabulary.
+        """
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        strip = self.strip_first_space and first
+        for token in ids:
+            if not 0 <= token < len(self.pieces):
+                raise UserError(f"token {token} is outside the vocabulary of {len(self.pieces)}")
+            piece = self.pieces[token]
+            if strip and piece:
+                piece, strip = piece.removeprefix(b" "), False
+            yield decoder.decode(piece)
+        yield decoder.decode(b"", final=True)

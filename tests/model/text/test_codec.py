@@ -1,0 +1,75 @@
+"""Codecs: round trips, streams of whole characters, special texts, corpora and chats."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateformer.model.support.errors import UserError
+from gateformer.model.text.chat import render_chat
+from gateformer.model.text.codec import TextCodec
+from gateformer.model.text.codec_arrays import from_arrays, to_arrays
+from gateformer.model.text.encoding import encode_corpus
+from gateformer.model.text.readers.pieces import codec_of_json
+
+
+def trained() -> TextCodec:
+    """A byte-level BPE of all bytes and some merges."""
+    tokenizers = pytest.importorskip("tokenizers")
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
+    level = tokenizers.pre_tokenizers.ByteLevel
+    tokenizer.pre_tokenizer = level(add_prefix_space=False)
+    tokenizer.decoder = tokenizers.decoders.ByteLevel()
+    trainer = tokenizers.trainers.BpeTrainer(
+        vocab_size=300, special_tokens=["<|end|>"], initial_alphabet=level.alphabet()
+    )
+    tokenizer.train_from_iterator(["the cat and the hat sat on the mat"] * 9, trainer)
+    return codec_of_json("test", tokenizer.to_str().encode(), 310, eos=0, stop=(0,))
+
+
+CODEC = trained()
+
+
+@given(st.text())
+def test_every_text_comes_back(text):
+    ids = CODEC.encode(text)
+    assert CODEC.decode(ids).decode("utf-8") == text
+    assert "".join(CODEC.stream(ids)) == text
+
+
+def test_special_texts_are_tokens_only_if_asked():
+    assert CODEC.encode("<|end|>", special=True) == [0]
+    assert 0 not in CODEC.encode("<|end|>")
+    assert CODEC.decode(CODEC.encode("<|end|>")) == b"<|end|>"
+
+
+def test_a_stream_waits_for_the_whole_character():
+    codec = TextCodec("tokenizers", (b"\xc3", b"\xa9", b"a"), tokenizer_json=b"{}")
+    assert list(codec.stream([0, 1, 2, 0])) == ["", "é", "a", "", "\ufffd"]
+
+
+def test_arrays_are_deterministic_and_give_the_codec_again():
+    arrays, facts = to_arrays(CODEC)
+    assert from_arrays(arrays, facts) == CODEC
+    with pytest.raises(UserError, match=r"^tokenizer fact bos is damaged: 'x'$"):
+        from_arrays(arrays, facts | {"bos": "x"})
+    with pytest.raises(UserError, match=r"^eos token 900 is outside the vocabulary of 310$"):
+        from_arrays(arrays, facts | {"eos": 900})
+
+
+def test_characters_are_refused_or_counted():
+    codec = TextCodec.of_characters(["a", "b", ""])
+    assert encode_corpus(codec, "aXbY", skip_unknown=True) == ([0, 1], 2)
+    with pytest.raises(UserError, match=r"^character 'X' at position 1 is not in the vocabulary"):
+        encode_corpus(codec, "aXbY")
+    assert encode_corpus(CODEC, "the é") == (CODEC.encode("the é"), 0)
+
+
+def test_a_chat_is_rendered_and_refused_in_one_line():
+    template = "{{ bos_token }}{% for m in messages %}\n[{{ m.role }}]{{ m.content }}\n{% endfor %}"
+    assert render_chat(template, [{"role": "user", "content": "Hi"}], "<s>") == "<s>[user]Hi\n"
+    with pytest.raises(UserError, match=r"^the model's chat template fails: no system; give"):
+        render_chat("{{ raise_exception('no system') }}", [])
+    with pytest.raises(UserError, match=r"template fails: access to attribute '__class__'"):
+        render_chat("{{ ''.__class__.__mro__ }}", [])
