@@ -12,8 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROOMS = {
     "model": [
-        *("support", "contract", "text", "native", "floating", "evaluation", "training"),
-        *("compression", "studies", "exports", "bench"),
+        *("support", "contract", "text", "native", "floating", "evaluation", "importing"),
+        *("training", "compression", "studies", "exports", "bench"),
     ],
     "gateware": ["parts", "plan", "engines", "compiler", "core", "host", "console"],
     "platforms": [

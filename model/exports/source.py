@@ -16,6 +16,7 @@ from ..contract.artifact import FLOAT_FORMAT, FORMAT, Artifact, open_model, weig
 from ..contract.integer_model import IntegerModel
 from ..floating.twin import FloatModel as NumpyFloatModel
 from ..support.errors import UserError
+from ..support.file_facts import read_json
 
 if TYPE_CHECKING:
     from torch import nn
@@ -97,7 +98,7 @@ def float_digest(model: nn.Module) -> str:
 
 
 def _checkpoint(path: Path, config_path: Path, weights_path: Path) -> Source:
-    from ..floating.gpt2_checkpoint import load_gpt2, read_json, read_vocabulary
+    from ..floating.gpt2_checkpoint import load_gpt2, read_vocabulary
 
     facts = {
         "name": path.absolute().name.removesuffix(".safetensors"),

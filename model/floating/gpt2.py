@@ -12,15 +12,11 @@ import torch
 from torch import nn
 
 from ..contract.config import ModelConfig
-from .torch_model import Decoder, Layer
+from .checkpoints.hugging_face_config import ACTIVATIONS as KNOWN
+from .torch_model import FUNCTIONS, Decoder, Layer
 
-ACTIVATIONS = {
-    "gelu_new": "gelu_tanh",
-    "gelu_pytorch_tanh": "gelu_tanh",
-    "gelu": "gelu",
-    "relu": "relu",
-}
-"""Activation functions by Hugging Face's names, and what they are called here."""
+ACTIVATIONS = {name: ours for name, ours in KNOWN.items() if ours in FUNCTIONS}
+"""Activation functions by Hugging Face's names, and what they are called in torch here."""
 
 INITIAL_STD = 0.02
 """Standard deviation of freshly initialized embeddings."""

@@ -11,20 +11,13 @@ from torch import Tensor
 
 from ..contract.config import ModelConfig
 from ..support.errors import UserError
-from ..support.file_facts import Facts
+from ..support.file_facts import read_json
+from .checkpoints.gpt2_names import BUFFERS, PREFIX
+from .checkpoints.hugging_face_config import CONFIG_FILE, GPT2_SIZES
+from .checkpoints.safetensors_files import WEIGHTS_FILE
 from .gpt2 import ACTIVATIONS, GPT2, GPT2Config
 
-CONFIG_FILE, WEIGHTS_FILE, VOCABULARY_FILE = "config.json", "model.safetensors", "vocab.json"
-PREFIX = "transformer."
-
-SIZES = {
-    "vocab_size": "vocab_size",
-    "n_embd": "d_model",
-    "n_head": "n_heads",
-    "n_layer": "n_layers",
-    "n_positions": "ctx_len",
-}
-"""Hugging Face's settings, and what they are called here."""
+VOCABULARY_FILE = "vocab.json"
 
 EXPECTED = {
     "model_type": "gpt2",
@@ -35,9 +28,6 @@ EXPECTED = {
     "quantization_config": None,
 }
 """Settings that change the function: the only value of each that is supported, the default."""
-
-BUFFERS = ("attn.bias", "attn.masked_bias")
-"""Causal masks that old checkpoints store beside the weights."""
 
 
 def find_checkpoint(path: Path) -> tuple[Path, Path] | None:
@@ -70,7 +60,7 @@ def read_config(path: Path) -> GPT2Config:
             f"{path}: activation_function {activation!r} is not supported; "
             f"expected one of {', '.join(ACTIVATIONS)}"
         )
-    sizes = {ours: settings.integer(name, 1) for name, ours in SIZES.items()}
+    sizes = {ours: settings.integer(name, 1) for name, ours in GPT2_SIZES.items()}
     width = settings.integer("n_inner", 1, default=4 * sizes["d_model"])
     eps = settings.number("layer_norm_epsilon", positive=True, default=1e-5)
     try:
@@ -165,12 +155,3 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
     except (safetensors.SafetensorError, OSError, ValueError):
         raise UserError(f"{path} is no safetensors file, or it is truncated") from None
     return {name.removeprefix(PREFIX): tensor for name, tensor in tensors.items()}
-
-
-def read_json(path: Path) -> Facts:
-    """A JSON object from a file; UserError if it is none."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
-    return Facts.parse(path, content)

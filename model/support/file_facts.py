@@ -98,6 +98,13 @@ class Facts:
             raise self.refused(name, "a text", value)
         return value
 
+    def flag(self, name: str, default=_NO_DEFAULT) -> bool:
+        """True or false."""
+        value = self._value(name, default)
+        if not isinstance(value, bool):
+            raise self.refused(name, "true or false", value)
+        return value
+
     def table(self, name: str, default=_NO_DEFAULT) -> Facts:
         """An object within this one."""
         value = self._value(name, default)
@@ -128,6 +135,15 @@ class Facts:
         if name not in self.content:
             raise UserError(f"{self.where}: {self.path}{name} is missing")
         return value
+
+
+def read_json(path: Path) -> Facts:
+    """A JSON object from a file; UserError if it is none."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    return Facts.parse(path, content)
 
 
 def _shown(value) -> str:
