@@ -12,6 +12,7 @@ import json
 import math
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 # Read when numpy is imported first. The products are small: more threads wait for each other only.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -151,6 +152,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("artifact", help="path of an artifact, or name of a shipped model")
     parser.add_argument("--corpus", help="UTF-8 text file (default: download Tiny Shakespeare)")
+    imported = parser.add_argument_group("imported models")
+    imported.add_argument(
+        "--source", type=Path, metavar="PATH", help="the float model that it came from: compare"
+    )
+    imported.add_argument("--tokens", type=int, metavar="N", help="predictions (default: 32768)")
+    imported.add_argument(
+        "--skip-unknown", action="store_true", help="leave out characters without a token"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser
 
@@ -158,7 +167,16 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> None:
     """Entry point; raises UserError."""
     args = _parser().parse_args(argv)
-    artifact = open_model(args.artifact)
+    artifact = open_model(args.artifact, imported=True)
+    if artifact.model.config.spec_version != 1:
+        _evaluate_imported(artifact, args)
+        return
+    for option in ("source", "tokens", "skip_unknown"):
+        if getattr(args, option):
+            raise UserError(
+                f"--{option.replace('_', '-')} is for imported models, and {artifact.name} was "
+                "trained here; leave it out"
+            )
     trained_on = artifact.info.get("corpus")
     if args.corpus is None and trained_on and trained_on["sha256"] != TINY_SHAKESPEARE_SHA256:
         raise UserError(
@@ -178,6 +196,24 @@ def main(argv: list[str] | None = None) -> None:
         output = Console()
         output.print(_table(result))
         output.print(f"text: {result.text}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _evaluate_imported(artifact: Artifact, args: argparse.Namespace) -> None:
+    # not above: it needs the readers of other people's files
+    from . import decoder_evaluation
+
+    if args.corpus is None:
+        raise UserError(f"{artifact.name} needs a text that it has not seen; give it with --corpus")
+    tokens = decoder_evaluation.DEFAULT_TOKENS if args.tokens is None else args.tokens
+    if tokens < 1:
+        raise UserError(f"tokens must be at least 1, not {tokens}")
+    corpus = load_corpus(args.corpus)
+    bar, progress = decoder_evaluation.progress_bar(Console(stderr=True), "windows")
+    with bar:
+        result = decoder_evaluation.evaluate_decoder(
+            artifact, corpus.text, corpus.name, args.source, tokens, args.skip_unknown, progress
+        )
+    decoder_evaluation.print_evaluation(result, args.json)
 
 
 if __name__ == "__main__":

@@ -8,10 +8,10 @@ from typing import NamedTuple
 from ..contract.artifact import Artifact
 from ..contract.context_window import refed_window
 from ..contract.decoder.model import DecoderModel
-from ..contract.decoder.reference import DecoderReference
 from ..contract.decoder.sampling import DecoderSampler, DecoderSettings
 from ..contract.reference import check_request
 from ..contract.sampling import SamplingSettings
+from ..native.decoder_stream import DecoderStream
 from ..native.stream import CompiledStream
 from ..support.errors import UserError
 from ..text.chat import render_chat
@@ -42,7 +42,7 @@ class TextModel:
         self.imported = isinstance(model, DecoderModel)
         if self.imported:
             self.codec = from_arrays(model.vocabulary.arrays, model.vocabulary.facts)
-            self._decoder = DecoderReference(model)
+            self._decoder = DecoderStream(model)
         else:
             self.codec = TextCodec.of_characters(model.vocabulary)
             self._stream = CompiledStream(model)
@@ -123,7 +123,7 @@ class TextModel:
             return
         sampler, decoder = DecoderSampler(settings), self._decoder
         decoder.reset()
-        logits = decoder.feed([*self.model.prefix, *prompt])[-1]
+        logits = decoder.last([*self.model.prefix, *prompt])
         for remaining in range(count, 0, -1):
             token = sampler.choose(logits)
             yield token

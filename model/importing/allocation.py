@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..contract.decoder.formats import WeightFormat
+from ..evaluation.quality import log_softmax
 from ..floating.checkpoints.native_blocks import as_float
 from ..floating.checkpoints.source import SourceModel
 from ..floating.decoder import FloatDecoder
 from ..support.errors import UserError
 from . import rounding
-from .agreement import log_softmax
 from .calibration import Progress, Ranges
 
 LADDER = ("int4", "int5", "int6", "int8")

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
+from ..evaluation.quality import Progress
 from ..floating.decoder import FloatDecoder
 from ..support.errors import UserError
-
-Progress = Callable[[int, int], None]
-"""Called with (steps that are done, all steps)."""
 
 MATRIX_INPUTS = ("attn_norm", "attn", "ffn_norm", "hidden", "final_norm")
 """Stages that enter a matrix: they keep second moments."""

@@ -53,6 +53,20 @@ def read_file(path: Path) -> tuple[Facts, dict[str, StoredTensor]]:
     return Facts(path, content), stored
 
 
+def read_tokenizer(path: Path) -> dict[str, object]:
+    """The settings of the tokenizer by their names, with its tokens; UserError as read_file."""
+    require({"gguf": "reading a GGUF file"}, "import")
+    reader = _reader(path)
+    try:
+        return {
+            name: field.contents()
+            for name, field in reader.fields.items()
+            if name.startswith(TOKENIZER)
+        }
+    except (ValueError, IndexError):
+        raise _broken(path) from None
+
+
 def _reader(path: Path) -> GGUFReader:
     import gguf
 

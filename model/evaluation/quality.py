@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from ..support.errors import UserError
-from .calibration import Progress
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total)."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gateformer.model.importing.agreement import agreement
+from gateformer.model.evaluation.quality import agreement
 from gateformer.model.support.errors import UserError
 
 

@@ -1,0 +1,217 @@
+"""How well an imported model's integers do on a text, beside the float model they came from."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from ..contract.artifact import Artifact
+from ..contract.decoder.model import DecoderModel
+from ..contract.decoder.reference import DecoderReference
+from ..floating.checkpoints.opening import open_source
+from ..floating.decoder import FloatDecoder
+from ..native.decoder_stream import DecoderStream
+from ..support.errors import ToolError, UserError
+from ..text.codec import TextCodec
+from ..text.codec_arrays import from_arrays
+from ..text.encoding import encode_corpus
+from .quality import Agreement, agreement, log_softmax
+
+DEFAULT_TOKENS = 32_768
+WINDOW = 512
+"""Tokens of a window, or the context if that is shorter."""
+MANY_SATURATIONS = 1e-4
+"""Share of a stage's values that may be limited before it is named."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DecoderEvaluation:
+    """Losses in nats per token over ``tokens`` predictions; ``agreement`` with the float model."""
+
+    model: str
+    digest: str
+    text: str
+    tokens: int
+    skipped: int
+    window: int
+    bits_per_weight: float
+    integer_loss: float
+    agreement: Agreement | None
+    saturated: dict[str, float]
+
+    def to_dict(self) -> dict:
+        """JSON-ready form."""
+        found = self.agreement
+        given = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        del given["agreement"]
+        return given | {
+            "float_loss": found and math.log(found.float_perplexity),
+            "perplexity_ratio": found and found.ratio,
+            "perplexity_ratio_error": found and found.ratio_error,
+            "kl": found and found.kl,
+            "top1": found and found.top1,
+        }
+
+
+def bits_per_weight(model: DecoderModel) -> float:
+    """Bits in memory per weight of a matrix, scales, multipliers and biases included."""
+    matrices = model.matrices.values()
+    return sum(m.bits for m in matrices) / sum(m.codes.size for m in matrices)
+
+
+def bytes_per_token(model: DecoderModel, position: int) -> int:
+    """Bytes that one token reads at a position: matrices, one embedding row, keys and values."""
+    cfg, matrices = model.config, dict(model.matrices)
+    if not cfg.tied_head:
+        del matrices["token_embedding"]
+    cache = 2 * cfg.n_layers * cfg.cache_width * (position + 1)
+    return round(sum(matrix.bits for matrix in matrices.values()) / 8) + cfg.d_model + cache
+
+
+def text_windows(
+    model: DecoderModel, codec: TextCodec, text: str, tokens: int, skip_unknown: bool
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """(inputs, targets), both [n, window], of at most ``tokens`` predictions; characters skipped.
+
+    Each window begins with the token that begins a text, if the model has one. Raises UserError if
+    the text is shorter than one window.
+    """
+    length = min(WINDOW, model.config.ctx_len - len(model.prefix))
+    own = length - codec.add_bos
+    if own < 1:
+        raise UserError(f"a context of {model.config.ctx_len} is too short to evaluate")
+    # no tokenizer takes more than this per character; the rest of a long text is not needed
+    ids, skipped = encode_corpus(codec, text, skip_unknown)
+    count = min((len(ids) - 1) // own, max(tokens // length, 1))
+    if count < 1:
+        raise UserError(
+            f"the text has {len(ids)} tokens, but one window needs {own + 1}; give a longer text"
+        )
+    ids = np.asarray(ids[: count * own + 1], np.int64)
+    inputs, targets = ids[:-1].reshape(count, own), ids[1:].reshape(count, own)
+    if codec.add_bos:
+        targets = np.concatenate([inputs[:, :1], targets], axis=1)
+        inputs = np.pad(inputs, ((0, 0), (1, 0)), constant_values=codec.bos)
+    return inputs, targets, skipped
+
+
+def integer_windows(model: DecoderModel, inputs: np.ndarray, counts: dict) -> Iterator[np.ndarray]:
+    """Integer logits [window, vocab_size] of each window, in C if there is a compiler for it.
+
+    ``counts`` gets the share of values that were limited, by stage, at the end.
+    """
+    prefix = np.asarray(model.prefix, np.int64)
+    try:
+        stream = DecoderStream(model)
+    except (UserError, ToolError):
+        stream = DecoderReference(model)
+    for window in inputs:
+        stream.reset()
+        yield stream.feed(np.concatenate([prefix, window]))[len(prefix) :]
+    reference = DecoderReference(model)  # knows how many values a stage has
+    reference.feed(np.concatenate([prefix, inputs[0][:1]]))
+    fed = inputs.size + len(prefix) * len(inputs)
+    values = {name: n * fed / (1 + len(prefix)) for name, (_, n) in reference.saturations.items()}
+    for name, limited in stream.saturations.items():
+        limited = limited[0] if isinstance(limited, list) else limited
+        counts[name] = limited / values[name]
+
+
+def evaluate_decoder(
+    artifact: Artifact,
+    text: str,
+    name: str,
+    source: Path | None = None,
+    tokens: int = DEFAULT_TOKENS,
+    skip_unknown: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> DecoderEvaluation:
+    """Measure an imported model on a text, and against the float model at ``source``, if given.
+
+    Raises UserError if the source is of another shape, or as :func:`text_windows`.
+    """
+    model = artifact.model
+    codec = from_arrays(model.vocabulary.arrays, model.vocabulary.facts)
+    inputs, targets, skipped = text_windows(model, codec, text, tokens, skip_unknown)
+    counts: dict[str, float] = {}
+    integers = integer_windows(model, inputs, counts)
+    found = None
+    if source is not None:
+        opened = open_source(source)
+        _check_source(model, opened)
+        decoder = FloatDecoder(opened)
+        prefix = np.asarray(model.prefix, np.int64)
+        floats = (
+            decoder.logits(np.concatenate([prefix, window])[None])[0][len(prefix) :]
+            for window in inputs
+        )
+        found = agreement(integers, floats, targets, model.logit_scale, progress, len(inputs))
+        loss = math.log(found.perplexity)
+    else:
+        losses = []
+        for done, (logits, target) in enumerate(zip(integers, targets, strict=True), 1):
+            p = log_softmax(logits * model.logit_scale)
+            losses.append(-p[np.arange(len(target)), target])
+            progress(done, len(inputs))
+        loss = float(np.mean(losses))
+    return DecoderEvaluation(
+        model=artifact.name,
+        digest=model.digest,
+        text=name,
+        tokens=targets.size,
+        skipped=skipped,
+        window=inputs.shape[1],
+        bits_per_weight=bits_per_weight(model),
+        integer_loss=loss,
+        agreement=found,
+        saturated={n: share for n, share in counts.items() if share > MANY_SATURATIONS},
+    )
+
+
+def _check_source(model: DecoderModel, source) -> None:
+    for name in ("vocab_size", "d_model", "n_layers", "n_heads", "d_ff"):
+        ours, theirs = getattr(model.config, name), getattr(source.shape, name)
+        if ours != theirs:
+            raise UserError(
+                f"the source has {name} {theirs}, but the artifact {ours}; name the model that it "
+                "was imported from"
+            )
+
+
+def print_evaluation(result: DecoderEvaluation, as_json: bool) -> None:
+    """As JSON or as a table, with the stages that saturate."""
+    if as_json:
+        print(json.dumps(result.to_dict(), indent=2))
+        return
+    console, found = Console(), result.agreement
+    table = Table(title=f"{result.model} on {result.text}", show_header=False)
+    table.add_row("tokens predicted", f"{result.tokens:,} in windows of {result.window}")
+    if result.skipped:
+        table.add_row("characters skipped", f"{result.skipped:,}")
+    table.add_row("bits per weight", f"{result.bits_per_weight:.2f}")
+    table.add_row("loss of the integers, nats per token", f"{result.integer_loss:.4f}")
+    table.add_row("perplexity of the integers", f"{math.exp(result.integer_loss):.3f}")
+    if found is not None:
+        change, error = 100 * (found.ratio - 1), 100 * found.ratio_error
+        table.add_row("perplexity of the float model", f"{found.float_perplexity:.3f}")
+        table.add_row("integers against float", f"{change:+.2f} ± {error:.2f} %")
+        table.add_row("KL divergence, nats per token", f"{found.kl:.5f} ± {found.kl_error:.5f}")
+        table.add_row("same likeliest token", f"{found.top1:.2%} ± {found.top1_error:.2%}")
+    console.print(table)
+    for stage, share in result.saturated.items():
+        print(f"{stage} saturates: {share:.3%} of its values; calibrate on a text more like this")
+
+
+def progress_bar(console: Console, what: str):
+    """(progress, function of (done, total)) for one bar on ``console``."""
+    bar = Progress(console=console, transient=True)
+    task = bar.add_task(what, total=None)
+    return bar, lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,168 @@
+"""A model that you have becomes an artifact: GPT-2 or Llama type, from Hugging Face, nanoGPT,
+llama2.c or GGUF. ``gateformer import SOURCE --calibrate TEXT --out mine.safetensors``
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from ..contract import artifact
+from ..contract.artifact import SUFFIX, Artifact
+from ..contract.decoder.formats import WeightFormat
+from ..evaluation.decoder_evaluation import (
+    bits_per_weight,
+    bytes_per_token,
+    evaluate_decoder,
+    print_evaluation,
+    progress_bar,
+)
+from ..floating.checkpoints.opening import open_source
+from ..floating.checkpoints.source import SourceModel
+from ..floating.decoder import FloatDecoder
+from ..support import cli
+from ..support.directories import require_writable
+from ..support.errors import UserError
+from ..support.inputs import protecting, reading
+from ..text.codec import TextCodec
+from ..text.corpus import load_corpus
+from .allocation import allocate
+from .calibration import calibrate, calibration_windows
+from .choice import NATIVE, Choice
+from .quantizing import quantize
+from .vocabulary import kept, source_codec
+
+AUTO = "auto"
+CALIBRATION_TOKENS = 512 * 16
+"""Tokens that ranges are taken from."""
+WINDOW = 512
+ALLOCATION_WINDOWS = 1
+MEASURED_TOKENS = 2048
+"""Predictions of the table at the end; ``gateformer evaluate`` takes more, and other text."""
+TYPICAL_POSITION = 256
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = cli.ArgumentParser(
+        prog="gateformer import",
+        description=__doc__.split(". ``")[0] + ".",
+        formatter_class=cli.HelpFormatter,
+    )
+    add = parser.add_argument
+    add("source", type=Path, help="directory or file of the model")
+    add("--out", type=Path, metavar="FILE", help="artifact to write", **cli.REQUIRED)
+    add("--calibrate", metavar="FILE", help="UTF-8 text to take ranges from", **cli.REQUIRED)
+    add(
+        "--bits",
+        default="8",
+        help="8, 6, 5 or 4 per weight; trits:N; native: the codes of a GGUF file; auto: by "
+        "measured sensitivity, within --budget",
+    )
+    add("--budget", type=int, metavar="BYTES", help="of all matrices, with --bits auto")
+    add("--context", type=int, metavar="N", help="positions of the artifact (default: the model's)")
+    add("--tokenizer", type=Path, metavar="PATH", help="tokenizer, if it is not with the model")
+    add("--no-measure", action="store_true", help="leave out the comparison with the float model")
+    return parser
+
+
+def weight_format(bits: str) -> str:
+    """Format of ``--bits``; UserError if it is none."""
+    if bits in (NATIVE, AUTO):
+        return bits
+    if re.fullmatch(r"[4-8]", bits):
+        return f"int{bits}"
+    try:
+        kind = WeightFormat.parse(bits)
+    except UserError:
+        kind = None
+    if kind is None or kind.kind != "trits":
+        raise UserError(f"--bits must be 4 to 8, trits:1 to trits:5, native or auto, not {bits!r}")
+    return bits
+
+
+@protecting
+def main(argv: list[str] | None = None) -> None:
+    """Entry point; raises UserError."""
+    args = _parser().parse_args(argv)
+    weights = weight_format(args.bits)
+    if (args.budget is None) == (weights == AUTO):
+        raise UserError(
+            "--bits auto needs --budget" if args.budget is None else "--budget is for --bits auto"
+        )
+    reading(source=args.source, calibrate=args.calibrate, tokenizer=args.tokenizer)
+    require_writable(args.out, SUFFIX)
+    source = open_source(args.source)
+    codec = source_codec(args.source, source, args.tokenizer)
+    corpus = load_corpus(args.calibrate)
+    _say_what_it_is(source)
+    console = Console(stderr=True)
+    windows = _windows(codec, source, corpus.text, args.context)
+    decoder = FloatDecoder(source)
+    asked = None if weights == AUTO else WeightFormat.parse(weights) if weights != NATIVE else None
+    products = asked is not None and asked.kind == "int" and asked.bits <= 6
+    bar, progress = progress_bar(console, "ranges")
+    with bar:
+        ranges = calibrate(decoder, windows, products=products, progress=progress)
+    formats = {}
+    if weights == AUTO:
+        bar, progress = progress_bar(console, "sensitivity of matrices")
+        with bar:
+            few = windows[:ALLOCATION_WINDOWS]
+            formats = allocate(source, ranges, few, args.budget, progress)
+    choice = Choice(weights="int8" if weights == AUTO else weights, formats=formats)
+    bar, progress = progress_bar(console, "weights")
+    with bar:
+        model = quantize(source, ranges, choice, args.context, kept(codec), progress)
+    info = {
+        "source": {"name": source.name, "kind": source.kind, "family": source.family},
+        "calibration": {"name": corpus.name, "sha256": corpus.sha256, "tokens": ranges.count},
+    }
+    artifact.save(args.out, model, info=info)
+    print(
+        f"{args.out}: {bits_per_weight(model):.2f} bits per weight, "
+        f"{bytes_per_token(model, TYPICAL_POSITION):,} bytes per token at position "
+        f"{TYPICAL_POSITION}"
+    )
+    print("boards: not yet, neither from block memories nor streamed; try gateformer generate")
+    if not args.no_measure:
+        made = Artifact(args.out.stem, model, {}, info, "")
+        bar, progress = progress_bar(console, "integers against float")
+        with bar:
+            result = evaluate_decoder(
+                made,
+                corpus.text,
+                f"the calibration text {corpus.name}",
+                args.source,
+                MEASURED_TOKENS,
+                progress=progress,
+            )
+        print_evaluation(result, as_json=False)
+
+
+def _say_what_it_is(source: SourceModel) -> None:
+    shape = source.shape
+    heads = f"{shape.n_heads} heads"
+    if shape.n_kv_heads != shape.n_heads:
+        heads += f" ({shape.n_kv_heads} of keys and values)"
+    print(
+        f"{source.name}: {source.family}, {source.kind}, {source.n_parameters:,} parameters; "
+        f"{shape.n_layers} layers of {shape.d_model}, {heads} of {shape.head_dim}, "
+        f"feed-forward {shape.d_ff}, vocabulary {shape.vocab_size:,}, context {shape.ctx_len:,}"
+    )
+
+
+def _windows(
+    codec: TextCodec, source: SourceModel, text: str, context: int | None
+) -> list[np.ndarray]:
+    tokens = codec.encode(text)
+    length = min(WINDOW, context or source.shape.ctx_len, source.shape.ctx_len)
+    count = min(CALIBRATION_TOKENS // length, len(tokens) // length)
+    return calibration_windows(tokens, length, max(count, 2), codec.bos)
+
+
+if __name__ == "__main__":
+    cli.run(main)
