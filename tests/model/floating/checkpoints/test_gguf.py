@@ -8,8 +8,8 @@ from gateformer.model.floating.checkpoints.native_blocks import NativeBlocks
 from gateformer.model.floating.checkpoints.opening import open_source
 from gateformer.model.floating.decoder import FloatDecoder
 from gateformer.model.support.errors import UserError
-from tests.support.decoder_files import gpt2_model, llama_model, tokens_and_logits
-from tests.support.gguf_files import settings_of, tensors_of, write
+from tests.support.checkpoints.decoder_files import gpt2_model, llama_model, tokens_and_logits
+from tests.support.checkpoints.gguf_files import settings_of, tensors_of, write
 
 gguf = pytest.importorskip("gguf")
 pytest.importorskip("transformers")

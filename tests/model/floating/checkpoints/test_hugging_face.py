@@ -6,7 +6,7 @@ import torch
 
 from gateformer.model.floating.checkpoints.opening import open_source
 from gateformer.model.floating.decoder import FloatDecoder
-from tests.support.decoder_files import (
+from tests.support.checkpoints.decoder_files import (
     gpt2_model,
     llama_model,
     neox_model,

@@ -8,7 +8,7 @@ import torch
 
 from gateformer.model.floating.checkpoints.opening import EXPECTED, open_source
 from gateformer.model.support.errors import UserError
-from tests.support.decoder_files import gpt2_model, llama_model, neox_model, save
+from tests.support.checkpoints.decoder_files import gpt2_model, llama_model, neox_model, save
 
 pytest.importorskip("transformers")
 torch.set_num_threads(1)

@@ -11,7 +11,7 @@ from gateformer.model.floating.checkpoints.native_blocks import NativeBlocks
 from gateformer.model.floating.checkpoints.opening import open_source
 from gateformer.model.floating.decoder import FloatDecoder
 from gateformer.model.support.errors import UserError
-from tests.support import llama2c_files as files
+from tests.support.checkpoints import llama2c_files as files
 
 TOKENS = [1, 5, 28, 0, 7, 7, 13, 2]
 
@@ -59,11 +59,8 @@ def test_stories260k_tells_a_story():
     directory = Path(os.environ["GATEFORMER_DATA"]) / "stories260K"
     if not directory.is_dir():
         pytest.skip("GATEFORMER_DATA has no stories260K")
-    sizes, weights = files.read_legacy(directory / "stories260K.bin")
-    run, decoder = (
-        files.Run(sizes, weights),
-        FloatDecoder(open_source(directory / "stories260K.bin")),
-    )
+    path = directory / "stories260K.bin"
+    run, decoder = files.Run(*files.read_legacy(path)), FloatDecoder(open_source(path))
     tokens, expected = [1], [1]
     for _ in range(100):
         expected.append(int(run.forward(expected[-1]).argmax()))

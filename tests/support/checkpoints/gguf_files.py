@@ -31,6 +31,15 @@ NAMES = {
 }
 
 
+def name_of(name: str) -> str:
+    """GGUF's name of a tensor of transformers."""
+    stem, _, kind = name.rpartition(".")
+    parts = stem.split(".")
+    if len(parts) > 3:
+        return f"blk.{parts[2]}.{NAMES['.'.join(parts[3:])]}.{kind}"
+    return f"{NAMES[stem]}.{kind}"
+
+
 def permuted(weights: np.ndarray, n_heads: int) -> np.ndarray:
     """LlamaModel.permute of llama.cpp's convert_hf_to_gguf.py: pairs become neighbours."""
     halves = weights.reshape(n_heads, 2, len(weights) // n_heads // 2, *weights.shape[1:])
@@ -42,11 +51,7 @@ def tensors_of(model) -> dict[str, np.ndarray]:
     config, found = model.config, {}
     for name, parameter in model.named_parameters():
         array, (stem, _, kind) = parameter.detach().float().numpy(), name.rpartition(".")
-        parts = stem.split(".")
-        if len(parts) > 3:
-            new = f"blk.{parts[2]}.{NAMES['.'.join(parts[3:])]}.{kind}"
-        else:
-            new = f"{NAMES[stem]}.{kind}"
+        new = name_of(name)
         if config.model_type == "llama" and "attn_q." in new:
             array = permuted(array, config.num_attention_heads)
         if config.model_type == "llama" and "attn_k." in new:

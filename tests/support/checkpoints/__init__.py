@@ -1,0 +1,1 @@
+"""Checkpoints of random models, written as their own programs write them."""
