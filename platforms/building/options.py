@@ -80,7 +80,7 @@ def _refuse_no_synthesis(target: Board, given: set[str]) -> None:
     for mode in _NOT_SYNTHESIZED:
         if mode in given:
             raise UserError(f"--{mode} synthesizes nothing; leave --no-synthesis out")
-    if target.budget is None:
+    if target.budget is None and "export" not in given:  # exported as it is
         raise UserError(f"nothing is synthesized for {target.name}; leave --no-synthesis out")
     if "program" in given:
         raise UserError("--program needs a bitstream; leave --no-synthesis out")

@@ -138,3 +138,8 @@ def test_the_list_alone():
     with pytest.raises(UserError) as error:
         refuse_beside_list(command.parser().parse_args(["zybo", "--list"]))
     assert str(error.value) == "--list shows every board and model; leave zybo out"
+
+
+@pytest.mark.parametrize("name", ("sim", "zybo"))
+def test_what_is_exported_need_not_be_synthesized(name):
+    assert refusal(name, "--export", "--no-synthesis") is None
