@@ -8,6 +8,8 @@ import numpy as np
 
 STEPS = 2.0 ** -np.arange(0, 10.5, 0.5)
 """Levels, of the largest channel, that are tried."""
+LEAST_GAIN = 0.01
+"""Share of the error that a lower level must save."""
 MOST_NOISE = 0.04
 """Rounding noise that a down_proj of native codes may have at its input, of ordinary tokens'
 root mean square; beyond it the matrix gets 8 bits and factors of its columns."""
@@ -54,6 +56,6 @@ def channel_factors(
         of_activations = (top * step / levels) ** 2 * float(squares @ factors**2)
         rows = (magnitudes * factors.astype(np.float32)).max(axis=1).astype(np.float64)
         of_weights = float(((rows / weight_levels) ** 2).sum() * (ordinary / factors**2).sum())
-        if of_activations + of_weights < best:
+        if of_activations + of_weights < best * (1 - LEAST_GAIN):
             best, found = of_activations + of_weights, factors
     return found
