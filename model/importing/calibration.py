@@ -13,6 +13,8 @@ from ..support.errors import UserError
 
 MATRIX_INPUTS = ("attn_norm", "attn", "ffn_norm", "hidden", "final_norm")
 """Stages that enter a matrix: they keep second moments."""
+MASSIVE = 8.0
+"""A token whose largest value is so many times that of the median token's is massive."""
 BOS_EVERY = 2
 """Every second calibration window begins with BOS, as a text does; the others in its middle."""
 
@@ -26,12 +28,15 @@ class Ranges:
     largest : dict of stage (:meth:`FloatDecoder.logits`) to float [features]: largest magnitudes.
         Of k with rotary positions it is the radius of a channel's pair, which no position changes.
     moments : dict of stage, of those that enter a matrix, to float [features]: means of squares
+    ordinary : dict of stage, of those that enter down_proj, to float [features]: means of squares
+        over the tokens that have no massive activation
     products : dict of stage to float32 [features, features]: means of x xᵀ; empty if not asked for
     count : int, tokens that were seen
     """
 
     largest: dict[str, np.ndarray]
     moments: dict[str, np.ndarray]
+    ordinary: dict[str, np.ndarray]
     products: dict[str, np.ndarray]
     count: int
 
@@ -96,6 +101,7 @@ class _Collector:
         self.shape, self._wants_products = shape, products
         self.largest: dict[str, np.ndarray] = {}
         self.squares: dict[str, np.ndarray] = {}
+        self.ordinary: dict[str, list[np.ndarray]] = {}
         self.products: dict[str, np.ndarray] = {}
         self.count = 0
 
@@ -113,8 +119,16 @@ class _Collector:
         if kind in MATRIX_INPUTS:
             squares = np.einsum("ij,ij->j", flat, flat, dtype=np.float64)
             self.squares[stage] = self.squares.get(stage, 0.0) + squares
+            if kind == "hidden":
+                self._add_ordinary(stage, flat)
             if self._wants_products and stage != "final_norm":
                 self.products[stage] = self.products.get(stage, np.float32(0)) + flat.T @ flat
+
+    def _add_ordinary(self, stage: str, flat: np.ndarray) -> None:
+        sizes = np.abs(flat).max(axis=1)
+        ordinary = flat[sizes <= MASSIVE * np.median(sizes)]
+        means = np.einsum("ij,ij->j", ordinary, ordinary, dtype=np.float64) / len(ordinary)
+        self.ordinary.setdefault(stage, []).append(means)
 
     def _radius(self, flat: np.ndarray) -> np.ndarray:
         a, b = np.split(flat.reshape(len(flat), -1, self.shape.head_dim), 2, axis=-1)
@@ -125,6 +139,7 @@ class _Collector:
         return Ranges(
             self.largest,
             {stage: total / self.count for stage, total in self.squares.items()},
+            {stage: np.mean(means, axis=0) for stage, means in self.ordinary.items()},
             {stage: total / np.float32(self.count) for stage, total in self.products.items()},
             self.count,
         )

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..contract.config import ModelConfig
 from ..contract.decoder import arith
+from ..contract.decoder.formats import WeightFormat
 from ..contract.decoder.matrix import MAX_BIAS, MAX_BIAS_SHIFT, MAX_SHIFT, Matrix
 from ..contract.decoder.model import (
     MAX_EPS,
@@ -18,11 +19,12 @@ from ..contract.decoder.model import (
     Norm,
     Vocabulary,
 )
-from ..floating.checkpoints.native_blocks import as_float
+from ..floating.checkpoints.native_blocks import NativeBlocks, as_float
 from ..floating.checkpoints.source import SourceModel
 from ..support.errors import UserError
 from .calibration import Progress, Ranges
-from .choice import Choice
+from .choice import HEAD_FORMAT, NATIVE, Choice
+from .massive import MOST_NOISE, channel_factors, noise
 from .matrices import embedding_matrix, integer_matrix
 from .scales import (
     LayerScales,
@@ -88,6 +90,7 @@ class _Quantizer:
                 raise UserError(f"formats names {name!r}, which is no matrix of this model")
         self._progress = progress or (lambda done, total: None)
         self.matrices: dict[str, Matrix] = {}
+        self._asked: dict[str, str] = {}
         self.norms: dict[str, Norm] = {}
 
     def model(self, vocabulary: Vocabulary) -> DecoderModel:
@@ -131,7 +134,8 @@ class _Quantizer:
         at = f"layers.{i}."
         smooth = {name: self._smoothing(at, name) for name in BEHIND}
         units = tuple(self._norm(f"{at}{name}", smooth[name]) for name in BEHIND)
-        scales = layer_scales(self.ranges, self.shape, self.choice, i, units)
+        factors = smooth["hidden"] = self._hidden_factors(at)
+        scales = layer_scales(self.ranges, self.shape, self.choice, i, units, factors)
         bits = self.choice.bits
         turned = self.shape.positions == "rotary"
         k = scales.k * 2.0 ** (bits.cache - bits.query) if turned else scales.k
@@ -156,7 +160,7 @@ class _Quantizer:
         try:
             self.matrices[name] = integer_matrix(
                 self.tensors[name],
-                self.choice.format_of(name),
+                self._asked.get(name, self.choice.format_of(name)),
                 in_unit,
                 out_unit,
                 bias=as_float(self.tensors[f"{name}.bias"]) if has_bias else None,
@@ -179,6 +183,25 @@ class _Quantizer:
         alpha = self.choice.smoothing
         factor = largest**alpha / np.maximum(weights, 1e-6) ** (1 - alpha)
         return factor / np.exp(np.log(factor).mean())
+
+    def _hidden_factors(self, at: str) -> np.ndarray | None:
+        """What divides up and hidden, and multiplies down_proj's columns; None: nothing.
+
+        Native codes stay as they are unless massive activations would drown in rounding.
+        """
+        if not self.shape.gated:
+            return None
+        name, largest = f"{at}down_proj", self.ranges.largest[f"{at}hidden"]
+        ordinary = self.ranges.ordinary[f"{at}hidden"]
+        levels = arith.limit(self.choice.bits.hidden) / self.choice.headroom.hidden
+        asked = self.choice.format_of(name)
+        if asked == NATIVE:
+            is_native = isinstance(self.tensors[name], NativeBlocks)
+            if is_native and noise(largest, ordinary, levels) <= MOST_NOISE:
+                return None
+            asked = self._asked[name] = HEAD_FORMAT
+        weights, kind = as_float(self.tensors[name]), WeightFormat.parse(asked)
+        return channel_factors(weights, largest, ordinary, levels, kind.high)
 
     def _norm(self, name: str, smooth: np.ndarray | None = None) -> float:
         """Adds the norm called ``name``; the unit of its output."""

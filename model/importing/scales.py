@@ -24,8 +24,8 @@ class LayerScales:
 
     Parameters
     ----------
-    attn_norm, ffn_norm, attn, gate, up, hidden : float (``gate`` is 2**-gate_frac; ``up`` is of
-        no use in a layer that is not gated)
+    attn_norm, ffn_norm, attn, gate, hidden : float (``gate`` is 2**-gate_frac)
+    up : float [d_ff] (of no use in a layer that is not gated)
     k, v : float [n_kv_heads * head_dim], as they are cached; k's is one of each pair that RoPE
         turns
     q : float [n_heads * head_dim], the inverse of k's times what makes scores of the products
@@ -36,7 +36,7 @@ class LayerScales:
     ffn_norm: float
     attn: float
     gate: float
-    up: float
+    up: np.ndarray
     hidden: float
     k: np.ndarray
     v: np.ndarray
@@ -77,8 +77,10 @@ def layer_scales(
     choice: Choice,
     layer: int,
     norm_units: tuple[float, float],
+    factors: np.ndarray | None = None,
 ) -> LayerScales:
-    """Scales of one layer; ``norm_units`` of attn_norm and ffn_norm are given.
+    """Scales of one layer; ``norm_units`` of attn_norm and ffn_norm are given, and ``factors`` by
+    which the channels of up and hidden are divided (:mod:`.massive`), or None.
 
     Raises UserError if the ranges exceed what the contract's shifts can express.
     """
@@ -96,8 +98,14 @@ def layer_scales(
     gate_frac = min(frac, GATE_FRAC_BITS)
     gate = 2.0**-gate_frac
     activated = gate * 2.0**-ACTIVATION_FRAC_BITS
-    hidden = stage_unit(ranges, f"{at}hidden", room.hidden, bits.hidden)
-    up = stage_unit(ranges, f"{at}up", room.up, bits.gate) if shape.gated else 1.0
+    factors = np.ones(shape.d_ff) if factors is None else factors
+    hidden, up = (
+        smallest_unit(max(float((ranges.largest[at + stage] / factors).max()), 1e-6), more, width)
+        for stage, more, width in (
+            ("hidden", room.hidden, bits.hidden),
+            ("up", room.up, bits.gate),
+        )
+    )
     if shape.gated:
         hidden_shift = min(max(math.floor(math.log2(hidden / (activated * up))), 0), 40)
         # what the shift leaves over widens the unit of up, or that of hidden where it is 0
@@ -111,7 +119,7 @@ def layer_scales(
         ffn_norm=norm_units[1],
         attn=stage_unit(ranges, f"{at}attn", room.attention, bits.attention),
         gate=gate,
-        up=up,
+        up=up * factors,
         hidden=hidden,
         k=k,
         v=v,
