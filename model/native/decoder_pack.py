@@ -18,8 +18,8 @@ NIBBLE = (-8, 7)
 class PackedMatrix(NamedTuple):
     """What ``Matrix`` of ``decoder_rows.h`` points to; rows are padded to :data:`ROWS`.
 
-    ``codes`` int8 [blocks, padded / 2, ROWS, 2], of nibbles [blocks, padded / 4, ROWS, 2]; ``scale``
-    and ``low`` [blocks, groups, ROWS] or None; ``offset`` is what codes were lessened by.
+    ``codes`` int8 [blocks, padded / 2, ROWS, 2], of nibbles [blocks, padded / 4, ROWS, 2];
+    ``scale`` and ``low`` [blocks, groups, ROWS] or None; ``offset`` is what codes were lessened by.
     """
 
     padded: int
