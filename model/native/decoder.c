@@ -3,19 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define BLOCK 8  // tokens that share one pass over the weights
 #include "decoder_dot.h"
+#include "decoder_rows.h"
 
-#define BLOCK 4  // tokens that share one pass over the weights
 #define EXPORT __attribute__((visibility("default")))
-
-typedef struct {
-    int64_t out, inp, padded, group, shift;
-    const int8_t *codes;    // [out, padded]
-    const uint8_t *scale;   // [out, padded / group], of groups
-    const int32_t *least;   // [out, padded / group] what a group adds per unit of activation, or null
-    const uint16_t *mult;   // [out]
-    const int64_t *bias;    // [out], or null
-} Matrix;
 
 typedef struct {
     int64_t shift, eps;
@@ -99,33 +91,22 @@ static void clear_behind(Decoder *d, int tokens, int64_t width) {
 // to[t * pitch + row] of the activations in d->input; the caller cleared what is behind them
 static void project(Decoder *d, const Matrix *w, int tokens, int64_t bits, int64_t shift, int32_t *to,
                     int64_t pitch, int64_t *count) {
-    int64_t groups = w->group ? w->padded / w->group : 0, saturated = 0;
-    if (w->least)
+    int64_t groups = w->group ? w->padded / w->group : 0, saturated = 0, sums[BLOCK][ROWS];
+    if (w->low)
         for (int t = 0; t < tokens; t++)
             for (int64_t g = 0; g < groups; g++) {
                 int64_t sum = 0;
                 for (int64_t c = 0; c < w->group; c++) sum += d->input[t * d->stride + g * w->group + c];
                 d->group_sums[t * groups + g] = sum;
             }
-    for (int64_t row = 0; row < w->out; row++) {
-        int64_t sums[BLOCK];
-        const int8_t *codes = w->codes + row * w->padded;
-        if (!w->group)
-            dots(codes, d->input, d->stride, (int)w->padded, tokens, sums);
-        else
-            block_dots(codes, w->scale + row * groups, d->input, d->stride, (int)w->padded,
-                       (int)w->group, tokens, sums);
-        for (int t = 0; t < tokens; t++) {
-            if (w->least) {
-                const int32_t *least = w->least + row * groups;
-                const int64_t *sum = d->group_sums + t * groups;
-                int64_t more = 0;
-                for (int64_t g = 0; g < groups; g++) more += least[g] * sum[g];
-                sums[t] += more;
+    for (int64_t row = 0; row < w->out; row += ROWS) {
+        int64_t left = w->out - row, rows = left < ROWS ? left : ROWS;
+        block_rows(w, row / ROWS, d->input, d->stride, d->group_sums, tokens, sums);
+        for (int t = 0; t < tokens; t++)
+            for (int64_t i = 0; i < rows; i++) {
+                int64_t product = sums[t][i] * w->mult[row + i] + (w->bias ? w->bias[row + i] : 0);
+                to[t * pitch + row + i] = (int32_t)clamped(round_shift(product, shift), bits, &saturated);
             }
-            int64_t product = sums[t] * w->mult[row] + (w->bias ? w->bias[row] : 0);
-            to[t * pitch + row] = (int32_t)clamped(round_shift(product, shift), bits, &saturated);
-        }
     }
     *count += saturated;
 }
@@ -253,10 +234,8 @@ static void embed(Decoder *d, const int32_t *tokens, int count) {
     const Matrix *e = &m->embedding;
     for (int t = 0; t < count; t++)
         for (int64_t c = 0; c < m->d_model; c++) {
-            int64_t row = tokens[t], group = e->group ? row * (e->padded / e->group) + c / e->group : 0;
-            int64_t w = e->codes[row * e->padded + c];
-            if (e->group) w = w * e->scale[group] + (e->least ? e->least[group] : 0);
-            int64_t x = round_shift(w * e->mult[row], m->embed_shift);
+            int64_t row = tokens[t];
+            int64_t x = round_shift(weight(e, row, c) * e->mult[row], m->embed_shift);
             if (m->position_embedding) {
                 int64_t place = m->position_embedding[(d->position + t) * m->d_model + c];
                 x += round_shift(place * m->position_mult, m->position_shift);

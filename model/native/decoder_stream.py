@@ -15,11 +15,10 @@ from ..contract.decoder.model import DecoderModel, Norm
 from ..contract.windows import check_windows
 from ..support.errors import UserError
 from . import library
+from .decoder_pack import pack
 from .decoder_structures import C_Layer, C_Matrix, C_Model, C_Norm
 
-SOURCES = ("decoder.c", "decoder_dot.h")
-STEP = 32
-"""Columns to multiples of which codes are padded."""
+SOURCES = ("decoder.c", "decoder_dot.h", "decoder_rows.h")
 LAYER_STAGES = ("attn_norm", "q", "k", "v", "attn", "attn_residual")
 LAYER_STAGES += ("ffn_norm", "gate", "up", "hidden", "ffn_residual")
 """Stages whose limited values decoder.c counts, in its order."""
@@ -171,28 +170,15 @@ class DecoderStream:
         return C_Norm(norm.shift, norm.eps, gain, self._array(bias, np.int64))
 
     def _matrix(self, matrix: Matrix) -> C_Matrix:
-        kind, (out, inp) = matrix.format, matrix.shape
-        group, padding = kind.group, -inp % STEP
-        # unsigned codes of 8 bits do not fit: all unsigned ones are kept less offset
-        offset = (kind.high + 1) // 2 if kind.minimum else 0
-        least = scale = None
-        if group:
-            scale = np.pad(matrix.group_scale, ((0, 0), (0, padding // group))).astype(np.int64)
-        if kind.minimum:
-            low = np.pad(matrix.group_min, ((0, 0), (0, padding // group))).astype(np.int64)
-            least = (low << matrix.min_shift) + offset * scale
-        codes = np.zeros((out, inp + padding), np.int8)
-        codes[:, :inp] = matrix.codes - np.asarray(offset, matrix.codes.dtype)
-        bias = matrix.bias
-        if bias is not None:
-            bias = np.asarray(bias, np.int64) << matrix.bias_shift
+        packed = pack(matrix)
         return C_Matrix(
-            *(out, inp, inp + padding, group, matrix.shift),
-            codes=self._array(codes, np.int8),
-            scale=self._array(scale, np.uint8),
-            least=self._array(least, np.int32),
-            mult=self._array(matrix.mult, np.uint16),
-            bias=self._array(bias, np.int64),
+            *(*matrix.shape, packed.padded, matrix.format.group, matrix.shift),
+            *(packed.nibbles, packed.offset, matrix.min_shift),
+            codes=self._array(packed.codes, np.int8),
+            scale=self._array(packed.scale, np.uint8),
+            low=self._array(packed.low, np.int8),
+            mult=self._array(packed.mult, np.uint16),
+            bias=self._array(packed.bias, np.int64),
         )
 
     def _array(self, values, dtype) -> int | None:

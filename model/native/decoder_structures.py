@@ -17,7 +17,9 @@ def _fields(integers: str = "", pointers: str = "") -> list[tuple[str, type]]:
 class C_Matrix(ctypes.Structure):
     """``Matrix``"""
 
-    _fields_ = _fields("out inp padded group shift", "codes scale least mult bias")
+    _fields_ = _fields(
+        "out inp padded group shift nibbles offset min_shift", "codes scale low mult bias"
+    )
 
 
 class C_Norm(ctypes.Structure):
