@@ -51,26 +51,6 @@ static inline void dots(const int8_t *codes, const int16_t *a, int64_t stride, i
     }
 }
 
-// sums[t] = sum over groups of scale * (codes . a[t]); groups of 16 or 32 columns
-static inline void block_dots(const int8_t *codes, const uint8_t *scale, const int16_t *a,
-                              int64_t stride, int columns, int group, int tokens, int64_t *sums) {
-    for (int t = 0; t < tokens; t++) {
-        __m512i even = _mm512_setzero_si512(), odd = even;
-        const int16_t *at = a + t * stride;
-        for (int c = 0; c < columns; c += STEP) {
-            __m512i v = _mm512_dpwssd_epi32(_mm512_setzero_si512(), widened(codes + c),
-                                            _mm512_loadu_si512(at + c));
-            int g = c / group;
-            __m512i s = group == STEP ? _mm512_set1_epi64(scale[g])
-                                      : _mm512_mask_blend_epi64(0xF0, _mm512_set1_epi64(scale[g]),
-                                                                _mm512_set1_epi64(scale[g + 1]));
-            even = _mm512_add_epi64(even, _mm512_mul_epi32(v, s));
-            odd = _mm512_add_epi64(odd, _mm512_mul_epi32(_mm512_srli_epi64(v, 32), s));
-        }
-        sums[t] = _mm512_reduce_add_epi64(_mm512_add_epi64(even, odd));
-    }
-}
-
 #else
 #define DOT_NAME "plain C"
 #define CHUNK 256  // 2^7 * 2^15 * 2^8 fits 32 bits
@@ -88,15 +68,6 @@ static inline void dots(const int8_t *codes, const int16_t *a, int64_t stride, i
         for (int c = 0; c < columns; c += CHUNK)
             sums[t] += short_dot(codes + c, a + t * stride + c,
                                  columns - c < CHUNK ? columns - c : CHUNK);
-    }
-}
-
-static inline void block_dots(const int8_t *codes, const uint8_t *scale, const int16_t *a,
-                              int64_t stride, int columns, int group, int tokens, int64_t *sums) {
-    for (int t = 0; t < tokens; t++) {
-        sums[t] = 0;
-        for (int c = 0; c < columns; c += group)
-            sums[t] += (int64_t)scale[c / group] * short_dot(codes + c, a + t * stride + c, group);
     }
 }
 #endif

@@ -9,8 +9,8 @@ import pytest
 
 from gateformer.model.contract.choices import Bits
 from gateformer.model.contract.decoder.reference import DecoderReference, window_logits
-from gateformer.model.floating.decoder import FloatDecoder
 from gateformer.model.evaluation.quality import agreement
+from gateformer.model.floating.decoder import FloatDecoder
 from gateformer.model.importing.calibration import calibrate
 from gateformer.model.importing.choice import Choice
 from gateformer.model.importing.quantizing import quantize

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from gateformer.model.contract.decoder.reference import DecoderReference
+from gateformer.model.evaluation.quality import agreement
 from gateformer.model.floating.checkpoints.opening import open_source
 from gateformer.model.floating.decoder import FloatDecoder
-from gateformer.model.evaluation.quality import agreement
 from gateformer.model.importing.calibration import calibrate, calibration_windows
 from gateformer.model.importing.choice import Choice
 from gateformer.model.importing.quantizing import quantize
