@@ -34,6 +34,7 @@ from ..text.tokenizer import CharTokenizer
 
 BATCH_TOKENS = 4096
 """Positions that are computed at once: bounds the memory."""
+MOST_TOKENS = 2**31
 COMPILED_FROM = 20_000
 """Positions from which on it is worth compiling the integer function."""
 
@@ -156,7 +157,12 @@ def _parser() -> argparse.ArgumentParser:
     imported.add_argument(
         "--source", type=Path, metavar="PATH", help="the float model that it came from: compare"
     )
-    imported.add_argument("--tokens", type=int, metavar="N", help="predictions (default: 32768)")
+    imported.add_argument(
+        "--tokens",
+        type=cli.within(int, 1, MOST_TOKENS),
+        metavar="N",
+        help="predictions (default: 32768)",
+    )
     imported.add_argument(
         "--skip-unknown", action="store_true", help="leave out characters without a token"
     )
@@ -205,8 +211,6 @@ def _evaluate_imported(artifact: Artifact, args: argparse.Namespace) -> None:
     if args.corpus is None:
         raise UserError(f"{artifact.name} needs a text that it has not seen; give it with --corpus")
     tokens = decoder_evaluation.DEFAULT_TOKENS if args.tokens is None else args.tokens
-    if tokens < 1:
-        raise UserError(f"tokens must be at least 1, not {tokens}")
     corpus = load_corpus(args.corpus)
     bar, progress = decoder_evaluation.progress_bar(Console(stderr=True), "windows")
     with bar:

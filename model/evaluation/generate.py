@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 
 from ..contract.artifact import open_model
+from ..contract.decoder.sampling import TOP_P_ONE
 from ..support import cli
 from ..support.errors import UserError
 from ..text.options import add_text_options, text_options
@@ -23,7 +24,7 @@ def _parser() -> argparse.ArgumentParser:
     add_text_options(parser)
     parser.add_argument(
         "--top-p",
-        type=float,
+        type=cli.within(float, 1 / TOP_P_ONE, 1),
         help="keep the likeliest tokens that reach this share (imported models)",
     )
     parser.add_argument(

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from ..contract import artifact
 from ..contract.artifact import SUFFIX, Artifact
+from ..contract.config import MAX_SIZE
 from ..contract.decoder.formats import WeightFormat
 from ..evaluation.decoder_evaluation import (
     bits_per_weight,
@@ -62,8 +63,18 @@ def _parser() -> argparse.ArgumentParser:
         help="8, 6, 5 or 4 per weight; trits:N; native: the codes of a GGUF file; auto: by "
         "measured sensitivity, within --budget",
     )
-    add("--budget", type=int, metavar="BYTES", help="of all matrices, with --bits auto")
-    add("--context", type=int, metavar="N", help="positions of the artifact (default: the model's)")
+    add(
+        "--budget",
+        type=cli.within(int, 1, 2**40),
+        metavar="BYTES",
+        help="of all matrices, with --bits auto",
+    )
+    add(
+        "--context",
+        type=cli.within(int, 1, MAX_SIZE),
+        metavar="N",
+        help="positions of the artifact (default: the model's)",
+    )
     add("--tokenizer", type=Path, metavar="PATH", help="tokenizer, if it is not with the model")
     add("--no-measure", action="store_true", help="leave out the comparison with the float model")
     return parser
