@@ -259,10 +259,7 @@ def test_the_chosen_sizes_keep_to_the_rules(name):
     assert report.used["DSP48E1"] == chosen.need.dsp
     for resource, predicted in (("CARRY4", chosen.need.carry), ("LUT sites", chosen.need.sites)):
         assert abs(predicted / report.used[resource] - 1) <= 0.05
-    # five stages are what 125 MHz leaves; at this toolchain's 50 MHz the same paths have 20 ns
-    assert target.default_clock_mhz == 50.0
-    found = path_depth.check(path_depth.analyze(netlist))
-    assert all(": 6 stages from " in line for line in found), found
+    assert path_depth.check(path_depth.analyze(netlist)) == []
 
 
 @pytest.mark.slow
