@@ -24,7 +24,7 @@ class Bits:
 
     ``residual`` 16..28; ``norm`` (what norms give), ``query`` (q, and k before it is turned),
     ``attention`` (what enters o_proj), ``gate`` (what the activation takes, and up) and ``hidden``
-    (what enters down_proj) 8..16; ``cache`` (k and v as they are kept) 8.
+    (what enters down_proj) 8..16; ``key`` and ``value`` (k and v as they are kept) 8..16.
 
     Raises UserError naming a width that is none of these.
     """
@@ -35,15 +35,15 @@ class Bits:
     attention: int = 16
     gate: int = 16
     hidden: int = 16
-    cache: int = 8
+    key: int = 8
+    value: int = 8
 
     def __post_init__(self):
-        limits = {"residual": (16, 28), "cache": (8, 8)}
+        limits = {"residual": (16, 28)}
         for name, value in dataclasses.asdict(self).items():
             low, high = limits.get(name, (8, 16))
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                expected = f"{low}" if low == high else f"{low} to {high}"
-                raise UserError(f"bits of {name} must be {expected}, not {value!r}")
+                raise UserError(f"bits of {name} must be {low} to {high}, not {value!r}")
 
     @classmethod
     def from_dict(cls, widths: Mapping) -> Bits:

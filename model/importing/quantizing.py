@@ -138,7 +138,7 @@ class _Quantizer:
         scales = layer_scales(self.ranges, self.shape, self.choice, i, units, factors)
         bits = self.choice.bits
         turned = self.shape.positions == "rotary"
-        k = scales.k * 2.0 ** (bits.cache - bits.query) if turned else scales.k
+        k = scales.k * 2.0 ** (bits.key - bits.query) if turned else scales.k
         gate = scales.gate
         up = scales.up if self.shape.gated else gate
         for kind, stage, in_unit, out_unit in (

@@ -87,7 +87,7 @@ def layer_scales(
     at, room, bits = f"layers.{layer}.", choice.headroom, choice.bits
     k, q, score_shift = _query_scales(ranges, shape, choice, at)
     v = ranges.largest[f"{at}v"] * room.cache
-    v = np.maximum(v, v.max() * 2.0**-12 + 1e-9) / limit(bits.cache)
+    v = np.maximum(v, v.max() * 2.0**-12 + 1e-9) / limit(bits.value)
     entry = f"{at}gate" if shape.gated else f"{at}up"
     frac = math.floor(-math.log2(stage_unit(ranges, entry, room.gate, bits.gate)))
     if frac < 0:
@@ -133,7 +133,7 @@ def layer_scales(
 def _query_scales(ranges, shape, choice, at):
     """(k, q, score_shift): the scale of k is folded into q, a power of two remains."""
     k = ranges.largest[f"{at}k"] * choice.headroom.cache
-    k = np.maximum(k, k.max() * 2.0**-12 + 1e-9) / limit(choice.bits.cache)
+    k = np.maximum(k, k.max() * 2.0**-12 + 1e-9) / limit(choice.bits.key)
     share = shape.n_heads // shape.n_kv_heads
     folded = np.repeat(k.reshape(shape.n_kv_heads, -1), share, axis=0).ravel()
     size = ranges.largest[f"{at}q"] * folded

@@ -24,7 +24,7 @@ typedef struct {
 typedef struct {
     int64_t vocab_size, d_model, n_heads, n_kv_heads, head_dim, n_layers, d_ff, ctx_len;
     int64_t layer_norm, rotary, gated;
-    int64_t residual, norm, query, attention, gate, hidden, cache;  // bits
+    int64_t residual, norm, query, attention, gate, hidden, key, value;  // bits
     int64_t mean_mult, mean_shift, position_mult, position_shift, embed_shift, head_shift;
     const int64_t *rsqrt, *exp2, *reciprocal, *gate_table;
     const int16_t *position_embedding, *cos, *sin;
@@ -37,8 +37,8 @@ typedef struct {
 typedef struct {
     const Model *m;
     int64_t position, key_width, value_width;
-    int8_t *keys;    // [layer, head, position, key_width]: head_dim padded for dots
-    int8_t *values;  // [layer, head, position, head_dim]
+    int16_t *keys;    // [layer, head, position, key_width]: head_dim padded for dots
+    int16_t *values;  // [layer, head, position, head_dim]
     int64_t *x, *wide, *probabilities;
     int16_t *input;  // [BLOCK, widest] activations that enter a matrix, zeros behind
     int64_t stride;
@@ -134,22 +134,23 @@ static int64_t exp2_of(const Model *m, int64_t t) {
 }
 
 // one query head of one token; q is padded for dots
-static void attend(Decoder *d, const Layer *l, const int8_t *keys, const int8_t *values,
+static void attend(Decoder *d, const Layer *l, const int16_t *keys, const int16_t *values,
                    const int16_t *q, int64_t head, int64_t positions, int16_t *to, int64_t *count) {
     const Model *m = d->m;
     int64_t *p = d->probabilities, most = INT64_MIN, total = 0, width = m->head_dim;
     for (int64_t j = 0; j < positions; j++) {
-        dots(keys + j * d->key_width, q, 0, (int)d->key_width, 1, &p[j]);
-        p[j] = round_shift(p[j], l->score_shift);
+        int64_t score = dot(keys + j * d->key_width, q, d->key_width, m->key + m->query);
+        p[j] = round_shift(score, l->score_shift);
         if (p[j] > most) most = p[j];
     }
     for (int64_t j = 0; j < positions; j++) total += p[j] = exp2_of(m, most - p[j]);
     int32_t part[width];
     int64_t acc[width];
     memset(acc, 0, sizeof acc);
-    for (int64_t begin = 0; begin < positions; begin += 256) {  // 2^15 * 2^7 * 2^8 fits 32 bits
+    int64_t step = (int64_t)1 << (16 - m->value);  // 2^15 * 2^(value - 1) * step fits 32 bits
+    for (int64_t begin = 0; begin < positions; begin += step) {
         memset(part, 0, sizeof part);
-        int64_t end = begin + 256 < positions ? begin + 256 : positions;
+        int64_t end = begin + step < positions ? begin + step : positions;
         for (int64_t j = begin; j < end; j++)
             for (int64_t c = 0; c < width; c++) part[c] += (int32_t)p[j] * values[j * width + c];
         for (int64_t c = 0; c < width; c++) acc[c] += part[c];
@@ -167,24 +168,24 @@ enum { ATTN_NORM, Q, K, V, ATTN, ATTN_RESIDUAL, FFN_NORM, GATE, UP, HIDDEN, FFN_
 static void attention(Decoder *d, const Layer *l, int64_t layer, int tokens, int64_t *counts) {
     const Model *m = d->m;
     int64_t hd = m->head_dim, share = m->n_heads / m->n_kv_heads;
-    int64_t key_bits = m->rotary ? m->query : m->cache, cache = m->n_kv_heads * hd;
+    int64_t key_bits = m->rotary ? m->query : m->key, cache = m->n_kv_heads * hd;
     normalize(d, &l->attn_norm, tokens, &counts[ATTN_NORM]);
     clear_behind(d, tokens, m->d_model);
     project(d, &l->q, tokens, m->query, l->q.shift, d->out[0], l->q.out, &counts[Q]);
     project(d, &l->k, tokens, key_bits, l->k.shift, d->out[1], cache, &counts[K]);
-    project(d, &l->v, tokens, m->cache, l->v.shift, d->out[2], cache, &counts[V]);
+    project(d, &l->v, tokens, m->value, l->v.shift, d->out[2], cache, &counts[V]);
     int32_t turned[hd];
     for (int t = 0; t < tokens; t++)
         for (int64_t h = 0; h < m->n_kv_heads; h++) {
             int64_t place = (layer * m->n_kv_heads + h) * m->ctx_len + d->position + t;
             const int32_t *k = d->out[1] + t * cache + h * hd, *v = d->out[2] + t * cache + h * hd;
             if (m->rotary) {
-                rotate(m, d->position + t, k, 14 + m->query - m->cache, m->cache, turned, &counts[K]);
+                rotate(m, d->position + t, k, 14 + m->query - m->key, m->key, turned, &counts[K]);
                 k = turned;
             }
             for (int64_t c = 0; c < hd; c++) {
-                d->keys[place * d->key_width + c] = (int8_t)k[c];
-                d->values[place * hd + c] = (int8_t)v[c];
+                d->keys[place * d->key_width + c] = (int16_t)k[c];
+                d->values[place * hd + c] = (int16_t)v[c];
             }
         }
     int16_t padded[d->key_width];
@@ -294,8 +295,8 @@ EXPORT Decoder *decoder_new(const Model *m) {
     d->m = m;
     d->key_width = (hd + STEP - 1) / STEP * STEP;
     d->stride = (widest + STEP - 1) / STEP * STEP;
-    d->keys = calloc(places * d->key_width, 1);
-    d->values = calloc(places * hd, 1);
+    d->keys = calloc(places * d->key_width, sizeof *d->keys);
+    d->values = calloc(places * hd, sizeof *d->values);
     d->x = calloc(BLOCK * m->d_model, sizeof *d->x);
     d->wide = calloc(m->d_model, sizeof *d->wide);
     d->probabilities = calloc(m->ctx_len, sizeof *d->probabilities);

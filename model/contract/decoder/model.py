@@ -24,6 +24,8 @@ MAX_SMALL_SHIFT = 40
 MAX_EPS = 2**61
 MAX_GAIN = 2**15 - 1
 MAX_TURN = 2**arith.ROTARY_BITS
+MAX_CTX_LEN = 2**16
+"""Sums of probabilities times values times their reciprocal stay below 2**62."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -105,6 +107,8 @@ class DecoderModel:
             raise UserError(
                 f"a residual of {cfg.bits.residual} bits is too wide for d_model {cfg.d_model}"
             )
+        if cfg.ctx_len > MAX_CTX_LEN:
+            raise UserError(f"ctx_len must be at most {MAX_CTX_LEN}, not {cfg.ctx_len}")
         self._check_matrices()
         self._check_norms()
         if len(self.layers) != cfg.n_layers or len(self.attn_mult) != cfg.n_layers:

@@ -35,14 +35,14 @@ def random_decoder(
     matrices = {}
     for name in cfg.all_matrix_names():
         kind = name.rsplit(".", 1)[-1].removesuffix("_proj")
-        narrow = kind == "v" or (kind == "k" and learned)
-        out = {"q": bits.query, "k": bits.query, "o": bits.residual - 2, "down": bits.residual - 2}
-        width = bits.cache if narrow else out.get(kind, bits.gate)
+        out = {"q": bits.query, "o": bits.residual - 2, "down": bits.residual - 2}
+        out |= {"v": bits.value, "k": bits.key if learned else bits.query}
+        width = out.get(kind, bits.gate)
         width = bits.residual - 2 if name == "token_embedding" else width
         matrices[name] = _matrix(rng, cfg, name, width)
     turns = np.arange(cfg.ctx_len)[:, None] / 10 ** (np.arange(cfg.head_dim // 2) / cfg.head_dim)
     turn = 2**arith.ROTARY_BITS
-    dots = 2 ** (bits.query + bits.cache - 2) * INPUT_RMS**2 * np.sqrt(cfg.head_dim)
+    dots = 2 ** (bits.query + bits.key - 2) * INPUT_RMS**2 * np.sqrt(cfg.head_dim)
     largest = arith.limit(bits.residual) // 4
     head_shift = (
         round(

@@ -102,13 +102,13 @@ class DecoderReference:
         q, k, v = (model.matrices[f"{layer}{name}_proj"] for name in "qkv")
         rotary = model.rotary_cos is not None
         q = self._requantized(f"{layer}q", q, h, bits.query, tap=not rotary)
-        k_bits = bits.query if rotary else bits.cache
+        k_bits = bits.query if rotary else bits.key
         k = self._requantized(f"{layer}k", k, h, k_bits, tap=not rotary)
-        v = self._requantized(f"{layer}v", v, h, bits.cache)
+        v = self._requantized(f"{layer}v", v, h, bits.value)
         q, k, v = (a.reshape(len(a), -1, cfg.head_dim) for a in (q, k, v))
         if rotary:
             q = self._rotated(f"{layer}q", q, now, bits.query)
-            k = self._rotated(f"{layer}k", k, now, bits.cache)
+            k = self._rotated(f"{layer}k", k, now, bits.key)
         self._keys[i, now], self._values[i, now] = k, v
         attn = self._attend(i, q, now)
         o_proj = model.matrices[f"{layer}o_proj"]

@@ -242,12 +242,12 @@ class Decoder:
             for i in range(c["n_layers"]):
                 h = self._norm(x, f"layers.{i}.attn_norm")
                 q = self._project(f"layers.{i}.q_proj", h, bits["query"])
-                k = self._project(f"layers.{i}.k_proj", h, bits["query" if rotary else "cache"])
+                k = self._project(f"layers.{i}.k_proj", h, bits["query" if rotary else "key"])
                 if rotary:
                     q = self._turn(q, p, bits["query"], 14)
-                    k = self._turn(k, p, bits["cache"], 14 + bits["query"] - bits["cache"])
+                    k = self._turn(k, p, bits["key"], 14 + bits["query"] - bits["key"])
                 keys[i].append(k)
-                values[i].append(self._project(f"layers.{i}.v_proj", h, bits["cache"]))
+                values[i].append(self._project(f"layers.{i}.v_proj", h, bits["value"]))
                 x = self._add(x, f"layers.{i}.o_proj", self._attention(i, q, keys[i], values[i]))
                 h = self._norm(x, f"layers.{i}.ffn_norm")
                 x = self._add(x, f"layers.{i}.down_proj", self._feed_forward(i, h))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gateformer.model.contract.artifact import save
+from gateformer.model.contract.choices import Bits
 from gateformer.model.contract.decoder.random_decoder import random_decoder
 from gateformer.model.contract.decoder.reference import DecoderReference
 from gateformer.model.contract.decoder.sampling import DecoderSampler, DecoderSettings
@@ -27,6 +28,9 @@ CASES |= {
 CASES |= {
     "layer": {**GROUPED, "norm": "layer", "tied_head": False},
     "layer bias": {**SHAPE, "norm": "layer", "norm_bias": True, "bias": BIASES},
+    "narrow": {**GROUPED, "bits": Bits(16, 9, 10, 11, 12, 13, 8, 14), "gated": True},
+    "wide": {**GROUPED, "bits": Bits(28, 16, 12, 16, 16, 16, 16, 16)},
+    "learned keys": {**SHAPE, "bits": Bits(20, 12, 11, 8, 10, 9, 13, 10)},
     "own head": {**GROUPED, "tied_head": False, "head": "int6", "gated": True},
 }
 
