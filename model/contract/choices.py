@@ -35,7 +35,7 @@ class Bits:
     attention: int = 16
     gate: int = 16
     hidden: int = 16
-    key: int = 8
+    key: int = 12
     value: int = 8
 
     def __post_init__(self):

@@ -72,7 +72,8 @@ def bytes_per_token(model: DecoderModel, position: int) -> int:
     cfg, matrices = model.config, dict(model.matrices)
     if not cfg.tied_head:
         del matrices["token_embedding"]
-    cache = 2 * cfg.n_layers * cfg.cache_width * (position + 1)
+    widths = sum(-(-bits // 8) for bits in (cfg.bits.key, cfg.bits.value))
+    cache = widths * cfg.n_layers * cfg.cache_width * (position + 1)
     return round(sum(matrix.bits for matrix in matrices.values()) / 8) + cfg.d_model + cache
 
 

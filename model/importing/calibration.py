@@ -121,7 +121,7 @@ class _Collector:
             self.squares[stage] = self.squares.get(stage, 0.0) + squares
             if kind == "hidden":
                 self._add_ordinary(stage, flat)
-            if self._wants_products and stage != "final_norm":
+            if self._wants_products:
                 self.products[stage] = self.products.get(stage, np.float32(0)) + flat.T @ flat
 
     def _add_ordinary(self, stage: str, flat: np.ndarray) -> None:

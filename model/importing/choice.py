@@ -45,8 +45,8 @@ class Choice:
     headroom : Headroom
     smoothing : float, 0..1: how much of the spread of norm outputs moves into the weights behind
         them (SmoothQuant's alpha); 0: none. It pays when ``bits.norm`` is small.
-    feedback : bool, pass rounding errors on where weights have few levels and the ranges have
-        products (:func:`.calibration.calibrate`)
+    feedback : bool, pass rounding errors on where the ranges have products
+        (:func:`.calibration.calibrate`)
     prefix : tuple of token ids that go before every text
 
     Raises

@@ -8,11 +8,11 @@ import argparse
 import re
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 
 from ..contract import artifact
 from ..contract.artifact import SUFFIX, Artifact
+from ..contract.choices import Bits
 from ..contract.config import MAX_SIZE
 from ..contract.decoder.formats import WeightFormat
 from ..evaluation.decoder_evaluation import (
@@ -32,15 +32,13 @@ from ..support.inputs import protecting, reading
 from ..text.codec import TextCodec
 from ..text.corpus import load_corpus
 from .allocation import allocate
-from .calibration import calibrate, calibration_windows
+from .calibration import calibrate
 from .choice import NATIVE, Choice
 from .quantizing import quantize
+from .texts import windows_of
 from .vocabulary import kept, source_codec
 
 AUTO = "auto"
-CALIBRATION_TOKENS = 512 * 16
-"""Tokens that ranges are taken from."""
-WINDOW = 512
 ALLOCATION_WINDOWS = 1
 MEASURED_TOKENS = 2048
 """Predictions of the table at the end; ``gateformer evaluate`` takes more, and other text."""
@@ -75,9 +73,40 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="positions of the artifact (default: the model's)",
     )
+    for kind in ("key", "value"):
+        add(
+            f"--{kind}-bits",
+            type=cli.within(int, 8, 16),
+            default=getattr(Bits(), kind),
+            metavar="N",
+            help=f"of {kind}s as they are kept, 8 to 16; 8 take one byte of memory, more take two",
+        )
+    add(
+        "--prefix",
+        metavar="IDS",
+        help="token ids, separated by commas, or bos: goes before every text, unseen",
+    )
     add("--tokenizer", type=Path, metavar="PATH", help="tokenizer, if it is not with the model")
     add("--no-measure", action="store_true", help="leave out the comparison with the float model")
     return parser
+
+
+def prefix_tokens(asked: str | None, codec: TextCodec) -> tuple[int, ...]:
+    """Token ids of ``--prefix``; UserError naming what is none."""
+    if asked is None:
+        return ()
+    if asked == "bos":
+        if codec.bos is None:
+            raise UserError("--prefix bos needs a token that begins a text, and the model has none")
+        return (codec.bos,)
+    size = len(codec.pieces)
+    parts = [part.strip() for part in asked.split(",")]
+    for part in parts:
+        if not (part.isascii() and part.isdigit() and int(part) < size):
+            raise UserError(
+                f"--prefix must be bos or token ids below {size} with commas between, not {part!r}"
+            )
+    return tuple(int(part) for part in parts)
 
 
 def weight_format(bits: str) -> str:
@@ -111,20 +140,27 @@ def main(argv: list[str] | None = None) -> None:
     corpus = load_corpus(args.calibrate)
     _say_what_it_is(source)
     console = Console(stderr=True)
-    windows = _windows(codec, source, corpus.text, args.context)
+    prefix = prefix_tokens(args.prefix, codec)
+    context = min(args.context or source.shape.ctx_len, source.shape.ctx_len) - len(prefix)
+    windows = windows_of(codec, corpus.text, context)
     decoder = FloatDecoder(source)
-    asked = None if weights == AUTO else WeightFormat.parse(weights) if weights != NATIVE else None
-    products = asked is not None and asked.kind == "int" and asked.bits <= 6
     bar, progress = progress_bar(console, "ranges")
     with bar:
-        ranges = calibrate(decoder, windows, products=products, progress=progress)
+        ranges = calibrate(
+            decoder, windows, products=weights != NATIVE, prefix=prefix, progress=progress
+        )
     formats = {}
     if weights == AUTO:
         bar, progress = progress_bar(console, "sensitivity of matrices")
         with bar:
             few = windows[:ALLOCATION_WINDOWS]
             formats = allocate(source, ranges, few, args.budget, progress)
-    choice = Choice(weights="int8" if weights == AUTO else weights, formats=formats)
+    choice = Choice(
+        weights="int8" if weights == AUTO else weights,
+        formats=formats,
+        bits=Bits(key=args.key_bits, value=args.value_bits),
+        prefix=prefix,
+    )
     bar, progress = progress_bar(console, "weights")
     with bar:
         model = quantize(source, ranges, choice, args.context, kept(codec), progress)
@@ -164,15 +200,6 @@ def _say_what_it_is(source: SourceModel) -> None:
         f"{shape.n_layers} layers of {shape.d_model}, {heads} of {shape.head_dim}, "
         f"feed-forward {shape.d_ff}, vocabulary {shape.vocab_size:,}, context {shape.ctx_len:,}"
     )
-
-
-def _windows(
-    codec: TextCodec, source: SourceModel, text: str, context: int | None
-) -> list[np.ndarray]:
-    tokens = codec.encode(text)
-    length = min(WINDOW, context or source.shape.ctx_len, source.shape.ctx_len)
-    count = min(CALIBRATION_TOKENS // length, len(tokens) // length)
-    return calibration_windows(tokens, length, max(count, 2), codec.bos)
 
 
 if __name__ == "__main__":

@@ -71,6 +71,7 @@ def embedding_matrix(
     asked: str,
     least_unit: float,
     moments: np.ndarray | None = None,
+    products: np.ndarray | None = None,
 ) -> tuple[Matrix, float, float]:
     """(matrix, base, unit): the token embedding; its integers times ``mult`` times ``base`` are
     real values, and ``unit`` is what one is in the residual stream, ``least_unit`` or more.
@@ -88,7 +89,7 @@ def embedding_matrix(
     base = max(least_unit * 2.0**-shift, 2.0**-up)
     mult = np.rint(row_scale / base).astype(np.int64)
     if parts is None:
-        parts = {"format": kind, "codes": rounding.codes(weights, kind, mult * base)}
+        parts = {"format": kind, "codes": rounding.codes(weights, kind, mult * base, products)}
     return Matrix(**parts, mult=mult, shift=shift), base, base * 2.0**shift
 
 

@@ -95,12 +95,15 @@ class _Quantizer:
 
     def model(self, vocabulary: Vocabulary) -> DecoderModel:
         shape, steps = self.shape, self.shape.n_layers + 2
-        head_moments = self.ranges.moments["final_norm"] if shape.tied_head else None
+        # a tied head's rounding errors matter more than an embedding's
+        tied = "final_norm" if shape.tied_head else ""
+        products = self.ranges.products if self.choice.feedback else {}
         embedding, base, self.residual = embedding_matrix(
             self.tensors["token_embedding"],
             self.choice.format_of("token_embedding"),
             residual_unit(self.ranges, shape, self.choice),
-            head_moments,
+            self.ranges.moments.get(tied),
+            products.get(tied),
         )
         self.matrices["token_embedding"] = embedding
         self._progress(1, steps)

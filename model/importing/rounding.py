@@ -11,8 +11,6 @@ FINE_CLIPS = (1.0, 0.94, 0.88, 0.82, 0.76, 0.7, 0.64)
 """Shares of a row's largest weight that are tried as the largest code, by bits: the fewer levels,
 the more clipping pays."""
 CHUNK_WEIGHTS = 2**22
-FEEDBACK_LEVELS = 2**6
-"""Error feedback is for formats of at most so many levels; above it gains nothing."""
 FEEDBACK_BLOCK = 64
 DAMPING = 0.01
 """Share of the mean of the diagonal that is added to it: keeps the inverse tame."""
@@ -55,11 +53,11 @@ def codes(weights: np.ndarray, kind: WeightFormat, scales, products=None) -> np.
     scales [out].
 
     ``products`` float [in, in], the inputs' means of x xᵀ, pass the error of each column on to
-    the columns after it (GPTQ, arXiv 2210.17323) if the format has few levels.
+    the columns after it (GPTQ, arXiv 2210.17323).
     """
     small = kind.low >= -128 and kind.high <= 127
     scaled = weights / np.where(scales > 0, scales, 1).astype(np.float32)[:, None]
-    if products is not None and levels(kind) <= FEEDBACK_LEVELS * 2:
+    if products is not None:
         rounded = _with_feedback(scaled, kind, np.asarray(products, np.float64))
     else:
         rounded = np.clip(np.rint(scaled), kind.low, kind.high)

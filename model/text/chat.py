@@ -6,6 +6,21 @@ from collections.abc import Sequence
 
 from ..support.errors import UserError
 from ..support.optional import require
+from .codec import TextCodec
+
+
+def chat_tokens(codec: TextCodec, messages: Sequence[dict[str, str]]) -> list[int]:
+    """Token ids of ``messages``, by the model's chat template, up to where it answers.
+
+    Raises UserError if the model has no chat template, and as :func:`render_chat`.
+    """
+    if codec.chat_template is None:
+        raise UserError("the model has no chat template; give a plain text instead")
+    texts = dict(codec.special)
+    text = render_chat(
+        codec.chat_template, messages, texts.get(codec.bos, ""), texts.get(codec.eos, "")
+    )
+    return codec.encode(text, special=True)
 
 
 def render_chat(

@@ -47,7 +47,9 @@ def test_zero_rows_are_zero():
     assert not codes(weights, kind, row_scales(weights, kind)).any()
 
 
-@pytest.mark.parametrize(("text", "gain"), [("int4", 0.7), ("trits:3", 0.7), ("trits:4", 0.8)])
+@pytest.mark.parametrize(
+    ("text", "gain"), [("int4", 0.7), ("trits:3", 0.7), ("trits:4", 0.8), ("int8", 0.8)]
+)
 def test_feedback_lowers_the_error_of_the_output(text, gain):
     rng = np.random.default_rng(2)
     mix = rng.normal(size=(96, 96)) * np.linspace(0.1, 2, 96)
@@ -60,11 +62,3 @@ def test_feedback_lowers_the_error_of_the_output(text, gain):
         for products in (None, inputs.T @ inputs / len(inputs))
     )
     assert output_error(weights, fed, inputs) < gain * output_error(weights, plain, inputs)
-
-
-def test_feedback_leaves_8_bits_alone():
-    weights = np.random.default_rng(3).normal(size=(4, 32)).astype(np.float32)
-    kind = WeightFormat.parse("int8")
-    scales = row_scales(weights, kind)
-    products = np.full((32, 32), 0.5) + np.eye(32)
-    assert np.array_equal(codes(weights, kind, scales, products), codes(weights, kind, scales))

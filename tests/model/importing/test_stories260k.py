@@ -39,10 +39,10 @@ def prepared():
 
 
 @pytest.mark.parametrize(
-    ("weights", "ratio", "kl"), [("int8", 1.02, 0.017), ("trits:4", 1.025, 0.022)]
+    ("weights", "ratio", "kl"), [("int8", 1.003, 0.003), ("trits:4", 1.01, 0.01)]
 )
 def test_quality_on_held_out_stories(prepared, weights, ratio, kl):
-    """Most of the divergence is that of keys in 8 bits, eight channels a head."""
+    """The bars of the project; keys of 8 bits alone would cost 1 %, 0.01."""
     source, ranges, decoder, texts = prepared
     model = quantize(source, ranges, Choice(weights=weights))
     reference = DecoderReference(model)

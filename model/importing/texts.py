@@ -1,0 +1,48 @@
+"""Windows of tokens that ranges are taken from: a text, and for a chat model conversations of its
+pieces."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..text.chat import chat_tokens
+from ..text.codec import TextCodec
+from .calibration import calibration_windows
+
+CALIBRATION_TOKENS = 512 * 16
+"""Tokens of text that ranges are taken from."""
+WINDOW = 512
+CHAT_SHARE = 4
+"""A chat model is also shown one conversation for so many windows of text: the template's own
+words and special tokens have activations that no text has."""
+TURNS = (60, 400, 120, 900)
+"""Characters of what is said in turn."""
+
+
+def windows_of(codec: TextCodec, text: str, context: int) -> list[np.ndarray]:
+    """Windows int [n] of ``text``, and of conversations if the model has a chat template.
+
+    Raises UserError if the text is shorter than two windows of min(512, ``context``) tokens.
+    """
+    tokens = codec.encode(text)
+    length = min(WINDOW, context)
+    count = min(CALIBRATION_TOKENS // length, len(tokens) // length)
+    windows = calibration_windows(tokens, length, max(count, 2), codec.bos)
+    if codec.chat_template is not None:
+        windows += conversations(codec, text, length, -(-len(windows) // CHAT_SHARE))
+    return windows
+
+
+def conversations(codec: TextCodec, text: str, length: int, count: int) -> list[np.ndarray]:
+    """``count`` windows of up to ``length`` tokens: pieces of ``text``, from places at equal
+    distances, said by user and assistant in turn."""
+    starts = np.linspace(0, max(len(text) - sum(TURNS), 0), count).astype(int)
+    windows = []
+    for start in starts:
+        messages = []
+        for turn, size in enumerate(TURNS):
+            role = ("user", "assistant")[turn % 2]
+            messages.append({"role": role, "content": text[start : start + size]})
+            start += size
+        windows.append(np.asarray(chat_tokens(codec, messages)[:length]))
+    return windows

@@ -1,0 +1,143 @@
+"""``gateformer import``, ``evaluate`` and ``generate``: a model from directory to text."""
+
+import json
+
+import numpy as np
+import pytest
+
+from gateformer.model.contract.artifact import open_model
+from gateformer.model.contract.decoder.reference import DecoderReference
+from gateformer.model.evaluation import evaluate, generate
+from gateformer.model.floating.checkpoints.opening import open_source
+from gateformer.model.importing import command
+from gateformer.model.importing.texts import CHAT_SHARE, conversations, windows_of
+from gateformer.model.importing.vocabulary import source_codec
+from tests.support.user_error import message
+
+TEMPLATE = (
+    "{% for m in messages %}<|start|>{{ m.role }}\n{{ m.content }}<|end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|start|>assistant\n{% endif %}"
+)
+WORDS = "the cat sat on a mat and saw how one bird went over many green hills to find its nest "
+CONTEXT = 48
+PREFIX = "--prefix must be bos or token ids below 290 with commas between, not "
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """(directory with a chat model, its text)."""
+    pytest.importorskip("transformers")
+    tokenizers = pytest.importorskip("tokenizers")
+    from tests.support.checkpoints.decoder_files import llama_model, save
+
+    directory = tmp_path_factory.mktemp("model")
+    rng = np.random.default_rng(3)
+    text = " ".join(rng.choice(WORDS.split(), 1500))
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = tokenizers.decoders.ByteLevel()
+    special = ["<|start|>", "<|end|>"]
+    trainer = tokenizers.trainers.BpeTrainer(
+        vocab_size=290,
+        special_tokens=special,
+        initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator([text], trainer)
+    size = tokenizer.get_vocab_size()
+    save(llama_model(vocab_size=size, max_position_embeddings=CONTEXT), directory)
+    tokenizer.save(str(directory / "tokenizer.json"))
+    settings = {"chat_template": TEMPLATE, "bos_token": special[0], "eos_token": special[1]}
+    (directory / "tokenizer_config.json").write_text(json.dumps(settings))
+    (directory / "text.txt").write_text(text)
+    return directory, text
+
+
+def imported(directory, tmp_path, *options):
+    out = tmp_path / "mine.safetensors"
+    text = str(directory / "text.txt")
+    command.main([str(directory), "--calibrate", text, "--out", str(out), *options])
+    return out
+
+
+@pytest.mark.parametrize(
+    ("options", "divergence"), [((), 0.01), (("--bits", "trits:4"), 0.05), (("--bits", "5"), 0.2)]
+)
+def test_integers_follow_the_float_model(made, tmp_path, capsys, options, divergence):
+    directory, _ = made
+    out = imported(directory, tmp_path, *options)
+    told = capsys.readouterr().out
+    assert "Llama type" in told and "parameters" in told and "bits per weight" in told
+    assert "boards" in told and "KL divergence" in told
+    arguments = [str(out), "--corpus", str(directory / "text.txt"), "--tokens", "400", "--json"]
+    evaluate.main([*arguments, "--source", str(directory)])
+    found = json.loads(capsys.readouterr().out)
+    assert 0 <= found["kl"] < divergence and found["top1"] > 0.8
+    assert abs(found["perplexity_ratio"] - 1) < 0.1
+    assert found["integer_loss"] > 0 and found["float_loss"] > 0 and found["tokens"] >= 300
+    evaluate.main(arguments)
+    alone = json.loads(capsys.readouterr().out)
+    assert alone["integer_loss"] == pytest.approx(found["integer_loss"]) and alone["kl"] is None
+
+
+def test_generated_text_is_the_references(made, tmp_path, capsys):
+    directory, _ = made
+    out = imported(directory, tmp_path, "--no-measure", "--prefix", "bos", "--key-bits", "9")
+    capsys.readouterr()
+    generate.main([str(out), "--prompt", "the cat", "--tokens", "9", "--temperature", "0"])
+    told = capsys.readouterr().out
+    model = open_model(str(out), imported=True).model
+    assert model.config.bits.key == 9 and model.config.bits.value == 8
+    codec = source_codec(directory, open_source(directory))
+    assert model.prefix == (codec.bos,)
+    reference, ids = DecoderReference(model), codec.encode("the cat")
+    logits = reference.feed([*model.prefix, *ids])[-1]
+    for _ in range(9):
+        ids.append(int(np.argmax(logits)))
+        if ids[-1] in codec.stop:
+            ids.pop()
+            break
+        logits = reference.step(ids[-1])
+    assert told.rstrip("\n") == codec.decode(ids).decode("utf-8", "replace").rstrip("\n")
+
+
+def test_a_chat_model_is_calibrated_on_conversations_too(made):
+    directory, text = made
+    codec = source_codec(directory, open_source(directory))
+    windows = windows_of(codec, text, CONTEXT)
+    said = conversations(codec, text, CONTEXT, 3)
+    special = dict((token, name) for token, name in codec.special)
+    for window in said:
+        assert len(window) == CONTEXT
+        assert special[int(window[0])] == "<|start|>"
+        assert codec.decode(window).decode().startswith("user\n")
+    plain = [w for w in windows if not (w[1:] == codec.bos).any()]
+    assert len(windows) > len(plain) >= (len(windows) - 1) * CHAT_SHARE // (CHAT_SHARE + 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--prefix", "1,x"), f"{PREFIX}'x'"),
+        (("--prefix", "290"), f"{PREFIX}'290'"),
+        (("--bits", "3"), "--bits must be 4 to 8, trits:1 to trits:5, native or auto, not '3'"),
+        (("--bits", "auto"), "--bits auto needs --budget"),
+        (("--budget", "9"), "--budget is for --bits auto"),
+    ],
+)  # fmt: skip
+def test_refused_options_leave_nothing_behind(made, tmp_path, options, told):
+    directory, _ = made
+    assert message(imported, directory, tmp_path, *options) == told
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_text_that_is_too_short(made, tmp_path):
+    directory, _ = made
+    short = tmp_path / "short.txt"
+    short.write_text("the cat")
+    out = tmp_path / "mine.safetensors"
+    arguments = [str(directory), "--calibrate", str(short), "--out", str(out)]
+    assert message(command.main, arguments).startswith(
+        "the calibration text has 3 tokens, expected"
+    )
+    assert list(tmp_path.iterdir()) == [short]
