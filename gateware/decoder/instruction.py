@@ -1,0 +1,161 @@
+"""Instructions of the decoder core: two nested loops of beats, one beat per cycle."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from amaranth.hdl import unsigned
+from amaranth.lib import data, enum
+
+
+class Source(enum.Enum, shape=3):
+    """What a beat makes a number of.
+
+    MATRIX
+        Words of a row of weights times words of activations, summed up over the inner loop.
+    ELEMENT
+        One weight of the token's row: the token embedding.
+    POSITION
+        One number of the position's row of the position embedding.
+    SCORE
+        As MATRIX with keys and queries: a score of each segment, for the softmax.
+    WEIGH
+        Values times probabilities, added to the lanes' accumulators.
+    LANE
+        A lane's accumulator: a mean of values.
+    NORM
+        A number of the residual stream, for the norm.
+    """
+
+    MATRIX = 0
+    ELEMENT = 1
+    POSITION = 2
+    SCORE = 3
+    WEIGH = 4
+    LANE = 5
+    NORM = 6
+
+
+class Sink(enum.Enum, shape=3):
+    """What becomes of a requantized number.
+
+    ACTIVATION, KEY, VALUE
+        Written to that memory, after it was turned if the instruction says so.
+    GATE
+        Through the activation function; with a gated feed-forward layer times the next number.
+    LOAD, ADD
+        The residual stream's, or added to it.
+    LOGIT
+        To the sampler.
+    """
+
+    ACTIVATION = 0
+    KEY = 1
+    VALUE = 2
+    GATE = 3
+    LOAD = 4
+    ADD = 5
+    LOGIT = 6
+
+
+@dataclasses.dataclass(frozen=True)
+class Instruction:
+    """One instruction; counts are at least 1.
+
+    Attributes
+    ----------
+    name : str, for people and the taps
+    source, sink : Source, Sink
+    outer, inner : int
+        Loop counts; ``outer`` is ``position + 1`` if ``per_position``.
+    address : int
+        First word of weights, keys or values; counts with every beat. With ELEMENT and POSITION
+        the token's (position's) row is added to it, and it counts with the lane.
+    outer_step : int
+        Added to the address from the last beat of an inner loop to the next beat.
+    activation : int
+        First activation word of MATRIX and SCORE; counts with inner.
+    lane : int
+        First lane (LANE); counts with outer. Its ``segment``.
+    parameter : int
+        First word of multipliers and biases; counts with outer. ELEMENT takes the token's.
+    shift, odd_shift : int
+        Of the second requantizer; the other of every second result of a gated GATE.
+    bits : int
+        Index of the width that results are clamped to.
+    score_shift : int
+        Of the layer (SCORE).
+    turned : bool
+        Results are pairs that RoPE turns.
+    word, start_lane, other_word, other_lane : int
+        Place of the first result, and of the second of a pair; the next ones follow.
+    gate_frac, hidden_shift : int
+        Of GATE.
+    norm : int
+        Index of the norm whose factor LOAD and ADD prepare.
+    wait : int
+        Cycles between the last beat and the next instruction's first.
+    ends_prompt_token, ends_token : bool
+    """
+
+    name: str
+    source: Source
+    sink: Sink = Sink.ACTIVATION
+    outer: int = 1
+    per_position: bool = False
+    inner: int = 1
+    address: int = 0
+    outer_step: int = 1
+    activation: int = 0
+    lane: int = 0
+    segment: int = 0
+    parameter: int = 0
+    shift: int = 0
+    odd_shift: int = 0
+    bits: int = 0
+    score_shift: int = 0
+    turned: bool = False
+    word: int = 0
+    start_lane: int = 0
+    other_word: int = 0
+    other_lane: int = 0
+    gate_frac: int = 0
+    hidden_shift: int = 0
+    norm: int = 0
+    wait: int = 0
+    ends_prompt_token: bool = False
+    ends_token: bool = False
+
+    def beats(self, position: int) -> int:
+        """Beats issued at ``position``, one per cycle."""
+        return (position + 1 if self.per_position else self.outer) * self.inner
+
+
+COUNTS = ("outer", "inner")
+"""Fields that are stored less one."""
+FIELDS = {"source": Source, "sink": Sink}
+
+
+def instruction_layout(instructions: list[Instruction]) -> data.StructLayout:
+    """Struct that holds every instruction of a program, each field as narrow as possible."""
+    members = {}
+    for field in dataclasses.fields(Instruction):
+        if field.name == "name":
+            continue
+        if field.name in FIELDS:
+            members[field.name] = FIELDS[field.name]
+            continue
+        less = field.name in COUNTS
+        largest = max(int(getattr(item, field.name)) - less for item in instructions)
+        members[field.name] = unsigned(max(largest.bit_length(), 1))
+    return data.StructLayout(members)
+
+
+def encode(instruction: Instruction, layout: data.StructLayout) -> dict:
+    """Initial value of ``layout`` for one instruction."""
+    return {
+        name: getattr(instruction, name)
+        if name in FIELDS
+        else int(getattr(instruction, name)) - (name in COUNTS)
+        for name, _ in layout
+    }

@@ -1,0 +1,198 @@
+"""Issue unit: walks one instruction's two loops, a beat per cycle."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ..parts.constant_product import times
+from .instruction import Sink, Source, instruction_layout
+from .program import DecoderProgram
+
+
+class BeatSignature(wiring.Signature):
+    """One beat, valid for one cycle.
+
+    Members
+    -------
+    valid, source
+    address, activation, lane
+        Of the lanes' memories.
+    first_inner, last_inner, first_outer, last_outer
+        Place in the loops.
+    index
+        Of the outer loop: position, channel or row.
+    odd
+        The second of a pair.
+    parameter
+        Word of multipliers and biases.
+    word, start_lane, other_word, other_lane
+        Place of the result, and of a turned pair's second.
+    sink, shift, bits, score_shift, segment, turned, gate_frac, hidden_shift, norm
+        The instruction's.
+    """
+
+    def __init__(self, program: DecoderProgram):
+        layout = instruction_layout(program.instructions)
+        cfg, sizes = program.model.config, program.layout
+        kept = ("sink", "shift", "bits", "score_shift", "segment", "turned")
+        kept += ("gate_frac", "hidden_shift", "norm")
+        depth = max(len(program.weight_words), sizes.cache_words)
+        most = max(item.outer for item in program.instructions)
+        place = range(max(sizes.activation_words, sizes.cache_words))
+        super().__init__(
+            {
+                "valid": Out(1),
+                "source": Out(Source),
+                "address": Out(range(depth)),
+                "activation": Out(range(sizes.activation_words)),
+                "lane": Out(range(sizes.lanes)),
+                **{f"{end}_{loop}": Out(1) for end in ("first", "last") for loop in LOOPS},
+                "index": Out(range(max(most, cfg.ctx_len))),
+                "odd": Out(1),
+                "parameter": Out(range(len(program.parameters))),
+                "word": Out(place),
+                "start_lane": Out(range(sizes.lanes)),
+                "other_word": Out(place),
+                "other_lane": Out(range(sizes.lanes)),
+                **{name: Out(layout[name].shape) for name in kept},
+            }
+        )
+        self.kept = kept
+
+
+LOOPS = ("inner", "outer")
+
+
+class DecoderIssueUnit(wiring.Component):
+    """Issues the beats of one instruction after the other, as
+    :class:`gateware.core.issue.IssueUnit`, whose ports it has."""
+
+    def __init__(self, program: DecoderProgram):
+        self._program = program
+        self._layout = instruction_layout(program.instructions)
+        self._beat = BeatSignature(program)
+        cfg = program.model.config
+        super().__init__(
+            {
+                "load": In(1),
+                "instruction": In(self._layout),
+                "token": In(range(cfg.vocab_size)),
+                "token_word": In(range(cfg.vocab_size * program.token_words)),
+                "position": In(range(cfg.ctx_len + 1)),
+                "beat": Out(self._beat),
+                "ending": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        current = Signal(self._layout, reset_less=True)
+        active = Signal()
+        wait_left = Signal.like(current.wait)
+        beat, loaded = self.beat, self.instruction
+        final = Signal()
+        m.d.comb += [
+            final.eq(active & beat.last_inner & beat.last_outer),
+            self.ending.eq((final & (current.wait == 0)) | (wait_left == 1)),
+            beat.valid.eq(active),
+        ]
+        with m.If(wait_left != 0):
+            m.d.sync += wait_left.eq(wait_left - 1)
+        with m.If(final):
+            m.d.sync += [active.eq(0), wait_left.eq(current.wait)]
+        with m.If(self.load):
+            m.d.sync += [active.eq(1), current.eq(loaded)]
+        self._loops(m, current)
+        self._addresses(m, current)
+        self._places(m, current)
+        m.d.comb += [beat.source.eq(current.source)]
+        m.d.comb += [getattr(beat, name).eq(current[name]) for name in self._beat.kept]
+        if self._program.model.config.gated:
+            paired = (current.sink == Sink.GATE) & beat.odd
+            m.d.comb += beat.shift.eq(Mux(paired, current.odd_shift, current.shift))
+        return m
+
+    def _countdown(self, m: Module, loaded, current, advance):
+        """A loop of ``loaded`` + 1 steps, ``current`` + 1 again after the last: (first, last)."""
+        left = Signal.like(loaded, reset_less=True)
+        first = Signal(reset_less=True)
+        with m.If(advance):
+            m.d.sync += [first.eq(left == 0), left.eq(Mux(left == 0, current, left - 1))]
+        with m.If(self.load):
+            m.d.sync += [first.eq(1), left.eq(loaded)]
+        return first, left == 0
+
+    def _loops(self, m: Module, current):
+        beat, loaded = self.beat, self.instruction
+        first, last = self._countdown(m, loaded.inner, current.inner, beat.valid)
+        m.d.comb += [beat.first_inner.eq(first), beat.last_inner.eq(last)]
+        steps = Signal(range(2 ** max(len(loaded.outer), len(self.position))))
+        m.d.comb += steps.eq(Mux(loaded.per_position, self.position, loaded.outer))
+        first, last = self._countdown(m, steps, 0, beat.valid & beat.last_inner)
+        m.d.comb += [beat.first_outer.eq(first), beat.last_outer.eq(last)]
+        index = Signal.like(beat.index, reset_less=True)
+        with m.If(self.load):
+            m.d.sync += index.eq(0)
+        with m.Elif(beat.valid & beat.last_inner):
+            m.d.sync += index.eq(index + 1)
+        m.d.comb += [beat.index.eq(index), beat.odd.eq(index[0])]
+
+    def _addresses(self, m: Module, current):
+        beat, loaded, lanes = self.beat, self.instruction, self._program.layout.lanes
+        element = current.source == Source.ELEMENT
+        begins = loaded.source == Source.ELEMENT
+        address = Signal.like(beat.address, reset_less=True)
+        lane = Signal.like(beat.lane, reset_less=True)
+        activation = Signal.like(beat.activation, reset_less=True)
+        parameter = Signal.like(beat.parameter, reset_less=True)
+        wraps = lane == lanes - 1
+        with m.If(beat.valid):
+            with m.If(element):
+                m.d.sync += [lane.eq(Mux(wraps, 0, lane + 1)), address.eq(address + wraps)]
+            with m.Else():
+                m.d.sync += lane.eq(lane + 1)
+                m.d.sync += address.eq(address + Mux(beat.last_inner, current.outer_step, 1))
+                m.d.sync += parameter.eq(parameter + beat.last_inner)
+            m.d.sync += activation.eq(Mux(beat.last_inner, current.activation, activation + 1))
+        with m.If(self.load):
+            m.d.sync += [
+                address.eq(loaded.address + Mux(begins, self.token_word, 0)),
+                lane.eq(loaded.lane),
+                activation.eq(loaded.activation),
+                parameter.eq(loaded.parameter + Mux(begins, self.token, 0)),
+            ]
+        m.d.comb += [
+            beat.address.eq(address),
+            beat.lane.eq(lane),
+            beat.activation.eq(activation),
+            beat.parameter.eq(parameter),
+        ]
+
+    def _places(self, m: Module, current):
+        """Where results go: one place after the other, two of them for turned pairs."""
+        beat, loaded, layout = self.beat, self.instruction, self._program.layout
+        wrap = Signal.like(beat.start_lane, reset_less=True)
+        row = Signal.like(beat.word, reset_less=True)
+        m.d.sync += row.eq(times(self.position, layout.kv_words))
+        is_cached = (loaded.sink == Sink.KEY) | (loaded.sink == Sink.VALUE)
+        paired = current.turned
+        if self._program.model.config.gated:
+            paired = paired | (current.sink == Sink.GATE)
+        advance = beat.valid & beat.last_inner & (~paired | beat.odd)
+        with m.If(self.load):
+            m.d.sync += [wrap.eq(Mux(is_cached, layout.kv_lanes, layout.lanes) - 1)]
+        for word_name, lane_name in (("word", "start_lane"), ("other_word", "other_lane")):
+            word, lane = getattr(beat, word_name), getattr(beat, lane_name)
+            kept_word = Signal.like(word, reset_less=True, name=word_name)
+            kept_lane = Signal.like(lane, reset_less=True, name=lane_name)
+            with m.If(self.load):
+                m.d.sync += [
+                    kept_word.eq(loaded[word_name] + Mux(is_cached, row, 0)),
+                    kept_lane.eq(loaded[lane_name]),
+                ]
+            with m.Elif(advance):
+                ends = kept_lane == wrap
+                m.d.sync += [kept_lane.eq(Mux(ends, 0, kept_lane + 1)), kept_word.eq(kept_word + ends)]
+            m.d.comb += [word.eq(kept_word), lane.eq(kept_lane)]

@@ -1,0 +1,162 @@
+"""Softmax of contract version 2: scores in 1/256 octaves, probabilities of 15 bits."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Array, C, Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from gateformer.model.contract.decoder import arith
+
+from ..parts.delay import delayed
+from ..parts.registered_read import COLLISION_FREE, registered_read
+from .shifts import rounded_shift
+
+DISTRIBUTED_DEPTH = 128
+FAR = arith.EXP2_OCTAVES << arith.EXP2_FRAC_BITS
+
+
+class DecoderSoftmax(wiring.Component):
+    """Probabilities of all segments in parallel.
+
+    First a beat per position brings the segments' products of query and key; then one per position
+    reads its score back and gives ``exp2(max - score)``, while their sum is kept; then the
+    reciprocal of any segment's sum may be asked for.
+
+    Parameters
+    ----------
+    segments : int
+    ctx_len : int
+    score_shifts : sequence of int, those that the model has
+    sum_width : int, bits of a product
+    dot_latency : int, cycles from a beat to its ``sums``
+
+    Attributes
+    ----------
+    COEFFICIENT_DELAY = 5 : cycles from a weighted beat to its coefficients
+    maximum_latency : cycles from the last beat with sums to the first weighted one, at least
+    RECIPROCAL_GAP = 6 : cycles from the last weighted beat to ``segment``, at least
+    RECIPROCAL_LATENCY = 3 : cycles from ``segment`` to ``reciprocal`` and ``exponent``
+
+    Members
+    -------
+    beat : In(struct), ``valid``, ``weighted``, ``position``, ``first``
+    score_shift : In, of the beat
+    sums : In(ArrayLayout(signed(sum_width), segments))
+    coefficients : Out(ArrayLayout(unsigned(15), segments))
+    segment : In; reciprocal : Out(unsigned(17)); exponent : Out, floor(log2(sum))
+    """
+
+    COEFFICIENT_DELAY = 5
+    RECIPROCAL_GAP = 6
+    RECIPROCAL_LATENCY = 3
+
+    def __init__(self, *, segments: int, ctx_len: int, score_shifts, sum_width, dot_latency: int):
+        self._segments, self._ctx_len = segments, ctx_len
+        self._shifts = sorted(set(score_shifts))
+        self._score_width = max(sum_width - self._shifts[0], 1) + 1
+        self._dot_latency = dot_latency
+        self.maximum_latency = dot_latency + 2
+        self._total_width = (arith.PROBABILITY_MAX * ctx_len).bit_length()
+        p = unsigned(arith.PROBABILITY_MAX.bit_length())
+        super().__init__(
+            {
+                "beat": In(
+                    data.StructLayout(
+                        {"valid": 1, "weighted": 1, "position": range(ctx_len), "first": 1}
+                    )
+                ),
+                "score_shift": In(range(self._shifts[-1] + 1)),
+                "sums": In(data.ArrayLayout(signed(sum_width), segments)),
+                "coefficients": Out(data.ArrayLayout(p, segments)),
+                "segment": In(range(segments)),
+                "reciprocal": Out(arith.RECIPROCAL_BITS + 1),
+                "exponent": Out(range(self._total_width)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        layout = data.ArrayLayout(signed(self._score_width), self._segments)
+        style = "distributed" if self._ctx_len <= DISTRIBUTED_DEPTH else "block"
+        m.submodules.scores = scores = Memory(
+            shape=layout, depth=self._ctx_len, init=[], attrs={"ram_style": style, **COLLISION_FREE}
+        )
+        stored = registered_read(m, scores, self.beat.position, "stored")
+        cycles = self._dot_latency
+        dot = self.beat.valid & ~self.beat.weighted
+        dot = delayed(m, dot, cycles + 1, reset_less=False, name="dot_valid")
+        first = delayed(m, self.beat.first, cycles + 1, name="dot_first")
+        shift = delayed(m, self.score_shift, cycles, name="dot_shift")
+        write = scores.write_port()
+        m.d.comb += [
+            write.en.eq(dot),
+            write.addr.eq(delayed(m, self.beat.position, cycles + 1, name="dot_position")),
+        ]
+        weigh = self.beat.valid & self.beat.weighted
+        weigh = delayed(m, weigh, self.COEFFICIENT_DELAY, reset_less=False, name="weigh_valid")
+        anew = delayed(m, self.beat.first, self.COEFFICIENT_DELAY, name="weigh_first")
+        totals = []
+        for i in range(self._segments):
+            score = Signal(signed(self._score_width), reset_less=True, name=f"score{i}")
+            m.d.sync += score.eq(self._shifted(self.sums[i], shift))
+            maximum = Signal.like(score, reset_less=True, name=f"maximum{i}")
+            with m.If(dot & (first | (score > maximum))):
+                m.d.sync += maximum.eq(score)
+            m.d.comb += write.data[i].eq(score)
+            p = self._exp2(m, maximum, stored[i], f"segment{i}")
+            m.d.comb += self.coefficients[i].eq(p)
+            total = Signal(self._total_width, reset_less=True, name=f"total{i}")
+            with m.If(weigh):
+                m.d.sync += total.eq(Mux(anew, 0, total) + p)
+            totals.append(total)
+        self._reciprocal(m, totals)
+        return m
+
+    def _shifted(self, value, shift):
+        found = rounded_shift(value, self._shifts[0])
+        for amount in self._shifts[1:]:
+            found = Mux(shift == amount, rounded_shift(value, amount), found)
+        return found
+
+    def _exp2(self, m: Module, maximum, score, name: str):
+        """Of ``maximum - score``, 4 cycles later."""
+        distance = Signal(self._score_width, reset_less=True, name=f"{name}_distance")
+        mantissa = Signal(range(arith.PROBABILITY_MAX + 1), reset_less=True, name=f"{name}_m")
+        octave = Signal(range(arith.EXP2_OCTAVES), reset_less=True, name=f"{name}_octave")
+        far = Signal(reset_less=True, name=f"{name}_far")
+        doubled = Signal(len(mantissa) + 1, reset_less=True, name=f"{name}_doubled")
+        p = Signal(len(mantissa), reset_less=True, name=f"{name}_p")
+        table = Array(C(int(v), len(mantissa)) for v in arith.exp2_mantissas())
+        bits = arith.EXP2_FRAC_BITS
+        m.d.sync += [
+            distance.eq(maximum - score),
+            mantissa.eq(table[distance[:bits]]),
+            octave.eq(distance[bits : bits + len(octave)]),
+            far.eq(distance >= FAR if len(distance) >= FAR.bit_length() else 0),
+            doubled.eq(Mux(far, 0, (mantissa << 1) >> octave)),
+            p.eq((doubled + 1) >> 1),
+        ]
+        return p
+
+    def _reciprocal(self, m: Module, totals: list):
+        total = Signal(self._total_width, reset_less=True)
+        index = Signal(arith.RECIPROCAL_INDEX_BITS, reset_less=True)
+        exponent = Signal.like(self.exponent, reset_less=True)
+        m.d.sync += total.eq(Array(totals)[self.segment])
+        padded = total << arith.RECIPROCAL_INDEX_BITS
+        for e in range(self._total_width):
+            # the highest set bit is the last one whose statement counts
+            with m.If(total[e]):
+                m.d.sync += [index.eq(padded[e : e + len(index)]), exponent.eq(e)]
+        m.submodules.reciprocals = table = Memory(
+            shape=unsigned(len(self.reciprocal)),
+            depth=2**arith.RECIPROCAL_INDEX_BITS,
+            init=[int(r) for r in arith.reciprocal_table()],
+            attrs={"ram_style": "block"},
+        )
+        m.d.comb += [
+            self.reciprocal.eq(registered_read(m, table, index, "reciprocal")),
+            self.exponent.eq(delayed(m, exponent, 1, name="exponent")),
+        ]

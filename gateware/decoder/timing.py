@@ -1,0 +1,82 @@
+"""When an instruction may follow another: every latency is a constant."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from .gate import Gate
+from .instruction import Instruction, Sink, Source
+from .requantizer import Requantizer
+from .residual import Residual
+from .rotation import Rotation
+
+MIN_DURATION = 2
+"""Cycles from an instruction's first beat to the next one's, at least: the sequencer fetches one
+instruction ahead."""
+
+
+class Timing:
+    """Cycles between beats.
+
+    Parameters
+    ----------
+    source_latency : int
+        From a beat to its number at the requantizer.
+    maximum_latency : int
+        From the last beat of SCORE to the first of WEIGH, at least.
+
+    Attributes
+    ----------
+    value_latency : int
+        From a beat to its requantized number.
+    """
+
+    def __init__(self, source_latency: int, maximum_latency: int):
+        self.source_latency = source_latency
+        self.maximum_latency = maximum_latency
+        self.value_latency = source_latency + Requantizer.LATENCY
+
+    def with_waits(self, plain: list[Instruction]) -> list[Instruction]:
+        """The instructions with the waits between them."""
+        waited = []
+        for item, following in zip(plain, [*plain[1:], None], strict=True):
+            gap = 1 if following is None else self.gap(item, following)
+            gap = max(gap, MIN_DURATION + 1 - item.beats(0))
+            waited.append(dataclasses.replace(item, wait=gap - 1))
+        return waited
+
+    def gap(self, item: Instruction, following: Instruction) -> int:
+        """Cycles from the last beat of ``item`` to the first of ``following``, at least."""
+        value, source = self.value_latency, self.source_latency
+        activation = value + 1 - ACTIVATION_READ
+        match following.source:
+            case Source.NORM:
+                prepared = value + Residual.PREPARE_GAP + Residual.PREPARE_LATENCY
+                return prepared - source + 1
+            case Source.POSITION:
+                return RESIDUAL_TURNAROUND
+            case Source.WEIGH:
+                scored = item.source is Source.SCORE
+                return self.maximum_latency if scored else self._after_lanes
+            case Source.SCORE:
+                if item.source is Source.LANE:
+                    return self._after_lanes
+                return value + Rotation.SECOND + 1 - CACHE_READ
+            case Source.MATRIX if item.source in (Source.NORM, Source.LANE):
+                return activation
+            case Source.MATRIX if item.sink is Sink.GATE:
+                return activation + Gate.LATENCY
+        return 1
+
+    @property
+    def _after_lanes(self) -> int:
+        """The accumulators, and the sums of probabilities, are read this long after their beat."""
+        return max(self.source_latency - 8, 1)
+
+
+ACTIVATION_READ = 4
+"""Cycles from a beat to the cycle in which the activation memory has its address."""
+CACHE_READ = 3
+"""The same of the key and value memories."""
+RESIDUAL_TURNAROUND = 4
+"""From a LOAD to an ADD of the same number."""
