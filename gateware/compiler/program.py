@@ -83,6 +83,11 @@ class Program:
         plain = list(self._token_program())
         self.instructions = with_waits(plain, [scheduler.add(item) for item in plain])
 
+    @property
+    def token_words(self) -> int:
+        """Words of a row of the token embedding."""
+        return self.layout.embed_words
+
     def build_units(self, dsp: str) -> Units:
         """New engines for one core; latencies are the same for every ``dsp``."""
         return build_units(self.model, self.layout, self.images, self.bounds, dsp, self.limits)

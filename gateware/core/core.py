@@ -15,6 +15,7 @@ from ..engines.vector.unit import VectorUnit
 from ..parts.delay import delayed
 from ..plan.instruction import Opcode
 from ..plan.vector_op import Destination
+from .issue import IssueUnit
 from .loading import CoreLoader
 from .ports import core_signature
 from .sequencer import Sequencer
@@ -69,7 +70,7 @@ class Core(wiring.Component):
         m.submodules.softmax = units.softmax
         m.submodules.vector = units.vector
         m.submodules.sampler = units.sampler
-        m.submodules.sequencer = sequencer = Sequencer(self.program)
+        m.submodules.sequencer = sequencer = Sequencer(self.program, IssueUnit(self.program))
         wiring.connect(m, wiring.flipped(self.prompt), sequencer.prompt)
         wiring.connect(m, wiring.flipped(self.output), sequencer.output)
         m.d.comb += [

@@ -9,7 +9,8 @@ from amaranth.lib.wiring import In, Out
 from ..compiler.program import Program
 from ..compiler.units import row_depth
 from ..parts.constant_product import times
-from ..plan.instruction import AddressBase, Opcode, instruction_layout
+from ..plan.encoding import instruction_layout
+from ..plan.instruction import AddressBase, Opcode
 from ..plan.vector_op import Destination, VectorKind
 
 

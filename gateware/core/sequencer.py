@@ -8,10 +8,8 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from ..compiler.program import Program
 from ..parts.constant_product import times
-from ..plan.instruction import Instruction, encode, instruction_layout
-from .issue import BeatSignature, IssueUnit
+from ..plan.encoding import encode, instruction_layout
 
 COUNT_BITS = 16
 """Width of the number of tokens to generate."""
@@ -21,7 +19,7 @@ TABLE_PART = 32
 between its bits, makes paths of it that are too deep."""
 
 
-def program_parts(instructions: list[Instruction]) -> list[list[Instruction]]:
+def program_parts(instructions: list) -> list[list]:
     """The instructions of each part of the program memory."""
     starts = range(0, len(instructions), TABLE_PART)
     return [instructions[start : start + TABLE_PART] for start in starts]
@@ -42,7 +40,15 @@ class Sequencer(wiring.Component):
 
     Parameters
     ----------
-    program : Program
+    program : Program or DecoderProgram
+        Its instructions, the model's config, and ``token_words``.
+    issue : IssueUnit or DecoderIssueUnit
+        What runs an instruction; it becomes a part of the sequencer.
+
+    Attributes
+    ----------
+    token, position : Signal
+        Of the token that the program runs for.
 
     Members
     -------
@@ -50,13 +56,15 @@ class Sequencer(wiring.Component):
     count : In(16), sampled at ``start``
     prompt : In(token stream), output : Out(token stream)
     chosen : In, the sampler's token
-    beat : Out(BeatSignature)
+    beat : Out, that of ``issue``
     busy : Out(1), context_full : Out(1) until the next start
     """
 
-    def __init__(self, program: Program):
-        self._program = program
+    def __init__(self, program, issue):
+        self._program, self._issue = program, issue
         vocab_size = program.model.config.vocab_size
+        self.position = Signal(range(program.model.config.ctx_len + 1), name="position")
+        self.token = Signal(range(vocab_size), reset_less=True, name="_token")
         super().__init__(
             {
                 "start": In(1),
@@ -64,7 +72,7 @@ class Sequencer(wiring.Component):
                 "prompt": In(token_stream(vocab_size)),
                 "output": Out(token_stream(vocab_size)),
                 "chosen": In(wiring.Signature({"valid": Out(1), "token": Out(range(vocab_size))})),
-                "beat": Out(BeatSignature(program)),
+                "beat": Out(issue.beat.signature),
                 "busy": Out(1),
                 "context_full": Out(1),
             }
@@ -73,10 +81,8 @@ class Sequencer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         cfg = self._program.model.config
-        m.submodules.issue = issue = IssueUnit(self._program)
+        m.submodules.issue = issue = self._issue
         wiring.connect(m, wiring.flipped(self.beat), issue.beat)
-        self._position = Signal(range(cfg.ctx_len + 1))
-        self._token = Signal(range(cfg.vocab_size), reset_less=True)
         self._token_word = Signal.like(issue.token_word, reset_less=True)
         self._remaining, self._predict = Signal(COUNT_BITS), Signal()
         # registers: `at_end` follows the position at once, `is_final` a cycle later, which is
@@ -87,14 +93,14 @@ class Sequencer(wiring.Component):
         self._beginning, self._emitting, self._resuming = Signal(), Signal(), Signal()
         # a prompt's token is taken: in PROMPT unless `at_end`, and in DISCARD
         self._taking = Signal()
-        self._no_position_follows = self._position == cfg.ctx_len - 1
+        self._no_position_follows = self.position == cfg.ctx_len - 1
         m.d.sync += [self._is_final.eq(self._remaining == 1), self._beginning.eq(0)]
         m.d.comb += [
-            issue.position.eq(self._position),
+            issue.position.eq(self.position),
             issue.token_word.eq(self._token_word),
             self.prompt.ready.eq(self._taking),
             self.output.valid.eq(self._emitting),
-            self.output.payload.token.eq(self._token),
+            self.output.payload.token.eq(self.token),
             self.output.payload.last.eq(~self._resuming),
         ]
         begin = self._beginning | (self._resuming & self.output.ready)
@@ -128,7 +134,7 @@ class Sequencer(wiring.Component):
     def _begin_run(self, m: Module):
         """In IDLE, at ``start``."""
         m.d.sync += [
-            self._position.eq(0),
+            self.position.eq(0),
             self._at_end.eq(0),
             self._taking.eq(1),
             self._remaining.eq(self.count),
@@ -171,14 +177,14 @@ class Sequencer(wiring.Component):
 
     def _keep(self, token) -> list:
         """The token, and its first word in the embedding memory."""
-        words = self._program.layout.embed_words
-        return [self._token.eq(token), self._token_word.eq(times(token, words))]
+        words = self._program.token_words
+        return [self.token.eq(token), self._token_word.eq(times(token, words))]
 
     def _advance(self) -> list:
         """To the next position."""
-        return [self._position.eq(self._position + 1), self._at_end.eq(self._no_position_follows)]
+        return [self.position.eq(self.position + 1), self._at_end.eq(self._no_position_follows)]
 
-    def _fetch(self, m: Module, issue: IssueUnit, begin, predict, idle) -> Signal:
+    def _fetch(self, m: Module, issue, begin, predict, idle) -> Signal:
         """Program memory, two instructions ahead; ``begin`` loads the first one.
 
         ``idle`` goes back to it; otherwise instructions are loaded at least 2 cycles apart.

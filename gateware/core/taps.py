@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from amaranth.lib import wiring
@@ -154,13 +154,28 @@ def check_taps(
     Mismatch
         Naming position, tap, element and both values, at the first difference.
     """
-    compared = 0
     expected: dict[str, np.ndarray] = {}
     reference = Reference(program.model, expected.__setitem__)
     reader = TapReader(program, records)
+    return compare_tokens(reader, reference.step, expected, tokens, prompt_length)
+
+
+def compare_tokens(
+    reader,
+    step: Callable[[int], np.ndarray],
+    expected: dict[str, np.ndarray],
+    tokens: list[int],
+    prompt_length: int,
+) -> int:
+    """Number of equal integers of all ``tokens``; ``step`` feeds one to the reference, which fills
+    ``expected``.
+
+    Raises Mismatch at the first difference, and for results that the reference does not have.
+    """
+    compared = 0
     for position, token in enumerate(tokens):
         predict = position >= prompt_length - 1
-        reference.step(token)
+        step(token)
         for name, values in reader.read_token(position, predict).items():
             compared += compare_tap(position, name, values, expected[name])
     left = reader.left_over()

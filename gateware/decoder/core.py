@@ -1,311 +1,71 @@
-"""The core of an imported model: a token and its position in, logits out."""
+"""The accelerator core of an imported model: a token stream in, a token stream out."""
 
 from __future__ import annotations
 
-from amaranth.hdl import C, Cat, Module, Mux, Signal, signed, unsigned
-from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import In, Out
+from amaranth.hdl import Module, ResetInserter, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import Out
 
-from gateformer.model.contract.arith import signed_width
-from gateformer.model.contract.decoder import arith
-
-from ..parts.constant_product import times
-from ..parts.delay import delayed
-from ..parts.registered_read import COLLISION_FREE, registered_read
-from .gate import Gate
-from .instruction import Sink, Source
+from ..core.ports import core_signature
+from ..core.sequencer import Sequencer
+from .datapath import DecoderDatapath
+from .issue import DecoderIssueUnit
 from .program import DecoderProgram
-from .requantizer import Requantizer
-from .residual import Residual
-from .rotation import TURN_BITS, Rotation
+from .taps import tap_ports, tap_signature
 
 
-class DecoderDatapath(wiring.Component):
-    """What the beats of a program drive: lanes, softmax, requantizer and all that follows it.
+class DecoderCore(wiring.Component):
+    """As :class:`gateware.core.core.Core`, for a model of contract version 2.
+
+    Latency: :meth:`DecoderProgram.cycles` per token, exactly, as long as the next prompt token is
+    there and the output is taken at once.
 
     Parameters
     ----------
     program : DecoderProgram
+    taps : bool
+        Adds the ``taps`` port, on which every intermediate result of the reference appears.
 
     Members
     -------
-    beat : In(BeatSignature)
-    position : In, of the token
-    logit : Out(struct), ``valid``, ``value``, ``last``
-    taps : Out(struct), numbers as they are written: ``valid``, ``value`` (of any sink but the
-        residual stream), ``residual_valid``, ``residual``
+    Those of :func:`gateware.core.ports.core_signature`.
     """
 
-    def __init__(self, program: DecoderProgram):
-        from .issue import BeatSignature
-
-        self._program = program
-        cfg = program.model.config
-        super().__init__(
-            {
-                "beat": In(BeatSignature(program)),
-                "position": In(range(cfg.ctx_len + 1)),
-                "logit": Out(
-                    data.StructLayout({"valid": 1, "value": signed(arith.LOGIT_BITS), "last": 1})
-                ),
-                "tap_valid": Out(1),
-                "tap_value": Out(signed(arith.LOGIT_BITS)),
-                "residual_valid": Out(1),
-                "residual_value": Out(signed(cfg.bits.residual)),
-            }
-        )
+    def __init__(self, program: DecoderProgram, *, taps: bool = False):
+        self.program = program
+        members = dict(core_signature(program.model.config.vocab_size).members)
+        if taps:
+            members["taps"] = Out(tap_signature(program))
+        super().__init__(members)
 
     def elaborate(self, platform):
         m = Module()
-        program, beat = self._program, self.beat
-        self._cfg = cfg = program.model.config
-        self._r = program.timing.source_latency
-        self._v = program.timing.value_latency
-        m.submodules.lanes = self._lanes = lanes = program.build_lanes()
-        m.submodules.softmax = self._softmax = softmax = program.build_softmax()
-        eps = sorted({norm.eps for norm in program.model.norms.values()})
-        m.submodules.residual = self._residual = Residual(
-            d_model=cfg.d_model, bits=cfg.bits.residual, layer_norm=cfg.norm == "layer", eps=eps
-        )
-        score, weigh = beat.source == Source.SCORE, beat.source == Source.WEIGH
+        issue = DecoderIssueUnit(self.program)
+        m.submodules.sequencer = sequencer = Sequencer(self.program, issue)
+        m.submodules.datapath = datapath = DecoderDatapath(self.program)
+        m.submodules.sampler = sampler = self.program.build_sampler()
+        wiring.connect(m, wiring.flipped(self.prompt), sequencer.prompt)
+        wiring.connect(m, wiring.flipped(self.output), sequencer.output)
+        wiring.connect(m, sequencer.beat, datapath.beat)
         m.d.comb += [
-            lanes.beat.valid.eq(beat.valid & _is(beat.source, Source.MATRIX, Source.ELEMENT, Source.SCORE, Source.WEIGH)),
-            lanes.beat.source.eq(beat.source),
-            lanes.beat.address.eq(beat.address),
-            lanes.beat.activation.eq(beat.activation),
-            lanes.beat.lane.eq(beat.lane),
-            lanes.beat.first.eq(Mux(weigh, beat.first_outer, beat.first_inner)),
-            lanes.coefficients.eq(softmax.coefficients),
-            softmax.beat.valid.eq(beat.valid & ((score & beat.last_inner) | weigh)),
-            softmax.beat.weighted.eq(weigh),
-            softmax.beat.position.eq(beat.index),
-            softmax.beat.first.eq(beat.first_outer),
-            softmax.score_shift.eq(beat.score_shift),
-            softmax.sums.eq(lanes.sums),
+            sequencer.start.eq(self.start),
+            sequencer.count.eq(self.settings.count),
+            self.busy.eq(sequencer.busy),
+            self.context_full.eq(sequencer.context_full),
+            issue.token.eq(sequencer.token),
+            datapath.position.eq(sequencer.position),
+            sampler.logit.eq(datapath.logit),
+            sequencer.chosen.valid.eq(sampler.token.valid),
+            sequencer.chosen.token.eq(sampler.token.token),
         ]
-        self._requantize(m)
-        self._sinks(m)
-        return m
-
-    def _at(self, m: Module, cycle: int, name: str):
-        """A field of the beat, ``cycle`` cycles later."""
-        return delayed(m, getattr(self.beat, name), cycle, name=f"{name}_{cycle}")
-
-    def _requantize(self, m: Module):
-        program, beat, r = self._program, self.beat, self._r
-        lanes, softmax, residual = self._lanes, self._softmax, self._residual
-        model = program.model
-        multipliers = [mult for mult, _ in program.parameters]
-        biases = [bias for _, bias in program.parameters]
-        factor_width = max(signed_width(max(map(abs, multipliers))), 2)
-        bias_width = max(signed_width(max(map(abs, biases))), 2)
-        a_width = max(lanes.total_width, lanes.mean_width, residual.centred_width, 16)
-        b_width = max(residual.root_width, arith.RECIPROCAL_BITS + 1)
-        largest = residual.exponent.shape().width
-        total_bits = (arith.PROBABILITY_MAX * model.config.ctx_len).bit_length()
-        first_shifts = max(2**largest - 1, 8 + total_bits - 1)
-        middle = max(
-            lanes.total_width,
-            residual.root_width + arith.NORM_FRAC_BITS + 4,
-            model.config.bits.value + arith.MEAN_V_BITS + 2,
-        )
-        m.submodules.requantizer = self._requantizer = unit = Requantizer(
-            a_width=a_width,
-            b_width=b_width,
-            factor_width=factor_width,
-            bias_width=bias_width,
-            first_shifts=first_shifts,
-            shifts=max(max(i.shift, i.odd_shift) for i in program.instructions),
-            middle_width=middle,
-            widths=program.widths,
-        )
-        source = self._at(m, r, "source")
-        # numbers of the other sources, in step with the sums of the lanes
-        m.d.comb += [
-            lanes.read_lane.eq(self._at(m, r - lanes.READ_LATENCY, "lane")),
-            softmax.segment.eq(self._at(m, r - softmax.RECIPROCAL_LATENCY, "segment")),
-            residual.index.eq(self._at(m, r - residual.READ_LATENCY, "index")),
-        ]
-        position = self._position_embedding(m)
-        with m.Switch(source):
-            with m.Case(Source.LANE):
-                m.d.comb += [
-                    unit.a.eq(lanes.read_data),
-                    unit.b.eq(softmax.reciprocal),
-                    unit.first_shift.eq(
-                        softmax.exponent + arith.RECIPROCAL_BITS - arith.MEAN_V_BITS
-                    ),
-                ]
-            with m.Case(Source.NORM):
-                m.d.comb += [
-                    unit.a.eq(residual.centred),
-                    unit.b.eq(residual.root),
-                    unit.first_shift.eq(residual.exponent),
-                ]
-            with m.Case(Source.POSITION):
-                m.d.comb += [unit.a.eq(position), unit.b.eq(1)]
-            with m.Default():
-                m.d.comb += [unit.a.eq(lanes.total), unit.b.eq(1)]
-        m.submodules.parameters = memory = Memory(
-            shape=unsigned(factor_width + bias_width),
-            depth=len(multipliers),
-            init=[
-                (f & (1 << factor_width) - 1) | (b & (1 << bias_width) - 1) << factor_width
-                for f, b in zip(multipliers, biases, strict=True)
-            ],
-            attrs={"ram_style": "block", **COLLISION_FREE},
-        )
-        late = r + unit.FACTOR_DELAY
-        word = registered_read(m, memory, self._at(m, late - 2, "parameter"), "parameter")
-        word = delayed(m, word, 1, name="parameter_word")
-        m.d.comb += [
-            unit.factor.eq(word[:factor_width].as_signed()),
-            unit.bias.eq(word[factor_width:].as_signed()),
-            unit.shift.eq(self._at(m, late, "shift")),
-            unit.width.eq(self._at(m, late, "bits")),
-        ]
-
-    def _position_embedding(self, m: Module):
-        """The number of a POSITION beat, when the sums of the lanes would be there."""
-        table = self._program.model.position_embedding
-        if table is None:
-            return 0
-        width = signed_width(int(abs(table).max()))
-        m.submodules.positions = memory = Memory(
-            shape=signed(width),
-            depth=table.size,
-            init=[int(v) for v in table.reshape(-1)],
-            attrs={"ram_style": "block", **COLLISION_FREE},
-        )
-        row = Signal(range(table.size), reset_less=True)
-        m.d.sync += row.eq(times(self.position, table.shape[1]))
-        address = Signal(range(table.size))
-        m.d.comb += address.eq(row + self._at(m, self._r - 1, "index"))
-        return registered_read(m, memory, address, "position")
-
-    def _sinks(self, m: Module):
-        program, beat, cfg, v = self._program, self.beat, self._cfg, self._v
-        value = self._requantizer.value
-        scalar = _is(beat.source, Source.ELEMENT, Source.POSITION, Source.LANE, Source.NORM)
-        emits = beat.valid & (scalar | ((beat.source == Source.MATRIX) & beat.last_inner))
-        before = delayed(m, emits, v - 1, reset_less=False, name="emits")
-        valid = delayed(m, before, 1, reset_less=False, name="value_valid")
-        sink, earlier = self._at(m, v, "sink"), self._at(m, v - 1, "sink")
-        self._to_residual(m, before, earlier, value)
-        writes: dict[Sink, list] = {Sink.ACTIVATION: [], Sink.KEY: [], Sink.VALUE: []}
-        turned = self._at(m, v, "turned") if program.model.rotary_cos is not None else C(0, 1)
-        place = (self._at(m, v, "word"), self._at(m, v, "start_lane"))
-        for target in writes:
-            writes[target].append((valid & (sink == target) & ~turned, *place, value))
-        if program.model.rotary_cos is not None:
-            self._turned(m, valid & turned, sink, value, writes)
-        writes[Sink.ACTIVATION].append(self._gated(m, valid & (sink == Sink.GATE), value))
-        for target, port in (
-            (Sink.ACTIVATION, self._lanes.activation_write),
-            (Sink.KEY, self._lanes.key_write),
-            (Sink.VALUE, self._lanes.value_write),
-        ):
-            for enable, word, lane, number in writes[target]:
-                with m.If(enable):
-                    m.d.comb += [
-                        port.valid.eq(1),
-                        port.address.eq(word),
-                        port.group.eq(lane),
-                        port.data.eq(number),
-                    ]
-        logit = valid & (sink == Sink.LOGIT)
-        m.d.comb += [
-            self.logit.valid.eq(logit),
-            self.logit.value.eq(value),
-            self.logit.last.eq(self._at(m, v, "last_outer")),
-        ]
-        with m.If(logit):
-            m.d.comb += [self.tap_valid.eq(1), self.tap_value.eq(value)]
-        for enable, _, _, number in sum(writes.values(), []):
-            with m.If(enable):
-                m.d.comb += [self.tap_valid.eq(1), self.tap_value.eq(number)]
-
-    def _to_residual(self, m: Module, before, sink, value):
-        unit, v = self._residual, self._v
-        residual = before & _is(sink, Sink.LOAD, Sink.ADD)
-        last = residual & self._at(m, v - 1, "last_outer")
-        kept = Signal.like(unit.eps, reset_less=True)
-        with m.If(last):
-            m.d.sync += kept.eq(self._at(m, v - 1, "norm"))
-        m.d.comb += [
-            unit.load.eq(before & (sink == Sink.LOAD)),
-            unit.add.eq(before & (sink == Sink.ADD)),
-            unit.place.eq(self._at(m, v - 1, "index")),
-            unit.first.eq(self._at(m, v - 1, "first_outer")),
-            unit.value.eq(value),
-            unit.prepare.eq(delayed(m, last, 1 + unit.PREPARE_GAP, reset_less=False, name="prepare")),
-            unit.eps.eq(kept),
-            self.residual_valid.eq(unit.written),
-            self.residual_value.eq(unit.new),
-        ]
-
-    def _turned(self, m: Module, valid, sink, value, writes):
-        """Pairs of queries or keys."""
-        model, cfg, v = self._program.model, self._cfg, self._v
-        half, odd = cfg.head_dim // 2, self._at(m, v, "odd")
-        m.submodules.rotation = unit = Rotation(bits=cfg.bits.query, key_bits=cfg.bits.key)
-        mask = (1 << TURN_BITS) - 1
-        m.submodules.turns = memory = Memory(
-            shape=unsigned(2 * TURN_BITS),
-            depth=cfg.ctx_len * half,
-            init=[
-                (int(c) & mask) | (int(s) & mask) << TURN_BITS
-                for c, s in zip(
-                    model.rotary_cos.reshape(-1), model.rotary_sin.reshape(-1), strict=True
-                )
-            ],
-            attrs={"ram_style": "block", **COLLISION_FREE},
-        )
-        row = Signal(range(cfg.ctx_len * half), reset_less=True)
-        m.d.sync += row.eq(times(self.position, half))
-        address = Signal(range(cfg.ctx_len * half))
-        m.d.comb += address.eq(row + (self._at(m, v - 1, "index") >> 1))
-        turn = registered_read(m, memory, address, "turn")
-        m.d.comb += [
-            unit.value.eq(value),
-            unit.first.eq(valid & ~odd),
-            unit.second.eq(valid & odd),
-            unit.key.eq(sink == Sink.KEY),
-            unit.cos.eq(turn[:TURN_BITS].as_signed()),
-            unit.sin.eq(turn[TURN_BITS:].as_signed()),
-        ]
-        for latency, word, lane in (
-            (unit.FIRST, "word", "start_lane"),
-            (unit.SECOND, "other_word", "other_lane"),
-        ):
-            enable = delayed(m, valid & odd, latency, reset_less=False, name=f"turned_{word}")
-            kind = self._at(m, v + latency, "sink")
-            place = (self._at(m, v + latency, word), self._at(m, v + latency, lane))
-            for target in (Sink.ACTIVATION, Sink.KEY):
-                writes[target].append((enable & (kind == target), *place, unit.turned))
-
-    def _gated(self, m: Module, valid, value):
-        program, cfg, v = self._program, self._cfg, self._v
-        m.submodules.gate = unit = Gate(
-            activation=cfg.activation,
-            gated=cfg.gated,
-            bits=cfg.bits.gate,
-            hidden_bits=cfg.bits.hidden,
-            most_shift=max(item.hidden_shift for item in program.instructions),
-        )
-        odd = self._at(m, v, "odd")
-        m.d.comb += [
-            unit.value.eq(value),
-            unit.odd.eq(odd),
-            unit.frac.eq(self._at(m, v - 1, "gate_frac")),
-            unit.hidden_shift.eq(self._at(m, v + unit.LATENCY - 2, "hidden_shift")),
-        ]
-        done = valid & odd if cfg.gated else valid
-        enable = delayed(m, done, unit.LATENCY, reset_less=False, name="gated")
-        late = v + unit.LATENCY
-        return enable, self._at(m, late, "word"), self._at(m, late, "start_lane"), unit.hidden
-
-
-def _is(value, *members):
-    return Cat(value == member for member in members).any()
+        m.d.sync += sampler.reseed.eq(self.start & ~self.busy)
+        for name in ("temperature_mult", "temperature_shift", "top_k", "seed"):
+            m.d.comb += getattr(sampler.settings, name).eq(getattr(self.settings, name))
+        if hasattr(self, "taps"):
+            for port in tap_ports(self.program):
+                for name in (f"{port.name}_valid", f"{port.name}_data"):
+                    m.d.comb += getattr(self.taps, name).eq(getattr(datapath.taps, name))
+        # a register, and the only reset where the domain has none: it goes to all parts of the core
+        reset = Signal(reset_less=True)
+        m.d.sync += reset.eq(self.abort)
+        return ResetInserter(reset)(m)

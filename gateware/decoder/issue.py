@@ -7,7 +7,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..parts.constant_product import times
-from .instruction import Sink, Source, instruction_layout
+from ..plan.encoding import instruction_layout
+from .instruction import Sink, Source
 from .program import DecoderProgram
 
 

@@ -12,6 +12,8 @@ from gateformer.model.contract.decoder.matrix import Matrix
 from gateformer.model.contract.decoder.model import DecoderModel
 from gateformer.model.support.errors import UserError
 
+from ..compiler.program import PROMPT_OVERHEAD, TOKEN_OVERHEAD
+from ..engines.sampler.sampler import Sampler
 from ..parts.elaboration import may_stay_unused
 from .instruction import Instruction, Sink, Source
 from .layout import DecoderLayout
@@ -38,6 +40,7 @@ class DecoderProgram:
     weight_words : list of int, unsigned, lane 0 lowest
     parameters : list of (multiplier or gain, bias times its power of two)
     widths : tuple of int, the widths that results are clamped to
+    sum_width : int, bits of a product of query and key
     instructions : list of Instruction, with waits
 
     Raises
@@ -64,7 +67,9 @@ class DecoderProgram:
         self.token_place = self._place("token_embedding")
         plain = list(self._token_program())
         lanes, softmax = self.build_lanes(), self.build_softmax()
-        may_stay_unused(lanes, softmax)
+        self.sum_width = lanes.sum_width
+        self._sampler = self.build_sampler()
+        may_stay_unused(lanes, softmax, self._sampler)
         self.timing = Timing(lanes.total_latency, softmax.maximum_latency)
         self.instructions = self.timing.with_waits(plain)
 
@@ -91,14 +96,28 @@ class DecoderProgram:
             dot_latency=lanes.sums_latency,
         )
 
-    def cycles(self, position: int, predict: bool = True) -> int:
-        """Cycles from a token's first beat to the last of its program."""
+    def build_sampler(self) -> Sampler:
+        """A new one for one core."""
+        return Sampler(vocab_size=self.model.config.vocab_size, logit_width=arith.LOGIT_BITS)
+
+    def cycles(
+        self, position: int, *, sampled: bool = False, top_k: bool = False, predict: bool = True
+    ) -> int:
+        """Exact core cycles of the token at ``position``: as
+        :meth:`gateware.compiler.program.Program.cycles`."""
         total = 0
         for item in self.instructions:
             total += item.beats(position) + item.wait
             if not predict and item.ends_prompt_token:
-                break
-        return total
+                return total + PROMPT_OVERHEAD
+        sampler = self._sampler
+        choose = sampler.sampled_latency(top_k) if sampled else sampler.greedy_latency
+        # the last beat's cycle is counted in the beats and in the latency after it
+        return total - 1 + self.timing.value_latency + choose + TOKEN_OVERHEAD
+
+    def cycles_by_position(self, **kwargs) -> list[int]:
+        """:meth:`cycles` for every position of the context."""
+        return [self.cycles(p, **kwargs) for p in range(self.model.config.ctx_len)]
 
     @functools.cached_property
     def norms(self) -> list[str]:
@@ -165,8 +184,9 @@ class DecoderProgram:
     def _embed(self):
         model, cfg = self.model, self.model.config
         wide = self._width(cfg.bits.residual)
+        learned = model.position_embedding is not None
         yield Instruction(
-            "embed token",
+            "embed token" if learned else "embed",
             Source.ELEMENT,
             Sink.LOAD,
             outer=cfg.d_model,
@@ -175,7 +195,7 @@ class DecoderProgram:
             shift=model.matrices["token_embedding"].shift,
             bits=wide,
         )
-        if model.position_embedding is not None:
+        if learned:
             parameter = len(self.parameters)
             self.parameters += [(model.position_mult, 0)] * cfg.d_model
             yield Instruction(

@@ -8,9 +8,9 @@ compiler (:mod:`gateware.compiler.program`) computes the waits, so no engine eve
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
-from amaranth.hdl import unsigned
-from amaranth.lib import data, enum
+from amaranth.lib import enum
 
 from .vector_op import Destination, VectorKind
 
@@ -108,46 +108,11 @@ class Instruction:
     ends_prompt_token: bool = False
     ends_token: bool = False
 
+    COUNTS: ClassVar[tuple[str, ...]] = ("outer", "planes", "inner")
+
     def outer_count(self, position: int) -> int:
         return position + 1 if self.per_position else self.outer
 
     def beats(self, position: int) -> int:
         """Beats issued at ``position``, one per cycle."""
         return self.outer_count(position) * self.planes * self.inner
-
-
-COUNTS = ("outer", "planes", "inner")
-"""Fields that are stored less one, since they are at least 1."""
-
-FIELDS = {
-    "opcode": Opcode,
-    "address_base": AddressBase,
-    "kind": VectorKind,
-    "destination": Destination,
-}
-"""Fields with a type of their own; all others are as wide as the program's largest value."""
-
-
-def instruction_layout(instructions: list[Instruction]) -> data.StructLayout:
-    """Struct that holds every instruction of a program, each field as narrow as possible."""
-    members = {}
-    for field in dataclasses.fields(Instruction):
-        if field.name in ("name", "engine"):
-            continue
-        if field.name in FIELDS:
-            members[field.name] = FIELDS[field.name]
-            continue
-        less = field.name in COUNTS
-        largest = max(int(getattr(item, field.name)) - less for item in instructions)
-        members[field.name] = unsigned(max(largest.bit_length(), 1))
-    return data.StructLayout(members)
-
-
-def encode(instruction: Instruction, layout: data.StructLayout) -> dict:
-    """Initial value of ``layout`` for one instruction."""
-    return {
-        name: getattr(instruction, name)
-        if name in FIELDS
-        else int(getattr(instruction, name)) - (name in COUNTS)
-        for name, _ in layout
-    }

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 from amaranth.hdl import Const, ShapeCastable
 
-from gateformer.gateware.plan.instruction import encode, instruction_layout
+from gateformer.gateware.plan.encoding import encode, instruction_layout
 
 from .program import SizedProgram
 

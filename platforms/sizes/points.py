@@ -11,6 +11,7 @@ from amaranth.hdl import Elaboratable, Module, Value
 
 from gateformer.gateware.compiler.program import Program
 from gateformer.gateware.core.core import Core
+from gateformer.gateware.core.issue import IssueUnit
 from gateformer.gateware.core.sequencer import Sequencer
 from gateformer.gateware.parts.elaboration import may_stay_unused
 from gateformer.gateware.plan.hw_config import HwConfig
@@ -219,7 +220,7 @@ def _unit(point: Point, family: Family):
     if point.what == "core":
         return Core(program, dsp=family.dsp)
     if point.what == "sequencer":
-        return Sequencer(program)
+        return Sequencer(program, IssueUnit(program))
     units = program.build_units(family.dsp)
     may_stay_unused(*vars(units).values())
     return getattr(units, point.what)

@@ -1,0 +1,326 @@
+"""What the beats of a program drive: lanes, softmax, requantizer and all that follows it."""
+
+from __future__ import annotations
+
+from amaranth.hdl import C, Cat, Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from gateformer.model.contract.arith import signed_width
+from gateformer.model.contract.decoder import arith
+
+from ..parts.constant_product import times
+from ..parts.delay import delayed
+from ..parts.registered_read import COLLISION_FREE, registered_read
+from .gate import Gate
+from .instruction import Sink, Source
+from .issue import BeatSignature
+from .program import DecoderProgram
+from .requantizer import Requantizer
+from .residual import Residual
+from .rotation import TURN_BITS, Rotation
+from .taps import tap_signature
+
+
+class DecoderDatapath(wiring.Component):
+    """The engines of a core, and what connects them.
+
+    Parameters
+    ----------
+    program : DecoderProgram
+
+    Members
+    -------
+    beat : In(BeatSignature)
+    position : In, of the token
+    logit : Out(struct), ``valid``, ``value``, ``last``
+    taps : Out(:func:`.taps.tap_signature`)
+    """
+
+    def __init__(self, program: DecoderProgram):
+        self._program = program
+        cfg = program.model.config
+        super().__init__(
+            {
+                "beat": In(BeatSignature(program)),
+                "position": In(range(cfg.ctx_len + 1)),
+                "logit": Out(
+                    data.StructLayout({"valid": 1, "value": signed(arith.LOGIT_BITS), "last": 1})
+                ),
+                "taps": Out(tap_signature(program)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        program, beat = self._program, self.beat
+        self._cfg = cfg = program.model.config
+        self._r = program.timing.source_latency
+        self._v = program.timing.value_latency
+        m.submodules.lanes = self._lanes = lanes = program.build_lanes()
+        m.submodules.softmax = self._softmax = softmax = program.build_softmax()
+        eps = sorted({norm.eps for norm in program.model.norms.values()})
+        m.submodules.residual = self._residual = Residual(
+            d_model=cfg.d_model, bits=cfg.bits.residual, layer_norm=cfg.norm == "layer", eps=eps
+        )
+        score, weigh = beat.source == Source.SCORE, beat.source == Source.WEIGH
+        m.d.comb += [
+            lanes.beat.valid.eq(beat.valid & _is(beat.source, Source.MATRIX, Source.ELEMENT, Source.SCORE, Source.WEIGH)),
+            lanes.beat.source.eq(beat.source),
+            lanes.beat.address.eq(beat.address),
+            lanes.beat.activation.eq(beat.activation),
+            lanes.beat.lane.eq(beat.lane),
+            lanes.beat.first.eq(Mux(weigh, beat.first_outer, beat.first_inner)),
+            lanes.coefficients.eq(softmax.coefficients),
+            softmax.beat.valid.eq(beat.valid & ((score & beat.last_inner) | weigh)),
+            softmax.beat.weighted.eq(weigh),
+            softmax.beat.position.eq(beat.index),
+            softmax.beat.first.eq(beat.first_outer),
+            softmax.score_shift.eq(beat.score_shift),
+            softmax.sums.eq(lanes.sums),
+        ]
+        self._requantize(m)
+        self._sinks(m)
+        self._tap_softmax(m, score & beat.last_inner, weigh)
+        return m
+
+    def _tap_softmax(self, m: Module, score, weigh):
+        lanes, softmax, valid = self._lanes, self._softmax, self.beat.valid
+        for name, is_valid, cycles, numbers in (
+            ("score", score, lanes.sums_latency, lanes.sums),
+            ("probability", weigh, softmax.COEFFICIENT_DELAY, softmax.coefficients),
+        ):
+            late = delayed(m, valid & is_valid, cycles, reset_less=False, name=f"{name}_tap")
+            m.d.comb += [
+                getattr(self.taps, f"{name}_valid").eq(late),
+                getattr(self.taps, f"{name}_data").eq(Cat(numbers)),
+            ]
+
+    def _at(self, m: Module, cycle: int, name: str):
+        """A field of the beat, ``cycle`` cycles later."""
+        return delayed(m, getattr(self.beat, name), cycle, name=f"{name}_{cycle}")
+
+    def _requantize(self, m: Module):
+        program, beat, r = self._program, self.beat, self._r
+        lanes, softmax, residual = self._lanes, self._softmax, self._residual
+        model = program.model
+        multipliers = [mult for mult, _ in program.parameters]
+        biases = [bias for _, bias in program.parameters]
+        factor_width = max(signed_width(max(map(abs, multipliers))), 2)
+        bias_width = max(signed_width(max(map(abs, biases))), 2)
+        a_width = max(lanes.total_width, lanes.mean_width, residual.centred_width, 16)
+        b_width = max(residual.root_width, arith.RECIPROCAL_BITS + 1)
+        largest = residual.exponent.shape().width
+        total_bits = (arith.PROBABILITY_MAX * model.config.ctx_len).bit_length()
+        first_shifts = max(2**largest - 1, 8 + total_bits - 1)
+        middle = max(
+            lanes.total_width,
+            residual.root_width + arith.NORM_FRAC_BITS + 4,
+            model.config.bits.value + arith.MEAN_V_BITS + 2,
+        )
+        m.submodules.requantizer = self._requantizer = unit = Requantizer(
+            a_width=a_width,
+            b_width=b_width,
+            factor_width=factor_width,
+            bias_width=bias_width,
+            first_shifts=first_shifts,
+            shifts=max(max(i.shift, i.odd_shift) for i in program.instructions),
+            middle_width=middle,
+            widths=program.widths,
+        )
+        source = self._at(m, r, "source")
+        # numbers of the other sources, in step with the sums of the lanes
+        m.d.comb += [
+            lanes.read_lane.eq(self._at(m, r - lanes.READ_LATENCY, "lane")),
+            softmax.segment.eq(self._at(m, r - softmax.RECIPROCAL_LATENCY, "segment")),
+            residual.index.eq(self._at(m, r - residual.READ_LATENCY, "index")),
+        ]
+        position = self._position_embedding(m)
+        with m.Switch(source):
+            with m.Case(Source.LANE):
+                m.d.comb += [
+                    unit.a.eq(lanes.read_data),
+                    unit.b.eq(softmax.reciprocal),
+                    unit.first_shift.eq(
+                        softmax.exponent + arith.RECIPROCAL_BITS - arith.MEAN_V_BITS
+                    ),
+                ]
+            with m.Case(Source.NORM):
+                m.d.comb += [
+                    unit.a.eq(residual.centred),
+                    unit.b.eq(residual.root),
+                    unit.first_shift.eq(residual.exponent),
+                ]
+            with m.Case(Source.POSITION):
+                m.d.comb += [unit.a.eq(position), unit.b.eq(1)]
+            with m.Default():
+                m.d.comb += [unit.a.eq(lanes.total), unit.b.eq(1)]
+        m.submodules.parameters = memory = Memory(
+            shape=unsigned(factor_width + bias_width),
+            depth=len(multipliers),
+            init=[
+                (f & (1 << factor_width) - 1) | (b & (1 << bias_width) - 1) << factor_width
+                for f, b in zip(multipliers, biases, strict=True)
+            ],
+            attrs={"ram_style": "block", **COLLISION_FREE},
+        )
+        late = r + unit.FACTOR_DELAY
+        word = registered_read(m, memory, self._at(m, late - 2, "parameter"), "parameter")
+        word = delayed(m, word, 1, name="parameter_word")
+        m.d.comb += [
+            unit.factor.eq(word[:factor_width].as_signed()),
+            unit.bias.eq(word[factor_width:].as_signed()),
+            unit.shift.eq(self._at(m, late, "shift")),
+            unit.width.eq(self._at(m, late, "bits")),
+        ]
+
+    def _position_embedding(self, m: Module):
+        """The number of a POSITION beat, when the sums of the lanes would be there."""
+        table = self._program.model.position_embedding
+        if table is None:
+            return 0
+        width = signed_width(int(abs(table).max()))
+        m.submodules.positions = memory = Memory(
+            shape=signed(width),
+            depth=table.size,
+            init=[int(v) for v in table.reshape(-1)],
+            attrs={"ram_style": "block", **COLLISION_FREE},
+        )
+        row = Signal(range(table.size), reset_less=True)
+        m.d.sync += row.eq(times(self.position, table.shape[1]))
+        address = Signal(range(table.size))
+        m.d.comb += address.eq(row + self._at(m, self._r - 1, "index"))
+        return registered_read(m, memory, address, "position")
+
+    def _sinks(self, m: Module):
+        program, beat, cfg, v = self._program, self.beat, self._cfg, self._v
+        value = self._requantizer.value
+        scalar = _is(beat.source, Source.ELEMENT, Source.POSITION, Source.LANE, Source.NORM)
+        emits = beat.valid & (scalar | ((beat.source == Source.MATRIX) & beat.last_inner))
+        before = delayed(m, emits, v - 1, reset_less=False, name="emits")
+        valid = delayed(m, before, 1, reset_less=False, name="value_valid")
+        sink, earlier = self._at(m, v, "sink"), self._at(m, v - 1, "sink")
+        self._to_residual(m, before, earlier, value)
+        writes: dict[Sink, list] = {Sink.ACTIVATION: [], Sink.KEY: [], Sink.VALUE: []}
+        turned = self._at(m, v, "turned") if program.model.rotary_cos is not None else C(0, 1)
+        place = (self._at(m, v, "word"), self._at(m, v, "start_lane"))
+        for target in writes:
+            writes[target].append((valid & (sink == target) & ~turned, *place, value))
+        if program.model.rotary_cos is not None:
+            self._turned(m, valid & turned, sink, value, writes)
+        writes[Sink.ACTIVATION].append(self._gated(m, valid & (sink == Sink.GATE), value))
+        for target, port in (
+            (Sink.ACTIVATION, self._lanes.activation_write),
+            (Sink.KEY, self._lanes.key_write),
+            (Sink.VALUE, self._lanes.value_write),
+        ):
+            for enable, word, lane, number in writes[target]:
+                with m.If(enable):
+                    m.d.comb += [
+                        port.valid.eq(1),
+                        port.address.eq(word),
+                        port.group.eq(lane),
+                        port.data.eq(number),
+                    ]
+        logit = valid & (sink == Sink.LOGIT)
+        m.d.comb += [
+            self.logit.valid.eq(logit),
+            self.logit.value.eq(value),
+            self.logit.last.eq(self._at(m, v, "last_outer")),
+        ]
+        taps, unit = self.taps, self._residual
+        for name, is_valid, number in (
+            ("activation", self._lanes.activation_write.valid, self._lanes.activation_write.data),
+            ("key", self._lanes.key_write.valid, self._lanes.key_write.data),
+            ("value", self._lanes.value_write.valid, self._lanes.value_write.data),
+            ("gate", valid & (sink == Sink.GATE), value),
+            ("residual", unit.written, unit.new),
+            ("logit", logit, value),
+        ):
+            m.d.comb += [
+                getattr(taps, f"{name}_valid").eq(is_valid),
+                getattr(taps, f"{name}_data").eq(number),
+            ]
+
+    def _to_residual(self, m: Module, before, sink, value):
+        unit, v = self._residual, self._v
+        residual = before & _is(sink, Sink.LOAD, Sink.ADD)
+        last = residual & self._at(m, v - 1, "last_outer")
+        kept = Signal.like(unit.eps, reset_less=True)
+        with m.If(last):
+            m.d.sync += kept.eq(self._at(m, v - 1, "norm"))
+        m.d.comb += [
+            unit.load.eq(before & (sink == Sink.LOAD)),
+            unit.add.eq(before & (sink == Sink.ADD)),
+            unit.place.eq(self._at(m, v - 1, "index")),
+            unit.first.eq(self._at(m, v - 1, "first_outer")),
+            unit.value.eq(value),
+            unit.prepare.eq(delayed(m, last, 1 + unit.PREPARE_GAP, reset_less=False, name="prepare")),
+            unit.eps.eq(kept),
+        ]
+
+    def _turned(self, m: Module, valid, sink, value, writes):
+        """Pairs of queries or keys."""
+        model, cfg, v = self._program.model, self._cfg, self._v
+        half, odd = cfg.head_dim // 2, self._at(m, v, "odd")
+        m.submodules.rotation = unit = Rotation(bits=cfg.bits.query, key_bits=cfg.bits.key)
+        mask = (1 << TURN_BITS) - 1
+        m.submodules.turns = memory = Memory(
+            shape=unsigned(2 * TURN_BITS),
+            depth=cfg.ctx_len * half,
+            init=[
+                (int(c) & mask) | (int(s) & mask) << TURN_BITS
+                for c, s in zip(
+                    model.rotary_cos.reshape(-1), model.rotary_sin.reshape(-1), strict=True
+                )
+            ],
+            attrs={"ram_style": "block", **COLLISION_FREE},
+        )
+        row = Signal(range(cfg.ctx_len * half), reset_less=True)
+        m.d.sync += row.eq(times(self.position, half))
+        address = Signal(range(cfg.ctx_len * half))
+        m.d.comb += address.eq(row + (self._at(m, v - 1, "index") >> 1))
+        turn = registered_read(m, memory, address, "turn")
+        m.d.comb += [
+            unit.value.eq(value),
+            unit.first.eq(valid & ~odd),
+            unit.second.eq(valid & odd),
+            unit.key.eq(sink == Sink.KEY),
+            unit.cos.eq(turn[:TURN_BITS].as_signed()),
+            unit.sin.eq(turn[TURN_BITS:].as_signed()),
+        ]
+        for latency, word, lane in (
+            (unit.FIRST, "word", "start_lane"),
+            (unit.SECOND, "other_word", "other_lane"),
+        ):
+            enable = delayed(m, valid & odd, latency, reset_less=False, name=f"turned_{word}")
+            kind = self._at(m, v + latency, "sink")
+            place = (self._at(m, v + latency, word), self._at(m, v + latency, lane))
+            for target in (Sink.ACTIVATION, Sink.KEY):
+                writes[target].append((enable & (kind == target), *place, unit.turned))
+
+    def _gated(self, m: Module, valid, value):
+        program, cfg, v = self._program, self._cfg, self._v
+        m.submodules.gate = unit = Gate(
+            activation=cfg.activation,
+            gated=cfg.gated,
+            bits=cfg.bits.gate,
+            hidden_bits=cfg.bits.hidden,
+            most_shift=max(item.hidden_shift for item in program.instructions),
+        )
+        odd = self._at(m, v, "odd")
+        m.d.comb += [
+            unit.value.eq(value),
+            unit.odd.eq(odd),
+            unit.frac.eq(self._at(m, v - 1, "gate_frac")),
+            unit.hidden_shift.eq(self._at(m, v + unit.LATENCY - 2, "hidden_shift")),
+        ]
+        done = valid & odd if cfg.gated else valid
+        enable = delayed(m, done, unit.LATENCY, reset_less=False, name="gated")
+        late = v + unit.LATENCY
+        return enable, self._at(m, late, "word"), self._at(m, late, "start_lane"), unit.hidden
+
+
+def _is(value, *members):
+    return Cat(value == member for member in members).any()
