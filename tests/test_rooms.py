@@ -15,7 +15,7 @@ ROOMS = {
         *("support", "contract", "text", "native", "floating", "evaluation", "importing"),
         *("training", "compression", "studies", "exports", "bench"),
     ],
-    "gateware": ["parts", "plan", "engines", "compiler", "core", "host", "console"],
+    "gateware": ["parts", "plan", "engines", "compiler", "core", "decoder", "host", "console"],
     "platforms": [
         *("support", "families", "host", "boards", "simulation", "synthesis", "place_and_route"),
         *("sizes", "firmware", "console", "ip", "building"),

@@ -15,6 +15,7 @@ from gateformer.model.support.errors import UserError
 from ..compiler.program import PROMPT_OVERHEAD, TOKEN_OVERHEAD
 from ..engines.sampler.sampler import Sampler
 from ..parts.elaboration import may_stay_unused
+from ..plan.hw_config import HwConfig
 from .instruction import Instruction, Sink, Source
 from .layout import DecoderLayout
 from .lanes import DecoderLanes
@@ -31,7 +32,7 @@ class Place:
 
 
 class DecoderProgram:
-    """Everything that the core of ``model`` on ``lanes`` multipliers consists of.
+    """Everything that the core of ``model`` on hardware ``hw`` (its ``lanes``) consists of.
 
     Attributes
     ----------
@@ -46,11 +47,17 @@ class DecoderProgram:
     Raises
     ------
     UserError
-        Naming the matrix whose format has scales of groups, which this core does not have.
+        Naming the matrix whose format has scales of groups, or what else this core does not have.
     """
 
-    def __init__(self, model: DecoderModel, lanes: int):
-        self.model, self.layout = model, DecoderLayout(model.config, lanes)
+    limits = None
+    """No core of this kind is loaded with another model."""
+
+    def __init__(self, model: DecoderModel, hw: HwConfig):
+        if hw.reload:
+            raise UserError("the core of an imported model cannot be loaded with another one yet")
+        self.model, self.hw = model, hw
+        self.layout = DecoderLayout(model.config, hw.lanes)
         for name, matrix in model.matrices.items():
             if matrix.format.group:
                 raise UserError(

@@ -7,11 +7,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from gateformer.gateware.compiler.program import Program
-from gateformer.gateware.core.core import Core
 from gateformer.gateware.core.loader import LOAD_STATUS, READ_CYCLES, WORD_CYCLES, Refusal
 from gateformer.gateware.core.sequencer import COUNT_BITS
-from gateformer.gateware.core.taps import tap_ports
+from gateformer.gateware.decoder.any_core import AnyProgram, build_core, tap_ports
 from gateformer.model.contract.reference import check_request
 from gateformer.model.contract.sampling import SamplingSettings
 from gateformer.model.support.cache import digest
@@ -30,7 +28,7 @@ class CoreSimulator:
 
     Parameters
     ----------
-    program : Program
+    program : Program or DecoderProgram
     taps : bool
         Records every intermediate result for :meth:`tap_records`.
     stall : float
@@ -56,7 +54,7 @@ class CoreSimulator:
 
     def __init__(
         self,
-        program: Program,
+        program: AnyProgram,
         *,
         taps: bool = False,
         stall: float = 0.0,
@@ -65,7 +63,7 @@ class CoreSimulator:
     ):
         self.program = program
         self.simulation = CompiledSimulation(
-            Core(program, taps=taps),
+            build_core(program, taps=taps),
             key=digest(design_digest(program), f"taps={taps}"),
             waveform=waveform,
         )

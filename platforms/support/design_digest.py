@@ -8,22 +8,25 @@ from pathlib import Path
 import amaranth
 
 from gateformer import gateware
-from gateformer.gateware.compiler.program import Program
+from gateformer.gateware.decoder.any_core import AnyProgram
 from gateformer.model.contract import arith, sampling
+from gateformer.model.contract.decoder import arith as decoder_arith
+from gateformer.model.contract.decoder import sampling as decoder_sampling
 from gateformer.model.support.cache import digest
 from gateformer.model.support.sources import sources
 
 from . import yosys
 
+CONTRACT = (arith, sampling, decoder_arith, decoder_sampling)
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-def design_digest(program: Program) -> str:
+def design_digest(program: AnyProgram) -> str:
     """SHA-256 (hex) over the model's digest, the hardware sizes, sources and tool versions.
 
     The sources are those of the gateware and of the contract that it implements, as :func:`code`.
     """
-    contract = [Path(module.__file__) for module in (arith, sampling)]
+    contract = [Path(module.__file__) for module in CONTRACT]
     files = [*contract, *sources(gateware)]
     parts = [text for path in files for text in (path.name, code(path))]
     versions = (amaranth.__version__, yosys.version())

@@ -1,0 +1,47 @@
+"""The core of any model, by the version of its number contract."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gateformer.model.contract.decoder.model import DecoderModel
+from gateformer.model.contract.integer_model import IntegerModel
+
+from ..compiler.program import Program
+from ..core import taps
+from ..core.core import Core
+from ..core.taps import TapPort
+from ..plan.hw_config import HwConfig
+from . import taps as decoder_taps
+from .core import DecoderCore
+from .program import DecoderProgram
+
+AnyProgram = Program | DecoderProgram
+
+
+def compile_model(model: IntegerModel | DecoderModel, hw: HwConfig) -> AnyProgram:
+    """The program of a core for ``model``; UserError as those of the two kinds."""
+    kind = DecoderProgram if isinstance(model, DecoderModel) else Program
+    return kind(model, hw)
+
+
+def build_core(program: AnyProgram, *, taps: bool = False) -> Core | DecoderCore:
+    """The core of a program."""
+    kind = DecoderCore if isinstance(program, DecoderProgram) else Core
+    return kind(program, taps=taps)
+
+
+def tap_ports(program: AnyProgram) -> list[TapPort]:
+    """All tap ports of a core."""
+    return _taps(program).tap_ports(program)
+
+
+def check_taps(
+    program: AnyProgram, records: dict[str, np.ndarray], tokens: list[int], prompt_length: int
+) -> int:
+    """Compare recorded taps with the reference: :func:`gateware.core.taps.check_taps`."""
+    return _taps(program).check_taps(program, records, tokens, prompt_length)
+
+
+def _taps(program: AnyProgram):
+    return decoder_taps if isinstance(program, DecoderProgram) else taps
