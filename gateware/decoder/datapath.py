@@ -23,6 +23,10 @@ from .rotation import TURN_BITS, Rotation
 from .taps import tap_signature
 
 
+MULTIPLIED = (Source.MATRIX, Source.ELEMENT, Source.SCORE, Source.WEIGH)
+"""What the lanes do."""
+
+
 class DecoderDatapath(wiring.Component):
     """The engines of a core, and what connects them.
 
@@ -66,7 +70,10 @@ class DecoderDatapath(wiring.Component):
         )
         score, weigh = beat.source == Source.SCORE, beat.source == Source.WEIGH
         m.d.comb += [
-            lanes.beat.valid.eq(beat.valid & _is(beat.source, Source.MATRIX, Source.ELEMENT, Source.SCORE, Source.WEIGH)),
+            lanes.beat.valid.eq(
+                beat.valid
+                & _is(beat.source, Source.MATRIX, Source.ELEMENT, Source.SCORE, Source.WEIGH)
+            ),
             lanes.beat.source.eq(beat.source),
             lanes.beat.address.eq(beat.address),
             lanes.beat.activation.eq(beat.activation),
@@ -102,7 +109,7 @@ class DecoderDatapath(wiring.Component):
         return delayed(m, getattr(self.beat, name), cycle, name=f"{name}_{cycle}")
 
     def _requantize(self, m: Module):
-        program, beat, r = self._program, self.beat, self._r
+        program, r = self._program, self._r
         lanes, softmax, residual = self._lanes, self._softmax, self._residual
         model = program.model
         multipliers = [mult for mult, _ in program.parameters]
@@ -194,7 +201,7 @@ class DecoderDatapath(wiring.Component):
         return registered_read(m, memory, address, "position")
 
     def _sinks(self, m: Module):
-        program, beat, cfg, v = self._program, self.beat, self._cfg, self._v
+        program, beat, v = self._program, self.beat, self._v
         value = self._requantizer.value
         scalar = _is(beat.source, Source.ELEMENT, Source.POSITION, Source.LANE, Source.NORM)
         emits = beat.valid & (scalar | ((beat.source == Source.MATRIX) & beat.last_inner))
@@ -250,13 +257,17 @@ class DecoderDatapath(wiring.Component):
         kept = Signal.like(unit.eps, reset_less=True)
         with m.If(last):
             m.d.sync += kept.eq(self._at(m, v - 1, "norm"))
+        gap = 1 + unit.PREPARE_GAP
+        prepare = delayed(m, last, gap, reset_less=False, name="prepare")
         m.d.comb += [
             unit.load.eq(before & (sink == Sink.LOAD)),
             unit.add.eq(before & (sink == Sink.ADD)),
             unit.place.eq(self._at(m, v - 1, "index")),
             unit.first.eq(self._at(m, v - 1, "first_outer")),
             unit.value.eq(value),
-            unit.prepare.eq(delayed(m, last, 1 + unit.PREPARE_GAP, reset_less=False, name="prepare")),
+            unit.prepare.eq(
+                delayed(m, last, 1 + unit.PREPARE_GAP, reset_less=False, name="prepare")
+            ),
             unit.eps.eq(kept),
         ]
 

@@ -195,5 +195,8 @@ class DecoderIssueUnit(wiring.Component):
                 ]
             with m.Elif(advance):
                 ends = kept_lane == wrap
-                m.d.sync += [kept_lane.eq(Mux(ends, 0, kept_lane + 1)), kept_word.eq(kept_word + ends)]
+                m.d.sync += [
+                    kept_lane.eq(Mux(ends, 0, kept_lane + 1)),
+                    kept_word.eq(kept_word + ends),
+                ]
             m.d.comb += [word.eq(kept_word), lane.eq(kept_lane)]

@@ -17,8 +17,8 @@ from ..engines.sampler.sampler import Sampler
 from ..parts.elaboration import may_stay_unused
 from ..plan.hw_config import HwConfig
 from .instruction import Instruction, Sink, Source
-from .layout import DecoderLayout
 from .lanes import DecoderLanes
+from .layout import DecoderLayout
 from .softmax import DecoderSoftmax
 from .timing import Timing
 
@@ -152,8 +152,7 @@ class DecoderProgram:
         padded = np.pad(weights, ((0, 0), (0, -weights.shape[1] % lanes)))
         octets = padded.reshape(-1, lanes).astype(np.int64) & mask
         return [
-            sum(int(code) << (i * self.code_bits) for i, code in enumerate(word))
-            for word in octets
+            sum(int(code) << (i * self.code_bits) for i, code in enumerate(word)) for word in octets
         ]
 
     def _gains(self, name: str) -> int:
@@ -377,7 +376,7 @@ class DecoderProgram:
         )
 
     def _logits(self) -> Instruction:
-        matrix, shift = self.model.head
+        _, shift = self.model.head
         place = self.token_place if self.model.config.tied_head else self._place("lm_head")
         return Instruction(
             "logits",

@@ -33,8 +33,6 @@ def encode(instruction, layout: data.StructLayout) -> dict:
     """Initial value of ``layout`` for one instruction."""
     fields = {name: getattr(instruction, name) for name, _ in layout}
     return {
-        name: value
-        if isinstance(value, enum.Enum)
-        else int(value) - (name in instruction.COUNTS)
+        name: value if isinstance(value, enum.Enum) else int(value) - (name in instruction.COUNTS)
         for name, value in fields.items()
     }

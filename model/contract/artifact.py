@@ -26,6 +26,7 @@ from ..support.whole_file import write_whole
 from . import arith
 from .config import ModelConfig
 from .decoder.model import SPEC_VERSION, DecoderModel
+from .decoder.random_spec import decoder_settings, random_spec_model
 from .decoder.reading import decoder_from_parts
 from .decoder.tensors import scalars, tensors
 from .integer_model import IntegerModel
@@ -201,7 +202,7 @@ def open_model(name: str, imported: bool = False) -> Artifact:
 
 def _open(name: str) -> Artifact:
     if name.startswith(RANDOM_PREFIX):
-        return Artifact(name, random_model(name), {}, {"spec": name}, "")
+        return Artifact(name, _random(name), {}, {"spec": name}, "")
     if name in shipped_models():
         return load(shipped_file(name))
     if name and Path(name).is_dir():
@@ -213,6 +214,11 @@ def _open(name: str) -> Artifact:
             f"'{RANDOM_PREFIX}…' makes a random one"
         )
     return load(name)
+
+
+def _random(name: str) -> IntegerModel | DecoderModel:
+    settings = decoder_settings(name)
+    return random_model(name) if settings is None else random_spec_model(settings)
 
 
 def _checked_info(facts: Facts) -> dict:

@@ -21,8 +21,8 @@ from ..floating.decoder import FloatDecoder
 from ..native.decoder_stream import DecoderStream
 from ..support.errors import ToolError, UserError
 from ..text.codec import TextCodec
-from ..text.codec_arrays import from_arrays
 from ..text.encoding import encode_corpus
+from ..text.model_codec import codec_of
 from .quality import Agreement, agreement, log_softmax
 
 DEFAULT_TOKENS = 32_768
@@ -140,7 +140,7 @@ def evaluate_decoder(
     Raises UserError if the source is of another shape, or as :func:`text_windows`.
     """
     model = artifact.model
-    codec = from_arrays(model.vocabulary.arrays, model.vocabulary.facts)
+    codec = codec_of(model)
     inputs, targets, skipped = text_windows(model, codec, text, tokens, skip_unknown)
     counts: dict[str, float] = {}
     integers = integer_windows(model, inputs, counts)

@@ -15,8 +15,7 @@ from ..native.decoder_stream import DecoderStream
 from ..native.stream import CompiledStream
 from ..support.errors import UserError
 from ..text.chat import chat_tokens
-from ..text.codec import TextCodec
-from ..text.codec_arrays import from_arrays
+from ..text.model_codec import codec_of, prompt_tokens
 
 
 class _Room(NamedTuple):
@@ -40,11 +39,10 @@ class TextModel:
         self.model = model = artifact.model
         self.name, self.config = artifact.name, model.config
         self.imported = isinstance(model, DecoderModel)
+        self.codec = codec_of(model)
         if self.imported:
-            self.codec = from_arrays(model.vocabulary.arrays, model.vocabulary.facts)
             self._decoder = DecoderStream(model)
         else:
-            self.codec = TextCodec.of_characters(model.vocabulary)
             self._stream = CompiledStream(model)
 
     def settings(self, temperature, top_k: int, top_p: float | None, seed: int) -> SamplingSettings:
@@ -66,12 +64,7 @@ class TextModel:
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a prompt, with the token that begins a text if the model has one."""
-        tokens = self.codec.encode(text)
-        if self.codec.add_bos and tokens[:1] != [self.codec.bos]:
-            tokens = [self.codec.bos, *tokens]
-        if not tokens:
-            raise UserError("the prompt must have at least 1 token, but is empty")
-        return tokens
+        return prompt_tokens(self.codec, text)
 
     def chat(self, says: str, system: str | None = None) -> list[int]:
         """Token ids of what a user says, by the model's chat template, up to the answer.

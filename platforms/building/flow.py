@@ -10,16 +10,20 @@ from pathlib import Path
 from rich.console import Console
 
 from gateformer.gateware.compiler.program import Program
+from gateformer.gateware.decoder.any_core import compile_model
 from gateformer.gateware.host.identification import Identification
+from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.artifact import Artifact, open_model, shipped_models
+from gateformer.model.contract.decoder.model import DecoderModel
+from gateformer.model.contract.decoder.sampling import DecoderSettings
 from gateformer.model.contract.reference import check_request
 from gateformer.model.contract.sampling import SamplingSettings
 from gateformer.model.support.directories import require_writable
 from gateformer.model.support.errors import UserError
 from gateformer.model.support.inputs import protecting, reading
 from gateformer.model.support.whole_file import complete_file, write_whole
+from gateformer.model.text.model_codec import codec_of, prompt_tokens
 from gateformer.model.text.options import TextOptions, text_options
-from gateformer.model.text.tokenizer import CharTokenizer
 
 from ..boards import programming
 from ..boards.board import Board, board, boards
@@ -37,8 +41,11 @@ from . import report
 from .board_flow import build_board, check_options
 from .directory import IP_DIRECTORY, TIMELINE_NAME, build_directory, design_directory
 from .listing import print_boards
-from .options import refuse_alone, refuse_beside_list, refuse_unheeded
+from .options import refuse_alone, refuse_beside_list, refuse_imported, refuse_unheeded
 from .timeline import timeline_svg
+
+DEFAULT_LANES = 64
+"""Multipliers of an imported model's core in simulation."""
 
 
 @protecting
@@ -58,7 +65,10 @@ def build(arguments) -> None:
     reading(model=arguments.model)
     if arguments.waveform is not None:
         _check_waveform(arguments)
-    artifact = open_model(DEFAULT_MODEL if arguments.model is None else arguments.model)
+    artifact = open_model(
+        DEFAULT_MODEL if arguments.model is None else arguments.model, imported=True
+    )
+    refuse_imported(artifact, target, arguments)
     directory = build_directory(target, artifact, arguments, DEFAULT_MODEL)
     if not arguments.export:
         target = for_toolchain(target, arguments.toolchain, directory)
@@ -66,7 +76,7 @@ def build(arguments) -> None:
     if target.budget is not None:
         check_options(target, arguments, clock)
     _check_request(artifact, arguments)
-    program = Program(artifact.model, _sizes(artifact, target, arguments))
+    program = compile_model(artifact.model, _sizes(artifact, target, arguments))
     if arguments.check:
         _check(artifact, program, arguments, output)
         return
@@ -128,6 +138,9 @@ def _check_request(artifact: Artifact, arguments) -> None:
 
 
 def _sizes(artifact: Artifact, target: Board, arguments):
+    if isinstance(artifact.model, DecoderModel):
+        lanes = DEFAULT_LANES if arguments.lanes is None else arguments.lanes
+        return HwConfig(rows=1, cols=1, lanes=lanes)
     names = ("rows", "cols", "lanes", "packing")
     given = {name: getattr(arguments, name) for name in names}
     fixed = {name: value for name, value in given.items() if value is not None}
@@ -147,7 +160,7 @@ def _request(artifact: Artifact, arguments) -> tuple[TextOptions, SamplingSettin
     """What text is asked for, known to be good, with a prompt."""
     model = artifact.model
     options = text_options(arguments, model.config.vocab_size)
-    settings = SamplingSettings.from_user(
+    settings = _settings_of(model).from_user(
         temperature=options.temperature,
         top_k=options.top_k,
         seed=options.seed,
@@ -156,9 +169,13 @@ def _request(artifact: Artifact, arguments) -> tuple[TextOptions, SamplingSettin
     )
     if options.prompt is None:
         options = dataclasses.replace(options, prompt=generation.default_prompt(artifact))
-    tokens = CharTokenizer(model.vocabulary).encode(options.prompt)
-    check_request(model.config, tokens, options.tokens)
+    tokens = prompt_tokens(codec_of(model), options.prompt)
+    check_request(model.config, [*generation.before_prompt(model), *tokens], options.tokens)
     return options, settings
+
+
+def _settings_of(model) -> type[SamplingSettings]:
+    return DecoderSettings if isinstance(model, DecoderModel) else SamplingSettings
 
 
 def _check_waveform(arguments) -> None:
@@ -201,13 +218,17 @@ def _build_simulation(
         simulator = CoreSimulator(program, waveform=waveform)
         _print_text(artifact, simulator, options, settings, output)
         simulator.simulation.close_waveform()
-    cycles = report.cycles_section(generation.measure_cycles(program, simulator), report.SIMULATED)
+    measured = len(generation.measure_cycles(program, simulator))
+    predicted, source = program.cycles_by_position(), report.SIMULATED
+    if measured < len(predicted):
+        source = f"simulated at the first {measured} positions, then predicted"
+    cycles = report.cycles_section(predicted, source)
     result = report.build_report(artifact, program, target, clock, cycles)
     result["files"] = [str(directory / report.REPORT)]
     report.write_report(result, directory)
     status.print(
         f"cycles per greedy token: first {cycles['by_position'][0]}, mean {cycles['mean']:.1f}, "
-        f"last {cycles['by_position'][-1]} (simulated); {result['files'][0]}"
+        f"last {cycles['by_position'][-1]} ({source}); {result['files'][0]}"
     )
 
 
@@ -236,7 +257,7 @@ def _check(artifact, program, arguments, output: Console) -> None:
     model = artifact.model
     cfg, seed = model.config, text_options(arguments, model.config.vocab_size).seed
     rng = random.Random(seed)
-    sampled = SamplingSettings.from_user(
+    sampled = _settings_of(model).from_user(
         temperature=1.0,
         top_k=max(cfg.vocab_size // 2, 1),
         seed=seed,

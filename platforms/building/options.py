@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from gateformer.model.contract.artifact import Artifact
+from gateformer.model.contract.decoder.model import DecoderModel
 from gateformer.model.support.errors import UserError
 from gateformer.model.text.options import TEXT_OPTIONS, flag, given_options
 
@@ -19,6 +21,8 @@ _HEEDED_BESIDE = {"check": ("seed",), "firmware": ("program", "toolchain")}
 """Options of a build that a run instead of it has a use for, too."""
 _ONLY_BESIDE = {"cycles": "waveform", "position": "timeline", "fits": "list"}
 _NOT_SYNTHESIZED = ("firmware", "timeline", "check")
+_TRAINED_ONLY = ("rows", "cols", "packing", "reload", "export", "timeline")
+MOST_SIMULATED_WEIGHTS = 4_000_000
 _WITHOUT_A_CLOCK = {"timeline": "counts cycles", "check": "compares integers"}
 
 
@@ -64,6 +68,29 @@ def refuse_unheeded(target: Board, arguments: argparse.Namespace) -> None:
             _refuse_beside(mode, given - {mode}, simulated)
             break
     refuse_alone(arguments)
+
+
+def refuse_imported(artifact: Artifact, target: Board, arguments: argparse.Namespace) -> None:
+    """UserError naming what an imported model (contract version 2) cannot become as yet."""
+    model = artifact.model
+    if not isinstance(model, DecoderModel):
+        return
+    if target.budget is not None:
+        raise UserError(
+            f"{artifact.name} is an imported model: its core is only simulated as yet "
+            f"(build.py sim --model {artifact.name}), not built for {target.name}"
+        )
+    for option in _TRAINED_ONLY:
+        if getattr(arguments, option) not in (None, False):
+            raise UserError(
+                f"{flag(option)} is for models that were trained here; the core of an imported one "
+                "has --lanes"
+            )
+    if model.config.n_weights > MOST_SIMULATED_WEIGHTS:
+        raise UserError(
+            f"{artifact.name} has {model.config.n_weights:,} weights, and the simulation holds "
+            f"{MOST_SIMULATED_WEIGHTS:,}; use gateformer generate"
+        )
 
 
 def refuse_alone(arguments: argparse.Namespace) -> None:

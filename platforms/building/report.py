@@ -14,7 +14,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from gateformer.gateware.compiler.program import Program
+from gateformer.gateware.decoder.any_core import AnyProgram
+from gateformer.gateware.decoder.program import DecoderProgram
 from gateformer.model.contract.artifact import Artifact
 from gateformer.model.support.compiler import identity
 from gateformer.model.support.whole_file import write_whole
@@ -58,7 +59,7 @@ def cycles_section(by_position: list[int], source: str) -> dict:
     }
 
 
-def sampling_cycles(program: Program) -> dict:
+def sampling_cycles(program: AnyProgram) -> dict:
     """Cycles that sampling adds to every token: with a temperature, and with top-k besides."""
     greedy = program.cycles(0)
     return {
@@ -80,7 +81,7 @@ def speed_section(cycles: dict, clock_mhz: float, clock: str = "assumed") -> dic
 
 
 def build_report(
-    artifact: Artifact, program: Program, board: Board, clock_mhz: float, cycles: dict
+    artifact: Artifact, program: AnyProgram, board: Board, clock_mhz: float, cycles: dict
 ) -> dict:
     """A report without resources, timing and files; the flow adds them."""
     return {
@@ -95,7 +96,7 @@ def build_report(
         },
         "model": model_section(artifact),
         "hardware": {
-            **dataclasses.asdict(program.hw),
+            **_sizes(program),
             "lanes_built": program.layout.lanes,
             "limits": program.limits and dataclasses.asdict(program.limits),
         },
@@ -111,6 +112,13 @@ def build_report(
         },
         "files": [],
     }
+
+
+def _sizes(program: AnyProgram) -> dict:
+    sizes = dataclasses.asdict(program.hw)
+    if isinstance(program, DecoderProgram):
+        return {"lanes": sizes["lanes"], "reload": False}
+    return sizes
 
 
 def resources_section(used: dict[str, float], board: Board, source: str) -> dict:

@@ -4,27 +4,46 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from gateformer.gateware.compiler.program import Program
-from gateformer.gateware.core.taps import Mismatch, check_taps
+from gateformer.gateware.core.taps import Mismatch
+from gateformer.gateware.decoder.any_core import AnyProgram, check_taps
 from gateformer.model.contract.artifact import Artifact
 from gateformer.model.contract.context_window import refed_window
+from gateformer.model.contract.decoder.model import DecoderModel
+from gateformer.model.contract.decoder.reference import DecoderReference
 from gateformer.model.contract.reference import Reference, check_request
 from gateformer.model.contract.sampling import SamplingSettings
 from gateformer.model.support.errors import UserError
-from gateformer.model.text.tokenizer import CharTokenizer
+from gateformer.model.text.model_codec import codec_of, prompt_tokens
 
 from .simulation import CoreSimulator
 
 FAVOURITE_PROMPT = "ROMEO:"
+MEASURED_CYCLES = 1_500_000
+"""About half a minute of simulation."""
+ANY_TEXT = "Once upon a time"
+"""Prompt of a model that has tokens for any text."""
 
 
 def default_prompt(artifact: Artifact) -> str:
     """A prompt that the model's vocabulary has."""
-    known = [text for text in artifact.model.vocabulary if text]
+    codec = codec_of(artifact.model)
+    if codec.kind != "characters":
+        return ANY_TEXT
+    known = [piece.decode("utf-8") for piece in codec.pieces if piece]
     fits = len(FAVOURITE_PROMPT) <= artifact.model.config.ctx_len
     return FAVOURITE_PROMPT if fits and set(FAVOURITE_PROMPT) <= set(known) else known[0]
+
+
+def reference_of(model) -> Reference | DecoderReference:
+    """The reference of a model of either version."""
+    return DecoderReference(model) if isinstance(model, DecoderModel) else Reference(model)
+
+
+def before_prompt(model) -> list[int]:
+    """Tokens that are fed before every prompt."""
+    return list(model.prefix) if isinstance(model, DecoderModel) else []
 
 
 @dataclasses.dataclass
@@ -59,52 +78,62 @@ class TextGenerator:
             If the gateware's token is not the reference's.
         """
         model = self.artifact.model
-        tokenizer = CharTokenizer(model.vocabulary)
-        tokens = tokenizer.encode(prompt)
+        codec = codec_of(model)
+        tokens = [*before_prompt(model), *prompt_tokens(codec, prompt)]
         check_request(model.config, tokens, count)
         settings, produced = self.settings, []
         while True:
-            fresh = self._window(tokens, count - len(produced), settings, tokenizer)
+            fresh = self._window(tokens, count - len(produced), settings, codec)
             produced += fresh
             if len(produced) >= count or not refeed:
-                return tokenizer.decode(produced), len(produced) < count
+                text = codec.decode(produced).decode("utf-8", "replace")
+                return text, len(produced) < count
             tokens, settings = refed_window(tokens + fresh, model.config.ctx_len, settings)
 
-    def _window(self, prompt, count, settings, tokenizer) -> list[int]:
-        model, tokens = self.artifact.model, []
-        expected = Reference(model).generate(prompt, count, settings)
+    def _window(self, prompt, count, settings, codec) -> list[int]:
+        tokens: list[int] = []
+        for text in codec.stream(self._checked(prompt, count, settings, tokens), first=False):
+            self.emit(text)
+        return tokens
+
+    def _checked(self, prompt, count, settings, tokens) -> Iterator[int]:
+        """Tokens as they come, appended to ``tokens``."""
+        expected = reference_of(self.artifact.model).generate(prompt, count, settings)
         actual = self.simulator.generate(prompt, count, settings)
         for (token, _), reference in zip(actual, expected, strict=True):
             if token != reference:
                 raise Mismatch(f"token {len(tokens)}: gateware {token}, reference {reference}")
             tokens.append(token)
-            self.emit(tokenizer.decode([token]))
-        return tokens
+            yield token
 
 
-def measure_cycles(program: Program, simulator: CoreSimulator) -> list[int]:
-    """Simulated core cycles of a greedy token at every position of the context.
+def measure_cycles(program: AnyProgram, simulator: CoreSimulator) -> list[int]:
+    """Simulated core cycles of a greedy token at the positions of the context, from 0 on.
+
+    All of them, or as many as :data:`MEASURED_CYCLES` allow.
 
     Raises
     ------
     Mismatch
         If a count is not the program's prediction, or a token not the reference's.
     """
-    model, ctx_len = program.model, program.model.config.ctx_len
+    model, predicted = program.model, program.cycles_by_position()
+    within = [total <= MEASURED_CYCLES for total in itertools.accumulate(predicted)]
+    positions = max(sum(within), 1)
     settings = SamplingSettings()
-    expected = list(Reference(model).generate([0], ctx_len, settings))
-    run = list(simulator.generate([0], ctx_len, settings))
+    expected = list(reference_of(model).generate([0], positions, settings))
+    run = list(simulator.generate([0], positions, settings))
     if [token for token, _ in run] != expected:
         raise Mismatch("greedy tokens differ from the reference")
     stamps = [simulator.first_beat, *(cycle + 1 for _, cycle in run)]
     counts = [after - before for before, after in itertools.pairwise(stamps)]
-    if counts != program.cycles_by_position():
+    if counts != predicted[:positions]:
         raise Mismatch(f"simulated cycles {counts} are not the predicted ones")
     return counts
 
 
 def check_everything(
-    artifact: Artifact, program: Program, prompt: list[int], count: int, settings
+    artifact: Artifact, program: AnyProgram, prompt: list[int], count: int, settings
 ) -> tuple[int, int]:
     """Compare every tap and token of one generation; (tokens, integers) that were equal.
 
@@ -115,7 +144,7 @@ def check_everything(
     """
     simulator = CoreSimulator(program, taps=True)
     tokens = [token for token, _ in simulator.generate(prompt, count, settings)]
-    expected = list(Reference(artifact.model).generate(prompt, count, settings))
+    expected = list(reference_of(artifact.model).generate(prompt, count, settings))
     if tokens != expected:
         raise Mismatch(f"tokens: gateware {tokens}, reference {expected}")
     fed = (prompt + tokens)[: len(prompt) + len(tokens) - 1]

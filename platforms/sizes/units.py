@@ -18,7 +18,7 @@ from gateformer.gateware.engines.softmax import DISTRIBUTED_DEPTH
 from gateformer.gateware.engines.ternary.lane import n_pairs
 from gateformer.gateware.parts.integers import ceil_div
 from gateformer.gateware.parts.memory_banks import bank_depths
-from gateformer.gateware.plan.instruction import instruction_layout
+from gateformer.gateware.plan.encoding import instruction_layout
 from gateformer.model.contract.arith import ACT_BITS, EXP2, RESIDUAL_BITS
 
 from .live_bits import live_program_bits, live_scale_bits, live_weight_bits

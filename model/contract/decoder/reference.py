@@ -7,16 +7,18 @@ windows. The same code does both, so they cannot differ.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from ...support.errors import UserError
 from .. import arith as arith_1
-from ..reference import Tap
+from ..reference import Tap, check_request
 from ..windows import check_windows
 from . import arith
 from .matrix import Matrix
 from .model import DecoderModel
+from .sampling import DecoderSampler, DecoderSettings
 
 _MASKED = -(2**50)
 """Score of a later position: its probability is exactly 0."""
@@ -64,6 +66,22 @@ class DecoderReference:
         Raises UserError when the context is full or the token is outside the vocabulary.
         """
         return self.feed([token])[0]
+
+    def generate(
+        self, prompt: Sequence[int], count: int, settings: DecoderSettings
+    ) -> Iterator[int]:
+        """Yield up to ``count`` tokens after ``prompt``: as
+        :meth:`model.contract.reference.Reference.generate`."""
+        check_request(self.model.config, prompt, count)
+        self.reset()
+        sampler = DecoderSampler(settings)
+        logits = self.feed(prompt)[-1]
+        for remaining in range(count, 0, -1):
+            token = sampler.choose(logits)
+            yield token
+            if remaining == 1 or self.position >= self.model.config.ctx_len:
+                return
+            logits = self.step(token)
 
     def feed(self, tokens) -> np.ndarray:
         """Feed tokens [n]; integer logits [n, vocab_size] of the one after each.

@@ -10,7 +10,7 @@ from gateformer.gateware.compiler.program import Program
 from gateformer.gateware.engines.ternary.packing import weight_format
 from gateformer.gateware.plan.bounds import prove_bounds
 from gateformer.gateware.plan.hw_config import HwConfig
-from gateformer.gateware.plan.instruction import encode, instruction_layout
+from gateformer.gateware.plan.encoding import encode, instruction_layout
 from gateformer.model.contract import arith
 from gateformer.model.contract.random_model import random_model
 from gateformer.model.support.errors import UserError
