@@ -64,9 +64,8 @@ class DecoderDatapath(wiring.Component):
         self._v = program.timing.value_latency
         m.submodules.lanes = self._lanes = lanes = program.build_lanes()
         m.submodules.softmax = self._softmax = softmax = program.build_softmax()
-        eps = sorted({norm.eps for norm in program.model.norms.values()})
         m.submodules.residual = self._residual = Residual(
-            d_model=cfg.d_model, bits=cfg.bits.residual, layer_norm=cfg.norm == "layer", eps=eps
+            d_model=cfg.d_model, bits=cfg.bits.residual, layer_norm=cfg.norm == "layer", eps=program.eps
         )
         score, weigh = beat.source == Source.SCORE, beat.source == Source.WEIGH
         m.d.comb += [
@@ -254,9 +253,9 @@ class DecoderDatapath(wiring.Component):
         unit, v = self._residual, self._v
         residual = before & _is(sink, Sink.LOAD, Sink.ADD)
         last = residual & self._at(m, v - 1, "last_outer")
-        kept = Signal.like(unit.eps, reset_less=True)
+        kept, norm = Signal.like(unit.eps, reset_less=True), self._at(m, v - 1, "norm")
         with m.If(last):
-            m.d.sync += kept.eq(self._at(m, v - 1, "norm"))
+            m.d.sync += kept.eq(norm)
         gap = 1 + unit.PREPARE_GAP
         prepare = delayed(m, last, gap, reset_less=False, name="prepare")
         m.d.comb += [
@@ -265,9 +264,7 @@ class DecoderDatapath(wiring.Component):
             unit.place.eq(self._at(m, v - 1, "index")),
             unit.first.eq(self._at(m, v - 1, "first_outer")),
             unit.value.eq(value),
-            unit.prepare.eq(
-                delayed(m, last, 1 + unit.PREPARE_GAP, reset_less=False, name="prepare")
-            ),
+            unit.prepare.eq(prepare),
             unit.eps.eq(kept),
         ]
 

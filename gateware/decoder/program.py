@@ -37,6 +37,7 @@ class DecoderProgram:
     Attributes
     ----------
     layout : DecoderLayout
+    eps : tuple of int, those that the norms have
     code_bits : int, of a weight in memory, signed
     weight_words : list of int, unsigned, lane 0 lowest
     parameters : list of (multiplier or gain, bias times its power of two)
@@ -67,6 +68,7 @@ class DecoderProgram:
         self._check_embedding()
         bits = model.config.bits
         self.widths = tuple(sorted({*dataclasses.asdict(bits).values(), arith.LOGIT_BITS}))
+        self.eps = tuple(sorted({norm.eps for norm in model.norms.values()}))
         self.code_bits = max(_code_bits(matrix) for matrix in model.matrices.values())
         self.weight_words: list[int] = []
         self.parameters: list[tuple[int, int]] = []
@@ -176,6 +178,10 @@ class DecoderProgram:
 
     # Program
 
+    def _before(self, norm: str) -> int:
+        """Index of the eps of the norm that follows."""
+        return self.eps.index(self.model.norms[norm].eps)
+
     def _width(self, bits: int) -> int:
         return self.widths.index(bits)
 
@@ -189,7 +195,7 @@ class DecoderProgram:
 
     def _embed(self):
         model, cfg = self.model, self.model.config
-        wide = self._width(cfg.bits.residual)
+        wide, following = self._width(cfg.bits.residual), self._before("layers.0.attn_norm")
         learned = model.position_embedding is not None
         yield Instruction(
             "embed token" if learned else "embed",
@@ -200,6 +206,7 @@ class DecoderProgram:
             parameter=self.token_place.parameter,
             shift=model.matrices["token_embedding"].shift,
             bits=wide,
+            norm=following,
         )
         if learned:
             parameter = len(self.parameters)
@@ -212,6 +219,7 @@ class DecoderProgram:
                 parameter=parameter,
                 shift=model.position_shift,
                 bits=wide,
+                norm=following,
             )
 
     def _attention(self, layer: int):
@@ -282,7 +290,7 @@ class DecoderProgram:
                         word=to,
                         start_lane=lane,
                     )
-        yield self._add_to_residual(f"{at}attn_residual", f"{at}o_proj", 0)
+        yield self._add_to_residual(f"{at}attn_residual", f"{at}o_proj", 0, f"{at}ffn_norm")
 
     def _rows(self, name, matrix_name, head, width, turned, word, lane, sink=Sink.ACTIVATION):
         """The rows of one head, those of a pair one after the other if it is turned."""
@@ -344,12 +352,17 @@ class DecoderProgram:
             gate_frac=model.layers[layer].gate_frac,
             hidden_shift=model.layers[layer].hidden_shift,
         )
-        yield self._add_to_residual(f"{at}ffn_residual", f"{at}down_proj", layout.hidden_base)
+        last = layer == cfg.n_layers - 1
+        following = "final_norm" if last else f"layers.{layer + 1}.attn_norm"
+        yield self._add_to_residual(
+            f"{at}ffn_residual", f"{at}down_proj", layout.hidden_base, following, last
+        )
 
-    def _add_to_residual(self, name: str, matrix_name: str, activation: int) -> Instruction:
+    def _add_to_residual(
+        self, name: str, matrix_name: str, activation: int, norm: str, last: bool = False
+    ) -> Instruction:
         cfg, matrix = self.model.config, self.model.matrices[matrix_name]
         place = self._place(matrix_name)
-        last = name == f"layers.{cfg.n_layers - 1}.ffn_residual"
         return Instruction(
             name,
             Source.MATRIX,
@@ -361,6 +374,7 @@ class DecoderProgram:
             parameter=place.parameter,
             shift=matrix.shift,
             bits=self._width(cfg.bits.residual),
+            norm=self._before(norm),
             ends_prompt_token=last,
         )
 

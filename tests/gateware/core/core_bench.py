@@ -8,9 +8,7 @@ import random
 import numpy as np
 from amaranth.sim import Simulator
 
-from gateformer.gateware.compiler.program import Program
-from gateformer.gateware.core.core import Core
-from gateformer.gateware.core.taps import tap_ports
+from gateformer.gateware.decoder.any_core import AnyProgram, build_core, tap_ports
 from gateformer.model.contract.sampling import SamplingSettings
 
 
@@ -25,7 +23,7 @@ class Run:
 
 
 def run_core(
-    program: Program,
+    program: AnyProgram,
     prompt: list[int],
     count: int,
     settings: SamplingSettings = SamplingSettings(),  # noqa: B008 (frozen)
@@ -34,7 +32,7 @@ def run_core(
     seed: int = 0,
 ) -> Run:
     """Generate ``count`` tokens; each stream stalls in a cycle with probability ``stall``."""
-    core = Core(program, taps=True)
+    core = build_core(program, taps=True)
     ports = tap_ports(program)
     raw: dict[str, list[int]] = {port.name: [] for port in ports}
     rng = random.Random(seed)

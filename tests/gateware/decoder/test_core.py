@@ -1,0 +1,111 @@
+"""A decoder core against the reference: every tap and token, whatever a model chooses."""
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateformer.gateware.decoder.any_core import check_taps, compile_model
+from gateformer.gateware.decoder.program import DecoderProgram
+from gateformer.gateware.plan.hw_config import HwConfig
+from gateformer.model.contract.choices import CHOICES, Bits
+from gateformer.model.contract.decoder.random_decoder import random_decoder
+from gateformer.model.contract.decoder.reference import DecoderReference
+from gateformer.model.contract.decoder.sampling import DecoderSettings
+from tests.gateware.core.core_bench import run_core
+from tests.support.user_error import message
+
+KINDS = ("q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj")
+FAST, ALL = 10, 100
+"""Seeds of the shapes below; each choice meets each other one several times (checked)."""
+
+
+def drawn(seed: int) -> tuple[int, dict]:
+    """(lanes, arguments of random_decoder), every choice independent of the others."""
+    rng = random.Random(seed)
+    share, groups, gated = rng.randint(1, 3), rng.randint(1, 2), rng.random() < 0.5
+    kinds = (*KINDS, "gate_proj") if gated else KINDS
+    norm = rng.choice(CHOICES["norm"])
+    widths = [rng.choice((16, 21, 24, 28)), *(rng.randint(8, 16) for _ in range(7))]
+    return rng.choice((1, 2, 3, 5, 8, 13)), {
+        "vocab_size": rng.randint(2, 9),
+        "d_model": rng.randint(1, 14),
+        "n_heads": share * groups,
+        "n_kv_heads": groups,
+        "head_dim": 2 * rng.randint(1, 4),
+        "n_layers": 1 + (rng.random() < 0.2),
+        "d_ff": rng.randint(1, 14),
+        "ctx_len": rng.randint(1, 5),
+        "norm": norm,
+        "norm_bias": rng.random() < 0.5,
+        "positions": rng.choice(CHOICES["positions"]),
+        "activation": rng.choice(CHOICES["activation"]),
+        "gated": gated,
+        "bias": tuple(kind for kind in kinds if rng.random() < 0.5),
+        "tied_head": rng.random() < 0.5,
+        "weights": rng.choice(("int8", "int5", "int4", "trits:1", "trits:5")),
+        "head": rng.choice(("int8", "int4", "trits:4")),
+        "bits": Bits(*widths),
+    }
+
+
+def compared(lanes: int, shape: dict, seed: int = 0, stall: float = 0.3) -> None:
+    """Prompt and greedy text up to the end of the context, with stalls."""
+    model = random_decoder(seed, **shape)
+    cfg, program = model.config, compile_model(model, HwConfig(rows=1, cols=1, lanes=lanes))
+    rng = np.random.default_rng(seed)
+    prompt = rng.integers(0, cfg.vocab_size, rng.integers(1, cfg.ctx_len + 1)).tolist()
+    count = cfg.ctx_len - len(prompt) + 1
+    run = run_core(program, prompt, count, DecoderSettings(), stall=stall, seed=seed)
+    expected = list(DecoderReference(model).generate(prompt, count, DecoderSettings()))
+    assert run.tokens == expected
+    fed = [*prompt, *expected[:-1]]
+    assert check_taps(program, run.records, fed, len(prompt)) > 0
+    if not stall:
+        gaps = np.diff(run.cycles).tolist()
+        assert gaps == [program.cycles(p) for p in range(len(prompt), len(prompt) + len(gaps))]
+
+
+@pytest.mark.parametrize("seed", range(FAST))
+def test_taps_and_tokens(seed):
+    compared(*drawn(seed), seed=seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(FAST, ALL))
+def test_taps_and_tokens_of_more_shapes(seed):
+    compared(*drawn(seed), seed=seed)
+
+
+@pytest.mark.slow
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(ALL, 2**31))
+def test_taps_and_tokens_of_any_shape(seed):
+    compared(*drawn(seed), seed=seed)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_cycles_are_those_that_the_program_predicts(seed):
+    lanes, shape = drawn(seed)
+    compared(lanes, {**shape, "ctx_len": 4}, seed=seed, stall=0.0)
+
+
+def test_the_shapes_pair_all_choices():
+    names = ("norm", "norm_bias", "positions", "activation", "gated", "tied_head", "weights")
+    shapes = [drawn(seed)[1] for seed in range(ALL)]
+    for i, a in enumerate(names):
+        for b in names[i + 1 :]:
+            values = [{shape[name] for shape in shapes} for name in (a, b)]
+            found = {(shape[a], shape[b]) for shape in shapes}
+            assert len(found) == len(values[0]) * len(values[1]), (a, b)
+
+
+def test_scales_of_groups_are_refused_by_name():
+    shape = {"vocab_size": 5, "d_model": 32, "n_heads": 1, "d_ff": 32, "ctx_len": 2}
+    model = random_decoder(0, **shape, head_dim=32, weights="block:4:32:min")
+    assert message(DecoderProgram, model, HwConfig(rows=1, cols=1, lanes=4)) == (
+        "layers.0.q_proj has weights of format block:4:32:min, with scales of groups, which cannot "
+        "become gateware yet; import the model with --bits 8, 6, 5, 4 or trits:N"
+    )
