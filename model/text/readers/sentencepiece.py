@@ -64,6 +64,7 @@ def codec_of_model(
         for token, text in enumerate(texts)
         if processor.is_control(token) or processor.is_unknown(token)
     }
+    added = {token: text for token, text in added.items() if token >= size}  # it has the others
     pieces += [b""] * (max([*special, *added, size - 1]) + 1 - size)
     for token, text in added.items():
         pieces[token] = text.encode("utf-8")

@@ -72,8 +72,8 @@ def sentencepiece_model(kind: str = "bpe", size: int = 700, **options) -> bytes:
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(text.splitlines()),
         model_writer=written,
-        **{"vocab_size": size, "model_type": kind, "minloglevel": 2, "byte_fallback": True},
-        **options,
+        **{"vocab_size": size, "model_type": kind, "minloglevel": 2},
+        **{"byte_fallback": True} | options,
     )
     return written.getvalue()
 
