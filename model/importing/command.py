@@ -5,6 +5,7 @@ llama2.c or GGUF. ``gateformer import SOURCE --calibrate TEXT --out mine.safeten
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import re
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from ..support.errors import UserError
 from ..support.inputs import protecting, reading
 from ..text.codec import TextCodec
 from ..text.corpus import load_corpus
+from ..text.encoding import encode_corpus
 from .allocation import allocate
 from .calibration import calibrate, calibration_windows
 from .choice import NATIVE, Choice
@@ -111,7 +113,10 @@ def main(argv: list[str] | None = None) -> None:
     corpus = load_corpus(args.calibrate)
     _say_what_it_is(source)
     console = Console(stderr=True)
-    windows = _windows(codec, source, corpus.text, args.context)
+    bar, progress = progress_bar(console, "tokens of the text")
+    with bar:
+        tokens, _ = encode_corpus(codec, corpus, progress=progress)
+    windows = _windows(codec, source, tokens, args.context)
     decoder = FloatDecoder(source)
     asked = None if weights == AUTO else WeightFormat.parse(weights) if weights != NATIVE else None
     products = asked is not None and asked.kind == "int" and asked.bits <= 6
@@ -145,8 +150,7 @@ def main(argv: list[str] | None = None) -> None:
         with bar:
             result = evaluate_decoder(
                 made,
-                corpus.text,
-                f"the calibration text {corpus.name}",
+                dataclasses.replace(corpus, name=f"the calibration text {corpus.name}"),
                 args.source,
                 MEASURED_TOKENS,
                 progress=progress,
@@ -167,9 +171,8 @@ def _say_what_it_is(source: SourceModel) -> None:
 
 
 def _windows(
-    codec: TextCodec, source: SourceModel, text: str, context: int | None
+    codec: TextCodec, source: SourceModel, tokens: list[int], context: int | None
 ) -> list[np.ndarray]:
-    tokens = codec.encode(text)
     length = min(WINDOW, context or source.shape.ctx_len, source.shape.ctx_len)
     count = min(CALIBRATION_TOKENS // length, len(tokens) // length)
     return calibration_windows(tokens, length, max(count, 2), codec.bos)

@@ -10,7 +10,6 @@ from gateformer.model.support.errors import UserError
 from gateformer.model.text.chat import render_chat
 from gateformer.model.text.codec import TextCodec
 from gateformer.model.text.codec_arrays import from_arrays, to_arrays
-from gateformer.model.text.encoding import encode_corpus
 from gateformer.model.text.readers.pieces import codec_of_json
 
 
@@ -56,14 +55,6 @@ def test_arrays_are_deterministic_and_give_the_codec_again():
         from_arrays(arrays, facts | {"bos": "x"})
     with pytest.raises(UserError, match=r"^eos token 900 is outside the vocabulary of 310$"):
         from_arrays(arrays, facts | {"eos": 900})
-
-
-def test_characters_are_refused_or_counted():
-    codec = TextCodec.of_characters(["a", "b", ""])
-    assert encode_corpus(codec, "aXbY", skip_unknown=True) == ([0, 1], 2)
-    with pytest.raises(UserError, match=r"^character 'X' at position 1 is not in the vocabulary"):
-        encode_corpus(codec, "aXbY")
-    assert encode_corpus(CODEC, "the é") == (CODEC.encode("the é"), 0)
 
 
 def test_a_chat_is_rendered_and_refused_in_one_line():
