@@ -14,7 +14,7 @@ from ..contract.sampling import SamplingSettings
 from ..native.decoder_stream import DecoderStream
 from ..native.stream import CompiledStream
 from ..support.errors import UserError
-from ..text.chat import render_chat
+from ..text.chat import chat_tokens
 from ..text.codec import TextCodec
 from ..text.codec_arrays import from_arrays
 
@@ -66,9 +66,7 @@ class TextModel:
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a prompt, with the token that begins a text if the model has one."""
-        tokens = self.codec.encode(text)
-        if self.codec.add_bos and tokens[:1] != [self.codec.bos]:
-            tokens = [self.codec.bos, *tokens]
+        tokens = self.codec.begun(self.codec.encode(text))
         if not tokens:
             raise UserError("the prompt must have at least 1 token, but is empty")
         return tokens
@@ -78,17 +76,10 @@ class TextModel:
 
         Raises UserError if the model has no chat template.
         """
-        codec, texts = self.codec, dict(self.codec.special)
-        if codec.chat_template is None:
+        if self.codec.chat_template is None:
             raise UserError(f"{self.name} has no chat template; leave --chat out")
         messages = [{"role": "system", "content": system}] if system is not None else []
-        text = render_chat(
-            codec.chat_template,
-            [*messages, {"role": "user", "content": says}],
-            texts.get(codec.bos),
-            texts.get(codec.eos),
-        )
-        return codec.encode(text, special=True)
+        return chat_tokens(self.codec, [*messages, {"role": "user", "content": says}])
 
     def generate(
         self, prompt: list[int], count: int, settings: SamplingSettings, refeed: bool = False

@@ -116,6 +116,10 @@ class TextCodec:
             raise UserError(f"token {beyond} is outside the vocabulary of {len(self.pieces)}")
         return ids
 
+    def begun(self, ids: list[int]) -> list[int]:
+        """A sequence with bos before it, if sequences begin so and this one does not yet."""
+        return [self.bos, *ids] if self.add_bos and ids[:1] != [self.bos] else ids
+
     def puts_first(self, token: int) -> bool:
         """Whether the JSON's own post-processor begins every sequence with ``token``."""
         return self._tokenizer.encode("", add_special_tokens=True).ids[:1] == [token]
