@@ -26,10 +26,16 @@ def load(where: str, model: bytes):
     import sentencepiece
 
     try:
-        return sentencepiece.SentencePieceProcessor(model_proto=model)
-    except (RuntimeError, OSError) as error:
-        line = " ".join(str(error).split())
-        raise UserError(f"{where} is no SentencePiece model: {line}; get it anew") from None
+        if model:  # the library takes no bytes for none given
+            processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+            for token in range(processor.get_piece_size()):
+                processor.id_to_piece(token)  # fails if it is not UTF-8
+            return processor
+    except (RuntimeError, OSError, UnicodeDecodeError):
+        pass
+    raise UserError(
+        f"{where} is no SentencePiece model, or it is damaged; get it from its source again"
+    )
 
 
 class SentencePieceEncoder:

@@ -13,6 +13,8 @@ from .gguf_tokens import TokenRoles, roles
 from .pieces import codec_of_json
 from .sentencepiece import codec_of_scores
 
+_LISTS = {"tokens": str, "merges": str, "token_type": int, "scores": (int, float)}
+
 
 def codec_of_metadata(
     where: str, metadata: Mapping[str, object], vocab_size: int | None = None
@@ -20,16 +22,22 @@ def codec_of_metadata(
     """Codec of the keys ``tokenizer.*``; UserError naming what is missing or not known."""
 
     def value(key: str, default=None):
-        return metadata.get(f"tokenizer.ggml.{key}", default)
+        found = metadata.get(f"tokenizer.ggml.{key}", default)
+        if found is not None and not _fits(key, found):
+            raise UserError(
+                f"{where} has tokenizer.ggml.{key} of another kind than tokenizers have; get the "
+                "file from its source again"
+            )
+        return found
 
     model, texts = value("model"), value("tokens")
     if model not in ("gpt2", "llama") or not texts:
         raise UserError(f"{where} has tokenizer {model!r}; expected gpt2 or llama with its tokens")
     types = value("token_type") or [NORMAL] * len(texts)
-    companion = value("merges") if model == "gpt2" else value("scores")
+    by_scores = model == "llama"
+    companion = value("scores") if by_scores else value("merges")
     if companion is None or len(types) != len(texts):
         raise UserError(f"{where} has a {model} tokenizer without its merges, scores or types")
-    by_scores = model == "llama"
     pre = value("pre") or WITHOUT_A_NAME
     if not by_scores and pre not in SPLITS:
         known = ", ".join(sorted(SPLITS))
@@ -55,6 +63,15 @@ def codec_of_metadata(
     return codec_of_scores(
         where, texts, companion, kinds, found.special, found.added, prefix, vocab_size, **facts
     )
+
+
+def _fits(key: str, value) -> bool:
+    """Whether a setting is of the kind that GGUF gives it."""
+    if key in _LISTS:
+        return isinstance(value, list) and all(isinstance(entry, _LISTS[key]) for entry in value)
+    if key.endswith("_token_id"):
+        return isinstance(value, int) and value >= 0
+    return isinstance(value, str if key in ("model", "pre") else bool)
 
 
 def _byte_level(where: str, texts, merges, found: TokenRoles, splits: Splits) -> bytes:

@@ -65,6 +65,25 @@ def test_a_score_that_is_no_number_is_refused():
         codec_of_metadata("m.gguf", LLAMA | {"tokenizer.ggml.scores": scores})
 
 
+@pytest.mark.parametrize(
+    "key, value",
+    [
+        ("tokens", "ab"),
+        ("tokens", [1, 2]),
+        ("token_type", [1.5] * 264),
+        ("scores", ["a"] * 264),
+        ("bos_token_id", "1"),
+        ("add_bos_token", 1),
+        ("model", ["llama"]),
+    ],
+)
+def test_settings_of_another_kind_are_named(key, value):
+    with pytest.raises(
+        UserError, match=rf"^m.gguf has tokenizer\.ggml\.{key} of another kind than"
+    ):
+        codec_of_metadata("m.gguf", LLAMA | {f"tokenizer.ggml.{key}": value})
+
+
 def test_missing_scores_are_refused():
     metadata = {k: v for k, v in LLAMA.items() if not k.endswith("scores")}
     with pytest.raises(UserError, match=r"^m.gguf has a llama tokenizer without its merges, "):

@@ -74,9 +74,20 @@ def test_tokens_beyond_the_model_are_refused(tmp_path):
         read_directory(directory(tmp_path), 700)
 
 
-def test_a_file_of_another_kind_is_refused(tmp_path):
-    (tmp_path / "tokenizer.model").write_text("IQ== 0\nIg== 1\n")  # tiktoken's
-    with pytest.raises(UserError, match=r"tokenizer\.model is no SentencePiece model: .*; get it"):
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        lambda model: b"",
+        lambda model: model[:-40],
+        lambda model: model.replace("▁the".encode(), b"\xff" * 6, 1),
+        lambda model: b"IQ== 0\nIg== 1\n",  # tiktoken's
+    ],
+)
+def test_a_damaged_model_is_refused(tmp_path, damaged):
+    (tmp_path / "tokenizer.model").write_bytes(damaged(sentencepiece_model()))
+    with pytest.raises(
+        UserError, match=r"tokenizer\.model is no SentencePiece model, or it is dam"
+    ):
         read_directory(tmp_path)
 
 
