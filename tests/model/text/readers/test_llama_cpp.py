@@ -11,7 +11,7 @@ from gateformer.model.floating.checkpoints.gguf_file import read_tokenizer
 from gateformer.model.text.codec import TextCodec
 from gateformer.model.text.readers.gguf_metadata import codec_of_metadata
 from gateformer.model.text.readers.gguf_splits import SPLITS
-from tests.support.checkpoints.gguf_vocabulary import byte_level_file, score_file
+from tests.support.checkpoints.gguf_vocabulary import byte_level_file, score_file, write
 from tests.support.llama_reference import LlamaVocabulary, smollm2
 from tests.support.text_lines import lines
 
@@ -57,3 +57,17 @@ def test_splits_without_a_name(tmp_path):
 @pytest.mark.parametrize("settings", [{}, {"ties": True}, {"add_space_prefix": False}])
 def test_pieces_with_scores(tmp_path, settings):
     check(score_file(tmp_path / "m.gguf", **settings), lines(3000))
+
+
+@pytest.mark.slow
+def test_pieces_of_a_text_never_join_to_a_control_token(tmp_path):
+    """The one difference that is meant: llama.cpp lets them, SentencePiece does not."""
+    tokens = ["<unk>", "<s>", "</s>", "<", "s", ">", "s>", *(f"<0x{i:02X}>" for i in range(256))]
+    path = write(
+        tmp_path / "m.gguf",
+        **{"model": "llama", "tokens": tokens, "token_type": [2, 3, 3, 1, 1, 1, 1, *[6] * 256]},
+        **{"scores": [-float(i) for i in range(len(tokens))], "add_space_prefix": False},
+    )
+    ours = codec_of_metadata(str(path), read_tokenizer(path))
+    assert LlamaVocabulary(path).encode("<s>") == [1] and ours.encode("<s>") == [3, 6]
+    assert ours.encode("<s>", special=True) == [1]
