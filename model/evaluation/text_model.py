@@ -66,9 +66,7 @@ class TextModel:
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a prompt, with the token that begins a text if the model has one."""
-        tokens = self.codec.encode(text)
-        if self.codec.add_bos and tokens[:1] != [self.codec.bos]:
-            tokens = [self.codec.bos, *tokens]
+        tokens = self.codec.begun(self.codec.encode(text))
         if not tokens:
             raise UserError("the prompt must have at least 1 token, but is empty")
         return tokens
