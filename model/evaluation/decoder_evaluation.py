@@ -21,6 +21,7 @@ from ..floating.decoder import FloatDecoder
 from ..native.decoder_stream import DecoderStream
 from ..support.errors import ToolError, UserError
 from ..text.codec import TextCodec
+from ..text.corpus import Corpus
 from ..text.encoding import encode_corpus
 from ..text.model_codec import codec_of
 from .quality import Agreement, agreement, log_softmax
@@ -78,23 +79,30 @@ def bytes_per_token(model: DecoderModel, position: int) -> int:
 
 
 def text_windows(
-    model: DecoderModel, codec: TextCodec, text: str, tokens: int, skip_unknown: bool
+    model: DecoderModel,
+    codec: TextCodec,
+    corpus: Corpus,
+    tokens: int,
+    skip_unknown: bool,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """(inputs, targets), both [n, window], of at most ``tokens`` predictions; characters skipped.
 
-    Each window begins with the token that begins a text, if the model has one. Raises UserError if
-    the text is shorter than one window.
+    Each window begins with the token that begins a text, if the model has one. Only as much of the
+    text is encoded as that takes; ``progress`` is called with its characters, (done, total).
+    Raises UserError if the text is shorter than one window, or as :func:`encode_corpus`.
     """
     length = min(WINDOW, model.config.ctx_len - len(model.prefix))
     own = length - codec.add_bos
     if own < 1:
         raise UserError(f"a context of {model.config.ctx_len} is too short to evaluate")
-    # no tokenizer takes more than this per character; the rest of a long text is not needed
-    ids, skipped = encode_corpus(codec, text, skip_unknown)
-    count = min((len(ids) - 1) // own, max(tokens // length, 1))
+    most = max(tokens // length, 1)
+    ids, skipped = encode_corpus(codec, corpus, skip_unknown, most * own + 1, progress)
+    count = min((len(ids) - 1) // own, most)
     if count < 1:
         raise UserError(
-            f"the text has {len(ids)} tokens, but one window needs {own + 1}; give a longer text"
+            f"{corpus.name} has {len(ids)} tokens, but one window needs {own + 1}; give a longer "
+            "text"
         )
     ids = np.asarray(ids[: count * own + 1], np.int64)
     inputs, targets = ids[:-1].reshape(count, own), ids[1:].reshape(count, own)
@@ -128,20 +136,21 @@ def integer_windows(model: DecoderModel, inputs: np.ndarray, counts: dict) -> It
 
 def evaluate_decoder(
     artifact: Artifact,
-    text: str,
-    name: str,
+    corpus: Corpus,
     source: Path | None = None,
     tokens: int = DEFAULT_TOKENS,
     skip_unknown: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    reading: Callable[[int, int], None] = lambda done, total: None,
 ) -> DecoderEvaluation:
     """Measure an imported model on a text, and against the float model at ``source``, if given.
 
+    ``progress`` is called with windows, ``reading`` before with characters, both (done, total).
     Raises UserError if the source is of another shape, or as :func:`text_windows`.
     """
     model = artifact.model
     codec = codec_of(model)
-    inputs, targets, skipped = text_windows(model, codec, text, tokens, skip_unknown)
+    inputs, targets, skipped = text_windows(model, codec, corpus, tokens, skip_unknown, reading)
     counts: dict[str, float] = {}
     integers = integer_windows(model, inputs, counts)
     found = None
@@ -166,7 +175,7 @@ def evaluate_decoder(
     return DecoderEvaluation(
         model=artifact.name,
         digest=model.digest,
-        text=name,
+        text=corpus.name,
         tokens=targets.size,
         skipped=skipped,
         window=inputs.shape[1],
@@ -214,5 +223,10 @@ def print_evaluation(result: DecoderEvaluation, as_json: bool) -> None:
 def progress_bar(console: Console, what: str):
     """(progress, function of (done, total)) for one bar on ``console``."""
     bar = Progress(console=console, transient=True)
-    task = bar.add_task(what, total=None)
-    return bar, lambda done, total: bar.update(task, completed=done, total=total)
+    return bar, progress_task(bar, what)
+
+
+def progress_task(bar: Progress, what: str) -> Callable[[int, int], None]:
+    """Function of (done, total) for one more line of ``bar``, which shows when it is called."""
+    task = bar.add_task(what, total=None, visible=False)
+    return lambda done, total: bar.update(task, completed=done, total=total, visible=True)

@@ -212,10 +212,11 @@ def _evaluate_imported(artifact: Artifact, args: argparse.Namespace) -> None:
         raise UserError(f"{artifact.name} needs a text that it has not seen; give it with --corpus")
     tokens = decoder_evaluation.DEFAULT_TOKENS if args.tokens is None else args.tokens
     corpus = load_corpus(args.corpus)
-    bar, progress = decoder_evaluation.progress_bar(Console(stderr=True), "windows")
+    bar, reading = decoder_evaluation.progress_bar(Console(stderr=True), "tokens of the text")
+    progress = decoder_evaluation.progress_task(bar, "windows")
     with bar:
         result = decoder_evaluation.evaluate_decoder(
-            artifact, corpus.text, corpus.name, args.source, tokens, args.skip_unknown, progress
+            artifact, corpus, args.source, tokens, args.skip_unknown, progress, reading
         )
     decoder_evaluation.print_evaluation(result, args.json)
 

@@ -82,7 +82,7 @@ def main(argv: list[str] | None = None) -> None:
         print(options.prompt, end="", flush=True)
     for text in until(model.codec.stream(counted(), first=args.chat), stops):
         print(text, end="", flush=True)
-    print()
+    print(flush=True)
     if args.speed:
         seconds = time.perf_counter() - begun
         print(f"{len(prompt)} tokens read, {count} written: {seconds:.2f} s", file=sys.stderr)

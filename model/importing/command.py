@@ -5,6 +5,7 @@ llama2.c or GGUF. ``gateformer import SOURCE --calibrate TEXT --out mine.safeten
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import re
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from ..support.errors import UserError
 from ..support.inputs import protecting, reading
 from ..text.codec import TextCodec
 from ..text.corpus import load_corpus
+from ..text.encoding import encode_corpus
 from .allocation import allocate
 from .calibration import calibrate
 from .choice import NATIVE, Choice
@@ -142,7 +144,10 @@ def main(argv: list[str] | None = None) -> None:
     console = Console(stderr=True)
     prefix = prefix_tokens(args.prefix, codec)
     context = min(args.context or source.shape.ctx_len, source.shape.ctx_len) - len(prefix)
-    windows = windows_of(codec, corpus.text, context)
+    bar, progress = progress_bar(console, "tokens of the text")
+    with bar:
+        tokens, _ = encode_corpus(codec, corpus, progress=progress)
+    windows = windows_of(codec, tokens, corpus.text, context)
     decoder = FloatDecoder(source)
     bar, progress = progress_bar(console, "ranges")
     with bar:
@@ -181,8 +186,7 @@ def main(argv: list[str] | None = None) -> None:
         with bar:
             result = evaluate_decoder(
                 made,
-                corpus.text,
-                f"the calibration text {corpus.name}",
+                dataclasses.replace(corpus, name=f"the calibration text {corpus.name}"),
                 args.source,
                 MEASURED_TOKENS,
                 progress=progress,

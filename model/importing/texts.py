@@ -3,6 +3,8 @@ pieces."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..text.chat import chat_tokens
@@ -19,12 +21,14 @@ TURNS = (60, 400, 120, 900)
 """Characters of what is said in turn."""
 
 
-def windows_of(codec: TextCodec, text: str, context: int) -> list[np.ndarray]:
-    """Windows int [n] of ``text``, and of conversations if the model has a chat template.
+def windows_of(
+    codec: TextCodec, tokens: Sequence[int], text: str, context: int
+) -> list[np.ndarray]:
+    """Windows int [n] of ``tokens``, and of conversations of their ``text`` if the model has a
+    chat template.
 
     Raises UserError if the text is shorter than two windows of min(512, ``context``) tokens.
     """
-    tokens = codec.encode(text)
     length = min(WINDOW, context)
     count = min(CALIBRATION_TOKENS // length, len(tokens) // length)
     windows = calibration_windows(tokens, length, max(count, 2), codec.bos)

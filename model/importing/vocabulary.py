@@ -12,7 +12,7 @@ from ..support.errors import UserError
 from ..text.codec import TextCodec
 from ..text.codec_arrays import to_arrays
 from ..text.readers.gguf_metadata import codec_of_metadata
-from ..text.readers.hugging_face import read_directory
+from ..text.readers.hugging_face import read_directory, read_model
 from ..text.readers.llama2c import read_tokenizer_bin
 from ..text.readers.nanogpt import read_meta
 
@@ -51,11 +51,14 @@ def _read(path: Path, size: int) -> TextCodec:
         return read_meta(path, size)
     if path.suffix == ".bin":
         return read_tokenizer_bin(path, size)
+    if path.suffix == ".model":
+        return read_model(path, size)
     if path.suffix == ".json":
         return read_directory(path.parent, size)
     raise UserError(
-        f"tokenizer {path} is of no known kind; expected a directory with tokenizer.json or "
-        "vocab.json and merges.txt, a llama2.c tokenizer (.bin) or nanoGPT's meta.pkl"
+        f"tokenizer {path} is of no known kind; expected a directory with tokenizer.json, "
+        "tokenizer.model, or vocab.json and merges.txt, a SentencePiece model (.model), a llama2.c "
+        "tokenizer (.bin) or nanoGPT's meta.pkl"
     )
 
 

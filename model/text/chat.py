@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import json
 from collections.abc import Sequence
 
 from ..support.errors import UserError
@@ -10,17 +12,20 @@ from .codec import TextCodec
 
 
 def chat_tokens(codec: TextCodec, messages: Sequence[dict[str, str]]) -> list[int]:
-    """Token ids of ``messages``, by the model's chat template, up to where it answers.
+    """Token ids of a conversation up to where the model answers, as llama.cpp has them.
 
-    Raises UserError if the model has no chat template, and as :func:`render_chat`.
+    Texts of special tokens become those tokens; bos comes first if a text of the model begins with
+    it, whether the template writes it or not, and once.
+
+    Raises UserError if the codec has no chat template, or as :func:`render_chat`.
     """
     if codec.chat_template is None:
         raise UserError("the model has no chat template; give a plain text instead")
     texts = dict(codec.special)
-    text = render_chat(
-        codec.chat_template, messages, texts.get(codec.bos, ""), texts.get(codec.eos, "")
+    bos, eos = texts.get(codec.bos, ""), texts.get(codec.eos, "")
+    return codec.begun(
+        codec.encode(render_chat(codec.chat_template, messages, bos, eos), special=True)
     )
-    return codec.encode(text, special=True)
 
 
 def render_chat(
@@ -28,7 +33,8 @@ def render_chat(
 ) -> str:
     """Text up to where the model answers; ``messages`` have a role and a content each.
 
-    The template runs in a sandbox that changes nothing, as in Hugging Face's transformers.
+    The template runs in a sandbox that changes nothing, with the extensions, the filter and the
+    functions that Hugging Face's transformers gives it.
     Raises UserError if the template is damaged or refuses the messages.
     """
     require({"jinja2": "a chat template"}, "import")
@@ -38,8 +44,14 @@ def render_chat(
     def raise_exception(message: str):
         raise jinja2.TemplateError(message)
 
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+    )
+    environment.filters["tojson"] = lambda value, **options: json.dumps(
+        value, **{"ensure_ascii": False} | options
+    )
     environment.globals["raise_exception"] = raise_exception
+    environment.globals["strftime_now"] = lambda form: datetime.datetime.now().strftime(form)
     try:
         return environment.from_string(template).render(
             messages=list(messages), bos_token=bos, eos_token=eos, add_generation_prompt=True

@@ -9,18 +9,21 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ..support.errors import UserError
 from ..support.optional import require
+from .sentencepiece_model import SentencePieceEncoder
 from .tokenizer import CharTokenizer
 
-KINDS = ("characters", "tokenizers")
+KINDS = {"characters": None, "tokenizers": "tokenizer_json", "sentencepiece": "sentencepiece"}
+"""The field that encodes, by the kind of tokenizer."""
 
 
 @dataclasses.dataclass(frozen=True)
 class TextCodec:
-    """A vocabulary; decoding needs nothing beyond Python, encoding the package ``tokenizers``.
+    """A vocabulary; decoding needs nothing beyond Python, encoding the package of its kind.
 
     Parameters
     ----------
-    kind : "characters" (one token a character) or "tokenizers" (``tokenizer_json`` encodes)
+    kind : "characters" (one token a character), "tokenizers" (``tokenizer_json`` encodes) or
+        "sentencepiece" (the field of that name encodes)
     pieces : bytes of every token id; b"" for special tokens and ids without a text
     special : (id, text) of every special token, by id
     bos, eos : int or None
@@ -28,7 +31,10 @@ class TextCodec:
     add_bos : whether a prompt begins with ``bos``
     strip_first_space : whether a sequence loses the space it begins with (SentencePiece)
     chat_template : Jinja text or None
-    tokenizer_json : JSON of Hugging Face's ``tokenizers``; None for characters
+    tokenizer_json : JSON of Hugging Face's ``tokenizers``, or None
+    sentencepiece : a model of SentencePiece, or None
+    added : (id, text) of tokens that SentencePiece does not know: wherever their text stands, it
+        is they
 
     Raises
     ------
@@ -46,13 +52,17 @@ class TextCodec:
     strip_first_space: bool = False
     chat_template: str | None = None
     tokenizer_json: bytes | None = None
+    sentencepiece: bytes | None = None
+    added: tuple[tuple[int, str], ...] = ()
 
     def __post_init__(self):
         if self.kind not in KINDS:
             raise UserError(f"tokenizer kind must be one of {', '.join(KINDS)}, not {self.kind!r}")
-        if (self.tokenizer_json is None) != (self.kind == "characters"):
-            raise UserError(f"a tokenizer of kind {self.kind} has the wrong tokenizer.json")
+        for field in filter(None, KINDS.values()):
+            if (getattr(self, field) is not None) != (KINDS[self.kind] == field):
+                raise UserError(f"a tokenizer of kind {self.kind} has the wrong {field}")
         named = [("special", token) for token, _ in self.special]
+        named += [("added", token) for token, _ in self.added]
         named += [("stop", token) for token in self.stop]
         named += [(n, t) for n, t in (("bos", self.bos), ("eos", self.eos)) if t is not None]
         for name, token in named:
@@ -88,16 +98,27 @@ class TextCodec:
             line = " ".join(str(error).split())
             raise UserError(f"tokenizer.json of the model cannot be used: {line}") from None
 
+    @functools.cached_property
+    def _sentencepiece(self) -> SentencePieceEncoder:
+        return SentencePieceEncoder(self.sentencepiece, self.added, self.special)
+
     def encode(self, text: str, special: bool = False) -> list[int]:
         """Token ids, without bos; ``special``: whether texts of special tokens become those."""
         if self.kind == "characters":
             return self._characters.encode(text)
-        self._tokenizer.encode_special_tokens = not special
-        ids = self._tokenizer.encode(text, add_special_tokens=False).ids
+        if self.kind == "sentencepiece":
+            ids = self._sentencepiece.encode(text, special)
+        else:
+            self._tokenizer.encode_special_tokens = not special
+            ids = self._tokenizer.encode(text, add_special_tokens=False).ids
         beyond = next((token for token in ids if token >= len(self.pieces)), None)
         if beyond is not None:
             raise UserError(f"token {beyond} is outside the vocabulary of {len(self.pieces)}")
         return ids
+
+    def begun(self, ids: list[int]) -> list[int]:
+        """A sequence with bos before it, if sequences begin so and this one does not yet."""
+        return [self.bos, *ids] if self.add_bos and ids[:1] != [self.bos] else ids
 
     def puts_first(self, token: int) -> bool:
         """Whether the JSON's own post-processor begins every sequence with ``token``."""

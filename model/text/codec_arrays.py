@@ -9,20 +9,24 @@ import numpy as np
 from ..support.errors import UserError
 from .codec import TextCodec
 
-BYTES, ENDS, JSON = "vocabulary.bytes", "vocabulary.ends", "tokenizer.json"
+BYTES, ENDS = "vocabulary.bytes", "vocabulary.ends"
+FILES = {"tokenizer_json": "tokenizer.json", "sentencepiece": "tokenizer.model"}
+"""Names of what encodes, as Hugging Face names the files, by the codec's field."""
 
 
 def to_arrays(codec: TextCodec) -> tuple[dict[str, np.ndarray], dict]:
-    """(arrays, facts): uint8 of all pieces, uint32 [vocab] of their ends, uint8 of the JSON."""
+    """(arrays, facts): uint8 of all pieces, uint32 [vocab] of their ends, uint8 of what encodes."""
     arrays = {
         BYTES: np.frombuffer(b"".join(codec.pieces), np.uint8),
         ENDS: np.cumsum([len(piece) for piece in codec.pieces], dtype=np.uint32),
     }
-    if codec.tokenizer_json is not None:
-        arrays[JSON] = np.frombuffer(codec.tokenizer_json, np.uint8)
+    for field, name in FILES.items():
+        if (data := getattr(codec, field)) is not None:
+            arrays[name] = np.frombuffer(data, np.uint8)
     return arrays, {
         "kind": codec.kind,
         "special": [[token, text] for token, text in codec.special],
+        "added": [[token, text] for token, text in codec.added],
         "bos": codec.bos,
         "eos": codec.eos,
         "stop": list(codec.stop),
@@ -45,6 +49,7 @@ def from_arrays(arrays: Mapping[str, np.ndarray], facts: Mapping) -> TextCodec:
     fits = {
         "kind": lambda v: isinstance(v, str),
         "special": lambda v: isinstance(v, list) and all(map(_is_special, v)),
+        "added": lambda v: isinstance(v, list) and all(map(_is_special, v)),
         "bos": lambda v: v is None or _is_id(v),
         "eos": lambda v: v is None or _is_id(v),
         "stop": lambda v: isinstance(v, list) and all(map(_is_id, v)),
@@ -52,14 +57,17 @@ def from_arrays(arrays: Mapping[str, np.ndarray], facts: Mapping) -> TextCodec:
         "strip_first_space": lambda v: isinstance(v, bool),
         "chat_template": lambda v: v is None or isinstance(v, str),
     }
+    facts = {"added": []} | dict(facts)  # artifacts of before SentencePiece lack it
     for name, fit in fits.items():
         if name not in facts or not fit(facts[name]):
             raise UserError(f"tokenizer fact {name} is damaged: {facts.get(name, 'missing')!r}")
     values = {name: facts[name] for name in fits}
-    values["special"] = tuple((token, text) for token, text in values["special"])
+    for name in ("special", "added"):
+        values[name] = tuple((token, text) for token, text in values[name])
     values["stop"] = tuple(values["stop"])
-    json = _array(arrays, JSON, np.uint8).tobytes() if JSON in arrays else None
-    return TextCodec(pieces=pieces, tokenizer_json=json, **values)
+    for field, name in FILES.items():
+        values[field] = _array(arrays, name, np.uint8).tobytes() if name in arrays else None
+    return TextCodec(pieces=pieces, **values)
 
 
 def _array(arrays: Mapping[str, np.ndarray], name: str, dtype: type) -> np.ndarray:

@@ -46,18 +46,18 @@ class Corpus:
 
     def tokens(self, tokenizer: CharTokenizer) -> list[int]:
         """Token ids of the whole text; UserError naming line and column of a foreign character."""
-        return tokenizer.encode(self.text, self._place)
+        return tokenizer.encode(self.text, self.place)
 
     def train_tokens(self, tokenizer: CharTokenizer) -> list[int]:
         """The same of :attr:`train`."""
-        return tokenizer.encode(self.train, self._place)
+        return tokenizer.encode(self.train, self.place)
 
     def validation_tokens(self, tokenizer: CharTokenizer) -> list[int]:
         """The same of :attr:`validation`; lines are those of the file."""
         start = train_length(len(self.text))
-        return tokenizer.encode(self.validation, lambda index: self._place(start + index))
+        return tokenizer.encode(self.validation, lambda index: self.place(start + index))
 
-    def _place(self, index: int) -> str:
+    def place(self, index: int) -> str:
         """Where an editor shows the character: lines and columns count from 1."""
         line = self.text.count("\n", 0, index) + 1
         column = index - self.text.rfind("\n", 0, index)

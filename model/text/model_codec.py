@@ -21,9 +21,7 @@ def prompt_tokens(codec: TextCodec, text: str) -> list[int]:
 
     Raises UserError if there are none.
     """
-    tokens = codec.encode(text)
-    if codec.add_bos and tokens[:1] != [codec.bos]:
-        tokens = [codec.bos, *tokens]
+    tokens = codec.begun(codec.encode(text))
     if not tokens:
         raise UserError("the prompt must have at least 1 token, but is empty")
     return tokens

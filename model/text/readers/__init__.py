@@ -1,3 +1,4 @@
 """Readers of other programs' tokenizers, each to a TextCodec: files of Hugging Face, nanoGPT,
-llama2.c and GGUF metadata. Imports text and support. Read first: pieces.py, hugging_face.py.
+llama2.c, SentencePiece and GGUF metadata. Imports text and support. Read first: pieces.py,
+hugging_face.py.
 """

@@ -1,14 +1,20 @@
-"""Tokenizers in a Hugging Face directory: tokenizer.json, or GPT-2's vocab.json and merges.txt."""
+"""Tokenizers in a Hugging Face directory: tokenizer.json, SentencePiece's tokenizer.model, or
+GPT-2's vocab.json and merges.txt.
+"""
 
 from __future__ import annotations
 
-import json
+import dataclasses
 from pathlib import Path
 
 from ...support.errors import UserError
 from ...support.optional import require
 from ..codec import TextCodec
+from .hugging_face_facts import DirectoryFacts, read_bytes, read_facts, read_object
 from .pieces import codec_of_json
+from .sentencepiece import codec_of_model
+
+SENTENCEPIECE = "tokenizer.model"
 
 _GPT2_END = "<|endoftext|>"
 """GPT-2's only special token: bos and eos."""
@@ -17,33 +23,51 @@ _GPT2_END = "<|endoftext|>"
 def read_directory(directory: Path, vocab_size: int | None = None) -> TextCodec:
     """Codec with the directory's bos, eos, stop ids and chat template; UserError if it has none."""
     if (directory / "tokenizer.json").is_file():
-        where, data = str(directory / "tokenizer.json"), _read(directory / "tokenizer.json")
-    elif (directory / "vocab.json").is_file() and (directory / "merges.txt").is_file():
-        where, data = str(directory / "vocab.json"), _gpt2_json(directory)
-    else:
-        raise UserError(
-            f"{directory} has no tokenizer; expected tokenizer.json, or vocab.json with merges.txt"
-        )
-    codec = codec_of_json(where, data, vocab_size)
+        path = directory / "tokenizer.json"
+        return _read_json(path, read_bytes(path), vocab_size, read_facts(directory))
+    if (directory / SENTENCEPIECE).is_file():
+        return read_model(directory / SENTENCEPIECE, vocab_size)
+    if (directory / "vocab.json").is_file() and (directory / "merges.txt").is_file():
+        facts = read_facts(directory, bos_token=_GPT2_END, eos_token=_GPT2_END)
+        return _read_json(directory / "vocab.json", _gpt2_json(directory), vocab_size, facts)
+    raise UserError(
+        f"{directory} has no tokenizer; expected tokenizer.json, {SENTENCEPIECE}, or vocab.json "
+        "with merges.txt"
+    )
+
+
+def _read_json(path: Path, data: bytes, vocab_size: int | None, facts: DirectoryFacts) -> TextCodec:
+    codec = codec_of_json(str(path), data, vocab_size)
     ids = {text: token for token, text in codec.special}
-    config = _facts(directory / "tokenizer_config.json")
-    named = _facts(directory / "special_tokens_map.json") | config
-    if not (directory / "tokenizer.json").is_file():
-        named = {"bos_token": _GPT2_END, "eos_token": _GPT2_END} | named
-    generation = _facts(directory / "generation_config.json")
-    bos, eos = (ids.get(_text(named.get(f"{name}_token"))) for name in ("bos", "eos"))
-    stop = generation.get("eos_token_id", eos)
-    stop = stop if isinstance(stop, list) else [stop]
-    template = config.get("chat_template")
-    return codec_of_json(
-        where,
-        data,
-        vocab_size,
+    bos, eos = ids.get(facts.bos), ids.get(facts.eos)
+    return dataclasses.replace(
+        codec,
         bos=bos,
         eos=eos,
-        stop=tuple(sorted({token for token in [eos, *stop] if type(token) is int})),
-        add_bos=bos is not None and (config.get("add_bos_token") is True or codec.puts_first(bos)),
-        chat_template=template if isinstance(template, str) else None,
+        stop=facts.stop(eos),
+        add_bos=bos is not None and (facts.add_bos is True or codec.puts_first(bos)),
+        chat_template=facts.chat_template,
+    )
+
+
+def read_model(path: Path, vocab_size: int | None = None) -> TextCodec:
+    """Codec of a SentencePiece model with the added tokens and settings of its directory.
+
+    A text begins with bos unless the settings say otherwise, as in transformers' LlamaTokenizer.
+    """
+    facts = read_facts(path.parent)
+    special = {token: text for token, text, is_special in facts.added if is_special}
+    added = {token: text for token, text, is_special in facts.added if not is_special}
+    codec = codec_of_model(str(path), read_bytes(path), special, added, vocab_size)
+    ids = {text: token for token, text in codec.special}
+    bos, eos = ids.get(facts.bos or "<s>"), ids.get(facts.eos or "</s>")
+    return dataclasses.replace(
+        codec,
+        bos=bos,
+        eos=eos,
+        stop=facts.stop(eos),
+        add_bos=bos is not None and facts.add_bos is not False,
+        chat_template=facts.chat_template,
     )
 
 
@@ -53,9 +77,11 @@ def _gpt2_json(directory: Path) -> bytes:
     import tokenizers
     from tokenizers import decoders, models, pre_tokenizers
 
-    vocabulary = _facts(directory / "vocab.json")
+    vocabulary = read_object(directory / "vocab.json")
     merges = []
-    for number, line in enumerate(_read(directory / "merges.txt").decode("utf-8").split("\n"), 1):
+    for number, line in enumerate(
+        read_bytes(directory / "merges.txt").decode("utf-8").split("\n"), 1
+    ):
         if not line or (number == 1 and line.startswith("#version")):
             continue
         parts = tuple(line.split(" "))
@@ -71,28 +97,3 @@ def _gpt2_json(directory: Path) -> bytes:
     if _GPT2_END in vocabulary:
         tokenizer.add_special_tokens([_GPT2_END])
     return tokenizer.to_str().encode("utf-8")
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from None
-
-
-def _facts(path: Path) -> dict:
-    """A JSON object; empty if there is no such file."""
-    if not path.exists():
-        return {}
-    try:
-        content = json.loads(_read(path))
-    except ValueError:
-        content = None
-    if not isinstance(content, dict):
-        raise UserError(f"{path} must be a JSON object")
-    return content
-
-
-def _text(token) -> str | None:
-    """The text of a token that is written as a text or as an object with its content."""
-    return token.get("content") if isinstance(token, dict) else token

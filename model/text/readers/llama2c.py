@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from pathlib import Path
 
 from ...support.errors import UserError
 from ..codec import TextCodec
-from .pieces import codec_of_json
-from .score_merges import score_json
+from ..sentencepiece_model import BYTE, SPACE, UNKNOWN
+from .sentencepiece import codec_of_scores
 
 _SPECIAL = {0: "<unk>", 1: "<s>", 2: "</s>"}
 """The file writes them with line feeds around."""
+_BYTE_TOKEN = re.compile(r"<0x[0-9A-F]{2}>")
 _ENTRY = struct.Struct("<fi")
 
 
@@ -34,7 +36,7 @@ def read_tokenizer_bin(path: Path, vocab_size: int) -> TextCodec:
                 "give the tokenizer of this model, whole"
             )
         try:
-            texts.append(data[at - length : at].decode("utf-8").replace(" ", "▁"))
+            texts.append(data[at - length : at].decode("utf-8").replace(" ", SPACE))
         except UnicodeDecodeError:
             raise UserError(f"tokenizer {path}: token {token} is not UTF-8") from None
         scores.append(score)
@@ -43,5 +45,7 @@ def read_tokenizer_bin(path: Path, vocab_size: int) -> TextCodec:
             f"tokenizer {path} has {len(data) - at} bytes after token {vocab_size - 1}; "
             "give the tokenizer of this model"
         )
-    json = score_json(texts, scores, _SPECIAL)
-    return codec_of_json(str(path), json, vocab_size, bos=1, eos=2, stop=(1, 2), add_bos=True)
+    texts[: len(_SPECIAL)] = _SPECIAL.values()
+    types = {token: BYTE for token, text in enumerate(texts) if _BYTE_TOKEN.fullmatch(text)}
+    facts = {"bos": 1, "eos": 2, "stop": (1, 2), "add_bos": True}
+    return codec_of_scores(str(path), texts, scores, types | {0: UNKNOWN}, _SPECIAL, **facts)

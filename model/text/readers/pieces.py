@@ -22,26 +22,28 @@ def codec_of_json(where: str, data: bytes, vocab_size: int | None = None, **fact
     """Codec of a tokenizer's JSON; ``vocab_size`` may exceed the tokenizer's (padding).
 
     ``facts``: further fields of the codec. UserError naming ``where`` if it is no such JSON,
-    its model is not BPE or it has more tokens than ``vocab_size``.
+    its model is neither BPE nor Unigram, or it has more tokens than ``vocab_size``.
     """
     try:
         content = json.loads(data)
         model = content["model"]
-        vocabulary = dict(model["vocab"]) if isinstance(model["vocab"], dict) else None
+        kind = model.get("type", "BPE")
+        vocabulary = model["vocab"]
+        if kind == "Unigram":  # a list of pieces with their scores
+            vocabulary = {text: token for token, (text, _) in enumerate(vocabulary)}
         added = content.get("added_tokens") or []
         special = {token["id"]: token["content"] for token in added if token["special"]}
         plain = {token["id"]: token["content"] for token in added if not token["special"]}
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise UserError(f"{where} is no tokenizer.json of Hugging Face's tokenizers") from None
-    if vocabulary is None or model.get("type", "BPE") != "BPE":
-        raise UserError(f"{where} has a {model.get('type')} model; expected BPE")
+    if kind not in ("BPE", "Unigram") or not isinstance(vocabulary, dict):
+        raise UserError(f"{where} has a {kind} model; expected BPE or Unigram")
     highest = max([*vocabulary.values(), *special, *plain], default=-1)
     if vocab_size is not None and highest >= vocab_size:
         raise UserError(
             f"{where} has token {highest}, but the model has {vocab_size}; give its own tokenizer"
         )
-    decoder = json.dumps(content.get("decoder"))
-    byte_level = '"ByteLevel"' in decoder
+    byte_level = '"ByteLevel"' in json.dumps(content.get("decoder"))
     alphabet = byte_alphabet()
     pieces = [b""] * (highest + 1 if vocab_size is None else vocab_size)
     for text, token in vocabulary.items():
@@ -58,7 +60,7 @@ def codec_of_json(where: str, data: bytes, vocab_size: int | None = None, **fact
         pieces[token] = text.encode("utf-8")
     for token in special:
         pieces[token] = b""
-    strip = not byte_level and '"Strip"' in decoder
+    strip = not byte_level and _strips(content.get("decoder"))
     return TextCodec(
         "tokenizers",
         tuple(pieces),
@@ -67,3 +69,15 @@ def codec_of_json(where: str, data: bytes, vocab_size: int | None = None, **fact
         tokenizer_json=data,
         **facts,
     )
+
+
+def _strips(decoder) -> bool:
+    """Whether a decoder leaves out the space that a text begins with."""
+    if not isinstance(decoder, dict):
+        return False
+    if decoder.get("type") == "Sequence":
+        return any(map(_strips, decoder.get("decoders") or []))
+    if decoder.get("type") == "Metaspace":
+        scheme = decoder.get("prepend_scheme", "always")
+        return scheme != "never" and decoder.get("add_prefix_space", True) is True
+    return decoder.get("type") == "Strip" and bool(decoder.get("start"))

@@ -1,4 +1,4 @@
-"""Codecs: round trips, streams of whole characters, special texts, corpora and chats."""
+"""Codecs: round trips, streams of whole characters, special texts."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateformer.model.support.errors import UserError
-from gateformer.model.text.chat import render_chat
 from gateformer.model.text.codec import TextCodec
 from gateformer.model.text.codec_arrays import from_arrays, to_arrays
-from gateformer.model.text.encoding import encode_corpus
 from gateformer.model.text.readers.pieces import codec_of_json
 
 
@@ -56,20 +54,3 @@ def test_arrays_are_deterministic_and_give_the_codec_again():
         from_arrays(arrays, facts | {"bos": "x"})
     with pytest.raises(UserError, match=r"^eos token 900 is outside the vocabulary of 310$"):
         from_arrays(arrays, facts | {"eos": 900})
-
-
-def test_characters_are_refused_or_counted():
-    codec = TextCodec.of_characters(["a", "b", ""])
-    assert encode_corpus(codec, "aXbY", skip_unknown=True) == ([0, 1], 2)
-    with pytest.raises(UserError, match=r"^character 'X' at position 1 is not in the vocabulary"):
-        encode_corpus(codec, "aXbY")
-    assert encode_corpus(CODEC, "the é") == (CODEC.encode("the é"), 0)
-
-
-def test_a_chat_is_rendered_and_refused_in_one_line():
-    template = "{{ bos_token }}{% for m in messages %}\n[{{ m.role }}]{{ m.content }}\n{% endfor %}"
-    assert render_chat(template, [{"role": "user", "content": "Hi"}], "<s>") == "<s>[user]Hi\n"
-    with pytest.raises(UserError, match=r"^the model's chat template fails: no system; give"):
-        render_chat("{{ raise_exception('no system') }}", [])
-    with pytest.raises(UserError, match=r"template fails: access to attribute '__class__'"):
-        render_chat("{{ ''.__class__.__mro__ }}", [])

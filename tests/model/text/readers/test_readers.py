@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import json
 import os
 import pickle
 from pathlib import Path
@@ -14,6 +15,7 @@ from gateformer.model.text.codec import TextCodec
 from gateformer.model.text.codec_arrays import from_arrays, to_arrays
 from gateformer.model.text.readers.hugging_face import read_directory
 from gateformer.model.text.readers.nanogpt import read_meta
+from gateformer.model.text.readers.pieces import codec_of_json
 
 TEXTS = ["Hello, it's 12345 o'clock", "  two\n\n\tspaces  ", "日本語 и 😀", "<|endoftext|>", ""]
 
@@ -91,3 +93,62 @@ def test_bos_of_the_post_processor_is_added(tmp_path):
     )
     tokenizer.save(str(tmp_path / "tokenizer.json"))
     assert read_directory(tmp_path).add_bos
+
+
+def test_a_unigram_model_has_the_texts_of_tokenizers(tmp_path):
+    tokenizers = pytest.importorskip("tokenizers")
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.Unigram())
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Metaspace()
+    tokenizer.decoder = tokenizers.decoders.Metaspace()
+    trainer = tokenizers.trainers.UnigramTrainer(
+        vocab_size=60, special_tokens=["<unk>", "<s>"], unk_token="<unk>", show_progress=False
+    )
+    text = "the cat and the hat sat on the mat, and the dog ate that"
+    tokenizer.train_from_iterator([text] * 9, trainer)
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    codec = read_directory(tmp_path, 64)
+    ids = codec.encode(text)
+    assert ids == tokenizer.encode(text).ids and len(ids) < len(text)
+    assert codec.decode(ids).decode() == tokenizer.decode(ids) == text
+    assert codec.strip_first_space and codec.special == ((0, "<unk>"), (1, "<s>"))
+
+
+@pytest.mark.parametrize(
+    "decoder, strips",
+    [
+        ({"type": "Metaspace", "replacement": "▁", "prepend_scheme": "never"}, False),
+        ({"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first"}, True),
+        ({"type": "Metaspace", "replacement": "▁", "add_prefix_space": False}, False),
+        ({"type": "Sequence", "decoders": [{"type": "Fuse"}]}, False),
+        (
+            {
+                "type": "Sequence",
+                "decoders": [{"type": "Strip", "content": " ", "start": 1, "stop": 0}],
+            },
+            True,
+        ),
+        (None, False),
+    ],
+)
+def test_the_decoder_says_whether_the_first_space_goes(decoder, strips):
+    content = {"model": {"type": "BPE", "vocab": {"▁a": 0}, "merges": []}, "decoder": decoder}
+    assert codec_of_json("t", json.dumps(content).encode()).strip_first_space == strips
+
+
+def test_other_kinds_of_models_are_named():
+    content = b'{"model": {"type": "WordPiece", "vocab": {"a": 0}}}'
+    with pytest.raises(UserError, match=r"^t has a WordPiece model; expected BPE or Unigram$"):
+        codec_of_json("t", content)
+
+
+def test_the_file_of_the_chat_template_goes_before_the_setting(tmp_path):
+    pytest.importorskip("tokenizers")
+    (tmp_path / "vocab.json").write_text('{"a": 0}')
+    (tmp_path / "merges.txt").write_text("#version: 0.2\n")
+    several = [{"name": "tool_use", "template": "t"}, {"name": "default", "template": "d"}]
+    for setting, expected in (("s", "s"), (several, "d"), (several[:1], None), (None, None)):
+        config = json.dumps({"chat_template": setting})
+        (tmp_path / "tokenizer_config.json").write_text(config)
+        assert read_directory(tmp_path).chat_template == expected
+    (tmp_path / "chat_template.jinja").write_text("{{ é }}", encoding="utf-8")
+    assert read_directory(tmp_path).chat_template == "{{ é }}"

@@ -58,6 +58,7 @@ def bpe_encode(path: Path, text: str) -> list[int]:
 
 @pytest.mark.parametrize("text", SENTENCES)
 def test_tokens_are_those_of_llama2c(tok512, text):
+    pytest.importorskip("sentencepiece")
     codec = read_tokenizer_bin(tok512, 512)
     ids = codec.encode(text)
     assert ids == bpe_encode(tok512, text)
@@ -86,5 +87,7 @@ def test_gguf_digits_stand_alone_with_smollm():
     assert codec.encode("aa<|e|>", special=True) == [5, 0]
     assert codec.pieces == (b"", b"1", b"2", b"12", b"a", b"aa", b"\n", b"")
     assert (codec.stop, codec.add_bos) == ((0,), False)
-    with pytest.raises(UserError, match=r"^m.gguf has pre-tokenizer 'x'; expected one of gpt-2, "):
+    with pytest.raises(
+        UserError, match=r"^m.gguf has pre-tokenizer 'x'; expected one of a.x-4.0, "
+    ):
         codec_of_metadata("m.gguf", metadata | {"tokenizer.ggml.pre": "x"})
