@@ -13,7 +13,7 @@ from amaranth.hdl import Shape
 
 from gateformer.gateware.core.issue import BeatSignature
 from gateformer.gateware.core.sequencer import program_parts
-from gateformer.gateware.engines.sampler.keys import KEY_BITS
+from gateformer.gateware.engines.sampler.scheme import VERSION_1
 from gateformer.gateware.engines.softmax import DISTRIBUTED_DEPTH
 from gateformer.gateware.engines.ternary.lane import n_pairs
 from gateformer.gateware.parts.integers import ceil_div
@@ -200,7 +200,9 @@ def _sampler(program: SizedProgram) -> UnitFacts:
     index_bits = vocab_size.bit_length()
     counts = {"logit bits": bits, "index bits": index_bits, "unit": 1}
     scan = sampler.scan_width
-    keys = MemoryShape(ceil_div(vocab_size, scan), scan * KEY_BITS, Style.DISTRIBUTED, enables=scan)
+    keys = MemoryShape(
+        ceil_div(vocab_size, scan), scan * VERSION_1.key_bits, Style.DISTRIBUTED, enables=scan
+    )
     return UnitFacts(
         luts=counts,
         flip_flops=dict(counts),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from gateformer.model.contract.arith import EXP2
 from gateformer.model.contract.sampling import FRACTION_BITS
 
-from .keys import KEY_BITS, key_layout
+from ...parts.delay import delayed
+from .key_histogram import weighted_key_layout
+from .keys import key_layout
+from .scheme import VERSION_1, SamplingScheme
 from .top_k import is_less
 
 
@@ -23,50 +25,85 @@ class TokenDraw(wiring.Component):
     From ``start`` to ``done`` it takes ``latency(key_latency)`` cycles. ``token`` holds from
     ``done`` to the next ``start``.
 
+    Where tokens may also be left out by top-p, the draw may end at ``(fraction * total) >> 24``,
+    and ties may be limited by the sum of their probabilities: they stay while the sum of those
+    before them is less than ``ties``.
+
     Parameters
     ----------
     vocab_size : int, at least 1
+    scheme : SamplingScheme
 
     Members
     -------
     start : In(1), pulse
-    keep_all, threshold : In(1), In(9)
+    keep_all, threshold : In(1), In(scheme.key_bits)
         Keys below ``threshold`` stay, or all; constant from ``start`` to ``done``.
     ties : In(range(vocab_size + 1))
         Keys equal to ``threshold`` that stay (the first ones); constant as ``threshold``.
     fraction : In(24)
         Constant from ``start`` + 1 to ``done``.
     start_pass : Out(1), pulse
-    key : In({valid: 1, value: 9, last: 1})
+    key : In({valid: 1, value: scheme.key_bits, last: 1})
     done : Out(1), pulse
     token : Out(range(vocab_size))
+
+    With top-p also
+
+    by_mass : In(1), constant as ``threshold``
+        ``ties`` is a sum of probabilities, with as many bits as the sum of all.
+    whole : In(1), constant from ``start`` + 1 to ``done``
+        Draw a token. Otherwise ``done`` comes after the first pass, ``limit_latency(key_latency)``
+        cycles after ``start``, and ``token`` has no meaning.
+    limit : Out
+        ``(fraction * total) >> 24``, in the cycle of ``done``.
+    weighted : Out({valid: 1, key: scheme.key_bits, weight: scheme.probability_bits})
+        Each key of a pass with its probability, 0 if it does not stay; the last one at least
+        ``FRACTION_BITS`` cycles before ``done``.
     """
 
-    PASS_DRAIN = 4
-
-    def __init__(self, vocab_size: int):
+    def __init__(self, vocab_size: int, scheme: SamplingScheme = VERSION_1):
         self.vocab_size = vocab_size
-        super().__init__(
-            {
-                "start": In(1),
-                "keep_all": In(1),
-                "threshold": In(KEY_BITS),
-                "ties": In(range(vocab_size + 1)),
-                "fraction": In(FRACTION_BITS),
-                "start_pass": Out(1),
-                "key": In(key_layout()),
-                "done": Out(1),
-                "token": Out(range(vocab_size)),
+        self.scheme = scheme
+        members = {
+            "start": In(1),
+            "keep_all": In(1),
+            "threshold": In(scheme.key_bits),
+            "ties": In(range(vocab_size + 1)),
+            "fraction": In(FRACTION_BITS),
+            "start_pass": Out(1),
+            "key": In(key_layout(scheme)),
+            "done": Out(1),
+            "token": Out(range(vocab_size)),
+        }
+        if scheme.has_top_p:
+            mass_bits = scheme.mass_bits(vocab_size)
+            members |= {
+                "ties": In(mass_bits),
+                "by_mass": In(1),
+                "whole": In(1),
+                "limit": Out(mass_bits),
+                "weighted": Out(weighted_key_layout(scheme.key_bits, scheme.probability_bits)),
             }
-        )
+        super().__init__(members)
+
+    @staticmethod
+    def pass_drain(scheme: SamplingScheme) -> int:
+        """Cycles from the last key of a pass to the complete sum."""
+        return probability_latency(scheme) + 3
 
     @classmethod
-    def latency(cls, key_latency: int) -> int:
-        """Cycles from ``start`` to ``done``.
+    def limit_latency(cls, key_latency: int, scheme: SamplingScheme = VERSION_1) -> int:
+        """Cycles from ``start`` to ``done`` of a draw that is not whole.
 
         ``key_latency`` is the number of cycles from ``start_pass`` to ``key.last``.
         """
-        return 2 * (key_latency + cls.PASS_DRAIN) + FRACTION_BITS + 1
+        return key_latency + cls.pass_drain(scheme) + FRACTION_BITS + 1
+
+    @classmethod
+    def latency(cls, key_latency: int, scheme: SamplingScheme = VERSION_1) -> int:
+        """Cycles from ``start`` to ``done`` of a token."""
+        return cls.limit_latency(key_latency, scheme) + key_latency + cls.pass_drain(scheme)
 
     def elaborate(self, platform):
         m = Module()
@@ -79,6 +116,8 @@ class TokenDraw(wiring.Component):
         token = Signal(range(self.vocab_size), reset_less=True)
         m.d.sync += fraction_bit.eq(self.fraction.bit_select(step, 1))
         m.d.comb += self.token.eq(token)
+        if self.scheme.has_top_p:
+            m.d.comb += self.limit.eq(limit)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.start_pass.eq(self.start)
@@ -92,8 +131,15 @@ class TokenDraw(wiring.Component):
                 addend = mass & fraction_bit.replicate(len(mass))
                 m.d.sync += [step.eq(step + 1), limit.eq((limit + addend) >> 1), token.eq(0)]
                 with m.If(step == FRACTION_BITS):
-                    m.d.comb += self.start_pass.eq(1)
-                    m.next = "DRAW"
+                    if self.scheme.has_top_p:
+                        m.d.comb += self.start_pass.eq(self.whole)
+                        with m.If(self.whole):
+                            m.next = "DRAW"
+                        with m.Else():
+                            m.next = "DONE"
+                    else:
+                        m.d.comb += self.start_pass.eq(1)
+                        m.next = "DRAW"
             with m.State("DRAW"):
                 with m.If(added & ~(limit < mass)):
                     m.d.sync += token.eq(token + 1)
@@ -105,21 +151,18 @@ class TokenDraw(wiring.Component):
         return m
 
     def _add_probabilities(self, m, added, all_added):
-        """Sum of the probabilities so far in this pass; ``added`` follows a key by four cycles."""
-        m.submodules.exp2 = exp2 = memory.Memory(
-            shape=EXP2.OUT_BITS,
-            depth=2**KEY_BITS,
-            init=EXP2.table.tolist(),
-            attrs={"ram_style": "block", "rom_style": "block"},
-        )
-        table = exp2.read_port()
-        m.d.comb += table.addr.eq(self.key.value)
-        valid, last = Signal(3), Signal(3)
+        """Sum of the probabilities so far in this pass; ``added`` follows a key by
+        ``pass_drain`` cycles.
+        """
+        bits = self.scheme.probability_bits
+        found = key_probability(m, self.scheme, self.key.value)
+        wait = probability_latency(self.scheme) - 1
+        valid, last = Signal(wait + 3), Signal(wait + 3)
         below, equal = Signal(reset_less=True), Signal(reset_less=True)
         kept = Signal(reset_less=True)
-        ties_left = Signal(range(self.vocab_size + 1), reset_less=True)
-        entry = Signal(EXP2.OUT_BITS, reset_less=True)
-        probability = Signal(EXP2.OUT_BITS, reset_less=True)
+        ties_left = Signal.like(self.ties, reset_less=True, name="ties_left")
+        entry = Signal(bits, reset_less=True)
+        probability = Signal(bits, reset_less=True)
         m.d.sync += [
             valid.eq(Cat(self.key.valid, valid)),
             last.eq(Cat(self.key.last, last)),
@@ -127,17 +170,63 @@ class TokenDraw(wiring.Component):
             all_added.eq(last[-1]),
             below.eq(self.keep_all | is_less(self.key.value, self.threshold)),
             equal.eq(self.key.value == self.threshold),
-            kept.eq(below | (equal & ties_left.any())),
-            # the block memory's output register
-            entry.eq(table.data),
-            probability.eq(entry & kept.replicate(EXP2.OUT_BITS)),
         ]
-        mass = Signal(range(self.vocab_size * EXP2.table.max() + 1), reset_less=True)
+        below = delayed(m, below, wait, name="below")
+        equal = delayed(m, equal, wait, name="equal")
+        m.d.sync += [
+            kept.eq(below | (equal & ties_left.any())),
+            # version 1: the block memory's output register
+            entry.eq(found),
+            probability.eq(entry & kept.replicate(bits)),
+        ]
+        mass = Signal(self.scheme.mass_bits(self.vocab_size), reset_less=True)
         with m.If(self.start_pass):
             m.d.sync += [mass.eq(0), ties_left.eq(self.ties)]
         with m.Else():
-            with m.If(valid[0] & equal & ties_left.any()):
-                m.d.sync += ties_left.eq(ties_left - 1)
+            with m.If(valid[wait] & equal & ties_left.any()):
+                m.d.sync += ties_left.eq(self._without_tie(ties_left, found))
             with m.If(valid[-1]):
                 m.d.sync += mass.eq(mass + probability)
+        if self.scheme.has_top_p:
+            m.d.comb += [
+                self.weighted.valid.eq(valid[-1]),
+                self.weighted.key.eq(delayed(m, self.key.value, wait + 3, name="key")),
+                self.weighted.weight.eq(probability),
+            ]
         return mass
+
+    def _without_tie(self, ties_left, probability):
+        if not self.scheme.has_top_p:
+            return ties_left - 1
+        left = ties_left - Mux(self.by_mass, probability, 1)
+        return left[:-1] & ~left[-1].replicate(len(left) - 1)
+
+
+def probability_latency(scheme: SamplingScheme) -> int:
+    """Cycles from a key to :func:`key_probability`."""
+    return 1 if scheme.key_bits == scheme.index_bits else 4
+
+
+def key_probability(m: Module, scheme: SamplingScheme, key) -> Value:
+    """The probability of a key, ``probability_latency(scheme)`` cycles later."""
+    m.submodules.exp2 = exp2 = memory.Memory(
+        shape=scheme.probability_bits,
+        depth=2**scheme.index_bits,
+        init=scheme.probabilities,
+        attrs={"ram_style": "block", "rom_style": "block"},
+    )
+    table = exp2.read_port()
+    m.d.comb += table.addr.eq(key[: scheme.index_bits])
+    if scheme.key_bits == scheme.index_bits:
+        return table.data
+    octave = delayed(m, key[scheme.index_bits :], 2, name="octave")
+    entry = Signal(scheme.probability_bits, reset_less=True)
+    # One more bit below the point: the bit that rounds.
+    doubled = Signal(scheme.probability_bits + 1, reset_less=True)
+    rounded = Signal(scheme.probability_bits, reset_less=True)
+    m.d.sync += [
+        entry.eq(table.data),
+        doubled.eq(Cat(Const(0, 1), entry) >> octave),
+        rounded.eq((doubled + 1) >> 1),
+    ]
+    return rounded

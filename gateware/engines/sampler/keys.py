@@ -1,4 +1,4 @@
-"""Logits to sampling keys: distance from the best token in 1/32 octaves of probability."""
+"""Logits to sampling keys: distance from the best token in fractions of an octave."""
 
 from __future__ import annotations
 
@@ -6,58 +6,66 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from gateformer.model.contract.arith import EXP2
-from gateformer.model.contract.sampling import MAX_TEMPERATURE_SHIFT, TEMPERATURE_MULT_BITS
-
+from ...parts.integers import ceil_div
 from .logit_store import logit_layout
+from .scheme import VERSION_1, SamplingScheme
 
-KEY_BITS = EXP2.INDEX_BITS
-SHIFT_BITS = MAX_TEMPERATURE_SHIFT.bit_length()
 DIGIT_BITS = 2
-DIGITS = TEMPERATURE_MULT_BITS // DIGIT_BITS
-SHIFT_STAGES = ((8, 4), (2, 4), (1, 2))
-"""(unit, choices) of each stage of the shifter: 0, 8, 16 or 24, then 0, 2, 4 or 6, then 0 or 1."""
 
 
-def key_layout() -> data.StructLayout:
+def key_layout(scheme: SamplingScheme = VERSION_1) -> data.StructLayout:
     """The key of a token; ``last`` marks the one of token ``vocab_size - 1``."""
-    return data.StructLayout({"valid": 1, "value": KEY_BITS, "last": 1})
+    return data.StructLayout({"valid": 1, "value": scheme.key_bits, "last": 1})
+
+
+def shift_stages(shift_bits: int) -> list[range]:
+    """Bits of the shift that each stage of the shifter takes: two, the most significant first.
+
+    With 5 bits it shifts by 0, 8, 16 or 24, then by 0, 2, 4 or 6, then by 0 or 1.
+    """
+    tops = range(shift_bits, 0, -DIGIT_BITS)
+    return [range(max(top - DIGIT_BITS, 0), top) for top in tops]
 
 
 class SamplingKeys(wiring.Component):
-    """``min(((maximum - logit) * mult + half) >> shift, 511)``, as
+    """``min(((maximum - logit) * mult + half) >> shift, 2**scheme.key_bits - 1)``, as
     ``model.contract.sampling.Sampler.keys``.
 
     One logit per cycle; ``key`` follows ``logit`` by ``latency`` cycles. ``logit.value`` must not
     exceed ``maximum``; ``maximum``, ``mult`` and ``shift`` must be constant while keys are under
-    way. No multiplier blocks: the 8-bit factor is four base-4 digits, each selects 0, 1, 2 or 3
-    times the distance inside the LUTs of an adder.
+    way. No multiplier blocks: the factor is base-4 digits, each selects 0, 1, 2 or 3 times the
+    distance inside the LUTs of an adder.
 
     Parameters
     ----------
     logit_width : int
         Bits of a signed logit, at least 1.
+    scheme : SamplingScheme
+
+    Attributes
+    ----------
+    latency : int
 
     Members
     -------
     maximum : In(signed(logit_width))
     logit : In({valid: 1, value: signed(logit_width), last: 1})
-    mult : In(8)
-    shift : In(5)
-    key : Out({valid: 1, value: 9, last: 1})
+    mult : In(scheme.mult_bits)
+    shift : In(scheme.shift_bits)
+    key : Out({valid: 1, value: scheme.key_bits, last: 1})
     """
 
-    latency = 2 + DIGITS + len(SHIFT_STAGES) + 1
-
-    def __init__(self, logit_width: int):
+    def __init__(self, logit_width: int, scheme: SamplingScheme = VERSION_1):
         self.logit_width = logit_width
+        self.scheme = scheme
+        self.latency = keys_latency(scheme)
         super().__init__(
             {
                 "maximum": In(signed(logit_width)),
                 "logit": In(logit_layout(logit_width)),
-                "mult": In(TEMPERATURE_MULT_BITS),
-                "shift": In(SHIFT_BITS),
-                "key": Out(key_layout()),
+                "mult": In(scheme.mult_bits),
+                "shift": In(scheme.shift_bits),
+                "key": Out(key_layout(scheme)),
             }
         )
 
@@ -67,11 +75,12 @@ class SamplingKeys(wiring.Component):
         doubled = Cat(Const(0, 1), self._product(m))
         quotient, overflow = self._shift(m, doubled)
         saturated = overflow | quotient[1:].all()
-        rounded = (quotient[1:] + quotient[0])[:KEY_BITS]
-        value = Signal(KEY_BITS, reset_less=True)
+        key_bits = self.scheme.key_bits
+        rounded = (quotient[1:] + quotient[0])[:key_bits]
+        value = Signal(key_bits, reset_less=True)
         valid, last = Signal(self.latency), Signal(self.latency)
         m.d.sync += [
-            value.eq(Mux(saturated, EXP2.max_index, rounded)),
+            value.eq(Mux(saturated, 2**key_bits - 1, rounded)),
             valid.eq((valid << 1) | self.logit.valid),
             last.eq((last << 1) | self.logit.last),
         ]
@@ -91,7 +100,8 @@ class SamplingKeys(wiring.Component):
         triple = Signal(width + 2, name="triple_1", reset_less=True)
         m.d.sync += [next_distance.eq(distance), triple.eq(distance + (distance << 1))]
         product = Const(0, 0)
-        for i in range(DIGITS):
+        digits = ceil_div(self.scheme.mult_bits, DIGIT_BITS)
+        for i in range(digits):
             position = i * DIGIT_BITS
             distance, old_triple, old_product = next_distance, triple, product
             multiple = Signal(width + 2, name=f"multiple_{i}")
@@ -104,27 +114,26 @@ class SamplingKeys(wiring.Component):
                     m.d.comb += multiple.eq(old_triple)
             product = Signal(width + 2 + position, name=f"product_{i}", reset_less=True)
             m.d.sync += product.eq(Cat(old_product[:position], old_product[position:] + multiple))
-            if i < DIGITS - 1:
+            if i < digits - 1:
                 next_distance = Signal(width, name=f"distance_{i + 2}", reset_less=True)
                 triple = Signal(width + 2, name=f"triple_{i + 2}", reset_less=True)
                 m.d.sync += [next_distance.eq(distance), triple.eq(old_triple)]
         return product
 
     def _shift(self, m, value):
-        """(low ``KEY_BITS + 1`` bits of ``value >> shift``, whether any bit above is set).
+        """(low ``key_bits + 1`` bits of ``value >> shift``, whether any bit above is set).
 
         Each stage keeps only the bits that later stages can still move down, so the shifter is
         as narrow as a key; of the bits above it only their union goes on.
         """
         overflow = Const(0, 1)
-        position = SHIFT_BITS
-        for i, (unit, choices) in enumerate(SHIFT_STAGES):
-            position -= (choices - 1).bit_length()
-            kept = KEY_BITS + unit
+        for i, bits in enumerate(shift_stages(self.scheme.shift_bits)):
+            unit = 1 << bits.start
+            kept = self.scheme.key_bits + unit
             shifted = Signal(kept, name=f"shifted_{i}", reset_less=True)
             above = Signal(unsigned(1), name=f"overflow_{i}", reset_less=True)
-            with m.Switch(self.shift[position : position + (choices - 1).bit_length()]):
-                for choice in range(choices):
+            with m.Switch(self.shift[bits.start : bits.stop]):
+                for choice in range(1 << len(bits)):
                     with m.Case(choice):
                         moved = value[choice * unit :]
                         m.d.sync += [
@@ -133,3 +142,9 @@ class SamplingKeys(wiring.Component):
                         ]
             value, overflow = shifted, above
         return value, overflow
+
+
+def keys_latency(scheme: SamplingScheme) -> int:
+    """Cycles from a logit to its key: distance, its triple, digits, shifts, rounding."""
+    digits = ceil_div(scheme.mult_bits, DIGIT_BITS)
+    return 2 + digits + len(shift_stages(scheme.shift_bits)) + 1

@@ -7,8 +7,10 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from ...parts.integers import ceil_div
-from .keys import KEY_BITS, key_layout
+from .keys import key_layout
+from .scheme import VERSION_1
 
+KEY_BITS = VERSION_1.key_bits
 SCAN_DRAIN = 4
 """Cycles of a scan after its last address: read, compare, count ones, add."""
 
