@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from amaranth.hdl import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
@@ -15,16 +17,18 @@ from .shifts import rounded_shift, variable_rounded_shift
 
 
 class Gate(wiring.Component):
-    """``hidden`` of gate numbers g, or of pairs g, up that follow each other.
+    """``clamp(round_shift(y, hidden_shift), hidden_bits)`` of ``y = round_shift(g * G(g), 14)``.
 
-    One number per cycle; a pair's result belongs to its second one.
+    Gated, of ``y * up``: g is the last number with ``odd`` = 0 before up, which has ``odd`` = 1,
+    and the result is up's. A number per cycle; a pair's may have others with ``odd`` = 1 between
+    them.
 
     Parameters
     ----------
-    activation : str
+    activation : str, of :data:`arith.GATE_FUNCTIONS`
     gated : bool
-    bits, hidden_bits : int, of g (and up), of the result
-    most_shift : int, the largest ``hidden_shift``
+    bits, hidden_bits : int, of g and up, and of the result: signed, 8..16
+    most_shift : int, the largest ``hidden_shift``, 0..40
 
     Attributes
     ----------
@@ -32,8 +36,10 @@ class Gate(wiring.Component):
 
     Members
     -------
-    value : In(signed(bits)); odd : In(1), the second of a pair
-    frac : In(range(15)), a cycle before the number; hidden_shift : In, 7 cycles after it
+    value : In(signed(bits)), within ±limit(bits)
+    odd : In(1), with ``value``: it is up; of no meaning if not gated
+    frac : In(range(15)), bits below the point of g, a cycle before it
+    hidden_shift : In(range(most_shift + 1)), 7 cycles after the number whose result it is for
     hidden : Out(signed(hidden_bits))
     """
 
@@ -56,7 +62,7 @@ class Gate(wiring.Component):
         m = Module()
         one, step = arith.GATE_ONE, arith.GATE_STEP_BITS
         g = self.value
-        # cycle 1: |g| in 1 / 2**14
+        # cycle 1: |g| in 1/2**14
         size = Signal(self._bits - 1 + arith.GATE_FRAC_BITS, reset_less=True)
         amount = Signal(range(arith.GATE_FRAC_BITS + 1), reset_less=True)
         m.d.sync += amount.eq(arith.GATE_FRAC_BITS - self.frac)
@@ -66,7 +72,7 @@ class Gate(wiring.Component):
         part = Signal(step, reset_less=True)
         m.d.sync += [far.eq(index >= arith.GATE_ENTRIES), part.eq(size[:step])]
         table = arith.gate_table(self._activation)
-        rows = [(int(a), int(b) - int(a)) for a, b in zip(table, table[1:], strict=False)]
+        rows = [(int(a), int(b) - int(a)) for a, b in itertools.pairwise(table)]
         slope_width = max(max(b.bit_length() for _, b in rows), 1) + 1
         base_width = one.bit_length()
         m.submodules.table = memory = Memory(

@@ -151,7 +151,9 @@ class DecoderLanes(wiring.Component):
         self._sums(m, accumulators)
         index = delayed(m, self.read_lane, 1, name="read_lane")
         chosen = Signal(signed(self.mean_width), reset_less=True)
-        m.d.sync += chosen.eq(Array(acc[: self.mean_width].as_signed() for acc in accumulators)[index])
+        m.d.sync += chosen.eq(
+            Array(acc[: self.mean_width].as_signed() for acc in accumulators)[index]
+        )
         m.d.comb += self.read_data.eq(chosen)
         return m
 
@@ -218,7 +220,6 @@ class DecoderLanes(wiring.Component):
             self.sums.eq(tree.sums),
             self.total.eq(tree.total),
         ]
-
 
 
 def _write(depth: int, groups: int, bits: int) -> data.StructLayout:

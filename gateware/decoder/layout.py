@@ -112,9 +112,7 @@ class DecoderLayout:
                         if place < self.share and kv_head < self.config.n_kv_heads:
                             segment = replica * self.kv_segments + i
                             lane = segment * self.segment_lanes
-                            heads.append(
-                                Head(kv_head * self.share + place, kv_head, segment, lane)
-                            )
+                            heads.append(Head(kv_head * self.share + place, kv_head, segment, lane))
                 word = len(passes) * self.head_words
                 passes.append(Pass(word, group * self.head_words, tuple(heads)))
         return tuple(passes)

@@ -59,7 +59,9 @@ class Rotation(wiring.Component):
             m.d.sync += a.eq(self.value)
         second = delayed(m, self.second, 1, name="late")
         a_late, b_late = delayed(m, a, 1, name="a_late"), delayed(m, self.value, 1, name="b_late")
-        first_factor, other_factor = (Signal(signed(self._bits + 1), reset_less=True, name=n) for n in ("x", "y"))
+        first_factor, other_factor = (
+            Signal(signed(self._bits + 1), reset_less=True, name=n) for n in ("x", "y")
+        )
         cos, sin, key = (
             delayed(m, Mux(second, delayed(m, v, 1, name=f"{n}_kept"), v), 1, name=n)
             for v, n in ((self.cos, "cos"), (self.sin, "sin"), (self.key, "key"))
@@ -68,8 +70,14 @@ class Rotation(wiring.Component):
             m.d.sync += [first_factor.eq(b_late.as_signed()), other_factor.eq(a_late.as_signed())]
         with m.Else():
             m.d.sync += [first_factor.eq(a), other_factor.eq(-self.value)]
-        products = [Signal(signed(self._bits + 1 + TURN_BITS), reset_less=True, name=n) for n in ("xc", "ys")]
-        m.d.sync += [products[0].eq(first_factor * cos.as_signed()), products[1].eq(other_factor * sin.as_signed())]
+        products = [
+            Signal(signed(self._bits + 1 + TURN_BITS), reset_less=True, name=n)
+            for n in ("xc", "ys")
+        ]
+        m.d.sync += [
+            products[0].eq(first_factor * cos.as_signed()),
+            products[1].eq(other_factor * sin.as_signed()),
+        ]
         total = Signal(signed(self._bits + TURN_BITS + 2), reset_less=True)
         m.d.sync += total.eq(products[0] + products[1])
         key = delayed(m, key, 2, name="key_late")
