@@ -84,6 +84,12 @@ class DecoderSoftmax(wiring.Component):
             }
         )
 
+    @staticmethod
+    def mean_width(value_bits: int) -> int:
+        """Bits of ``round_shift(sum(p * v) * reciprocal, 8 + exponent)``, signed: 256 times the
+        mean of numbers v within ±limit(value_bits), by at most 2**-11 of it too large."""
+        return value_bits + arith.MEAN_V_BITS + 1
+
     def elaborate(self, platform):
         m = Module()
         layout = data.ArrayLayout(signed(self._score_width), self._segments)

@@ -207,3 +207,14 @@ def test_sums_are_kept_until_the_next_ones(late):
     inputs = {"beat": beats, "sums": [[5]] * len(beats)}
     got = trace(unit, inputs, "exponent")["exponent"]
     assert (got[ready] == arith.floor_log2(4 * arith.PROBABILITY_MAX)) == (not late)
+
+
+@pytest.mark.parametrize("value_bits", [8, 12, 16])
+def test_the_mean_fits_its_width(value_bits):
+    """All values alike at their end, for sums in every bin of the reciprocal's table."""
+    bins = arith.PROBABILITY_MAX << np.arange(0, 17, dtype=np.int64)
+    total = np.concatenate([low + np.arange(1024) * low // 1024 for low in bins])
+    acc = total * arith.limit(value_bits)
+    width = DecoderSoftmax.mean_width(value_bits)
+    means = np.array([arith.mean_of_values(sign * acc, total) for sign in (-1, 1)])
+    assert arith.limit(width - 2) < np.abs(means).max() <= arith.limit(width)
