@@ -56,12 +56,13 @@ class Script:
         self.events.setdefault(cycle, {}).update(inputs)
 
     def vector(self, kind: str, x, gaps: bool) -> int:
-        """Numbers of a vector, the first one's place now; returns the last number's cycle."""
-        for place, value in enumerate(x):
+        """Numbers of a vector, with gaps in any order; returns the last number's cycle."""
+        places = self.rng.permutation(len(x)) if gaps else range(len(x))
+        for i, place in enumerate(places):
             if gaps:
                 self.at += int(self.rng.choice([0, 0, 1, 5]))
-            self.set(self.at, place=place, first=int(place == 0), **{kind: 1})
-            self.set(self.at + 1, value=int(value))
+            self.set(self.at, place=int(place), first=int(i == 0), **{kind: 1})
+            self.set(self.at + 1, value=int(x[place]))
             self.at += 1
         return self.at
 
