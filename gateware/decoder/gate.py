@@ -65,9 +65,9 @@ class Gate(wiring.Component):
         g = self.value
         share = self._share(m, g)  # cycle 4
         factor = delayed(m, g, 4, name="g")
-        product = Signal(signed(self._bits + len(share)), reset_less=True)
+        # share is at most 2**16, |y| at most 4 |g|
+        product = Signal(signed(self._bits + len(share) - 1), reset_less=True)
         m.d.sync += product.eq(factor * share)
-        # |y| is at most 4 |g|
         y = Signal(signed(self._bits + 2), reset_less=True)
         m.d.sync += y.eq(rounded_shift(product, arith.GATE_OUT_SHIFT))  # cycle 6
         entering = y

@@ -64,8 +64,9 @@ class Rotation(wiring.Component):
         second = delayed(m, self.second, 1, name="late")
         a_late = delayed(m, a, 1, name="a_late")
         b_late = delayed(m, self.value, 1, name="b_late")
-        straight = Signal(signed(self._bits + 1), reset_less=True)
-        crossed = Signal(signed(self._bits + 1), reset_less=True)
+        # of numbers within ±limit the negative fits, and a product with ±2**14
+        straight = Signal(signed(self._bits), reset_less=True)
+        crossed = Signal(signed(self._bits), reset_less=True)
         m.d.sync += [
             straight.eq(Mux(second, b_late, a)),
             crossed.eq(Mux(second, a_late, -self.value)),
@@ -74,8 +75,8 @@ class Rotation(wiring.Component):
             delayed(m, Mux(second, delayed(m, value, 1, name=f"{name}_kept"), value), 1, name=name)
             for value, name in ((self.cos, "cos"), (self.sin, "sin"), (self.key, "key"))
         )
-        by_cos = Signal(signed(len(straight) + TURN_BITS), reset_less=True)
-        by_sin = Signal(signed(len(crossed) + TURN_BITS), reset_less=True)
+        by_cos = Signal(signed(len(straight) + arith.ROTARY_BITS), reset_less=True)
+        by_sin = Signal(signed(len(crossed) + arith.ROTARY_BITS), reset_less=True)
         total = Signal(signed(len(by_cos) + 1), reset_less=True)
         m.d.sync += [
             by_cos.eq(straight * cos),

@@ -14,7 +14,7 @@ def rounded_shift(value, amount: int) -> Value:
     value = _checked(value)
     if amount == 0:
         return value
-    extended = Cat(value, value[-1].replicate(amount + 1)).as_signed()
+    extended = Cat(value, value[-1].replicate(amount)).as_signed()
     return (extended >> amount) + extended[amount - 1]
 
 
