@@ -81,7 +81,8 @@ class Residual(wiring.Component):
         self._exponents = ceil_div(self._square_sum, 2)
         # |mean| may exceed limit(bits) by 2**-24 of it, as its reciprocal of d_model is rounded
         self._mean_width = bits + 1
-        self.centred_width = bits + 2 * layer_norm
+        # x - mean is at most (2 - 2 / d_model) limit(bits): room for that error
+        self.centred_width = bits + layer_norm
         roots = arith.rsqrt_table(d_model)
         self.root_width = int(roots.max()).bit_length()
         # x² is at most S, which is below (index + 1) / 512 * 4**e

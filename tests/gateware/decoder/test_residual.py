@@ -99,9 +99,9 @@ def vectors(case: Case, rng) -> list[np.ndarray]:
     spike = np.zeros(d, np.int64)
     spike[-1] = -most
     found = [full, -full, alternating, spike, np.zeros(d, np.int64), full - (np.arange(d) == 0)]
-    found += [spike + most, rng.integers(-1, 2, d)]
+    found += [spike + most, rng.integers(-1, 2, d), 2 * spike + most, -2 * spike - most]
     if d > 100:  # a number takes a cycle
-        found = [full, alternating, spike]
+        found = [full, alternating, 2 * spike + most]
     for power in rng.uniform(0, case.bits - 1, 2 if d > 100 else 10):
         size = min(int(2**power), most)
         found.append(np.clip(rng.integers(-size, size + 1, d) + rng.integers(-9, 9), -most, most))
