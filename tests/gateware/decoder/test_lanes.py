@@ -214,6 +214,7 @@ def test_beats_writes_and_reads_at_random(case):
         Case(3, 1, 1, 8, 4, 7, code_bits=4, ctx_len=7, bits=WIDE),
         Case(6, 6, 1, 1, 6, 64, code_bits=10, ctx_len=4, bits=NARROW),
         Case(2, 2, 1, 1, 1, 1, ctx_len=16, bits=WIDE),
+        Case(4, 2, 2, 2, 4, 4, code_bits=4, bits=Bits(key=8, value=16)),
     ],
     ids=str,
 )
