@@ -19,7 +19,6 @@ from ..parts.registered_read import COLLISION_FREE, registered_read
 from .instruction import Source
 from .layout import DecoderLayout
 
-ACTIVATION_BITS = 16
 PROBABILITY_BITS = arith.PROBABILITY_MAX.bit_length()
 LEVELS_PER_REGISTER = 2
 
@@ -35,57 +34,68 @@ class DecoderLanes(wiring.Component):
     * SCORE: ``acc (+)= activation word * key word``, the key word shown to every replica;
     * WEIGH: ``acc (+)= coefficient of the lane's segment * value word``.
 
-    ``first`` starts the accumulators anew. Sums of the segments, and of all lanes, follow after
-    ``sums_latency`` and ``total_latency`` cycles.
+    ``first`` starts the accumulators anew. A beat per cycle, with or without gaps; the sums that
+    include it follow after ``sums_latency`` (those of the segments, of SCORE) and
+    ``total_latency`` cycles (that of all lanes, of MATRIX and ELEMENT). Keys, values and
+    activations are 0 until they are written.
 
     Parameters
     ----------
     layout : DecoderLayout
-    code_bits : int, of a weight
-    weight_words : list of int, unsigned, lane 0 lowest
+    code_bits : int, of a weight, signed
+    weight_words : list of int, unsigned, lane 0 lowest; rows' lanes beyond their end are 0
 
     Attributes
     ----------
+    CACHE_READ = 3, ACTIVATION_READ = 4 : cycles from a beat to when it reads: what is written
+        before is seen, what is written in that cycle is not specified
     COEFFICIENT_DELAY = 5 : cycles from a WEIGH beat to its coefficients
     ACCUMULATED = 8 : cycles from a beat to the accumulators that include it
-    WRITE_GAP = -2 : a beat that reads what is written comes so many cycles after the write or later
-    READ_LATENCY = 2 : cycles from ``read_lane`` to ``read_data``
-    sums_latency, total_latency : int
+    READ_LATENCY = 2 : cycles from ``read_lane`` to ``read_data``, which is the accumulator 1 cycle
+        after ``read_lane``
+    sums_latency, total_latency : int, at least ACCUMULATED
+    sum_width, total_width : int, of a segment's SCORE sum; of a MATRIX or ELEMENT sum
+    mean_width : int, of a WEIGH sum
 
     Members
     -------
-    beat : In(struct), ``valid``, ``source``, ``address``, ``activation``, ``lane``, ``first``
+    beat : In(struct), ``valid``, ``source``, ``address`` (word of weights, keys or values),
+        ``activation`` (word), ``lane`` (ELEMENT), ``first``
     coefficients : In(ArrayLayout(unsigned(15), segments))
     activation_write, key_write, value_write : In(struct), ``valid``, ``address``, ``group``
-        (lane), ``data``
-    sums : Out(ArrayLayout(signed, segments)), total : Out(signed)
-    read_lane : In, read_data : Out(signed)
+        (lane), ``data`` (within ±limit of its bits)
+    sums : Out(ArrayLayout(signed(sum_width), segments)), total : Out(signed(total_width))
+    read_lane : In(range(lanes)), read_data : Out(signed(mean_width)), of WEIGH
     """
 
+    CACHE_READ = 3
+    ACTIVATION_READ = 4
     COEFFICIENT_DELAY = 5
     ACCUMULATED = 8
-    WRITE_GAP = -2
     READ_LATENCY = 2
 
     def __init__(self, *, layout: DecoderLayout, code_bits: int, weight_words: list[int]):
         self._layout, self._code_bits, self._weight_words = layout, code_bits, weight_words
-        cfg = layout.config
-        self._memory_bits = max(code_bits, cfg.bits.key, cfg.bits.value)
-        inner = max(
-            layout.words(cfg.d_model),
-            layout.words(cfg.d_ff),
-            layout.words(cfg.n_heads * cfg.head_dim),
-            layout.head_words,
+        cfg, bits = layout.config, layout.config.bits
+        self._memory_bits = max(code_bits, bits.key, bits.value)
+        inputs = max(bits.norm, bits.attention, bits.hidden)
+        self._activation_bits = max(inputs, bits.query)
+        product = 2 ** (code_bits - 1) * arith.limit(inputs)
+        score = arith.limit(bits.query) * arith.limit(bits.key)
+        longest = max(cfg.d_model, cfg.d_ff, cfg.n_heads * cfg.head_dim)
+        lane_product = product * layout.words(longest)
+        self._lane_width = signed_width(max(lane_product, score * layout.head_words))
+        self._segment_width = signed_width(
+            max(lane_product * layout.segment_lanes, score * cfg.head_dim)
         )
-        dot = self._memory_bits + ACTIVATION_BITS - 1 + ceil_log2(inner)
+        self.sum_width = signed_width(score * cfg.head_dim)
+        self.total_width = signed_width(product * longest)
         self.mean_width = signed_width(
-            arith.PROBABILITY_MAX * arith.limit(cfg.bits.value) * cfg.ctx_len
+            arith.PROBABILITY_MAX * arith.limit(bits.value) * cfg.ctx_len
         )
-        self._acc_width = max(dot, self.mean_width)
-        self.sum_width = dot + ceil_log2(layout.segment_lanes)
+        self._acc_width = max(self._lane_width, self.mean_width)
         latencies = tree_latencies(layout.segments, layout.segment_lanes, LEVELS_PER_REGISTER)
         self.sums_latency, self.total_latency = (self.ACCUMULATED + n for n in latencies)
-        self.total_width = self.sum_width + ceil_log2(layout.segments)
         lane = range(layout.lanes)
         depth = max(len(weight_words), layout.cache_words)
         super().__init__(
@@ -104,10 +114,10 @@ class DecoderLanes(wiring.Component):
                 ),
                 "coefficients": In(data.ArrayLayout(unsigned(PROBABILITY_BITS), layout.segments)),
                 "activation_write": In(
-                    _write(layout.activation_words, layout.lanes, ACTIVATION_BITS)
+                    _write(layout.activation_words, layout.lanes, self._activation_bits)
                 ),
-                "key_write": In(_write(layout.cache_words, layout.kv_lanes, cfg.bits.key)),
-                "value_write": In(_write(layout.cache_words, layout.kv_lanes, cfg.bits.value)),
+                "key_write": In(_write(layout.cache_words, layout.kv_lanes, bits.key)),
+                "value_write": In(_write(layout.cache_words, layout.kv_lanes, bits.value)),
                 "sums": Out(data.ArrayLayout(signed(self.sum_width), layout.segments)),
                 "total": Out(signed(self.total_width)),
                 "read_lane": In(lane),
@@ -117,47 +127,60 @@ class DecoderLanes(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        layout, beat = self._layout, self.beat
-        address = delayed(m, beat.address, 3, name="address")
-        source = delayed(m, beat.source, self.COEFFICIENT_DELAY, name="source")
-        valid = delayed(m, beat.valid, self.COEFFICIENT_DELAY + 2, reset_less=False, name="valid")
-        first = delayed(m, beat.first, self.COEFFICIENT_DELAY + 2, name="first")
+        layout, bits = self._layout, self._layout.config.bits
+        address = delayed(m, self.beat.address, self.CACHE_READ, name="address")
         weights = self._weights(m, address)
-        keys = self._cache(m, "keys", address, self.key_write, self._bits.key)
-        values = self._cache(m, "values", address, self.value_write, self._bits.value)
+        keys = self._cache(m, "keys", address, self.key_write, bits.key)
+        values = self._cache(m, "values", address, self.value_write, bits.value)
         activations = self._activations(m)
-        lane = delayed(m, beat.lane, self.COEFFICIENT_DELAY, name="element")
-        bits, weigh = self._code_bits, source == Source.WEIGH
-        score, element = source == Source.SCORE, source == Source.ELEMENT
+        words = [
+            (
+                weights.word_select(i, self._code_bits).as_signed(),
+                keys[i % layout.kv_lanes],
+                values[i % layout.kv_lanes],
+                activations.word_select(i, self._activation_bits).as_signed(),
+            )
+            for i in range(layout.lanes)
+        ]
+        accumulators = self._accumulators(m, words)
+        self._sums(m, accumulators)
+        index = delayed(m, self.read_lane, 1, name="read_lane")
+        chosen = Signal(signed(self.mean_width), reset_less=True)
+        parts = Array(acc[: self.mean_width].as_signed() for acc in accumulators)
+        m.d.sync += chosen.eq(parts[index])
+        m.d.comb += self.read_data.eq(chosen)
+        return m
+
+    def _accumulators(self, m: Module, words: list):
+        """Of the lanes' numbers (weight, key, value, activation), COEFFICIENT_DELAY cycles after
+        the beat: operands, product and sum are registers behind each other."""
+        beat, wait = self.beat, self.COEFFICIENT_DELAY
+        source = delayed(m, beat.source, wait, name="source")
+        lane = delayed(m, beat.lane, wait, name="element")
+        valid = delayed(m, beat.valid, wait + 2, reset_less=False, name="valid")
+        first = delayed(m, beat.first, wait + 2, name="first")
+        weigh, score = source == Source.WEIGH, source == Source.SCORE
+        element = source == Source.ELEMENT
         accumulators = []
-        for i in range(layout.lanes):
-            shown = i % layout.kv_lanes
-            from_memory = Signal(signed(self._memory_bits), reset_less=True, name=f"memory{i}")
-            other = Signal(signed(ACTIVATION_BITS), reset_less=True, name=f"other{i}")
-            product = Signal(signed(len(from_memory) + len(other)), reset_less=True, name=f"p{i}")
+        for i, (weight, key, value, activation) in enumerate(words):
+            stored = Signal(signed(self._memory_bits), reset_less=True, name=f"stored{i}")
+            other = Signal(signed(self._other_bits), reset_less=True, name=f"other{i}")
+            product = Signal(signed(len(stored) + len(other)), reset_less=True, name=f"product{i}")
             acc = Signal(signed(self._acc_width), reset_less=True, name=f"acc{i}")
-            cached = Mux(weigh, values[shown], keys[shown])
-            weight = weights.word_select(i, bits).as_signed()
-            activation = activations.word_select(i, ACTIVATION_BITS).as_signed()
-            coefficient = self.coefficients[i // layout.segment_lanes]
+            coefficient = self.coefficients[i // self._layout.segment_lanes]
             m.d.sync += [
-                from_memory.eq(Mux(weigh | score, cached, weight)),
+                stored.eq(Mux(weigh, value, Mux(score, key, weight))),
                 other.eq(Mux(weigh, coefficient, Mux(element, lane == i, activation))),
-                product.eq(from_memory * other),
+                product.eq(stored * other),
             ]
             with m.If(valid):
                 m.d.sync += acc.eq(Mux(first, 0, acc) + product)
             accumulators.append(acc)
-        self._sums(m, accumulators)
-        index = delayed(m, self.read_lane, 1, name="read_lane")
-        chosen = Signal(signed(self.mean_width), reset_less=True)
-        m.d.sync += chosen.eq(Array(acc[: self.mean_width].as_signed() for acc in accumulators)[index])
-        m.d.comb += self.read_data.eq(chosen)
-        return m
+        return accumulators
 
     @property
-    def _bits(self):
-        return self._layout.config.bits
+    def _other_bits(self) -> int:
+        return max(self._activation_bits, PROBABILITY_BITS + 1)
 
     # memories: the word 5 cycles after the beat
 
@@ -193,32 +216,32 @@ class DecoderLanes(wiring.Component):
         layout = self._layout
         m.submodules.activations = block = GroupMemory(
             groups=layout.lanes,
-            group_width=ACTIVATION_BITS,
+            group_width=self._activation_bits,
             initial_words=[0] * layout.activation_words,
             ram_style="distributed",
         )
         m.d.comb += [
-            block.address.eq(delayed(m, self.beat.activation, 4, name="activation")),
+            block.address.eq(
+                delayed(m, self.beat.activation, self.ACTIVATION_READ, name="activation")
+            ),
             block.write.eq(self.activation_write),
         ]
         return block.word
 
     def _sums(self, m: Module, accumulators: list):
         layout = self._layout
-        lane_width = self.sum_width - ceil_log2(layout.segment_lanes)
         m.submodules.tree = tree = DotTree(
             segments=layout.segments,
             segment_lanes=layout.segment_lanes,
-            lane_width=lane_width,
-            dot_width=self.sum_width,
+            lane_width=self._lane_width,
+            dot_width=self._segment_width,
             levels_per_register=LEVELS_PER_REGISTER,
         )
         m.d.comb += [
-            Cat(tree.lanes).eq(Cat(acc[:lane_width] for acc in accumulators)),
-            self.sums.eq(tree.sums),
+            Cat(tree.lanes).eq(Cat(acc[: self._lane_width] for acc in accumulators)),
+            *(mine.eq(sum_) for mine, sum_ in zip(self.sums, tree.sums, strict=True)),
             self.total.eq(tree.total),
         ]
-
 
 
 def _write(depth: int, groups: int, bits: int) -> data.StructLayout:

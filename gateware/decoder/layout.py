@@ -45,7 +45,22 @@ class Pass:
 
 @dataclasses.dataclass(frozen=True)
 class DecoderLayout:
-    """Layout of ``config`` on at most ``most_lanes`` lanes; everything is derived and cached."""
+    """Layout of ``config`` on at most ``most_lanes`` lanes.
+
+    A head's channels lie in the lanes from its first one on, word after word. Lanes and words
+    beyond a head's or vector's end are never written: they keep the 0 that they begin with, or
+    meet weights that are 0.
+
+    Parameters
+    ----------
+    config : ModelConfig of version 2
+    most_lanes : int, at least 1
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``most_lanes`` is no such integer.
+    """
 
     config: ModelConfig
     most_lanes: int
@@ -55,10 +70,12 @@ class DecoderLayout:
 
     @property
     def segment_lanes(self) -> int:
+        """Lanes of a head: all of its numbers, or as many as there are lanes."""
         return min(self.config.head_dim, self.most_lanes)
 
     @property
     def head_words(self) -> int:
+        """Words of a head; more than one only if it is wider than the lanes."""
         return ceil_div(self.config.head_dim, self.segment_lanes)
 
     @property
@@ -70,6 +87,7 @@ class DecoderLayout:
 
     @property
     def kv_lanes(self) -> int:
+        """Lanes of a word of K or V: lane i of all lanes sees lane i mod ``kv_lanes``."""
         return self.kv_segments * self.segment_lanes
 
     @property
@@ -79,12 +97,14 @@ class DecoderLayout:
 
     @property
     def replicas(self) -> int:
+        """Times that a word of K or V is shown, each to other query heads."""
         if self.head_words > 1:
             return 1
         return min(self.share, max(self.most_lanes // self.kv_lanes, 1))
 
     @property
     def segments(self) -> int:
+        """Query heads of a pass, at most."""
         return self.replicas * self.kv_segments
 
     @property
@@ -112,15 +132,13 @@ class DecoderLayout:
                         if place < self.share and kv_head < self.config.n_kv_heads:
                             segment = replica * self.kv_segments + i
                             lane = segment * self.segment_lanes
-                            heads.append(
-                                Head(kv_head * self.share + place, kv_head, segment, lane)
-                            )
+                            heads.append(Head(kv_head * self.share + place, kv_head, segment, lane))
                 word = len(passes) * self.head_words
                 passes.append(Pass(word, group * self.head_words, tuple(heads)))
         return tuple(passes)
 
     def words(self, length: int) -> int:
-        """Words of a vector."""
+        """Words of a vector of ``length`` numbers, the last one's further lanes unused."""
         return ceil_div(length, self.lanes)
 
     # Activation memory, in words: norm outputs and attention outputs, which never live together;
@@ -128,10 +146,12 @@ class DecoderLayout:
 
     @property
     def query_base(self) -> int:
+        """First word of queries; norm and attention outputs begin at word 0."""
         return self.words(max(self.config.d_model, self.config.n_heads * self.config.head_dim))
 
     @property
     def hidden_base(self) -> int:
+        """First word of the feed-forward hidden vector."""
         return self.query_base + len(self.passes) * self.head_words
 
     @property
@@ -145,6 +165,7 @@ class DecoderLayout:
         return self.config.n_layers * self.config.ctx_len * self.kv_words
 
     def cache_base(self, layer: int) -> int:
+        """First word of a layer's keys (or values): ``kv_words`` follow for each position."""
         return layer * self.config.ctx_len * self.kv_words
 
     def kv_place(self, kv_head: int) -> tuple[int, int]:

@@ -8,15 +8,17 @@ from amaranth.hdl import Array, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from gateformer.model.contract.decoder import arith
+
+from ..parts.delay import delayed
 from .shifts import variable_rounded_shift
 
 
 class Requantizer(wiring.Component):
     """``clamp(round_shift(round_shift(a * b, first_shift) * factor + bias, shift), bits)``.
 
-    One number per cycle. ``a``, ``b`` and ``first_shift`` belong to cycle 0, what follows is
-    sampled later so that memories have time: ``factor`` and ``bias`` ``FACTOR_DELAY`` cycles
-    later, ``shift`` and ``width`` with them.
+    A number per cycle. ``factor``, ``bias``, ``shift`` and ``width`` are sampled later than the
+    rest, so that memories have time.
 
     Parameters
     ----------
@@ -25,17 +27,22 @@ class Requantizer(wiring.Component):
     first_shifts, shifts : int
         The largest shift of each.
     middle_width : int
-        Bits of the first result.
+        Bits of ``round_shift(a * b, first_shift)``, signed: what it does not hold is lost.
     widths : sequence of int
-        What results are clamped to; ``width`` is an index.
+        What results may be limited to, in bits.
 
     Attributes
     ----------
-    FACTOR_DELAY = 4, LATENCY = 10 : cycles
+    FACTOR_DELAY = 4 : cycles from ``a`` to its ``factor``, ``bias``, ``shift`` and ``width``
+    LATENCY = 10 : cycles from ``a`` to ``value``
 
     Members
     -------
-    a, b, first_shift, factor, bias, shift, width : In
+    a : In(signed(a_width)), b : In(b_width)
+    first_shift : In(range(first_shifts + 1))
+    factor : In(signed(factor_width)), bias : In(signed(bias_width))
+    shift : In(range(shifts + 1))
+    width : In(range(len(widths))), the index of the result's
     value : Out(signed(max(widths)))
     """
 
@@ -70,31 +77,23 @@ class Requantizer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        a = self._kept(m, self.a, 1, "a")
-        b = self._kept(m, self.b, 1, "b")
-        product = self._kept(m, a * b, 2, "product")
-        first_shift = self._kept(m, self.first_shift, 3, "first_shift")
+        a = delayed(m, self.a, 1, name="a")
+        b = delayed(m, self.b, 1, name="b")
+        product = delayed(m, a * b, 2, name="product")
+        first_shift = delayed(m, self.first_shift, 3, name="first_shift")
         middle = Signal(signed(self._middle_width), reset_less=True)
         m.d.sync += middle.eq(variable_rounded_shift(product, first_shift))  # cycle 4
-        multiplicand = self._kept(m, middle, 1, "multiplicand")
-        factor = self._kept(m, self.factor, 1, "factor")
-        scaled = self._kept(m, multiplicand * factor, 2, "scaled")  # cycle 7
-        bias = self._kept(m, self.bias, 3, "bias")
-        total = self._kept(m, scaled + bias, 1, "total")
-        shift = self._kept(m, self.shift, 4, "shift")
-        rounded = self._kept(m, variable_rounded_shift(total, shift), 1, "rounded")  # cycle 9
-        width = self._kept(m, self.width, 5, "width")
-        limits = Array((1 << bits - 1) - 1 for bits in self._widths)
-        limit = Signal(range(1 << max(self._widths) - 1), reset_less=True)
-        m.d.comb += limit.eq(limits[width])
+        multiplicand = delayed(m, middle, 1, name="multiplicand")
+        factor = delayed(m, self.factor, 1, name="factor")
+        scaled = delayed(m, multiplicand * factor, 2, name="scaled")  # cycle 7
+        bias = delayed(m, self.bias, 3, name="bias")
+        total = delayed(m, scaled + bias, 1, name="total")
+        shift = delayed(m, self.shift, 4, name="shift")
+        shifted = variable_rounded_shift(total, shift)
+        rounded = delayed(m, shifted, 1, name="rounded")  # cycle 9
+        width = delayed(m, self.width, 5, name="width")
+        limit = Signal(range(1 << max(self._widths) - 1))
+        m.d.comb += limit.eq(Array(arith.limit(bits) for bits in self._widths)[width])
         clamped = Mux(rounded > limit, limit, Mux(rounded < -limit, -limit, rounded))
         m.d.sync += self.value.eq(clamped)
         return m
-
-    @staticmethod
-    def _kept(m: Module, value, cycles: int, name: str):
-        for i in range(cycles):
-            register = Signal(value.shape(), reset_less=True, name=f"{name}{i}")
-            m.d.sync += register.eq(value)
-            value = register
-        return value

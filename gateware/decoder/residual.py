@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+import numpy as np
 from amaranth.hdl import Array, Module, Mux, Signal, signed, unsigned
-from amaranth.lib import data, wiring
+from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
@@ -13,43 +15,59 @@ from gateformer.model.contract.arith import signed_width
 from gateformer.model.contract.decoder import arith
 
 from ..parts.delay import delayed
+from ..parts.integers import ceil_div
 from ..parts.registered_read import COLLISION_FREE, registered_read
 from .shifts import rounded_shift
 
-SQUARED = 3
-"""Cycles from a number to the sums that include it."""
+DISTRIBUTED_DEPTH = 128
 
 
 class Residual(wiring.Component):
     """The residual vector x, a number per cycle in, or out to a norm.
 
-    While the numbers of a new x are written, their sum and the sum of their squares are kept; from
-    ``prepare`` on, the mean (LayerNorm), ``r`` and ``e`` of the contract follow, by
-    ``sum((x - mean)²) = sum(x²) - 2 mean sum(x) + d mean²``.
+    ``load`` writes ``value``, ``add`` writes ``clamp(x + value)``, in any order of places and with
+    gaps. While the numbers of a vector are written, their sum and the sum of their squares are
+    kept, from the one that has ``first`` on. From ``prepare`` on, the mean (LayerNorm, else 0) and
+    the contract's r and e of S follow: S is ``max(sum(x²) + eps, 1)``, with LayerNorm by
+    ``sum((x - mean)²) = sum(x²) - 2 mean sum(x) + d mean²``, exact.
 
     Parameters
     ----------
-    d_model, bits : int
+    d_model : int, numbers of x
+    bits : int, of a number, signed: 16..28 with ``2**(2 * bits) * d_model`` below 2**62
     layer_norm : bool
-    eps : sequence of int, those that the model's norms have, each once
+    eps : sequence of int, those that the model's norms have, each once: 0..2**61
 
     Attributes
     ----------
     READ_LATENCY = 2 : cycles from ``index`` to ``centred``
-    PREPARE_GAP = 4 : cycles from a ``value`` to the ``prepare`` that includes it, at least
-    PREPARE_LATENCY = 8 : cycles from ``prepare`` to ``root`` and ``exponent``, at most; they stay
+    TURNAROUND = 3 : cycles from ``load`` or ``add`` of a number to the next ``add`` (or ``index``)
+        of the same one, at least
+    PREPARE_GAP = 4 : cycles from the last ``value`` to the ``prepare`` that includes it, at least
+    PREPARE_LATENCY = 8 : cycles from ``prepare`` to ``root``, ``exponent`` and the mean that
+        ``centred`` is less, at most (exactly 8 with LayerNorm, 3 without); they stay until the next
+        ``prepare``
+    centred_width : int, of x - mean
+    root_width : int, of unsigned r
+    normalized_width : int, of signed u = round_shift(centred * root, exponent)
 
     Members
     -------
-    load, add : In(1), with the ``place`` of ``value`` a cycle before it; ``first``: of a vector
-    value : In(signed(bits))
-    written, new : Out, a cycle after ``value``: the number that x now has there
-    index : In, centred : Out(signed), x - mean
-    prepare : In(1), eps : In, index of the norm's, which stays until then
-    root : Out, exponent : Out
+    load, add : In(1), at most one of them
+    place : In(range(d_model)), with ``load`` or ``add``
+    first : In(1), with ``load`` or ``add``: begins the sums anew
+    value : In(signed(bits)), a cycle after ``load`` or ``add``, within ±limit(bits)
+    written : Out(1), new : Out(signed(bits)), 2 cycles after ``load`` or ``add``: what x now has
+        there
+    index : In(range(d_model)), not with ``load`` or ``add``
+    centred : Out(signed(centred_width)), x - mean at ``index``
+    prepare : In(1)
+    eps : In(range(len(eps))), index of the norm's, from ``prepare`` until the next one
+    root : Out(root_width), exponent : Out
     """
 
     READ_LATENCY = 2
+    TURNAROUND = 3
     PREPARE_GAP = 4
     PREPARE_LATENCY = 8
 
@@ -58,9 +76,19 @@ class Residual(wiring.Component):
         self._eps = tuple(eps)
         largest = arith.limit(bits)
         self._sum_width = signed_width(largest * d_model)
-        self._square_sum = (max(largest * largest * d_model + max(self._eps), 1)).bit_length()
-        self.centred_width = bits + 2 * layer_norm
-        self.root_width = int(arith.rsqrt_table(d_model).max()).bit_length()
+        # sum((x - mean)²) is at most sum(x²), also of the rounded mean: d_model is below 2**24
+        self._square_sum = (largest * largest * d_model + max(self._eps)).bit_length()
+        self._exponents = ceil_div(self._square_sum, 2)
+        # |mean| may exceed limit(bits) by 2**-24 of it, as its reciprocal of d_model is rounded
+        self._mean_width = bits + 1
+        # x - mean is at most (2 - 2 / d_model) limit(bits): room for that error
+        self.centred_width = bits + layer_norm
+        roots = arith.rsqrt_table(d_model)
+        self.root_width = int(roots.max()).bit_length()
+        # x² is at most S, which is below (index + 1) / 512 * 4**e
+        low = 2 ** (arith.NORM_INDEX_BITS - 2)
+        squares = roots**2 * (np.arange(len(roots)) + 1)
+        self.normalized_width = signed_width(math.isqrt(int(squares.max()) // low) + 1)
         place = range(d_model)
         super().__init__(
             {
@@ -76,7 +104,7 @@ class Residual(wiring.Component):
                 "prepare": In(1),
                 "eps": In(range(len(self._eps))),
                 "root": Out(self.root_width),
-                "exponent": Out(range(self._square_sum // 2 + 1)),
+                "exponent": Out(range(self._exponents)),
             }
         )
 
@@ -86,11 +114,14 @@ class Residual(wiring.Component):
             shape=signed(self._bits),
             depth=self._d_model,
             init=[],
-            attrs={"ram_style": "distributed" if self._d_model <= 128 else "block", **COLLISION_FREE},
+            attrs={
+                "ram_style": "distributed" if self._d_model <= DISTRIBUTED_DEPTH else "block",
+                **COLLISION_FREE,
+            },
         )
         is_written = self.load | self.add
         old = registered_read(m, memory, Mux(is_written, self.place, self.index), "x")
-        mean = Signal(signed(self._bits + 1), reset_less=True)
+        mean = Signal(signed(self._mean_width), reset_less=True)
         centred = Signal.like(self.centred, reset_less=True)
         m.d.sync += centred.eq(old - mean if self._layer_norm else old)
         m.d.comb += self.centred.eq(centred)
@@ -116,7 +147,7 @@ class Residual(wiring.Component):
         return m
 
     def _sums(self, m: Module, valid, new):
-        """(sum, sum of squares), SQUARED cycles after ``new``."""
+        """(sum, sum of squares), 3 cycles after ``new``, with it."""
         first = delayed(m, self.first, 2, name="first")
         factor = delayed(m, new, 1, name="factor")
         square = Signal(range(arith.limit(self._bits) ** 2 + 1), reset_less=True)
@@ -134,34 +165,21 @@ class Residual(wiring.Component):
         return total, squares
 
     def _prepare(self, m: Module, mean, total, squares):
-        """Registers that follow ``total`` and ``squares`` all the time; ``prepare`` keeps what
-        they have become when it has gone through."""
+        """From the sums that ``prepare`` finds; what follows them needs no enable."""
         eps = Array(self._eps)[self.eps]
-        sum_ = Signal(self._square_sum, reset_less=True)
+        s = Signal(self._square_sum, reset_less=True)
         if self._layer_norm:
-            mult, shift = arith.mean_reciprocal(self._d_model)
-            kept, squared = (Signal.like(v, reset_less=True, name=n) for v, n in ((total, "kept"), (squares, "squared")))
-            with m.If(self.prepare):
-                m.d.sync += [kept.eq(total), squared.eq(squares)]
-            product = Signal(signed(len(total) + mult.bit_length() + 1), reset_less=True)
-            m.d.sync += product.eq(kept * mult)  # 2
-            m.d.sync += mean.eq(rounded_shift(product, shift))  # 3
-            cross = Signal(signed(len(mean) + len(kept)), reset_less=True)
-            own = Signal(signed(2 * len(mean)), reset_less=True)
-            m.d.sync += [cross.eq(mean * kept), own.eq(mean * mean)]  # 4
-            part = Signal(signed(self._square_sum + 2), reset_less=True)
-            m.d.sync += part.eq(squared - (cross << 1) + own * self._d_model)  # 5
-            m.d.sync += sum_.eq(Mux(part + eps > 1, part + eps, 1))  # 6
+            part = self._centred_squares(m, mean, total, squares)  # cycle 5
+            m.d.sync += s.eq(Mux(part + eps > 1, part + eps, 1))
         else:
             with m.If(self.prepare):
-                m.d.sync += sum_.eq(Mux(squares + eps > 1, squares + eps, 1))
+                m.d.sync += s.eq(Mux(squares + eps > 1, squares + eps, 1))
         exponent = Signal.like(self.exponent, reset_less=True)
         index = Signal(arith.NORM_INDEX_BITS, reset_less=True)
-        low = arith.NORM_INDEX_BITS - 2
-        padded = sum_ << low
-        for e in range(self._square_sum // 2 + 1):
+        padded = s << arith.NORM_INDEX_BITS - 2
+        for e in range(self._exponents):
             # the highest pair of bits with a set bit is the last one whose statement counts
-            with m.If(sum_[2 * e : 2 * e + 2].any() if 2 * e < len(sum_) else 0):
+            with m.If(s[2 * e : 2 * e + 2].any()):
                 m.d.sync += [exponent.eq(e), index.eq(padded[2 * e : 2 * e + len(index)])]
         m.submodules.roots = table = Memory(
             shape=unsigned(self.root_width),
@@ -173,3 +191,20 @@ class Residual(wiring.Component):
             self.root.eq(registered_read(m, table, index, "root")),
             self.exponent.eq(delayed(m, exponent, 1, name="late_exponent")),
         ]
+
+    def _centred_squares(self, m: Module, mean, total, squares):
+        """sum((x - mean)²) 5 cycles after ``prepare``, and ``mean`` after 3."""
+        mult, shift = arith.mean_reciprocal(self._d_model)
+        kept = Signal.like(total, reset_less=True, name="kept")
+        kept_squares = Signal.like(squares, reset_less=True, name="kept_squares")
+        with m.If(self.prepare):
+            m.d.sync += [kept.eq(total), kept_squares.eq(squares)]
+        product = Signal(signed(len(kept) + mult.bit_length()), reset_less=True)
+        m.d.sync += product.eq(kept * mult)  # cycle 2
+        m.d.sync += mean.eq(rounded_shift(product, shift))  # cycle 3
+        cross = Signal(signed(len(mean) + len(kept)), reset_less=True)
+        own = Signal(signed(2 * len(mean)), reset_less=True)
+        m.d.sync += [cross.eq(mean * kept), own.eq(mean * mean)]  # cycle 4
+        part = Signal(signed(self._square_sum + 1), reset_less=True)
+        m.d.sync += part.eq(kept_squares - (cross << 1) + own * self._d_model)  # cycle 5
+        return part

@@ -18,39 +18,47 @@ FAR = arith.EXP2_OCTAVES << arith.EXP2_FRAC_BITS
 
 
 class DecoderSoftmax(wiring.Component):
-    """Probabilities of all segments in parallel.
+    """Probabilities of all segments in parallel, an attention after the other.
 
-    First a beat per position brings the segments' products of query and key; then one per position
-    reads its score back and gives ``exp2(max - score)``, while their sum is kept; then the
-    reciprocal of any segment's sum may be asked for.
+    First a beat per position, positions in any order, brings the segments' products of query and
+    key, of which ``round_shift(product, score_shift)`` is the score; then a weighted beat for each
+    of these positions reads its score back and gives ``exp2(max - score)``, while their sum is
+    kept; then the reciprocal of any segment's sum may be asked for. Beats may have gaps; ``first``
+    is that of the first beat of each kind.
 
     Parameters
     ----------
     segments : int
-    ctx_len : int
-    score_shifts : sequence of int, those that the model has
-    sum_width : int, bits of a product
+    ctx_len : int, positions
+    score_shifts : sequence of int, those that the model has, 0..40
+    sum_width : int, bits of a product, signed
     dot_latency : int, cycles from a beat to its ``sums``
 
     Attributes
     ----------
     COEFFICIENT_DELAY = 5 : cycles from a weighted beat to its coefficients
-    maximum_latency : cycles from the last beat with sums to the first weighted one, at least
+    maximum_latency = dot_latency + 2 : cycles from the last beat with sums to the first weighted
+        one, at least; beats with sums may follow the last weighted one at once
     RECIPROCAL_GAP = 6 : cycles from the last weighted beat to ``segment``, at least
     RECIPROCAL_LATENCY = 3 : cycles from ``segment`` to ``reciprocal`` and ``exponent``
+    TOTAL_KEPT = 5 : cycles from the first weighted beat of the next attention in which ``segment``
+        still gets the sums of this one
 
     Members
     -------
     beat : In(struct), ``valid``, ``weighted``, ``position``, ``first``
-    score_shift : In, of the beat
-    sums : In(ArrayLayout(signed(sum_width), segments))
+    score_shift : In(range(max(score_shifts) + 1)), with a beat, one of ``score_shifts``
+    sums : In(ArrayLayout(signed(sum_width), segments)), ``dot_latency`` cycles after the beat
     coefficients : Out(ArrayLayout(unsigned(15), segments))
-    segment : In; reciprocal : Out(unsigned(17)); exponent : Out, floor(log2(sum))
+    segment : In(range(segments))
+    reciprocal : Out(unsigned(17)), the contract's r of the segment's sum
+    exponent : Out, its e, floor(log2(sum))
     """
 
     COEFFICIENT_DELAY = 5
     RECIPROCAL_GAP = 6
     RECIPROCAL_LATENCY = 3
+    TOTAL_KEPT = 5
 
     def __init__(self, *, segments: int, ctx_len: int, score_shifts, sum_width, dot_latency: int):
         self._segments, self._ctx_len = segments, ctx_len
@@ -75,6 +83,12 @@ class DecoderSoftmax(wiring.Component):
                 "exponent": Out(range(self._total_width)),
             }
         )
+
+    @staticmethod
+    def mean_width(value_bits: int) -> int:
+        """Bits of ``round_shift(sum(p * v) * reciprocal, 8 + exponent)``, signed: 256 times the
+        mean of numbers v within ±limit(value_bits), by at most 2**-11 of it too large."""
+        return value_bits + arith.MEAN_V_BITS + 1
 
     def elaborate(self, platform):
         m = Module()
