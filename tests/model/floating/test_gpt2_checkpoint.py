@@ -87,7 +87,7 @@ def test_half_precision_old_buffers_and_a_copied_head(tmp_path):
         (
             {"activation_function": "relu6"},
             "config.json: activation_function 'relu6' is not supported; "
-            "expected one of gelu_new, gelu_pytorch_tanh, gelu, relu",
+            "expected one of gelu_new, gelu_pytorch_tanh, gelu, relu, silu, swish",
         ),
         (
             {"scale_attn_by_inverse_layer_idx": True},
