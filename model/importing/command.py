@@ -5,46 +5,33 @@ llama2.c or GGUF. ``gateformer import SOURCE --calibrate TEXT --out mine.safeten
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 
 from ..contract import artifact
 from ..contract.artifact import SUFFIX, Artifact
 from ..contract.config import MAX_SIZE
-from ..contract.decoder.formats import WeightFormat
 from ..evaluation.decoder_evaluation import (
-    bits_per_weight,
-    bytes_per_token,
     evaluate_decoder,
     print_evaluation,
     progress_bar,
 )
 from ..floating.checkpoints.opening import open_source
 from ..floating.checkpoints.source import SourceModel
-from ..floating.decoder import FloatDecoder
 from ..support import cli
 from ..support.directories import require_writable
 from ..support.errors import UserError
 from ..support.inputs import protecting, reading
-from ..text.codec import TextCodec
 from ..text.corpus import load_corpus
 from .allocation import allocate
-from .calibration import calibrate, calibration_windows
-from .choice import NATIVE, Choice
-from .quantizing import quantize
-from .vocabulary import kept, source_codec
+from .choice import AUTO, Choice, weight_format
+from .making import integers_of, ranges_of, say_what_was_made, windows_of
+from .vocabulary import source_codec
 
-AUTO = "auto"
-CALIBRATION_TOKENS = 512 * 16
-"""Tokens that ranges are taken from."""
-WINDOW = 512
 ALLOCATION_WINDOWS = 1
 MEASURED_TOKENS = 2048
 """Predictions of the table at the end; ``gateformer evaluate`` takes more, and other text."""
-TYPICAL_POSITION = 256
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -80,21 +67,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def weight_format(bits: str) -> str:
-    """Format of ``--bits``; UserError if it is none."""
-    if bits in (NATIVE, AUTO):
-        return bits
-    if re.fullmatch(r"[4-8]", bits):
-        return f"int{bits}"
-    try:
-        kind = WeightFormat.parse(bits)
-    except UserError:
-        kind = None
-    if kind is None or kind.kind != "trits":
-        raise UserError(f"--bits must be 4 to 8, trits:1 to trits:5, native or auto, not {bits!r}")
-    return bits
-
-
 @protecting
 def main(argv: list[str] | None = None) -> None:
     """Entry point; raises UserError."""
@@ -110,14 +82,10 @@ def main(argv: list[str] | None = None) -> None:
     codec = source_codec(args.source, source, args.tokenizer)
     corpus = load_corpus(args.calibrate)
     _say_what_it_is(source)
+    length = min(args.context or source.shape.ctx_len, source.shape.ctx_len)
+    windows = windows_of(codec.encode(corpus.text), length, codec.bos)
+    ranges = ranges_of(source, windows, weights)
     console = Console(stderr=True)
-    windows = _windows(codec, source, corpus.text, args.context)
-    decoder = FloatDecoder(source)
-    asked = None if weights == AUTO else WeightFormat.parse(weights) if weights != NATIVE else None
-    products = asked is not None and asked.kind == "int" and asked.bits <= 6
-    bar, progress = progress_bar(console, "ranges")
-    with bar:
-        ranges = calibrate(decoder, windows, products=products, progress=progress)
     formats = {}
     if weights == AUTO:
         bar, progress = progress_bar(console, "sensitivity of matrices")
@@ -125,20 +93,13 @@ def main(argv: list[str] | None = None) -> None:
             few = windows[:ALLOCATION_WINDOWS]
             formats = allocate(source, ranges, few, args.budget, progress)
     choice = Choice(weights="int8" if weights == AUTO else weights, formats=formats)
-    bar, progress = progress_bar(console, "weights")
-    with bar:
-        model = quantize(source, ranges, choice, args.context, kept(codec), progress)
+    model = integers_of(source, ranges, choice, codec, args.context)
     info = {
         "source": {"name": source.name, "kind": source.kind, "family": source.family},
         "calibration": {"name": corpus.name, "sha256": corpus.sha256, "tokens": ranges.count},
     }
     artifact.save(args.out, model, info=info)
-    print(
-        f"{args.out}: {bits_per_weight(model):.2f} bits per weight, "
-        f"{bytes_per_token(model, TYPICAL_POSITION):,} bytes per token at position "
-        f"{TYPICAL_POSITION}"
-    )
-    print("boards: not yet, neither from block memories nor streamed; try gateformer generate")
+    say_what_was_made(args.out, model)
     if not args.no_measure:
         made = Artifact(args.out.stem, model, {}, info, "")
         bar, progress = progress_bar(console, "integers against float")
@@ -164,15 +125,6 @@ def _say_what_it_is(source: SourceModel) -> None:
         f"{shape.n_layers} layers of {shape.d_model}, {heads} of {shape.head_dim}, "
         f"feed-forward {shape.d_ff}, vocabulary {shape.vocab_size:,}, context {shape.ctx_len:,}"
     )
-
-
-def _windows(
-    codec: TextCodec, source: SourceModel, text: str, context: int | None
-) -> list[np.ndarray]:
-    tokens = codec.encode(text)
-    length = min(WINDOW, context or source.shape.ctx_len, source.shape.ctx_len)
-    count = min(CALIBRATION_TOKENS // length, len(tokens) // length)
-    return calibration_windows(tokens, length, max(count, 2), codec.bos)
 
 
 if __name__ == "__main__":
