@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 from collections.abc import Callable, Mapping
 
-from ..contract.config import MAX_SIZE, ModelConfig, default_head_dim
+from ..contract.config import MAX_SIZE, default_head_dim
 from ..contract.trained_shapes import PRESETS as TRAINED_PRESETS
 from ..floating.checkpoints.rotary import inverse_frequencies, rounded
 from ..floating.decoder_shape import ACTIVATIONS, KINDS, NORMS, POSITIONS, DecoderShape
@@ -117,18 +117,11 @@ def refuse_version_1(
 
 
 def _preset_fields(name: str) -> dict:
-    if name in PRESETS:
-        return {f.name: getattr(PRESETS[name], f.name) for f in dataclasses.fields(DecoderShape)}
-    if name not in TRAINED_PRESETS:
+    if name not in (*PRESETS, *TRAINED_PRESETS):
         known = ", ".join(sorted({*PRESETS, *TRAINED_PRESETS}))
         raise UserError(f"no preset {name!r}; the presets are: {known}")
-    config: ModelConfig = TRAINED_PRESETS[name]
-    same = {f.name for f in dataclasses.fields(ModelConfig)}
-    fields = {f.name for f in dataclasses.fields(DecoderShape)} & same - {"bias"}
-    return {n: getattr(config, n) for n in fields} | {
-        "norm_eps": NORM_EPS,
-        "bias": frozenset(config.bias),
-    }
+    shape = PRESETS.get(name) or DecoderShape.of(TRAINED_PRESETS[name], NORM_EPS)
+    return {field.name: getattr(shape, field.name) for field in dataclasses.fields(shape)}
 
 
 def _head_dim(fields: dict, sizes: Mapping[str, int]) -> int:

@@ -68,16 +68,9 @@ def open_twin(path: Path) -> SourceModel:
 
 
 def _shape(cfg: ModelConfig, eps: np.ndarray, weights: dict[str, np.ndarray]) -> DecoderShape:
-    rotary = cfg.positions == "rotary"
-    frequencies = _taken(weights, FREQUENCIES, (cfg.head_dim // 2 if rotary else 0,))
-    same = ("vocab_size", "d_model", "n_heads", "n_kv_heads", "head_dim", "n_layers", "d_ff")
-    same += ("ctx_len", "norm", "norm_bias", "positions", "activation", "gated", "tied_head")
-    return DecoderShape(
-        **{name: getattr(cfg, name) for name in same},
-        norm_eps=float(eps),
-        bias=frozenset(cfg.bias),
-        inverse_frequencies=tuple(frequencies.tolist()),
-    )
+    pairs = cfg.head_dim // 2 if cfg.positions == "rotary" else 0
+    frequencies = _taken(weights, FREQUENCIES, (pairs,))
+    return DecoderShape.of(cfg, float(eps), frequencies.tolist())
 
 
 def _taken(weights: dict[str, np.ndarray], name: str, shape: tuple[int, ...]) -> np.ndarray:
