@@ -13,10 +13,12 @@ import numpy as np
 import safetensors
 
 from ..contract.artifact import FLOAT_FORMAT, FORMAT, Artifact, open_model, weights_digest
+from ..contract.decoder.model import DecoderModel
 from ..contract.integer_model import IntegerModel
 from ..floating.twin import FloatModel as NumpyFloatModel
 from ..support.errors import UserError
 from ..support.file_facts import read_json
+from ..text.codec_arrays import from_arrays
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,14 +31,15 @@ class Source:
     Parameters
     ----------
     name : str
-    integer : IntegerModel, or None if it is a float model only
-    load_float : function without arguments that gives the torch model (FloatModel or GPT2), or
-        None if there are no float weights; raises UserError naming a tensor that does not fit
+    integer : IntegerModel, DecoderModel of contract version 2, or None if it is a float model only
+    load_float : function without arguments that gives the torch model (FloatModel, GPT2 or
+        TorchDecoder), or None if there are no float weights; raises UserError naming a tensor that
+        does not fit
     facts : dict of str to str, metadata of every export
     """
 
     name: str
-    integer: IntegerModel | None
+    integer: IntegerModel | DecoderModel | None
     load_float: Callable[[], nn.Module] | None
     facts: dict[str, str]
 
@@ -58,12 +61,15 @@ def open_source(name: str) -> Source:
         files = find_checkpoint(path)
         if files is not None:
             return _checkpoint(path, *files)
-    return artifact_source(open_model(name))
+    return artifact_source(open_model(name, imported=True))
 
 
 def artifact_source(artifact: Artifact) -> Source:
-    """An artifact as a source."""
+    """An artifact as a source; the floats of one of contract version 2 are those that its integers
+    stand for."""
     model = artifact.model
+    if isinstance(model, DecoderModel):
+        return Source(artifact.name, model, lambda: dequantized_model(model), _facts_2(artifact))
     facts = {
         "name": artifact.name,
         "source": "gateformer artifact",
@@ -73,6 +79,30 @@ def artifact_source(artifact: Artifact) -> Source:
     }
     load = (lambda: float_twin(artifact)) if artifact.float_weights else None
     return Source(artifact.name, model, load, facts)
+
+
+def _facts_2(artifact: Artifact) -> dict[str, str]:
+    model = artifact.model
+    codec = from_arrays(model.vocabulary.arrays, model.vocabulary.facts)
+    facts = {
+        "name": artifact.name,
+        "source": "gateformer artifact",
+        "config": json.dumps(model.config.to_dict(), sort_keys=True),
+        "model_digest": model.digest,
+        "prefix": json.dumps(model.prefix),
+    }
+    if codec.kind == "characters":
+        return facts | {"vocabulary": json.dumps([piece.decode() for piece in codec.pieces])}
+    return facts | {"tokenizer": codec.tokenizer_json.decode()}
+
+
+def dequantized_model(model: DecoderModel) -> nn.Module:
+    """The floats of an integer decoder in torch."""
+    from ..floating.dequantized import dequantize
+    from ..floating.torch_decoder import TorchDecoder
+
+    made = dequantize(model)
+    return TorchDecoder.from_tensors(made.shape, made.tensors)
 
 
 def float_twin(artifact: Artifact) -> nn.Module:
