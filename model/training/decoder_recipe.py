@@ -6,6 +6,7 @@ import dataclasses
 
 from ..contract.choices import Bits
 from ..contract.config import MATRICES, ModelConfig
+from ..contract.decoder.arith import MAX_SQUARES
 from ..floating.decoder_shape import DecoderShape
 from ..support.errors import UserError
 from .checks import check_count, check_rate, check_seed
@@ -79,11 +80,18 @@ def check_config(shape: DecoderShape) -> None:
     same = ("vocab_size", "d_model", "n_heads", "n_layers", "d_ff", "ctx_len", "n_kv_heads")
     layers = [f"layers.{i}.{kind}" for i in range(shape.n_layers) for kind in shape.kinds]
     ends = ["token_embedding", *(() if shape.tied_head else ("lm_head",))]
+    bits = Bits()
+    if 2 ** (2 * bits.residual) * shape.d_model >= MAX_SQUARES:
+        most = MAX_SQUARES // 2 ** (2 * bits.residual) - 1
+        raise UserError(
+            f"d_model must be at most {most:,} with a residual of {bits.residual} bits, not "
+            f"{shape.d_model:,}"
+        )
     ModelConfig(
         **{name: getattr(shape, name) for name in same},
         head_dim=shape.head_dim,
         gated=shape.gated,
         tied_head=shape.tied_head,
         formats=dict.fromkeys([*layers, *ends], "int8"),
-        bits=Bits(),
+        bits=bits,
     )

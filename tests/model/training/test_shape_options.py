@@ -102,6 +102,10 @@ def test_nanogpts_model():
         ("--norm layer --n-heads 0", "n_heads must be an integer in 1..16777216, not 0"),
         ("--norm layer --d-ff 0", "d_ff must be an integer in 1..16777216, not 0"),
         ("--norm layer --d-ff 300000", "d_ff must be at most 262,144, not 300,000"),
+        (
+            "--norm layer --d-model 16384 --n-heads 1",
+            "d_model must be at most 16,383 with a residual of 24 bits, not 16,384",
+        ),
         ("--norm layer --n-layers 1001", "n_layers must be an integer in 1..1000, not 1001"),
         (
             "--n-kv-heads 0",
