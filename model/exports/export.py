@@ -53,8 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add(
         "model",
-        help="shipped model, artifact of either contract, 'random:…', or a GPT-2 checkpoint's "
-        "directory",
+        help="shipped model, artifact of either contract, 'random:…', or what gateformer import "
+        "takes: a directory of GPT-2 or Llama type, a .pt, .bin or .gguf file",
     )
     add("--to", required=True, metavar="TARGET", help=", ".join(TARGETS))
     add("--out", required=True, metavar="FILE", type=Path, help="file to write")

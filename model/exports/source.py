@@ -15,10 +15,15 @@ import safetensors
 from ..contract.artifact import FLOAT_FORMAT, FORMAT, Artifact, open_model, weights_digest
 from ..contract.decoder.model import DecoderModel
 from ..contract.integer_model import IntegerModel
+from ..floating.checkpoints.hugging_face_config import CONFIG_FILE, FAMILIES
+from ..floating.checkpoints.source import GPT2_TYPE
 from ..floating.twin import FloatModel as NumpyFloatModel
 from ..support.errors import UserError
 from ..support.file_facts import read_json
 from ..text.codec_arrays import from_arrays
+
+DECODER_SUFFIXES = (".bin", ".gguf", ".pt")
+DECODER_TYPES = tuple(name for name, family in FAMILIES.items() if family != GPT2_TYPE)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -47,12 +52,14 @@ class Source:
 def open_source(name: str) -> Source:
     """The source called ``name``: an artifact as in :func:`model.contract.artifact.open_model`, a
     float checkpoint (:mod:`model.floating.file`; activations that it quantizes are exported as
-    floats), or the path of a GPT-2 checkpoint: a directory, or a weights file with config.json
-    beside it.
+    floats), the path of a GPT-2 checkpoint: a directory, or a weights file with config.json beside
+    it; or of another model that gateformer import takes.
 
     Raises UserError if there is none.
     """
     path = Path(name)
+    if _is_decoder(path):
+        return _decoder(path)
     if path.is_file() and _has_facts(path, FLOAT_FORMAT):
         return _float_checkpoint(path)
     if path.is_dir() or (path.is_file() and not _has_facts(path, FORMAT)):
@@ -125,6 +132,32 @@ def float_twin(artifact: Artifact) -> nn.Module:
 def float_digest(model: nn.Module) -> str:
     """:func:`model.contract.artifact.weights_digest` of a torch model."""
     return weights_digest({name: p.detach().numpy() for name, p in model.named_parameters()})
+
+
+def _is_decoder(path: Path) -> bool:
+    """Whether the importer's readers know it, and not GPT-2's here, which also shares its text."""
+    if path.is_file():
+        return path.suffix in DECODER_SUFFIXES
+    config = path / CONFIG_FILE
+    return config.is_file() and read_json(config).content.get("model_type") in DECODER_TYPES
+
+
+def _decoder(path: Path) -> Source:
+    from ..floating.checkpoints.opening import open_source as open_decoder
+    from ..floating.torch_decoder import TorchDecoder
+
+    source = open_decoder(path)
+    shape = dataclasses.asdict(source.shape) | {"bias": sorted(source.shape.bias)}
+    facts = {
+        "name": source.name,
+        "source": source.kind,
+        "config": json.dumps(shape, sort_keys=True),
+    }
+
+    def load() -> nn.Module:
+        return TorchDecoder.from_tensors(source.shape, source.tensors)
+
+    return Source(source.name, None, load, facts)
 
 
 def _checkpoint(path: Path, config_path: Path, weights_path: Path) -> Source:

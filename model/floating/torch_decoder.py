@@ -110,7 +110,7 @@ class TorchDecoder(nn.Module):
         model = cls(shape)
         with torch.no_grad():
             for name, parameter in model.named_parameters():
-                parameter.copy_(torch.from_numpy(as_float(tensors[_tensor_name(name)])))
+                parameter.copy_(torch.tensor(as_float(tensors[_tensor_name(name)])))
         return model.eval()
 
 

@@ -29,6 +29,7 @@ from gateformer.model.support.errors import UserError
 from gateformer.model.text.codec import TextCodec
 from tests.model.importing.random_source import random_source, random_windows
 from tests.model.importing.test_native import blocks_of
+from tests.support.checkpoints import decoder_files, llama2c_files
 from tests.support.decoder_choices import shapes
 from tests.support.gpt2_files import write_gpt2
 
@@ -218,4 +219,26 @@ def test_every_target_of_an_artifact(saved, tmp_path, capsys, target):
 def test_silu_of_a_gpt2(tmp_path, capsys):
     checkpoint = write_gpt2(tmp_path / "gpt2", activation_function="silu")
     export.main([str(checkpoint), "--to", "onnx", "--out", str(tmp_path / "a.onnx")])
+    assert "equals torch: largest difference" in capsys.readouterr().out
+
+
+def test_a_directory_of_llama_type(tmp_path):
+    """What onnxruntime computes of it is what transformers does."""
+    pytest.importorskip("transformers")
+    model = decoder_files.llama_model()
+    source, out = decoder_files.save(model, tmp_path / "llama"), tmp_path / "a.onnx"
+    tokens, wanted = decoder_files.tokens_and_logits(model)
+    export.main([str(source), "--to", "onnx", "--out", str(out)])
+    assert_close(run(out, tokens), wanted)
+    facts = metadata(onnx.load(out))
+    assert facts["source"] == "Hugging Face directory"
+    assert json.loads(facts["config"])["positions"] == "rotary"
+    with pytest.raises(UserError, match=r"^llama is no quantized model, which qonnx needs; its"):
+        export.main([str(source), "--to", "qonnx", "--out", str(out)])
+
+
+def test_a_llama2c_file(tmp_path, capsys):
+    weights = llama2c_files.random_weights()
+    path = llama2c_files.write(tmp_path / "stories.bin", weights, version=0, shared=False)
+    export.main([str(path), "--to", "onnx-kv", "--out", str(tmp_path / "a.onnx")])
     assert "equals torch: largest difference" in capsys.readouterr().out
