@@ -84,7 +84,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_common(parser: argparse.ArgumentParser, method: str):
     add = parser.add_argument
-    add("model", help="shipped model, artifact with a float twin, or float checkpoint")
+    add(
+        "model",
+        help="shipped model, artifact with a float twin (of number contract version 2: GPT-2's "
+        "architecture, or the boards'), or float checkpoint",
+    )
     add("--corpus", metavar="PATH", help="UTF-8 text file; without, Tiny Shakespeare is downloaded")
     add("--calibration", metavar="PATH", help="text to calibrate on (default: the training text)")
     add("--also", metavar="PATH", action="append", default=[], help="measure on this text, too")

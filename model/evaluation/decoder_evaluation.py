@@ -16,7 +16,9 @@ from rich.table import Table
 from ..contract.artifact import Artifact
 from ..contract.decoder.model import DecoderModel
 from ..contract.decoder.reference import DecoderReference
+from ..floating.checkpoints.artifact_twin import twin_of
 from ..floating.checkpoints.opening import open_source
+from ..floating.checkpoints.source import SourceModel
 from ..floating.decoder import FloatDecoder
 from ..native.decoder_stream import DecoderStream
 from ..support.errors import ToolError, UserError
@@ -137,13 +139,14 @@ def integer_windows(model: DecoderModel, inputs: np.ndarray, counts: dict) -> It
 def evaluate_decoder(
     artifact: Artifact,
     corpus: Corpus,
-    source: Path | None = None,
+    source: Path | SourceModel | None = None,
     tokens: int = DEFAULT_TOKENS,
     skip_unknown: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
     reading: Callable[[int, int], None] = lambda done, total: None,
 ) -> DecoderEvaluation:
-    """Measure an imported model on a text, and against the float model at ``source``, if given.
+    """Measure a model of contract version 2 on a text, and against a float model: ``source`` (or
+    what is there), or the artifact's own twin, if there is either.
 
     ``progress`` is called with windows, ``reading`` before with characters, both (done, total).
     Raises UserError if the source is of another shape, or as :func:`text_windows`.
@@ -154,8 +157,11 @@ def evaluate_decoder(
     counts: dict[str, float] = {}
     integers = integer_windows(model, inputs, counts)
     found = None
-    if source is not None:
-        opened = open_source(source)
+    if source is None:
+        opened = twin_of(artifact)
+    else:
+        opened = source if isinstance(source, SourceModel) else open_source(source)
+    if opened is not None:
         _check_source(model, opened)
         decoder = FloatDecoder(opened)
         prefix = np.asarray(model.prefix, np.int64)

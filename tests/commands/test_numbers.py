@@ -35,7 +35,7 @@ COMMANDS = {
     "import": [("model.gguf", "--calibrate", "text.txt", *OUT, "--bits", "auto")],
     "export": [(TINY, "--to", "qonnx", "--out", "a.onnx")],
     "quantization-gap": [(*TEXT, "--out", "a.md")],
-    "train": [(*TEXT, *OUT)],
+    "train": [(*TEXT, *OUT), ("--preset", "nanogpt-cpu", *TEXT, *OUT)],
     "train-float": [(*TEXT, *OUT)],
     "check-netlist": [(TINY,)],
     "console": [("/dev/none",)],

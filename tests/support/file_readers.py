@@ -202,7 +202,7 @@ def _torch_readers() -> dict[str, Reader]:
         from gateformer.model.floating.gpt2_checkpoint import read_config, read_vocabulary
 
         from .float_bench import VOCABULARY, model_of, windows
-        from .gpt2_files import write_gpt2
+        from .checkpoints.gpt2_files import write_gpt2
     except ImportError:
         return {}
 
