@@ -21,7 +21,7 @@ from ..support.errors import UserError
 from ..text.codec import TextCodec
 from ..text.codec_arrays import from_arrays
 from ..text.encoding import encode_corpus
-from .quality import Agreement, agreement
+from .quality import Agreement, summary
 from .window_pool import WindowPool
 
 DEFAULT_TOKENS = 32_768
@@ -125,9 +125,9 @@ def evaluate_decoder(
         opened = open_source(source)
         _check_source(model, opened)
         decoder = FloatDecoder(opened)
-    windows = WindowPool(model, decoder, threads)
+    windows = WindowPool(model, decoder, min(threads, len(inputs)))
     results = windows.results(inputs, targets, progress)
-    found = None if decoder is None else agreement(results)
+    found = None if decoder is None else summary(results)
     loss = float(np.mean(np.concatenate(results))) if found is None else math.log(found.perplexity)
     shares = windows.saturated(inputs)
     return DecoderEvaluation(

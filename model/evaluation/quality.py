@@ -87,7 +87,33 @@ def losses(logits: np.ndarray, target: np.ndarray, logit_scale: float) -> np.nda
     return found
 
 
-def agreement(comparisons: Iterable[Comparison]) -> Agreement:
+def agreement(
+    integers: Iterable[np.ndarray],
+    floats: Iterable[np.ndarray],
+    targets: Iterable[np.ndarray],
+    logit_scale: float,
+    progress: Progress | None = None,
+    total: int = 0,
+) -> Agreement:
+    """Agreement of two models' logits, taken from iterators so that one window is held at a time.
+
+    Parameters
+    ----------
+    integers, floats, targets, logit_scale : iterables of what :func:`compare` takes
+    progress, total : called after each window with (done, total)
+
+    Raises UserError if there are fewer than two predictions, ValueError if unequally many windows.
+    """
+    found = []
+    windows = zip(integers, floats, targets, strict=True)
+    for done, (integer, floating, target) in enumerate(windows, 1):
+        found.append(compare(integer, floating, target, logit_scale))
+        if progress:
+            progress(done, total)
+    return summary(found)
+
+
+def summary(comparisons: Iterable[Comparison]) -> Agreement:
     """Agreement over all of them; UserError if there are fewer than two predictions."""
     loss, float_loss, kl, same = map(np.concatenate, zip(_NOTHING, *comparisons, strict=True))
     n = len(loss)

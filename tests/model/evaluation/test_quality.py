@@ -14,8 +14,7 @@ def test_the_same_logits_agree():
     rng = np.random.default_rng(0)
     logits = [rng.integers(-5000, 5000, (8, 30)) for _ in range(3)]
     targets = [rng.integers(0, 30, 8) for _ in range(3)]
-    pairs = zip(logits, targets, strict=True)
-    found = agreement(compare(a, a / 1000, target, 1e-3) for a, target in pairs)
+    found = agreement(logits, [a / 1000 for a in logits], targets, 1e-3)
     assert found.predictions == 24
     assert found.ratio == pytest.approx(1) and found.ratio_error == pytest.approx(0, abs=1e-9)
     assert found.kl == pytest.approx(0, abs=1e-12) and found.top1 == 1
@@ -24,15 +23,35 @@ def test_the_same_logits_agree():
 
 def test_figures_of_two_known_distributions():
     p, q = np.array([0.5, 0.25, 0.25]), np.array([0.25, 0.5, 0.25])
-    floats, integers = np.log(np.stack([p, p])), np.log(np.stack([q, p])) * 2
-    found = agreement([compare(integers, floats, np.array([0, 1]), 0.5)])
+    floats = [np.log(np.stack([p, p]))]
+    integers = [np.log(np.stack([q, p])) * 2]
+    seen = []
+    found = agreement(
+        integers, floats, [np.array([0, 1])], 0.5, lambda done, of: seen.append((done, of)), 1
+    )
     kl = 0.5 * np.log(2) - 0.25 * np.log(2)
     assert found.kl == pytest.approx(kl / 2)
     assert found.kl_error == pytest.approx(kl / 2)  # of {kl, 0}: std kl / sqrt 2, over sqrt 2
     assert found.float_perplexity == pytest.approx(np.sqrt(8))
     assert found.perplexity == pytest.approx(4)
     assert found.ratio == pytest.approx(np.sqrt(2))
-    assert found.top1 == 0.5
+    assert found.top1 == 0.5 and seen == [(1, 1)]
+
+
+def test_one_window_is_held_at_a_time():
+    held = []
+
+    def windows():
+        for i in range(4):
+            held.append(i)
+            yield np.zeros((2, 5))
+
+    def targets():
+        for i in range(4):
+            assert held == list(range(i + 1))
+            yield np.zeros(2, int)
+
+    agreement(windows(), (np.zeros((2, 5)) for _ in range(4)), targets(), 1.0)
 
 
 def test_rows_do_not_depend_on_their_number(monkeypatch):
@@ -49,4 +68,4 @@ def test_rows_do_not_depend_on_their_number(monkeypatch):
 
 def test_too_few_predictions_are_refused():
     with pytest.raises(UserError, match="at least 2 predictions; give a longer text"):
-        agreement([])
+        agreement([], [], [], 1.0)
