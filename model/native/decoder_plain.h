@@ -22,7 +22,7 @@ typedef struct {
 static inline Codes bytes_of(const int8_t *codes) {
     Codes to;
     for (int c = 0; c < 4; c++)
-        for (int i = 0; i < 16; i++) to.of[c][i] = codes[4 * i + c];
+        EACH_ROW(i) to.of[c][i] = codes[4 * i + c];
     return to;
 }
 
@@ -30,7 +30,7 @@ static inline Codes bytes_of(const int8_t *codes) {
 static inline Codes nibbles_of(const int8_t *codes, int second) {
     Codes to;
     for (int c = 0; c < 4; c++)
-        for (int i = 0; i < 16; i++) {
+        EACH_ROW(i) {
             int8_t both = codes[4 * i + c];
             to.of[c][i] = second ? both >> 4 : (int8_t)((uint8_t)both << 4) >> 4;
         }
@@ -40,12 +40,12 @@ static inline Codes nibbles_of(const int8_t *codes, int second) {
 // four columns of every row times four activations
 static inline Dots multiplied(Dots sum, Codes codes, const int16_t *a) {
     for (int c = 0; c < 4; c++)
-        for (int i = 0; i < 16; i++) sum.row[i] += codes.of[c][i] * a[c];
+        EACH_ROW(i) sum.row[i] += codes.of[c][i] * a[c];
     return sum;
 }
 
 static inline Dots both_dots(Dots a, Dots b) {
-    for (int i = 0; i < 16; i++) a.row[i] += b.row[i];
+    EACH_ROW(i) a.row[i] += b.row[i];
     return a;
 }
 
@@ -63,30 +63,30 @@ static inline void store_sums(double *to, Sums s) { memcpy(to, &s, sizeof s); }
 
 static inline Sums sums_of_unsigned(const uint8_t *from) {
     Sums s;
-    for (int i = 0; i < 16; i++) s.of[i] = from[i];
+    EACH_ROW(i) s.of[i] = from[i];
     return s;
 }
 
 static inline Sums sums_of_signed(const int8_t *from) {
     Sums s;
-    for (int i = 0; i < 16; i++) s.of[i] = from[i];
+    EACH_ROW(i) s.of[i] = from[i];
     return s;
 }
 
 static inline Sums plus_times(Sums s, Sums a, double b) {
-    for (int i = 0; i < 16; i++) s.of[i] += a.of[i] * b;
+    EACH_ROW(i) s.of[i] += a.of[i] * b;
     return s;
 }
 
 // of at most FLUSH columns
 static inline Sums plus_dots(Sums s, Dots x) {
-    for (int i = 0; i < 16; i++) s.of[i] += x.row[i];
+    EACH_ROW(i) s.of[i] += x.row[i];
     return s;
 }
 
 // of at most 32 columns
 static inline Sums plus_scaled(Sums s, Dots x, Sums scale) {
-    for (int i = 0; i < 16; i++) s.of[i] += x.row[i] * scale.of[i];
+    EACH_ROW(i) s.of[i] += x.row[i] * scale.of[i];
     return s;
 }
 
@@ -96,7 +96,7 @@ static inline Pairs no_pairs(void) { return no_dots(); }
 
 // two columns of 16 bits of every row times two numbers
 static inline Pairs pair_multiplied(Pairs sum, const int16_t *codes, const int16_t *a) {
-    for (int i = 0; i < 16; i++) sum.row[i] += codes[2 * i] * a[0] + codes[2 * i + 1] * a[1];
+    EACH_ROW(i) sum.row[i] += codes[2 * i] * a[0] + codes[2 * i + 1] * a[1];
     return sum;
 }
 

@@ -75,12 +75,9 @@ static inline __attribute__((always_inline)) void rows_of(
         Sums scale = sums_of_unsigned(w->scale + at);
         for (int t = 0; t < tokens; t++) sum[t] = plus_scaled(sum[t], acc[t], scale);
         if (!w->low) continue;
-        Sums low = sums_of_signed(w->low + at);
-        double unit = (double)(1 << w->min_shift), offset = (double)w->offset;
-        for (int t = 0; t < tokens; t++) {
-            sum[t] = plus_times(sum[t], low, unit * group_sums[t * pitch + g]);
-            sum[t] = plus_times(sum[t], scale, offset * group_sums[t * pitch + g]);
-        }
+        Sums low = plus_times(sums_at(no_sums), sums_of_signed(w->low + at), 1 << w->min_shift);
+        low = plus_times(low, scale, w->offset);
+        for (int t = 0; t < tokens; t++) sum[t] = plus_times(sum[t], low, group_sums[t * pitch + g]);
     }
     for (int t = 0; t < tokens; t++) store_sums(sums[t], sum[t]);
 }
