@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,8 @@ from .decoder_rows import BEGIN, DecoderRow, llama_row, stream_row
 from .machine import load, machine, versions
 from .redraw import FILE_SUFFIX
 from .report import RATE_NAMES
+from .rows import MEASURED, PROCESSOR_TIME
+from .stepwise import processor_clock
 
 SCHEMA_VERSION = 1
 DEFAULT_TOKENS, MOST_TOKENS = 64, 2**16
@@ -76,10 +80,12 @@ def main(argv: list[str] | None = None) -> None:
         "tokens": args.tokens,
         "prompt_tokens": args.prompt_tokens,
         "repeats": args.repeats,
+        "how": PROCESSOR_TIME if threads == 1 else MEASURED,
         "machine": {**machine(), "load_before": load()},
         "versions": versions(),
     }
-    rates = _measure(rows, tokens, args.prompt_tokens, args.tokens, args.repeats)
+    clock = processor_clock if threads == 1 else time.perf_counter
+    rates = _measure(rows, tokens, args.prompt_tokens, args.tokens, args.repeats, clock)
     output = Console()
     output = output if output.is_terminal else Console(width=PLAIN_WIDTH)
     output.print(_table(rows, rates, facts))
@@ -101,14 +107,19 @@ def _tokens(artifact: Artifact, prompt: int, count: int) -> list[int]:
 
 
 def _measure(
-    rows: list[DecoderRow], tokens: list[int], prompt: int, count: int, repeats: int
+    rows: list[DecoderRow],
+    tokens: list[int],
+    prompt: int,
+    count: int,
+    repeats: int,
+    clock: Callable[[], float],
 ) -> dict[str, dict[str, np.ndarray]]:
     """Quartiles [3] of tokens per second by row and kind of work, in turn, after one unmeasured."""
     found: dict[str, list] = {row.key: [] for row in rows}
     console = Console(stderr=True)
     turns = [row for _ in range(repeats + 1) for row in rows]
     for row in track(turns, "measuring", console=console, transient=True):
-        read, steps = row.timed(tokens, prompt, count)
+        read, steps = row.timed(tokens, prompt, count, clock)
         found[row.key].append((count / steps, prompt / read))
     quartiles = {
         key: np.quantile(np.array(rates[1:]), QUARTILES, axis=0) for key, rates in found.items()
@@ -121,7 +132,8 @@ def _table(rows: list[DecoderRow], rates: dict, facts: dict) -> Table:
     table = Table(
         title=f"{facts['model']}: {facts['tokens']} tokens one by one, {facts['prompt_tokens']} at "
         f"once, threads: {facts['threads']}, {facts['repeats']} repeats",
-        caption=f"{what['processor']}, {what['c_compiler']}; load {what['load_before']}",
+        caption=f"{facts['how']}; {what['processor']}, {what['c_compiler']}; load "
+        f"{what['load_before']}",
     )
     table.add_column("tokens per second, and quartiles", overflow="fold")
     for kind in WORK.values():

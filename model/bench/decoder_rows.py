@@ -6,7 +6,6 @@ Tokens are given, not chosen: speed does not depend on which they are, and so al
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from ..native.decoder_stream import DecoderStream
 from ..support.errors import UserError
 from ..support.optional import require
 
-Seconds = tuple[float, float]
 BEGIN = 8
 """Tokens that are there when steps begin to count."""
 
@@ -30,16 +28,18 @@ class DecoderRow:
     read: Callable[[list[int]], None]
     step: Callable[[int], None]
 
-    def timed(self, tokens: list[int], prompt: int, count: int) -> Seconds:
+    def timed(
+        self, tokens: list[int], prompt: int, count: int, clock: Callable[[], float]
+    ) -> tuple[float, float]:
         """Seconds of reading ``prompt`` of the tokens, and ``count`` one by one after BEGIN."""
-        begun = time.perf_counter()
+        begun = clock()
         self.read(tokens[:prompt])
-        read = time.perf_counter() - begun
+        read = clock() - begun
         self.read(tokens[:BEGIN])
-        begun = time.perf_counter()
+        begun = clock()
         for token in tokens[BEGIN : BEGIN + count]:
             self.step(token)
-        return read, time.perf_counter() - begun
+        return read, clock() - begun
 
 
 def stream_row(model: DecoderModel, threads: int) -> DecoderRow:
