@@ -5,8 +5,8 @@
 #include <sched.h>
 #include <stdatomic.h>
 
-#define CHUNKS 8     // of a step per thread: evens out what other processes take
-#define SPINS 20000  // looks for work before a thread sleeps, tens of microseconds
+#define CHUNKS 8    // of a step per thread: evens out what other processes take
+#define SPINS 2000  // looks before a thread lets others run, tens of microseconds
 
 typedef void Work(void *context, int64_t begin, int64_t end, int thread);
 
