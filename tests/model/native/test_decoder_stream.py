@@ -1,5 +1,7 @@
 """The C stream of imported models: the reference's integers, whatever the shape."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from gateformer.model.contract.choices import Bits
 from gateformer.model.contract.decoder.random_decoder import random_decoder
 from gateformer.model.contract.decoder.reference import DecoderReference, window_logits
+from gateformer.model.native import decoder_stream
 from gateformer.model.native.decoder_stream import DecoderStream
 from gateformer.model.native.library import processor
 from gateformer.model.support.errors import UserError
@@ -135,3 +138,8 @@ def test_too_many_tokens_are_refused():
         stream.step(1)
     with pytest.raises(UserError, match="token 9 is outside the vocabulary of 9"):
         stream.step(9)
+
+
+def test_a_change_of_any_header_is_compiled_anew():
+    folder = Path(decoder_stream.__file__).parent
+    assert {path.name for path in folder.glob("decoder*.[ch]")} == {*decoder_stream.SOURCES}
