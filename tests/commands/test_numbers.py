@@ -20,6 +20,7 @@ OUT = ("--out", "out.safetensors")
 COMMANDS = {
     "build.py": [("sim", "--model", TINY), ("ulx3s", "--model", TINY, *SIZES)],
     "bench": [(TINY, "--only", "numpy")],
+    "bench-decoder": [(TINY,)],
     "bench-models": [("shakespeare-115k", "--svg", "a.svg")],
     "compress": [
         ("ptq", TINY, *TEXT),
