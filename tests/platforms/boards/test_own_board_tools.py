@@ -16,7 +16,7 @@ from gateformer.model.support.errors import UserError
 from gateformer.platforms.boards import programming
 from gateformer.platforms.boards.board import board
 from gateformer.platforms.boards.programming import check_programmers
-from gateformer.platforms.place_and_route.toolchain import Project
+from gateformer.platforms.place_and_route.project import Project
 from tests.support.no_core import leave_out_the_core
 from tests.support.own_boards import TINY, described, write_board
 
@@ -41,8 +41,9 @@ def test_commands_of_the_platform_s_own_come_after_ours(orangecrab):
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_a_finishing_tool_is_used_if_it_is_there(tmp_path, orangecrab, there):
+def test_a_finishing_tool_is_used_if_it_is_there(tmp_path, orangecrab, there, monkeypatch):
     """The script, with programs that stand for nextpnr and the packer."""
+    leave_out_the_core(monkeypatch)
     program = Program(random_model(TINY), HwConfig(2, 4, 4))
     top = orangecrab.build_top(program, 90.0)
     with pytest.MonkeyPatch.context() as patch:
