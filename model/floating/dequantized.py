@@ -98,7 +98,7 @@ class _Units:
         normed = self._norm(f"{at}attn_norm")
         octave = math.log(2) * 2.0 ** -(arith.EXP2_FRAC_BITS + scalars.score_shift)
         score = math.sqrt(octave * math.sqrt(cfg.head_dim))  # of q, and of k as it is kept
-        turned = cfg.bits.cache - cfg.bits.query if cfg.positions == "rotary" else 0
+        turned = cfg.bits.key - cfg.bits.query if cfg.positions == "rotary" else 0
         self._matrix(f"{at}q_proj", normed, score)
         self._matrix(f"{at}k_proj", normed, score * 2.0**turned)
         mult = np.asarray(self.model.attn_mult[i], np.float64)
