@@ -7,7 +7,7 @@ from gateformer.model.contract import artifact
 from gateformer.model.floating.file import open_float
 from gateformer.model.support.errors import UserError
 from gateformer.model.training import train
-from tests.support.train_tiny import TEXT
+from tests.support.checkpoints.train_tiny import TEXT
 
 SIZES = "--n-layers 1 --d-model 16 --n-heads 2 --d-ff 24 --ctx-len 12 --float-steps 3 --batch 4"
 

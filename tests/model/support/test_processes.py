@@ -14,10 +14,10 @@ from gateformer.model.contract import artifact
 from gateformer.model.support import cli
 from gateformer.model.support.errors import UserError
 from gateformer.model.support.processes import Processes, joined, processes
-from tests.support.train_tiny import TEXT
+from tests.support.checkpoints.train_tiny import TEXT
 
 ROOT = Path(__file__).parents[3]
-PROGRAM = ROOT / "tests/support/train_tiny.py"
+PROGRAM = ROOT / "tests/support/checkpoints/train_tiny.py"
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
 OPTIONS = ["--preset", "tiny", "--batch", "7", "--corpus", "corpus.txt"]
 STEPS = ["--float-steps", "12", "--steps", "8", "--fixed-steps", "3"]

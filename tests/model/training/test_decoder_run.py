@@ -14,7 +14,7 @@ from gateformer.model.importing import command as importing
 from gateformer.model.support import cli
 from gateformer.model.support.errors import UserError
 from gateformer.model.training import loop, train
-from tests.support.train_tiny import TEXT
+from tests.support.checkpoints.train_tiny import TEXT
 
 SIZES = {
     **{"n-layers": 2, "d-model": 32, "n-heads": 4, "d-ff": 48, "ctx-len": 24, "vocab-size": 128},

@@ -14,7 +14,7 @@ from gateformer.model.support.optional import install_command
 from gateformer.model.training import loop as training
 from gateformer.model.training import train
 from gateformer.model.training.step_memory import kept_bytes
-from tests.support.train_tiny import TINY, command_line
+from tests.support.checkpoints.train_tiny import TINY, command_line
 
 
 @pytest.fixture(autouse=True)
