@@ -48,6 +48,9 @@ GROUPS = {
         ),
         "export": Command("model.exports.export", "ONNX, INT8 ONNX, QONNX, torch.export"),
         "bench": Command("model.bench.bench", "speed of one model, platform beside platform"),
+        "bench-decoder": Command(
+            "model.bench.decoder", "speed of an imported model, beside llama.cpp"
+        ),
         "bench-models": Command("model.bench.models", "loss over speed of several models"),
         "quantization-gap": Command(
             "model.studies.quantization_gap", "what each choice of quantized training is worth"

@@ -8,12 +8,14 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..compiler.reload_image import DIGEST_WORDS, UNIT, Section
+from ..engines.sampler.sampler import sampling_layout
+from ..engines.sampler.scheme import VERSION_1, SamplingScheme
 from .loader import LOAD_STATUS, section_ports
 from .sequencer import COUNT_BITS, token_stream
 
 
-def settings_signature(vocab_size: int) -> wiring.Signature:
-    """What must stay constant while the core is busy.
+def settings_signature(vocab_size: int, scheme: SamplingScheme = VERSION_1) -> wiring.Signature:
+    """What must stay constant while the core is busy: ``scheme``'s settings and ``count``.
 
     ``temperature_mult`` (0: greedy), ``temperature_shift``, ``top_k`` (0: off) and ``seed`` as in
     :class:`model.contract.sampling.SamplingSettings`; ``count``: tokens to generate (0: until the
@@ -21,10 +23,7 @@ def settings_signature(vocab_size: int) -> wiring.Signature:
     """
     return wiring.Signature(
         {
-            "temperature_mult": Out(8),
-            "temperature_shift": Out(5),
-            "top_k": Out(range(vocab_size + 1)),
-            "seed": Out(32),
+            **{name: Out(field.shape) for name, field in sampling_layout(vocab_size, scheme)},
             "count": Out(COUNT_BITS),
         }
     )
@@ -51,7 +50,10 @@ def further_ports(further: Sequence[Section]) -> dict:
 
 
 def core_signature(
-    vocab_size: int, reload: bool = False, further: Sequence[Section] = ()
+    vocab_size: int,
+    reload: bool = False,
+    further: Sequence[Section] = (),
+    scheme: SamplingScheme = VERSION_1,
 ) -> wiring.Signature:
     """Ports of :class:`gateware.core.core.Core` that its user drives and reads; the flipped ones
     are the user's.
@@ -76,7 +78,7 @@ def core_signature(
         {
             "prompt": In(token_stream(vocab_size)),
             "output": Out(token_stream(vocab_size)),
-            "settings": In(settings_signature(vocab_size)),
+            "settings": In(settings_signature(vocab_size, scheme)),
             "start": In(1),
             "abort": In(1),
             "busy": Out(1),

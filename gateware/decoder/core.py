@@ -8,6 +8,7 @@ from amaranth.lib.wiring import Out
 
 from ..core.ports import core_signature
 from ..core.sequencer import Sequencer
+from ..engines.sampler.scheme import VERSION_2
 from .datapath import DecoderDatapath
 from .issue import DecoderIssueUnit
 from .program import DecoderProgram
@@ -33,7 +34,7 @@ class DecoderCore(wiring.Component):
 
     def __init__(self, program: DecoderProgram, *, taps: bool = False):
         self.program = program
-        members = dict(core_signature(program.model.config.vocab_size).members)
+        members = dict(core_signature(program.model.config.vocab_size, scheme=VERSION_2).members)
         if taps:
             members["taps"] = Out(tap_signature(program))
         super().__init__(members)
@@ -59,7 +60,7 @@ class DecoderCore(wiring.Component):
             sequencer.chosen.token.eq(sampler.token.token),
         ]
         m.d.sync += sampler.reseed.eq(self.start & ~self.busy)
-        for name in ("temperature_mult", "temperature_shift", "top_k", "seed"):
+        for name, _ in sampler.settings.shape():
             m.d.comb += getattr(sampler.settings, name).eq(getattr(self.settings, name))
         if hasattr(self, "taps"):
             for port in tap_ports(self.program):

@@ -22,7 +22,6 @@ from .residual import Residual
 from .rotation import TURN_BITS, Rotation
 from .taps import tap_signature
 
-
 MULTIPLIED = (Source.MATRIX, Source.ELEMENT, Source.SCORE, Source.WEIGH)
 """What the lanes do."""
 
@@ -65,7 +64,10 @@ class DecoderDatapath(wiring.Component):
         m.submodules.lanes = self._lanes = lanes = program.build_lanes()
         m.submodules.softmax = self._softmax = softmax = program.build_softmax()
         m.submodules.residual = self._residual = Residual(
-            d_model=cfg.d_model, bits=cfg.bits.residual, layer_norm=cfg.norm == "layer", eps=program.eps
+            d_model=cfg.d_model,
+            bits=cfg.bits.residual,
+            layer_norm=cfg.norm == "layer",
+            eps=program.eps,
         )
         score, weigh = beat.source == Source.SCORE, beat.source == Source.WEIGH
         m.d.comb += [

@@ -14,6 +14,7 @@ from gateformer.model.support.errors import UserError
 
 from ..compiler.program import PROMPT_OVERHEAD, TOKEN_OVERHEAD
 from ..engines.sampler.sampler import Sampler
+from ..engines.sampler.scheme import VERSION_2
 from ..parts.elaboration import may_stay_unused
 from ..plan.hw_config import HwConfig
 from .instruction import Instruction, Sink, Source
@@ -107,10 +108,20 @@ class DecoderProgram:
 
     def build_sampler(self) -> Sampler:
         """A new one for one core."""
-        return Sampler(vocab_size=self.model.config.vocab_size, logit_width=arith.LOGIT_BITS)
+        return Sampler(
+            vocab_size=self.model.config.vocab_size,
+            logit_width=arith.LOGIT_BITS,
+            scheme=VERSION_2,
+        )
 
     def cycles(
-        self, position: int, *, sampled: bool = False, top_k: bool = False, predict: bool = True
+        self,
+        position: int,
+        *,
+        sampled: bool = False,
+        top_k: bool = False,
+        top_p: bool = False,
+        predict: bool = True,
     ) -> int:
         """Exact core cycles of the token at ``position``: as
         :meth:`gateware.compiler.program.Program.cycles`."""
@@ -120,7 +131,7 @@ class DecoderProgram:
             if not predict and item.ends_prompt_token:
                 return total + PROMPT_OVERHEAD
         sampler = self._sampler
-        choose = sampler.sampled_latency(top_k) if sampled else sampler.greedy_latency
+        choose = sampler.sampled_latency(top_k, top_p) if sampled else sampler.greedy_latency
         # the last beat's cycle is counted in the beats and in the latency after it
         return total - 1 + self.timing.value_latency + choose + TOKEN_OVERHEAD
 

@@ -189,13 +189,14 @@ def open_model(name: str, imported: bool = False) -> Artifact:
     (:mod:`model.contract.random_model`).
 
     Raises UserError if there is no such model (listing the shipped ones), if it cannot be loaded,
-    or if it is an imported one (contract version 2) and the caller does not take those.
+    or if it is of contract version 2 and the caller does not take those (``imported``).
     """
     artifact = _open(os.fspath(name))
     if isinstance(artifact.model, DecoderModel) and not imported:
         raise UserError(
-            f"{name} is an imported model, and this needs one that was trained here; imported ones "
-            "have gateformer generate and gateformer evaluate as yet"
+            f"{name} is of number contract version 2 (imported, or trained in an architecture that "
+            "the boards lack), and this needs version 1; version 2 has gateformer generate, "
+            "evaluate, export and import as yet"
         )
     return artifact
 

@@ -79,13 +79,7 @@ class ModelConfig:
         for field in dataclasses.fields(self)[:6]:
             self._check_size(field.name)
         if self.head_dim is None:
-            if self.d_model % self.n_heads:
-                raise UserError(
-                    f"n_heads must divide d_model, but {self.n_heads} does not divide "
-                    f"{self.d_model}; choose one of "
-                    f"{', '.join(str(n) for n in _divisors(self.d_model))}"
-                )
-            object.__setattr__(self, "head_dim", self.d_model // self.n_heads)
+            object.__setattr__(self, "head_dim", default_head_dim(self.d_model, self.n_heads))
         if self.n_kv_heads is None:
             object.__setattr__(self, "n_kv_heads", self.n_heads)
         self._check_size("head_dim")
@@ -295,6 +289,16 @@ class ModelConfig:
                 "bias": tuple(fields["bias"]),
             }
         return cls(**fields)
+
+
+def default_head_dim(d_model: int, n_heads: int) -> int:
+    """``d_model / n_heads``; UserError naming what divides d_model if that is no integer."""
+    if d_model % n_heads:
+        raise UserError(
+            f"n_heads must divide d_model, but {n_heads} does not divide {d_model}; choose one of "
+            f"{', '.join(str(n) for n in _divisors(d_model))}"
+        )
+    return d_model // n_heads
 
 
 def _divisors(number: int) -> list[int]:

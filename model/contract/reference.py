@@ -7,47 +7,34 @@ loss).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
 from ..support.errors import UserError
 from . import arith
 from .integer_model import IntegerModel
+from .kv_cache import CachedSequence, Tap, no_tap
 from .sampling import Sampler, SamplingSettings
 
-Tap = Callable[[str, np.ndarray], None]
-"""Called with a tap's name and its integers. Names, in order: ``embed``; for each layer i
-``layers.i.`` and ``attn_norm``, ``q``, ``k``, ``v``, ``scores`` [n_heads, positions],
-``probabilities`` [n_heads, positions], ``attn``, ``attn_residual``, ``ffn_norm``, ``ffn_hidden``,
-``ffn_residual``; then ``final_norm`` and ``logits`` [vocab_size]."""
 
-
-def _no_tap(name, value):
-    pass
-
-
-class Reference:
+class Reference(CachedSequence):
     """Integer model with a KV cache.
 
     Parameters
     ----------
     model : IntegerModel
     tap : Tap, optional
+        Called with a tap's name and its integers. Names, in order: ``embed``; for each layer i
+        ``layers.i.`` and ``attn_norm``, ``q``, ``k``, ``v``, ``scores`` [n_heads, positions],
+        ``probabilities`` [n_heads, positions], ``attn``, ``attn_residual``, ``ffn_norm``,
+        ``ffn_hidden``, ``ffn_residual``; then ``final_norm`` and ``logits`` [vocab_size].
     """
 
-    def __init__(self, model: IntegerModel, tap: Tap = _no_tap):
-        self.model = model
-        self.tap = tap
+    def __init__(self, model: IntegerModel, tap: Tap = no_tap):
         cfg = model.config
-        shape = (cfg.n_layers, cfg.ctx_len, cfg.n_heads, cfg.head_dim)
-        self._keys = np.zeros(shape, np.int64)
-        self._values = np.zeros(shape, np.int64)
-        self.position = 0
-
-    def reset(self):
-        """Forget all tokens."""
-        self.position = 0
+        super().__init__(cfg.n_layers, cfg.ctx_len, cfg.n_heads, cfg.head_dim, tap)
+        self.model = model
 
     def step(self, token: int) -> np.ndarray:
         """Feed one token; integer logits [vocab_size] of the next.
@@ -55,8 +42,7 @@ class Reference:
         Raises UserError when the context is full.
         """
         model, cfg, tap = self.model, self.model.config, self.tap
-        if self.position >= cfg.ctx_len:
-            raise UserError(f"the context of {cfg.ctx_len} tokens is full; start a new sequence")
+        end = self._end_of(1)
         residual = arith.embed(
             model.token_embedding[token],
             model.position_embedding[self.position],
@@ -70,7 +56,7 @@ class Reference:
         tap("final_norm", hidden)
         logits = model.token_embedding @ hidden
         tap("logits", logits)
-        self.position += 1
+        self.position = end
         return logits
 
     def _layer(self, i: int, residual: np.ndarray) -> np.ndarray:

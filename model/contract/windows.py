@@ -12,14 +12,10 @@ from ..support.errors import UserError
 from . import arith
 from .config import ModelConfig
 from .integer_model import IntegerModel, Matrix, Norm
-from .reference import Tap
+from .kv_cache import Tap, no_tap
 
 _MASKED = -(2**40)
 """Score of a later position: so far below the maximum that its probability is exactly 0."""
-
-
-def _no_tap(name, value):
-    pass
 
 
 def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -47,7 +43,7 @@ def causal_mask(length: int) -> np.ndarray:
     return np.tri(length, dtype=bool)
 
 
-def attend(cfg: ModelConfig, score_shift: int, q, k, v, tap: Tap = _no_tap, prefix: str = ""):
+def attend(cfg: ModelConfig, score_shift: int, q, k, v, tap: Tap = no_tap, prefix: str = ""):
     """Causal attention: INT8 [batch, length, d_model] of INT8 q, k, v of the same shape."""
     softmax = arith.Softmax(score_shift)
     scores = softmax.scores(score_dots(cfg, q, k))
@@ -63,11 +59,11 @@ def _split_heads(cfg: ModelConfig, x: np.ndarray) -> np.ndarray:
     return x.reshape(*x.shape[:2], cfg.n_heads, cfg.head_dim).swapaxes(1, 2)
 
 
-def window_logits(model: IntegerModel, tokens: np.ndarray, tap: Tap = _no_tap) -> np.ndarray:
+def window_logits(model: IntegerModel, tokens: np.ndarray, tap: Tap = no_tap) -> np.ndarray:
     """Integer logits [batch, length, vocab_size] of the token windows [batch, length].
 
-    ``tap`` gets the names of :data:`model.contract.reference.Tap` with arrays [batch, length, …];
-    scores and probabilities are [batch, n_heads, query, position].
+    ``tap`` gets the names of :class:`model.contract.reference.Reference` with arrays
+    [batch, length, …]; scores and probabilities are [batch, n_heads, query, position].
 
     Raises
     ------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,16 +15,17 @@ from rich.table import Table
 
 from ..contract.artifact import Artifact
 from ..contract.decoder.model import DecoderModel
-from ..contract.decoder.reference import DecoderReference
+from ..floating.checkpoints.artifact_twin import twin_of
 from ..floating.checkpoints.opening import open_source
+from ..floating.checkpoints.source import SourceModel
 from ..floating.decoder import FloatDecoder
-from ..native.decoder_stream import DecoderStream
-from ..support.errors import ToolError, UserError
+from ..support.errors import UserError
 from ..text.codec import TextCodec
 from ..text.corpus import Corpus
 from ..text.encoding import encode_corpus
 from ..text.model_codec import codec_of
-from .quality import Agreement, agreement, log_softmax
+from .quality import Agreement, summary
+from .window_pool import WindowPool
 
 DEFAULT_TOKENS = 32_768
 WINDOW = 512
@@ -112,66 +113,39 @@ def text_windows(
     return inputs, targets, skipped
 
 
-def integer_windows(model: DecoderModel, inputs: np.ndarray, counts: dict) -> Iterator[np.ndarray]:
-    """Integer logits [window, vocab_size] of each window, in C if there is a compiler for it.
-
-    ``counts`` gets the share of values that were limited, by stage, at the end.
-    """
-    prefix = np.asarray(model.prefix, np.int64)
-    try:
-        stream = DecoderStream(model)
-    except (UserError, ToolError):
-        stream = DecoderReference(model)
-    for window in inputs:
-        stream.reset()
-        yield stream.feed(np.concatenate([prefix, window]))[len(prefix) :]
-    reference = DecoderReference(model)  # knows how many values a stage has
-    reference.feed(np.concatenate([prefix, inputs[0][:1]]))
-    fed = inputs.size + len(prefix) * len(inputs)
-    values = {name: n * fed / (1 + len(prefix)) for name, (_, n) in reference.saturations.items()}
-    for name, limited in stream.saturations.items():
-        limited = limited[0] if isinstance(limited, list) else limited
-        counts[name] = limited / values[name]
-
-
 def evaluate_decoder(
     artifact: Artifact,
     corpus: Corpus,
-    source: Path | None = None,
+    source: Path | SourceModel | None = None,
     tokens: int = DEFAULT_TOKENS,
     skip_unknown: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
     reading: Callable[[int, int], None] = lambda done, total: None,
+    threads: int = 1,
 ) -> DecoderEvaluation:
-    """Measure an imported model on a text, and against the float model at ``source``, if given.
+    """Measure a model of contract version 2 on a text, and against a float model: ``source`` (or
+    what is there), or the artifact's own twin, if there is either.
 
     ``progress`` is called with windows, ``reading`` before with characters, both (done, total).
-    Raises UserError if the source is of another shape, or as :func:`text_windows`.
+    ``threads`` windows are computed at the same time; the figures do not depend on it. Raises
+    UserError if the source is of another shape, or as :func:`text_windows`.
     """
     model = artifact.model
     codec = codec_of(model)
     inputs, targets, skipped = text_windows(model, codec, corpus, tokens, skip_unknown, reading)
-    counts: dict[str, float] = {}
-    integers = integer_windows(model, inputs, counts)
-    found = None
-    if source is not None:
-        opened = open_source(source)
+    decoder = None
+    if source is None:
+        opened = twin_of(artifact)
+    else:
+        opened = source if isinstance(source, SourceModel) else open_source(source)
+    if opened is not None:
         _check_source(model, opened)
         decoder = FloatDecoder(opened)
-        prefix = np.asarray(model.prefix, np.int64)
-        floats = (
-            decoder.logits(np.concatenate([prefix, window])[None])[0][len(prefix) :]
-            for window in inputs
-        )
-        found = agreement(integers, floats, targets, model.logit_scale, progress, len(inputs))
-        loss = math.log(found.perplexity)
-    else:
-        losses = []
-        for done, (logits, target) in enumerate(zip(integers, targets, strict=True), 1):
-            p = log_softmax(logits * model.logit_scale)
-            losses.append(-p[np.arange(len(target)), target])
-            progress(done, len(inputs))
-        loss = float(np.mean(losses))
+    windows = WindowPool(model, decoder, min(threads, len(inputs)))
+    results = windows.results(inputs, targets, progress)
+    found = None if decoder is None else summary(results)
+    loss = float(np.mean(np.concatenate(results))) if found is None else math.log(found.perplexity)
+    shares = windows.saturated(inputs)
     return DecoderEvaluation(
         model=artifact.name,
         digest=model.digest,
@@ -182,7 +156,7 @@ def evaluate_decoder(
         bits_per_weight=bits_per_weight(model),
         integer_loss=loss,
         agreement=found,
-        saturated={n: share for n, share in counts.items() if share > MANY_SATURATIONS},
+        saturated={n: share for n, share in shares.items() if share > MANY_SATURATIONS},
     )
 
 

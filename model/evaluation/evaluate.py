@@ -28,6 +28,7 @@ from ..contract.windows import cross_entropy, validation_windows, window_logits
 from ..floating.twin import FloatModel
 from ..native.stream import CompiledStream
 from ..support import cli
+from ..support.cores import add_threads_option, default_threads
 from ..support.errors import ToolError, UserError
 from ..text.corpus import TINY_SHAKESPEARE_SHA256, Corpus, load_corpus
 from ..text.tokenizer import CharTokenizer
@@ -166,6 +167,7 @@ def _parser() -> argparse.ArgumentParser:
     imported.add_argument(
         "--skip-unknown", action="store_true", help="leave out characters without a token"
     )
+    add_threads_option(imported, "windows computed at the same time")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser
 
@@ -177,7 +179,7 @@ def main(argv: list[str] | None = None) -> None:
     if artifact.model.config.spec_version != 1:
         _evaluate_imported(artifact, args)
         return
-    for option in ("source", "tokens", "skip_unknown"):
+    for option in ("source", "tokens", "skip_unknown", "threads"):
         if getattr(args, option):
             raise UserError(
                 f"--{option.replace('_', '-')} is for imported models, and {artifact.name} was "
@@ -211,12 +213,20 @@ def _evaluate_imported(artifact: Artifact, args: argparse.Namespace) -> None:
     if args.corpus is None:
         raise UserError(f"{artifact.name} needs a text that it has not seen; give it with --corpus")
     tokens = decoder_evaluation.DEFAULT_TOKENS if args.tokens is None else args.tokens
+    threads = default_threads() if args.threads is None else args.threads
     corpus = load_corpus(args.corpus)
     bar, reading = decoder_evaluation.progress_bar(Console(stderr=True), "tokens of the text")
     progress = decoder_evaluation.progress_task(bar, "windows")
     with bar:
         result = decoder_evaluation.evaluate_decoder(
-            artifact, corpus, args.source, tokens, args.skip_unknown, progress, reading
+            artifact,
+            corpus,
+            args.source,
+            tokens,
+            args.skip_unknown,
+            progress,
+            reading,
+            threads,
         )
     decoder_evaluation.print_evaluation(result, args.json)
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from ..contract.artifact import open_model
 from ..contract.decoder.sampling import TOP_P_ONE
 from ..support import cli
+from ..support.cores import add_threads_option
 from ..support.errors import UserError
 from ..text.options import add_text_options, text_options
 from .text_model import TextModel
@@ -34,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
         "--chat", action="store_true", help="the prompt is what a user says: the chat template's"
     )
     parser.add_argument("--system", help="with --chat: what the system message says")
+    add_threads_option(parser, "that share the work of a token (imported models)")
     parser.add_argument(
         "--speed", action="store_true", help="say tokens and seconds at the end, on stderr"
     )
@@ -66,7 +68,7 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError("--system is for --chat; give both, or leave --system out")
     if args.prompt is None:
         raise UserError("--prompt is missing; give the text to continue")
-    model = TextModel(open_model(args.artifact, imported=True))
+    model = TextModel(open_model(args.artifact, imported=True), args.threads)
     options = text_options(args, model.config.vocab_size)
     settings = model.settings(options.temperature, options.top_k, args.top_p, options.seed)
     prompt = model.chat(options.prompt, args.system) if args.chat else model.encode(options.prompt)

@@ -1,10 +1,11 @@
-"""How well integers agree with the float model they were made from, on a text, window by window."""
+"""How well integers agree with the float model they were made from, on a text."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from ..support.errors import UserError
 
 Progress = Callable[[int, int], None]
 """Called with (done, total)."""
+CHUNK_LOGITS = 2**18
+"""Logits that are widened to float64 at once: they fit a cache."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +41,52 @@ class Agreement:
     top1_error: float
 
 
+class Comparison(NamedTuple):
+    """Figures [n] of n predictions: losses of the integers and of the float model, divergences of
+    their distributions, and whether they have the same likeliest token."""
+
+    losses: np.ndarray
+    float_losses: np.ndarray
+    divergences: np.ndarray
+    same: np.ndarray
+
+
+def compare(
+    integer: np.ndarray, floating: np.ndarray, target: np.ndarray, logit_scale: float
+) -> Comparison:
+    """Compare two models' logits [n, vocab_size]; ``integer`` times ``logit_scale`` are nats.
+
+    ``target`` is int [n], the token that follows each. A few rows are widened at a time.
+    """
+    found = Comparison(*(np.empty(len(target), kind) for kind in (float, float, float, bool)))
+    step = max(CHUNK_LOGITS // integer.shape[-1], 1)
+    p, q, scratch = np.empty((3, min(step, len(target)), integer.shape[-1]))
+    for start in range(0, len(target), step):
+        rows, here = slice(start, start + step), np.arange(len(target[start : start + step]))
+        p, q, scratch = p[: len(here)], q[: len(here)], scratch[: len(here)]
+        p[...] = floating[rows]
+        np.multiply(integer[rows], logit_scale, out=q)
+        _to_log_softmax(p, scratch)
+        _to_log_softmax(q, scratch)
+        found.losses[rows] = -q[here, target[rows]]
+        found.float_losses[rows] = -p[here, target[rows]]
+        found.same[rows] = p.argmax(axis=-1) == q.argmax(axis=-1)
+        np.exp(p, out=scratch)
+        scratch *= np.subtract(p, q, out=q)
+        found.divergences[rows] = scratch.sum(axis=-1)
+    return found
+
+
+def losses(logits: np.ndarray, target: np.ndarray, logit_scale: float) -> np.ndarray:
+    """Of predictions [n] by integer logits [n, vocab_size], in nats."""
+    found, step = np.empty(len(target)), max(CHUNK_LOGITS // logits.shape[-1], 1)
+    for start in range(0, len(target), step):
+        p = log_softmax(logits[start : start + step] * logit_scale)
+        wanted = target[start : start + step]
+        found[start : start + step] = -p[np.arange(len(wanted)), wanted]
+    return found
+
+
 def agreement(
     integers: Iterable[np.ndarray],
     floats: Iterable[np.ndarray],
@@ -50,30 +99,26 @@ def agreement(
 
     Parameters
     ----------
-    integers, floats : iterables of [n, vocab_size], of the same windows; ``integers`` times
-        ``logit_scale`` are nats
-    targets : iterable of int [n], the token that follows each
+    integers, floats, targets, logit_scale : iterables of what :func:`compare` takes
     progress, total : called after each window with (done, total)
 
-    Raises UserError if there are fewer than two predictions, or unequally many windows.
+    Raises UserError if there are fewer than two predictions, ValueError if unequally many windows.
     """
-    losses, float_losses, divergences, same = [], [], [], []
-    for done, (integer, floating, target) in enumerate(
-        zip(integers, floats, targets, strict=True), 1
-    ):
-        p = log_softmax(np.asarray(floating, np.float64))
-        q = log_softmax(np.asarray(integer, np.float64) * logit_scale)
-        rows = np.arange(len(target))
-        losses.append(-q[rows, target])
-        float_losses.append(-p[rows, target])
-        divergences.append((np.exp(p) * (p - q)).sum(axis=-1))
-        same.append(p.argmax(axis=-1) == q.argmax(axis=-1))
+    found = []
+    windows = zip(integers, floats, targets, strict=True)
+    for done, (integer, floating, target) in enumerate(windows, 1):
+        found.append(compare(integer, floating, target, logit_scale))
         if progress:
             progress(done, total)
-    if sum(map(len, losses)) < 2:
-        raise UserError("agreement needs at least 2 predictions; give a longer text")
-    loss, float_loss, kl, top1 = map(np.concatenate, (losses, float_losses, divergences, same))
+    return summary(found)
+
+
+def summary(comparisons: Iterable[Comparison]) -> Agreement:
+    """Agreement over all of them; UserError if there are fewer than two predictions."""
+    loss, float_loss, kl, same = map(np.concatenate, zip(_NOTHING, *comparisons, strict=True))
     n = len(loss)
+    if n < 2:
+        raise UserError("agreement needs at least 2 predictions; give a longer text")
     ratio = math.exp(float(np.mean(loss - float_loss)))
     return Agreement(
         predictions=n,
@@ -83,15 +128,24 @@ def agreement(
         ratio_error=ratio * _error(loss - float_loss),
         kl=float(kl.mean()),
         kl_error=_error(kl),
-        top1=float(top1.mean()),
-        top1_error=_error(top1),
+        top1=float(same.mean()),
+        top1_error=_error(same),
     )
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
     """Over the last axis."""
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    logits = np.array(logits, np.float64)
+    _to_log_softmax(logits, np.empty_like(logits))
+    return logits
+
+
+def _to_log_softmax(logits: np.ndarray, scratch: np.ndarray) -> None:
+    logits -= logits.max(axis=-1, keepdims=True)
+    logits -= np.log(np.exp(logits, out=scratch).sum(axis=-1, keepdims=True))
+
+
+_NOTHING = Comparison(*(np.empty(0, kind) for kind in (float, float, float, bool)))
 
 
 def _error(values: np.ndarray) -> float:

@@ -13,6 +13,7 @@ from ..contract.reference import check_request
 from ..contract.sampling import SamplingSettings
 from ..native.decoder_stream import DecoderStream
 from ..native.stream import CompiledStream
+from ..support.cores import default_threads
 from ..support.errors import UserError
 from ..text.chat import chat_tokens
 from ..text.model_codec import codec_of, prompt_tokens
@@ -31,18 +32,26 @@ class TextModel:
     Parameters
     ----------
     artifact : Artifact
+    threads : int or None, that share the work of a token of an imported model (None: one per
+        physical core)
 
-    Raises UserError if its vocabulary is damaged, or a compiler is missing.
+    Raises UserError if its vocabulary is damaged, a compiler is missing, or threads are given for a
+    model that was trained here.
     """
 
-    def __init__(self, artifact: Artifact):
+    def __init__(self, artifact: Artifact, threads: int | None = None):
         self.model = model = artifact.model
         self.name, self.config = artifact.name, model.config
         self.imported = isinstance(model, DecoderModel)
         self.codec = codec_of(model)
         if self.imported:
-            self._decoder = DecoderStream(model)
+            self._decoder = DecoderStream(model, threads=threads or default_threads())
         else:
+            if threads is not None:
+                raise UserError(
+                    f"--threads is for imported models, and {self.name} was trained here; leave it "
+                    "out"
+                )
             self._stream = CompiledStream(model)
 
     def settings(self, temperature, top_k: int, top_p: float | None, seed: int) -> SamplingSettings:

@@ -26,6 +26,11 @@ INTEGER_TARGETS = {
     "onnx-int8": "integer model, whole sequences, QDQ, exact",
     "qonnx": "integer model, whole context, QONNX quantizers, exact",
 }
+DECODER_TARGETS = {
+    "onnx-int8": "decoder, whole sequences, integer weights by DequantizeLinear, float activations",
+    "qonnx": "decoder, whole context, integer weights by QONNX quantizers, float activations",
+}
+"""The same of number contract version 2, whose activations the formats cannot carry."""
 TARGETS = ("onnx", "onnx-kv", "onnx-int8", "qonnx", "torch")
 """What each export holds is written into its metadata."""
 
@@ -46,7 +51,11 @@ def _parser() -> argparse.ArgumentParser:
         description="Write a model as a file for other programs and compare it with its source.",
     )
     add = parser.add_argument
-    add("model", help="shipped model, artifact, 'random:…', or a GPT-2 checkpoint's directory")
+    add(
+        "model",
+        help="shipped model, artifact of either contract, 'random:…', or what gateformer import "
+        "takes: a directory of GPT-2 or Llama type, a .pt, .bin or .gguf file",
+    )
     add("--to", required=True, metavar="TARGET", help=", ".join(TARGETS))
     add("--out", required=True, metavar="FILE", type=Path, help="file to write")
     add("--opset", type=int, help="version of the ONNX operators")
@@ -132,6 +141,8 @@ def _export_integer(source, args: argparse.Namespace) -> str:
             f"{source.name} is no quantized model, which {args.to} needs; its targets are "
             f"{', '.join(FLOAT_TARGETS)}"
         )
+    if source.integer.config.spec_version != 1:
+        return _export_decoder(source, args)
     options = {
         **_onnx_options(args),
         "metadata": {
@@ -151,6 +162,29 @@ def _export_integer(source, args: argparse.Namespace) -> str:
         batch = args.batch or 1
         _require_memory(args, "attention scores", score_bytes(source.integer, batch))
         return export_qonnx(source.integer, args.out, batch=batch, **options)
+
+
+def _export_decoder(source, args: argparse.Namespace) -> str:
+    require({"torch": f"exporting {source.name} to {args.to}"}, "export")
+    from ..floating.dequantized import dequantize
+    from .onnx_decoder import export_qdq, export_qonnx_decoder
+    from .qonnx import score_bytes
+
+    options = {
+        **_onnx_options(args),
+        "metadata": {**source.facts, "description": DECODER_TARGETS[args.to]},
+        "check": not args.no_check,
+    }
+    batch = args.batch or 1
+    if args.to == "qonnx":
+        _require_memory(args, "attention scores", score_bytes(source.integer, batch))
+    with Console(stderr=True).status(f"exporting {source.name} to {args.to}"):
+        made = dequantize(source.integer)
+        if args.to == "onnx-int8":
+            line = export_qdq(made, args.out, **options)
+        else:
+            line = export_qonnx_decoder(made, args.out, batch=batch, **options)
+    return f"{line or 'written, not compared'}; integer weights, float activations"
 
 
 def _onnx_options(args: argparse.Namespace) -> dict:

@@ -20,10 +20,15 @@ KV_STEPS = 256
 """Most positions that a KV cache is checked on."""
 
 
+MOST_POSITIONS = 1024
+"""Of a whole sequence that is checked: attention's scores grow with their square."""
+
+
 def random_windows(config) -> list[np.ndarray]:
-    """int64 tokens [batch, length] of several batches and lengths, the whole context too."""
-    rng = np.random.default_rng(0)
-    shapes = [(2, config.ctx_len), (1, 1), (3, (config.ctx_len + 1) // 2)]
+    """int64 tokens [batch, length] of several batches and lengths, the whole context too, or as
+    much of it as is checked."""
+    rng, longest = np.random.default_rng(0), min(config.ctx_len, MOST_POSITIONS)
+    shapes = [(2, longest), (1, 1), (3, (longest + 1) // 2)]
     return [rng.integers(config.vocab_size, size=shape) for shape in shapes]
 
 

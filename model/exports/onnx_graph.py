@@ -9,6 +9,7 @@ import onnx
 from onnx import TensorProto, checker, defs, helper, numpy_helper
 
 from ..contract import arith
+from ..contract.decoder.formats import pack_bits
 from ..support.errors import UserError
 
 MIN_OPSET = 20
@@ -16,6 +17,9 @@ MIN_OPSET = 20
 
 DEFAULT_OPSET = 20
 """The oldest that will do: the most programs read it."""
+
+BLOCKS_OPSET = 21
+"""First opset with 4-bit integers, and with scales of blocks."""
 
 MAX_BYTES = 2**31
 """A protobuf message, and so an ONNX file without external data, is smaller than this."""
@@ -74,14 +78,25 @@ class OnnxGraph:
 
         Raises UserError once the initializers are too large for one ONNX file.
         """
-        self._bytes += array.nbytes
+        tensor = numpy_helper.from_array(np.asarray(array, order="C"), name)
+        return self._add_initializer(tensor, array.nbytes)
+
+    def nibbles(self, name: str, codes: np.ndarray, signed: bool) -> str:
+        """The same of 4-bit integers, two in a byte (INT4 or UINT4, opset 21)."""
+        packed = pack_bits(codes, 4).tobytes()
+        kind = TensorProto.INT4 if signed else TensorProto.UINT4
+        tensor = helper.make_tensor(name, kind, codes.shape, packed, raw=True)
+        return self._add_initializer(tensor, len(packed))
+
+    def _add_initializer(self, tensor: onnx.TensorProto, n_bytes: int) -> str:
+        self._bytes += n_bytes
         if self._bytes >= MAX_BYTES:
             raise UserError(
                 f"the model's weights exceed the {MAX_BYTES:,} bytes that an ONNX file holds; "
                 "export it with --to torch"
             )
-        self._initializers[name] = numpy_helper.from_array(np.asarray(array, order="C"), name)
-        return name
+        self._initializers[tensor.name] = tensor
+        return tensor.name
 
     def constant(self, value, dtype=np.float32) -> str:
         """A constant without a name of its own; equal ones are stored once."""

@@ -2,7 +2,7 @@
 exactly.
 
 All tensors hold integers in float32, and in float64 where a bound exceeds 2**24; each is named
-like the reference's tap of the same value (:data:`model.contract.reference.Tap`). Shifts are
+like the reference's tap of the same value (:class:`model.contract.reference.Reference`). Shifts are
 products with powers of two and Floor, tables are Gather.
 """
 

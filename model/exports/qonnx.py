@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import onnx
 
+from ..contract.decoder.model import DecoderModel
 from ..contract.integer_model import IntegerModel
 from .file import write_onnx
 from .integer_check import check_logits, check_weights
@@ -31,10 +32,10 @@ def qonnx_graph(
     """
     graph = OnnxGraph(opset, {QONNX_DOMAIN: QONNX_VERSION})
     IntegerGraph(model, graph, QONNX(graph)).build(batch, model.config.ctx_len)
-    return _with_shapes(graph.to_model("integer_model", metadata or {}))
+    return with_shapes(graph.to_model("integer_model", metadata or {}))
 
 
-def _with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
+def with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
     """The model with the shape of every tensor, which onnx infers of standard operators only."""
     plain = onnx.ModelProto()
     plain.CopyFrom(model)
@@ -66,7 +67,7 @@ def export_qonnx(
     return write_onnx(graph, path, (lambda file: check_qonnx(file, model)) if check else None)
 
 
-def score_bytes(model: IntegerModel, batch: int) -> int:
+def score_bytes(model: IntegerModel | DecoderModel, batch: int) -> int:
     """Bytes of the float32 scores and probabilities, which QONNX's executor keeps at once."""
     cfg = model.config
     pairs = cfg.n_layers * batch * cfg.n_heads * cfg.ctx_len**2

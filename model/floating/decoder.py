@@ -113,9 +113,10 @@ class FloatDecoder:
             a.reshape(batch, length, shape.n_kv_heads, 1, shape.head_dim).transpose(0, 2, 3, 1, 4)
             for a in (k, v)
         )
-        scores = q @ k.swapaxes(-1, -2) * np.float32(1 / math.sqrt(shape.head_dim))
+        scores = q @ k.swapaxes(-1, -2)
+        scores *= np.float32(1 / math.sqrt(shape.head_dim))
         future = np.triu(np.ones((length, length), bool), 1)
-        scores = np.where(future, np.float32(-np.inf), scores)
+        np.copyto(scores, np.float32(-np.inf), where=future)
         attended = softmax(scores) @ v
         return attended.transpose(0, 3, 1, 2, 4).reshape(batch, length, -1)
 
@@ -172,5 +173,7 @@ class FloatDecoder:
 
 def softmax(scores: np.ndarray) -> np.ndarray:
     """Over the last axis: float32 of the same shape."""
-    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
+    powers = scores - scores.max(axis=-1, keepdims=True)
+    np.exp(powers, out=powers)
+    powers /= powers.sum(axis=-1, keepdims=True)
+    return powers

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
-from ..contract.config import MAX_LAYERS
+from ..contract.config import MAX_LAYERS, ModelConfig
 from ..support.errors import UserError
 
 SIZES = (
@@ -84,6 +85,20 @@ class DecoderShape:
         for kind in sorted(self.bias - set(self.kinds)):
             raise UserError(f"bias must name kinds of {', '.join(self.kinds)}, not {kind!r}")
         self._check_frequencies()
+
+    @classmethod
+    def of(
+        cls, config: ModelConfig, norm_eps: float, inverse_frequencies: Sequence[float] = ()
+    ) -> DecoderShape:
+        """The shape of an integer model, with what its config does not tell."""
+        fields = {field.name for field in dataclasses.fields(cls)}
+        told = fields - {"norm_eps", "inverse_frequencies", "bias"}
+        return cls(
+            **{name: getattr(config, name) for name in told},
+            norm_eps=norm_eps,
+            bias=frozenset(config.bias),
+            inverse_frequencies=tuple(inverse_frequencies),
+        )
 
     @property
     def kinds(self) -> tuple[str, ...]:

@@ -18,10 +18,14 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from ..contract import artifact
+from ..contract.decoder.model import DecoderModel
 from ..support.errors import UserError
 from ..support.file_facts import Facts
 from ..support.whole_file import write_whole
+from ..text.codec_arrays import from_arrays
 from ..text.tokenizer import CharTokenizer
+from .checkpoints.artifact_twin import twin_of
+from .decoder_layout import layout_and_state
 from .fake_quant import attach_activations
 from .gpt2_checkpoint import VOCABULARY_FILE, find_checkpoint, load_gpt2, read_vocabulary
 from .structure import Compressible, layout_from_facts, layout_of
@@ -96,6 +100,8 @@ def open_float(name: str | os.PathLike, activations: bool = True) -> FloatSource
     if facts is not None:
         return _open_checkpoint(path, facts, activations)
     loaded = artifact.load(path)
+    if isinstance(loaded.model, DecoderModel):
+        return _open_decoder(path, loaded)
     if not loaded.float_weights:
         raise UserError(f"{name} has no float weights; give an artifact with a float twin")
     layout = Compressible(loaded.model.config)
@@ -103,6 +109,23 @@ def open_float(name: str | os.PathLike, activations: bool = True) -> FloatSource
     model = layout.build()
     _load(name, model, state)
     return FloatSource(loaded.name, model, layout, loaded.model.vocabulary, path, loaded.sha256)
+
+
+def _open_decoder(path: Path, loaded: artifact.Artifact) -> FloatSource:
+    twin = twin_of(loaded)
+    if twin is None:
+        raise UserError(
+            f"{path} was imported and keeps no float weights, which this trains or measures; for "
+            "other weights import its source again, with --bits or --bits auto"
+        )
+    codec = from_arrays(loaded.model.vocabulary.arrays, loaded.model.vocabulary.facts)
+    if codec.kind != "characters":
+        raise UserError(f"{path} has a vocabulary of pieces; compression needs characters")
+    layout, state = layout_and_state(twin)
+    model = layout.build()
+    _load(str(path), model, state)
+    vocabulary = tuple(piece.decode() for piece in codec.pieces)
+    return FloatSource(loaded.name, model, layout, vocabulary, path, loaded.sha256)
 
 
 def _open_gpt2(directory: Path) -> FloatSource:

@@ -54,6 +54,11 @@ class FloatShape:
         return cls(**fields)
 
     @property
+    def n_kv_heads(self) -> int:
+        """Heads of keys, and of values: as many as of queries."""
+        return self.n_heads
+
+    @property
     def attention_width(self) -> int:
         """Width of queries, keys and values: all heads together."""
         return self.n_heads * self.head_dim

@@ -19,19 +19,20 @@ FUNCTIONS = {
     "squared_relu": lambda x: F.relu(x).square(),
     "gelu": F.gelu,
     "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
+    "silu": F.silu,
 }
 """Activations of the feed-forward. The gateware has the first."""
 
 
 class RMSNorm(nn.Module):
-    """``gain * x / sqrt(mean(x**2) + NORM_EPS)`` over the last axis."""
+    """``gain * x / sqrt(mean(x**2) + eps)`` over the last axis."""
 
-    def __init__(self, d_model: int):
+    def __init__(self, d_model: int, eps: float = NORM_EPS):
         super().__init__()
-        self.gain = nn.Parameter(torch.ones(d_model))
+        self.gain, self.eps = nn.Parameter(torch.ones(d_model)), eps
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.rms_norm(x, x.shape[-1:], self.gain, NORM_EPS)
+        return F.rms_norm(x, x.shape[-1:], self.gain, self.eps)
 
 
 class Layer(nn.Module):
@@ -103,18 +104,7 @@ class FloatModel(Decoder):
             for _ in range(config.n_layers)
         )
         self.final_norm = RMSNorm(config.d_model)
-        self._initialize(generator)
-
-    @torch.no_grad()
-    def _initialize(self, generator):
-        self.token_embedding.normal_(std=EMBEDDING_STD, generator=generator)
-        self.position_embedding.normal_(std=EMBEDDING_STD, generator=generator)
-        for name, parameter in self.named_parameters():
-            if name.endswith("_proj.weight"):
-                std = parameter.shape[1] ** -0.5
-                if "o_proj" in name or "down_proj" in name:
-                    std *= (2 * self.config.n_layers) ** -0.5
-                parameter.normal_(std=std, generator=generator)
+        initialize(self, config.n_layers, generator)
 
     def weights(self) -> dict[str, np.ndarray]:
         """Copies of all float32 parameters, named as in :mod:`model.floating.twin`."""
@@ -134,6 +124,21 @@ class SquaredReLUModel(FloatModel):
     """The same with squared ReLU (So et al., "Primer", arXiv 2109.08668)."""
 
     activation = "squared_relu"
+
+
+@torch.no_grad()
+def initialize(model: nn.Module, n_layers: int, generator: torch.Generator | None) -> None:
+    """Random first weights of a decoder's embeddings, head and matrices; its biases are zero."""
+    for name, parameter in model.named_parameters():
+        if name.endswith("_embedding") or name == "lm_head":
+            parameter.normal_(std=EMBEDDING_STD, generator=generator)
+        elif name.endswith("_proj.weight"):
+            std = parameter.shape[1] ** -0.5
+            if "o_proj" in name or "down_proj" in name:
+                std *= (2 * n_layers) ** -0.5
+            parameter.normal_(std=std, generator=generator)
+        elif name.endswith(".bias"):
+            parameter.zero_()
 
 
 def split_heads(x: Tensor, n_heads: int) -> Tensor:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 
 from ..contract.choices import Bits
+from ..contract.config import MAX_DIGITS
 from ..contract.decoder.formats import WeightFormat
 from ..support.errors import UserError
 
 NATIVE = "native"
 """Weights as a quantized file has them, code for code; ``int8`` where it has floats."""
+AUTO = "auto"
+"""Bits of each matrix by measured sensitivity (:mod:`.allocation`)."""
 HEAD_FORMAT = "int8"
 
 
@@ -82,3 +86,19 @@ class Choice:
     def smooths(self, names) -> bool:
         """Whether the norm before the matrices called so is smoothed: not with native codes."""
         return self.smoothing > 0 and all(self.format_of(name) != NATIVE for name in names)
+
+
+def weight_format(bits: str, others: Sequence[str] = (NATIVE, AUTO)) -> str:
+    """Format of ``--bits``, or one of the ``others``; UserError if it is none."""
+    if bits in others:
+        return bits
+    if re.fullmatch(r"[4-8]", bits):
+        return f"int{bits}"
+    try:
+        kind = WeightFormat.parse(bits)
+    except UserError:
+        kind = None
+    if kind is None or kind.kind != "trits":
+        known = ["4 to 8", f"trits:1 to trits:{MAX_DIGITS}", *others]
+        raise UserError(f"--bits must be {', '.join(known[:-1])} or {known[-1]}, not {bits!r}")
+    return bits

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import re
 from pathlib import Path
 
 from rich.console import Console
@@ -15,17 +14,13 @@ from ..contract import artifact
 from ..contract.artifact import SUFFIX, Artifact
 from ..contract.choices import Bits
 from ..contract.config import MAX_SIZE
-from ..contract.decoder.formats import WeightFormat
 from ..evaluation.decoder_evaluation import (
-    bits_per_weight,
-    bytes_per_token,
     evaluate_decoder,
     print_evaluation,
     progress_bar,
 )
 from ..floating.checkpoints.opening import open_source
 from ..floating.checkpoints.source import SourceModel
-from ..floating.decoder import FloatDecoder
 from ..support import cli
 from ..support.directories import require_writable
 from ..support.errors import UserError
@@ -34,17 +29,14 @@ from ..text.codec import TextCodec
 from ..text.corpus import load_corpus
 from ..text.encoding import encode_corpus
 from .allocation import allocate
-from .calibration import calibrate
-from .choice import NATIVE, Choice
-from .quantizing import quantize
+from .choice import AUTO, Choice, weight_format
+from .making import integers_of, ranges_of, say_what_was_made
 from .texts import windows_of
-from .vocabulary import kept, source_codec
+from .vocabulary import source_codec
 
-AUTO = "auto"
 ALLOCATION_WINDOWS = 1
 MEASURED_TOKENS = 2048
 """Predictions of the table at the end; ``gateformer evaluate`` takes more, and other text."""
-TYPICAL_POSITION = 256
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -111,21 +103,6 @@ def prefix_tokens(asked: str | None, codec: TextCodec) -> tuple[int, ...]:
     return tuple(int(part) for part in parts)
 
 
-def weight_format(bits: str) -> str:
-    """Format of ``--bits``; UserError if it is none."""
-    if bits in (NATIVE, AUTO):
-        return bits
-    if re.fullmatch(r"[4-8]", bits):
-        return f"int{bits}"
-    try:
-        kind = WeightFormat.parse(bits)
-    except UserError:
-        kind = None
-    if kind is None or kind.kind != "trits":
-        raise UserError(f"--bits must be 4 to 8, trits:1 to trits:5, native or auto, not {bits!r}")
-    return bits
-
-
 @protecting
 def main(argv: list[str] | None = None) -> None:
     """Entry point; raises UserError."""
@@ -147,13 +124,8 @@ def main(argv: list[str] | None = None) -> None:
     bar, progress = progress_bar(console, "tokens of the text")
     with bar:
         tokens, _ = encode_corpus(codec, corpus, progress=progress)
-    windows = windows_of(codec, tokens, corpus.text, context)
-    decoder = FloatDecoder(source)
-    bar, progress = progress_bar(console, "ranges")
-    with bar:
-        ranges = calibrate(
-            decoder, windows, products=weights != NATIVE, prefix=prefix, progress=progress
-        )
+    windows = windows_of(codec, tokens, context, corpus.text)
+    ranges = ranges_of(source, windows, weights, prefix)
     formats = {}
     if weights == AUTO:
         bar, progress = progress_bar(console, "sensitivity of matrices")
@@ -166,20 +138,13 @@ def main(argv: list[str] | None = None) -> None:
         bits=Bits(key=args.key_bits, value=args.value_bits),
         prefix=prefix,
     )
-    bar, progress = progress_bar(console, "weights")
-    with bar:
-        model = quantize(source, ranges, choice, args.context, kept(codec), progress)
+    model = integers_of(source, ranges, choice, codec, args.context)
     info = {
         "source": {"name": source.name, "kind": source.kind, "family": source.family},
         "calibration": {"name": corpus.name, "sha256": corpus.sha256, "tokens": ranges.count},
     }
     artifact.save(args.out, model, info=info)
-    print(
-        f"{args.out}: {bits_per_weight(model):.2f} bits per weight, "
-        f"{bytes_per_token(model, TYPICAL_POSITION):,} bytes per token at position "
-        f"{TYPICAL_POSITION}"
-    )
-    print("boards: not yet, neither from block memories nor streamed; try gateformer generate")
+    say_what_was_made(args.out, model)
     if not args.no_measure:
         made = Artifact(args.out.stem, model, {}, info, "")
         bar, progress = progress_bar(console, "integers against float")

@@ -22,9 +22,9 @@ TURNS = (60, 400, 120, 900)
 
 
 def windows_of(
-    codec: TextCodec, tokens: Sequence[int], text: str, context: int
+    codec: TextCodec, tokens: Sequence[int], context: int, text: str = ""
 ) -> list[np.ndarray]:
-    """Windows int [n] of ``tokens``, and of conversations of their ``text`` if the model has a
+    """Windows int [n] of ``tokens``, and of conversations of pieces of ``text`` if the model has a
     chat template.
 
     Raises UserError if the text is shorter than two windows of min(512, ``context``) tokens.

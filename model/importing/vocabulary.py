@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..contract.artifact import load
 from ..contract.decoder.model import Vocabulary
-from ..floating.checkpoints import gguf_model, llama2c, nanogpt
+from ..floating.checkpoints import artifact_twin, gguf_model, llama2c, nanogpt
 from ..floating.checkpoints.gguf_file import read_tokenizer
 from ..floating.checkpoints.source import SourceModel
 from ..support.errors import UserError
 from ..text.codec import TextCodec
-from ..text.codec_arrays import to_arrays
+from ..text.codec_arrays import from_arrays, to_arrays
 from ..text.readers.gguf_metadata import codec_of_metadata
 from ..text.readers.hugging_face import read_directory, read_model
 from ..text.readers.llama2c import read_tokenizer_bin
@@ -35,6 +36,9 @@ def source_codec(path: Path, source: SourceModel, tokenizer: Path | None = None)
         return read_directory(path, size)
     if source.kind == gguf_model.KIND:
         return codec_of_metadata(str(path), read_tokenizer(path), size)
+    if source.kind == artifact_twin.KIND:
+        vocabulary = load(path).model.vocabulary
+        return from_arrays(vocabulary.arrays, vocabulary.facts)
     names = [name.format(vocab_size=size) for name in BESIDE[source.kind]]
     for name in names:
         if (beside := path.with_name(name)).is_file():

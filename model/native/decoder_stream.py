@@ -9,16 +9,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..contract.decoder import arith
-from ..contract.decoder.matrix import Matrix
-from ..contract.decoder.model import DecoderModel, Norm
+from ..contract.decoder.model import DecoderModel
 from ..contract.windows import check_windows
 from ..support.errors import UserError
 from . import library
-from .decoder_pack import pack
-from .decoder_structures import C_Layer, C_Matrix, C_Model, C_Norm
+from .packed_decoder import PackedDecoder
 
-SOURCES = ("decoder.c", "decoder_dot.h", "decoder_rows.h")
+HEADERS = ("rows", "avx512", "avx2", "plain", "pool", "model", "values", "attention", "memory")
+SOURCES = ("decoder.c", *(f"decoder_{name}.h" for name in HEADERS))
 LAYER_STAGES = ("attn_norm", "q", "k", "v", "attn", "attn_residual")
 LAYER_STAGES += ("ffn_norm", "gate", "up", "hidden", "ffn_residual")
 """Stages whose limited values decoder.c counts, in its order."""
@@ -27,10 +25,13 @@ LAYER_STAGES += ("ffn_norm", "gate", "up", "hidden", "ffn_residual")
 class DecoderStream:
     """A DecoderModel with a KV cache.
 
+    Not for several threads at once; each takes a stream of its own (:meth:`another`).
+
     Parameters
     ----------
     model : DecoderModel
     flags : options of the compiler, after those that all streams have
+    threads : int, that share the work of each token; the integers do not depend on it
 
     Raises
     ------
@@ -40,18 +41,26 @@ class DecoderStream:
         If the compiler fails.
     """
 
-    def __init__(self, model: DecoderModel, flags: tuple[str, ...] = ()):
+    def __init__(self, model: DecoderModel, flags: tuple[str, ...] = (), threads: int = 1):
         self.model = model
         self._library = _load(library.compiled(SOURCES, "decoder", flags))
-        self._kept: list = []  # what C has pointers to
-        self._saturated = np.zeros(3 + len(LAYER_STAGES) * model.config.n_layers, np.int64)
-        self._c_model = self._packed()
-        self._handle = self._library.decoder_new(ctypes.byref(self._c_model))
+        self._packed = PackedDecoder(model, self._library.decoder_input_zero())
+        self._start(threads)
+
+    def _start(self, threads: int) -> None:
+        self.position = 0
+        self._handle = self._library.decoder_new(ctypes.byref(self._packed.c_model), threads)
         if not self._handle:
             raise UserError(
-                f"not enough memory for keys and values of {model.config.ctx_len} positions"
+                f"not enough memory for keys and values of {self.model.config.ctx_len} positions"
             )
-        self.position = 0
+
+    def another(self, threads: int = 1) -> DecoderStream:
+        """A new stream of the same model, which shares the weights; UserError as a stream."""
+        stream = object.__new__(DecoderStream)
+        stream.model, stream._library, stream._packed = self.model, self._library, self._packed
+        stream._start(threads)
+        return stream
 
     def __del__(self):
         if getattr(self, "_handle", None):
@@ -59,8 +68,13 @@ class DecoderStream:
 
     @property
     def instructions(self) -> str:
-        """What multiplies: ``AVX512-VNNI`` or ``plain C``."""
+        """What multiplies: ``AVX512-VNNI``, ``AVX2`` or ``plain C``."""
         return self._library.decoder_dot().decode()
+
+    @property
+    def threads(self) -> int:
+        """As many as asked for, or fewer if the system gave no more."""
+        return self._library.decoder_threads(self._handle)
 
     def reset(self) -> None:
         """Forget all tokens."""
@@ -97,7 +111,9 @@ class DecoderStream:
         layers = range(self.model.config.n_layers)
         names = [f"layers.{i}.{stage}" for i in layers for stage in LAYER_STAGES]
         stages = ["embed", *names, "final_norm", "logits"]
-        counts = zip(stages, self._saturated.tolist(), strict=True)
+        found = np.zeros(len(stages), np.int64)
+        self._library.decoder_saturated(self._handle, found.ctypes.data, len(found))
+        counts = zip(stages, found.tolist(), strict=True)
         gated = self.model.config.gated
         return {stage: count for stage, count in counts if gated or not stage.endswith(".up")}
 
@@ -115,87 +131,17 @@ class DecoderStream:
             self.position += len(ids)
         return logits
 
-    def _packed(self) -> C_Model:
-        model, cfg = self.model, self.model.config
-        mean_mult, mean_shift = arith.mean_reciprocal(cfg.d_model)
-        head, head_shift = model.head
-        embedding = self._matrix(model.matrices["token_embedding"])
-        layers = (C_Layer * cfg.n_layers)(*(self._layer(i) for i in range(cfg.n_layers)))
-        self._kept.append(layers)
-        sizes = ("vocab_size", "d_model", "n_heads", "n_kv_heads", "head_dim", "n_layers")
-        return C_Model(
-            **{name: getattr(cfg, name) for name in (*sizes, "d_ff", "ctx_len")},
-            layer_norm=cfg.norm == "layer",
-            rotary=cfg.positions == "rotary",
-            gated=cfg.gated,
-            **vars(cfg.bits),
-            mean_mult=mean_mult,
-            mean_shift=mean_shift,
-            position_mult=model.position_mult,
-            position_shift=model.position_shift,
-            embed_shift=model.matrices["token_embedding"].shift,
-            head_shift=head_shift,
-            rsqrt=self._array(arith.rsqrt_table(cfg.d_model), np.int64),
-            exp2=self._array(arith.exp2_mantissas(), np.int64),
-            reciprocal=self._array(arith.reciprocal_table(), np.int64),
-            gate_table=self._array(arith.gate_table(cfg.activation), np.int64),
-            position_embedding=self._array(model.position_embedding, np.int16),
-            cos=self._array(model.rotary_cos, np.int16),
-            sin=self._array(model.rotary_sin, np.int16),
-            embedding=embedding,
-            head=embedding if cfg.tied_head else self._matrix(head),
-            final_norm=self._norm(model.norms["final_norm"]),
-            layers=ctypes.addressof(layers),
-            saturated=self._saturated.ctypes.data,
-        )
-
-    def _layer(self, i: int) -> C_Layer:
-        model, layer = self.model, f"layers.{i}."
-        kinds = {kind: f"{layer}{kind}_proj" for kind in ("q", "k", "v", "o", "gate", "up", "down")}
-        return C_Layer(
-            attn_norm=self._norm(model.norms[f"{layer}attn_norm"]),
-            ffn_norm=self._norm(model.norms[f"{layer}ffn_norm"]),
-            **{
-                kind: self._matrix(model.matrices[name])
-                for kind, name in kinds.items()
-                if name in model.matrices
-            },
-            attn_mult=self._array(model.attn_mult[i], np.uint16),
-            **vars(model.layers[i]),
-        )
-
-    def _norm(self, norm: Norm) -> C_Norm:
-        bias = None if norm.bias is None else np.asarray(norm.bias, np.int64) << norm.bias_shift
-        gain = self._array(norm.gain, np.int64)
-        return C_Norm(norm.shift, norm.eps, gain, self._array(bias, np.int64))
-
-    def _matrix(self, matrix: Matrix) -> C_Matrix:
-        packed = pack(matrix)
-        return C_Matrix(
-            *(*matrix.shape, packed.padded, matrix.format.group, matrix.shift),
-            *(packed.nibbles, packed.offset, matrix.min_shift),
-            codes=self._array(packed.codes, np.int8),
-            scale=self._array(packed.scale, np.uint8),
-            low=self._array(packed.low, np.int8),
-            mult=self._array(packed.mult, np.uint16),
-            bias=self._array(packed.bias, np.int64),
-        )
-
-    def _array(self, values, dtype) -> int | None:
-        """Address of a copy of ``values`` that lives as long as the stream; None of None."""
-        if values is None:
-            return None
-        array = np.ascontiguousarray(values, dtype)
-        self._kept.append(array)
-        return array.ctypes.data
-
 
 @functools.cache
 def _load(path) -> ctypes.CDLL:
     loaded = ctypes.CDLL(str(path))
     pointer = ctypes.c_void_p
     loaded.decoder_dot.restype = ctypes.c_char_p
-    loaded.decoder_new.argtypes, loaded.decoder_new.restype = [pointer], pointer
+    integer = ctypes.c_int64
+    loaded.decoder_input_zero.restype = integer
+    loaded.decoder_new.argtypes, loaded.decoder_new.restype = [pointer, integer], pointer
     loaded.decoder_free.argtypes = loaded.decoder_reset.argtypes = [pointer]
-    loaded.decoder_feed.argtypes = [pointer, pointer, ctypes.c_int64, ctypes.c_int64, pointer]
+    loaded.decoder_threads.argtypes, loaded.decoder_threads.restype = [pointer], integer
+    loaded.decoder_feed.argtypes = [pointer, pointer, integer, integer, pointer]
+    loaded.decoder_saturated.argtypes = [pointer, pointer, integer]
     return loaded

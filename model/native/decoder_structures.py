@@ -18,7 +18,7 @@ class C_Matrix(ctypes.Structure):
     """``Matrix``"""
 
     _fields_ = _fields(
-        "out inp padded group shift nibbles offset min_shift", "codes scale low mult bias"
+        "out inp padded group shift nibbles offset min_shift", "codes scale low mult added"
     )
 
 
@@ -46,8 +46,8 @@ class C_Model(ctypes.Structure):
         *_fields("vocab_size d_model n_heads n_kv_heads head_dim n_layers d_ff ctx_len"),
         *_fields("layer_norm rotary gated residual norm query attention gate hidden key value"),
         *_fields("mean_mult mean_shift position_mult position_shift embed_shift head_shift"),
-        *_fields("", "rsqrt exp2 reciprocal gate_table position_embedding cos sin"),
+        *_fields("", "rsqrt reciprocal exp2 gate_table position_embedding cos sin"),
         *((name, C_Matrix) for name in ("embedding", "head")),
         ("final_norm", C_Norm),
-        *_fields("", "layers saturated"),
+        ("layers", _POINTER),
     )

@@ -19,6 +19,7 @@ FLAGS = (
     "-fwrapv",
     "-fno-sanitize=all",  # Zig's compiler traps on undefined behaviour unless told not to.
     "-fPIC",
+    "-pthread",
     "-fvisibility=hidden",
     "-w",
     "-shared",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,10 +22,10 @@ from ..support.processes import processes
 from ..text.corpus import Corpus
 from ..text.tokenizer import CharTokenizer
 from .distillation import distillation_loss, open_teacher
+from .float_phase import digest, float_phase, split, subset
 from .loop import (
     LossFunction,
     Phase,
-    Windows,
     cross_entropy,
     evaluate,
     reuse_freed_memory,
@@ -39,12 +37,8 @@ from .qat_model import QATModel
 from .recipe import SOURCES, Recipe
 from .teacher_text import TeacherText, open_writer
 
-WEIGHT_DECAY = 0.01
-"""Of the float model's matrices."""
 SCALE_LR = 0.3
 """Learning rate of learned scales, which are logarithms, relative to that of the weights."""
-VALIDATION_SUBSET = 128
-"""Windows of the validation text that the loss during training is measured on."""
 CALIBRATION_WINDOWS = 64
 
 
@@ -100,20 +94,8 @@ class _Run:
         if recipe.init is not None:
             return _float_model_of(recipe.init, recipe.config), History()
         model = FloatModel(recipe.config, torch.Generator().manual_seed(recipe.seed))
-        matrices, rest = _split(model, lambda name: name.endswith("_proj.weight"))
-        groups = [
-            {"params": matrices, "lr_scale": 1.0, "weight_decay": WEIGHT_DECAY},
-            {"params": rest, "lr_scale": 1.0, "weight_decay": 0.0},
-        ]
-        phase = Phase(
-            **self._common("float", model),
-            groups=groups,
-            batch=recipe.batch,
-            steps=recipe.float_steps,
-            lr=recipe.float_lr,
-            seed=recipe.seed,
-        )
-        return model, run_phase(phase, self.train_tokens, self._subset())
+        phase = float_phase(model, self._loss(model), recipe, self._checkpoint("float"))
+        return model, run_phase(phase, self.train_tokens, subset(self.validation))
 
     def quantized_phase(self, twin: FloatModel) -> tuple[QATModel, History]:
         recipe, ctx_len = self.recipe, self.recipe.config.ctx_len
@@ -126,7 +108,7 @@ class _Run:
             lr=recipe.lr,
             seed=recipe.seed + 1,
         )
-        return model, run_phase(phase, self.train_tokens, self._subset())
+        return model, run_phase(phase, self.train_tokens, subset(self.validation))
 
     def fixed_phase(self, model: QATModel) -> History:
         """The matrices' integers stay as they are; the rest of the model is trained further."""
@@ -140,11 +122,11 @@ class _Run:
             lr=recipe.fixed_lr,
             seed=recipe.seed + 3,
         )
-        return run_phase(phase, self.train_tokens, self._subset())
+        return run_phase(phase, self.train_tokens, subset(self.validation))
 
     def _integer(self, name: str, model: QATModel) -> dict:
         """Settings that are alike in both phases of the quantized model."""
-        scales, rest = _split(model, lambda name: "log_" in name)
+        scales, rest = split(model, lambda name: "log_" in name)
         return {
             **self._common(name, model),
             "groups": [
@@ -162,8 +144,11 @@ class _Run:
             "name": name,
             "model": model,
             "loss": self._loss(model),
-            "checkpoint": self.runs / f"{name}-{self._key(name)}.pt",
+            "checkpoint": self._checkpoint(name),
         }
+
+    def _checkpoint(self, phase: str) -> Path:
+        return self.runs / f"{phase}-{self._key(phase)}.pt"
 
     def _loss(self, model: nn.Module) -> LossFunction:
         recipe = self.recipe
@@ -202,7 +187,7 @@ class _Run:
         recipe = self.recipe
         facts = [open_float(recipe.writer).sha256, self.corpus.sha256, self.tokenizer.vocabulary]
         facts += [recipe.config.ctx_len, recipe.written, recipe.seed]
-        return self.runs / f"written-{_digest(facts)}.safetensors"
+        return self.runs / f"written-{digest(facts)}.safetensors"
 
     @property
     def sources(self) -> dict[str, dict]:
@@ -210,12 +195,6 @@ class _Run:
         given = {name: getattr(self.recipe, name) for name in SOURCES}
         sources = {name: open_float(path) for name, path in given.items() if path is not None}
         return {name: {"name": s.name, "sha256": s.sha256} for name, s in sources.items()}
-
-    def _subset(self) -> Windows:
-        inputs, targets = self.validation
-        count = min(VALIDATION_SUBSET, len(inputs))
-        rows = torch.linspace(0, len(inputs) - 1, count).round().long()
-        return inputs[rows], targets[rows]
 
     def _key(self, phase: str) -> str:
         """Digest of the settings that decide the phase's result."""
@@ -236,21 +215,7 @@ class _Run:
         if settings["writer"] is None:
             del settings["written"]
         settings["corpus"] = self.corpus.sha256
-        return _digest(settings)
-
-
-def _digest(facts: dict | list) -> str:
-    """Short digest of JSON-ready facts, for a file's name."""
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def _split(model: nn.Module, belongs) -> tuple[list[Tensor], list[Tensor]]:
-    """Parameters whose name ``belongs``, and the others."""
-    named = list(model.named_parameters())
-    return (
-        [parameter for name, parameter in named if belongs(name)],
-        [parameter for name, parameter in named if not belongs(name)],
-    )
+        return digest(settings)
 
 
 def _float_model_of(path: str, config: ModelConfig) -> FloatModel:

@@ -24,6 +24,7 @@ from ..support.errors import UserError
 from ..support.inputs import protecting, reading
 from ..support.optional import require
 from ..text.corpus import load_corpus
+from . import decoder_recipe, shape_options
 from .checks import check_threads
 from .losses import CURVE
 
@@ -56,13 +57,11 @@ def parse_digits(text: str) -> dict[str, int] | int:
 def preset_config(
     name: str, digits: str | None, sizes: Mapping[str, int | None] = MappingProxyType({})
 ) -> ModelConfig:
-    """A preset's shape, with what is given of digits and ``sizes`` instead of its own.
+    """The shape of one of PRESETS, with what is given of digits and ``sizes`` instead of its own.
 
     Another ``d_model`` makes ``d_ff`` four times as wide, unless that is given, too. Raises
-    UserError if there is no such preset, or what :class:`.config.ModelConfig` says.
+    UserError as :class:`.config.ModelConfig`.
     """
-    if name not in PRESETS:
-        raise UserError(f"no preset {name!r}; the presets are: {', '.join(sorted(PRESETS))}")
     preset = PRESETS[name]
     given = {size: value for size, value in sizes.items() if value is not None}
     if "d_model" in given:
@@ -86,7 +85,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--corpus", metavar="PATH", help="UTF-8 text file; without, Tiny Shakespeare is downloaded")
-    add("--preset", default="shakespeare-115k", metavar="NAME", help=f"one of {', '.join(PRESETS)}")
+    presets = ", ".join((*PRESETS, *shape_options.PRESETS))
+    add("--preset", default="shakespeare-115k", metavar="NAME", help=f"one of {presets}")
     for size, what in SIZES.items():
         flag = f"--{size.replace('_', '-')}"
         add(flag, type=int, metavar="N", help=f"{what} (default: the preset's)")
@@ -105,9 +105,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--fixed-lr", type=float, help=f"peak rate of these (default: {default.fixed_lr})")
     add("--float-steps", type=int, help="steps of float training (default: the preset's)")
-    rate = f"peak rate of float training (default: {default.float_lr})"
+    rate = f"peak rate of float training (default: the preset's, mostly {default.float_lr})"
     add("--float-lr", type=float, help=rate)
-    add("--batch", type=int, default=default.batch, help="windows per step")
+    add(
+        "--batch",
+        type=int,
+        help=f"windows per step (default: the preset's, mostly {default.batch})",
+    )
     add("--seed", type=int, default=default.seed, help="of the first weights and the batches")
     add("--threads", type=int, default=1, help="processor threads")
     add("--init", metavar="FILE", help="take the float model of this artifact: no float training")
@@ -142,6 +146,7 @@ def _parser() -> argparse.ArgumentParser:
         help="of an activation's magnitudes that is not clipped at the start",
     )
     add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where checkpoints go")
+    shape_options.add_options(parser)
     return parser
 
 
@@ -190,13 +195,44 @@ def _refuse_unheeded(args: argparse.Namespace, recipe) -> None:
 @protecting
 def main(argv: list[str] | None = None) -> int | None:
     """Entry point; raises UserError. The exit status is that of an interrupt after Ctrl-C."""
+    parser = _parser()
+    args = parser.parse_args(argv)
+    check_threads(args.threads)
+    sizes = {size: getattr(args, size) for size in SIZES}
+    choices = {name: getattr(args, name) for name in shape_options.CHOICES}
+    weights = shape_options.weights_of(args.bits)
+    found = shape_options.decoder_shape(args.preset, sizes, choices)
+    if found is None:
+        recipe = _version_1_recipe(args, sizes)
+    else:
+        shape, reason = found
+        shape_options.refuse_version_1(args, parser.get_default, reason)
+        own = ("float_steps", "float_lr", "batch", "seed", "average")
+        given = {name: getattr(args, name) for name in own}
+        recipe = decoder_recipe.preset_recipe(args.preset, shape, weights=weights, **given)
+    reading(**{name: getattr(args, name) for name in ("corpus", "init", "teacher", "writer")})
+    if args.out.suffix == CURVE:
+        raise UserError(f"--out {args.out} is where the loss curve goes; name it {SUFFIX}")
+    require_writable(args.out, SUFFIX)
+    require_writable(args.out.with_suffix(CURVE), CURVE)
+    require_packages()
+    corpus = load_corpus(args.corpus)
+    # not above: they import torch, which a refusal need not wait for
+    if found is None:
+        from .run import train
+    else:
+        from .decoder_run import train_decoder as train
+
+    with made_directory(args.runs):
+        return resumable(lambda: train(recipe, corpus, args.out, args.runs, threads=args.threads))
+
+
+def _version_1_recipe(args: argparse.Namespace, sizes: Mapping[str, int | None]):
     from .recipe import Recipe, preset_choices, preset_recipe
 
-    args = _parser().parse_args(argv)
-    check_threads(args.threads)
     made = {"config", "choices"}
     names = [field.name for field in dataclasses.fields(Recipe) if field.name not in made]
-    config = preset_config(args.preset, args.digits, {size: getattr(args, size) for size in SIZES})
+    config = preset_config(args.preset, args.digits, sizes)
     choices = dataclasses.replace(
         preset_choices(args.preset),
         step_per_row=not args.step_per_matrix,
@@ -209,18 +245,7 @@ def main(argv: list[str] | None = None) -> int | None:
     given = {name: getattr(args, name) for name in names}
     recipe = preset_recipe(args.preset, config, choices=choices, **given)
     _refuse_unheeded(args, recipe)
-    reading(**{name: getattr(args, name) for name in ("corpus", "init", "teacher", "writer")})
-    if args.out.suffix == CURVE:
-        raise UserError(f"--out {args.out} is where the loss curve goes; name it {SUFFIX}")
-    require_writable(args.out, SUFFIX)
-    require_writable(args.out.with_suffix(CURVE), CURVE)
-    require_packages()
-    corpus = load_corpus(args.corpus)
-    # not above: it imports torch, which a refusal need not wait for
-    from .run import train
-
-    with made_directory(args.runs):
-        return resumable(lambda: train(recipe, corpus, args.out, args.runs, threads=args.threads))
+    return recipe
 
 
 if __name__ == "__main__":

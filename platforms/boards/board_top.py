@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 
-from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal
-from amaranth.lib import io
+from amaranth.hdl import ClockDomain, Module, Signal
 
 from gateformer.gateware.compiler.program import Program
 
 from ..families.clock import ClockGenerator
 from ..support.build_id import build_id
+from .pins import PinUser
 
 
-class BoardTop(Elaboratable):
+class BoardTop(PinUser):
     """Accelerator on a board: one clock domain, ``sync``, made from the board's clock, no reset.
 
     The platform states what the board has: ``lights``, tuples of what is shown, "busy",
@@ -89,25 +89,11 @@ class BoardTop(Elaboratable):
     def elaborate(self, platform):
         m = Module()
         m.domains.sync = ClockDomain("sync", reset_less=True)
-        clock_pin = platform.request(platform.default_clk, dir="-")
-        m.submodules.clock_input = clock_input = io.Buffer("i", clock_pin)
-        m.d.comb += self._source.eq(clock_input.i)
+        m.d.comb += self._source.eq(self.clock_pin(m, platform))
         m.submodules.clock = self._clock
         busy, context_full = self.elaborate_system(m, platform)
         heartbeat = Signal(range(self.clock_hz), reset_less=True)
         m.d.sync += heartbeat.eq(heartbeat + 1)
         values = {"busy": busy, "context_full": context_full, "heartbeat": heartbeat[-1]}
-        groups = {}
-        for light, name, number, *path in platform.lights:
-            if (name, number) not in groups:
-                groups[name, number] = platform.request(name, number, dir="-")
-            pin = groups[name, number]
-            for subsignal in path:
-                pin = getattr(pin, subsignal)
-            m.submodules[f"{light}_light"] = buffer = io.Buffer("o", pin)
-            m.d.comb += buffer.o.eq(values[light])
-        for name, number in getattr(platform, "held_high", ()):
-            pin = platform.request(name, number, dir="-")
-            m.submodules[f"{name}_{number}"] = buffer = io.Buffer("o", pin)
-            m.d.comb += buffer.o.eq(1)
+        self.light_pins(m, platform, values)
         return m

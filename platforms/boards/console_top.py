@@ -5,7 +5,6 @@ from __future__ import annotations
 from fractions import Fraction
 
 from amaranth.hdl import Module
-from amaranth.lib import io
 
 from gateformer.gateware.compiler.program import Program
 from gateformer.gateware.console.system import DEFAULT_BAUD, ConsoleSystem
@@ -13,8 +12,6 @@ from gateformer.gateware.parts.elaboration import may_stay_unused
 
 from ..families.clock import ClockGenerator
 from .board_top import BoardTop
-
-DEFAULT_UART = ("uart", 0)
 
 
 class ConsoleTop(BoardTop):
@@ -75,12 +72,9 @@ class ConsoleTop(BoardTop):
 
     def elaborate_system(self, m: Module, platform) -> tuple:
         m.submodules.system = system = self._system
-        serial = platform.request(*getattr(platform, "uart", DEFAULT_UART), dir="-")
-        m.submodules.rx = rx = io.Buffer("i", serial.rx)
-        m.submodules.tx = tx = io.Buffer("o", serial.tx)
-        m.d.comb += [system.rx.eq(rx.i), tx.o.eq(system.tx), system.reset.eq(self.held)]
-        if hasattr(platform, "reset_button"):
-            button_pin = platform.request(*platform.reset_button, dir="-")
-            m.submodules.reset_button = button = io.Buffer("i", button_pin)
-            m.d.comb += self.reset.eq(button.i)
+        rx, tx = self.serial_pins(m, platform)
+        m.d.comb += [system.rx.eq(rx), tx.eq(system.tx), system.reset.eq(self.held)]
+        button = self.reset_pin(m, platform)
+        if button is not None:
+            m.d.comb += self.reset.eq(button)
         return system.busy, system.context_full

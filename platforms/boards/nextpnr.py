@@ -14,7 +14,7 @@ from typing import ClassVar
 from amaranth.vendor import GowinPlatform, LatticeECP5Platform
 
 from ..families.gowin_chipdb import write_database
-from ..support.verilog import VerilogByYosys
+from ..support.verilog import VerilogByYosys, WithOverrides
 
 REPORT_NAME = "{{name}}.report.json"
 SEED_VARIABLE = "NEXTPNR_SEED"
@@ -139,7 +139,7 @@ def environment_variable(tool: str) -> str:
     return tool.upper().replace("-", "_")
 
 
-class Ecp5ByNextpnr(PlacedByNextpnr, LatticeECP5Platform):
+class Ecp5ByNextpnr(PlacedByNextpnr, LatticeECP5Platform, WithOverrides):
     """By nextpnr-ecp5 and ecppack."""
 
     tools: ClassVar = {
@@ -169,7 +169,7 @@ class Ecp5ByNextpnr(PlacedByNextpnr, LatticeECP5Platform):
         return [place, pack, *self.finishing_commands]
 
 
-class GowinByNextpnr(PlacedByNextpnr, GowinPlatform):
+class GowinByNextpnr(PlacedByNextpnr, GowinPlatform, WithOverrides):
     """By nextpnr-himbaechel and gowin_pack.
 
     amaranth's command is for nextpnr-gowin, which nextpnr-himbaechel has replaced. The environment

@@ -25,6 +25,7 @@ from ..families.ecp5_clock import Ecp5Clock
 from ..families.family import Budget, Family
 from ..families.gowin import GOWIN
 from ..families.gowin_clock import GowinClock
+from ..families.parts import PART_FACTS, check_part
 from ..families.xc7 import XC7
 from ..families.xilinx_clock import XilinxClock
 from .facts import Facts
@@ -35,7 +36,8 @@ from .programming import Programmer
 from .stated import check_stated, is_name
 from .target import PROCESSOR, UART, Board, Processor
 from .tops import console_top, zynq_top
-from .xilinx_platform import XILINX_TOOLCHAINS, Xc7Platform
+from .trial import try_platform
+from .xilinx_platform import XILINX_TOOLCHAINS, Xc7Platform, toolchains_of
 
 SUPPORTED = (XC7, ECP5, GOWIN)
 _OTHERS = {
@@ -75,6 +77,7 @@ class _Description:
         self._family = self._known_family()
         self._part = self._instance.family if self._family is GOWIN else self._instance.device
         self._device = self._known_device()
+        self._check_part()
 
     def _make(self, cls: type[Platform]) -> Platform:
         missing = sorted(getattr(cls, "__abstractmethods__", ()))
@@ -118,20 +121,33 @@ class _Description:
     def _known_device(self) -> Device:
         stated = getattr(self._instance, "budget", None)
         family, known = self._family.name, find_device(self._family.name, self._part)
-        if stated is not None and self._family is not GOWIN:
+        # of an unknown ECP5 device amaranth has nothing to say to nextpnr
+        if stated is not None and (self._family is XC7 or (self._family is ECP5 and known)):
             mhz = next(iter(DEVICES[family].values())).clock_mhz
             return Device(device_name(family, self._part), Budget(**stated), mhz)
         if known is None:
             names = ", ".join(DEVICES[family])
-            advice = "" if self._family is GOWIN else f"; state what it has: {_BUDGET}"
+            advice = f"; state what it has: {_BUDGET}" if self._family is XC7 else ""
             raise UserError(f"{self._who}: the device {self._part} is not one of {names}{advice}")
         return known
+
+    def _check_part(self) -> None:
+        if self._family is GOWIN:
+            return
+        stated = {fact: getattr(self._instance, fact, None) for fact in PART_FACTS}
+        try:
+            check_part(self._family.name, self._instance.device, stated)
+        except ValueError as error:
+            raise UserError(f"{self._who}: {error}") from None
 
     def board(self) -> Board:
         is_zynq = self._family is XC7 and self._device.name.startswith("xc7z")
         facts = Facts(self._who, self._instance, needs_uart=not is_zynq)
         processor = self._processor(is_zynq, facts)
         combined = self._combined(facts)
+        for toolchain in self._toolchains():
+            platform = _build_platform(combined, toolchain)
+            try_platform(self._who, platform, has_uart=facts.uart is not None, nextpnr_opts="")
         clock = self._clock()
         if facts.uart is not None:
             build_top = console_top(self._family, combined, clock, facts.oscillator_mhz)
@@ -145,7 +161,7 @@ class _Description:
             default_hw=HwConfig(),
             family=self._family,
             budget=self._device.budget,
-            toolchains=tuple(XILINX_TOOLCHAINS) if self._family is XC7 else ("nextpnr",),
+            toolchains=self._toolchains(),
             console=UART if facts.uart is not None else PROCESSOR,
             build_platform=functools.partial(_build_platform, combined),
             build_top=build_top,
@@ -153,6 +169,9 @@ class _Description:
             processor=processor,
             file=self._argument,
         )
+
+    def _toolchains(self) -> tuple[str, ...]:
+        return toolchains_of(self._part) if self._family is XC7 else ("nextpnr",)
 
     def _combined(self, facts: Facts) -> type[Platform]:
         """The user's class, placed and routed our way."""

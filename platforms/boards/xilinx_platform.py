@@ -7,10 +7,17 @@ from typing import ClassVar
 from amaranth.vendor import XilinxPlatform
 
 from ..families.devices import device_name
-from ..support.verilog import VerilogByYosys
+from ..support.verilog import VerilogByYosys, WithOverrides
 
 XILINX_TOOLCHAINS = {"vivado": "Vivado", "openxc7": "Xray"}
 """Names of toolchains, and what amaranth calls them."""
+_XRAY_FAMILIES = {
+    "xc7a": "artix7",
+    "xc7k": "kintex7",
+    "xc7s": "spartan7",
+    "xc7z": "zynq7",
+}
+"""Project X-Ray's databases, by the beginning of a device's name."""
 OPENXC7_TOOLS = ("nextpnr-xilinx", "fasm2frames", "xc7frames2bit")
 """Commands of the build script for openXC7."""
 _UNUSED = ("build_{{name}}.bat", "build_{{name}}.json")
@@ -34,7 +41,17 @@ _OPENXC7_SCRIPT = """
 """
 
 
-class Xc7Platform(VerilogByYosys, XilinxPlatform):
+def _series(device: str) -> str:
+    return device[:4].lower()
+
+
+def toolchains_of(device: str) -> tuple[str, ...]:
+    """Names of the toolchains for a 7-series device: openXC7 has none of the Virtex."""
+    known = _series(device) in _XRAY_FAMILIES
+    return tuple(name for name in XILINX_TOOLCHAINS if known or name != "openxc7")
+
+
+class Xc7Platform(VerilogByYosys, XilinxPlatform, WithOverrides):
     """For ``toolchain="Vivado"`` or ``"Xray"`` (openXC7).
 
     Vivado synthesizes ``{name}.v``. The script for openXC7 starts at ``{name}.json``, which
@@ -70,8 +87,7 @@ class Xc7Platform(VerilogByYosys, XilinxPlatform):
 
     @property
     def _xray_family(self) -> str:
-        families = {"a": "artix7", "k": "kintex7", "s": "spartan7", "z": "zynq7"}
-        return families[self.device[3].lower()]
+        return _XRAY_FAMILIES[_series(self.device)]
 
     @property
     def _xray_device(self) -> str:

@@ -16,9 +16,9 @@ from ..boards.target import UART, Board
 from ..console.link import DEFAULT_BAUD, MAX_BAUD
 from ..families.family import Resources
 from ..place_and_route.placed import Placed
+from ..place_and_route.project import Project, advice, choose_toolchain, write_project
 from ..place_and_route.reports import report_names
 from ..place_and_route.run import make_bitstream, read_reports, refuse_if_too_slow
-from ..place_and_route.toolchain import Project, advice, choose_toolchain, write_project
 from ..simulation import generation
 from ..simulation.simulation import CoreSimulator
 from ..sizes.search import NO_FIT_ADVICE

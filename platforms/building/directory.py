@@ -24,8 +24,8 @@ from ..boards.target import Board
 from ..firmware.build import FIRMWARE_FILES
 from ..ip.export import is_export
 from ..ip.readme import FILES as IP_FILES
+from ..place_and_route.project import LOG_NAME, MANIFEST_NAME, remove_project
 from ..place_and_route.reports import report_names
-from ..place_and_route.toolchain import LOG_NAME, MANIFEST_NAME, remove_project
 from ..support.progress import console as status
 from ..synthesis.synthesis import LOG_NAME as SYNTHESIS_LOG
 from .report import REPORT

@@ -15,7 +15,6 @@ from gateformer.gateware.host.identification import Identification
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.artifact import Artifact, open_model, shipped_models
 from gateformer.model.contract.decoder.model import DecoderModel
-from gateformer.model.contract.decoder.sampling import DecoderSettings
 from gateformer.model.contract.reference import check_request
 from gateformer.model.contract.sampling import SamplingSettings
 from gateformer.model.support.directories import require_writable
@@ -160,7 +159,7 @@ def _request(artifact: Artifact, arguments) -> tuple[TextOptions, SamplingSettin
     """What text is asked for, known to be good, with a prompt."""
     model = artifact.model
     options = text_options(arguments, model.config.vocab_size)
-    settings = _settings_of(model).from_user(
+    settings = generation.settings_of(model).from_user(
         temperature=options.temperature,
         top_k=options.top_k,
         seed=options.seed,
@@ -172,10 +171,6 @@ def _request(artifact: Artifact, arguments) -> tuple[TextOptions, SamplingSettin
     tokens = prompt_tokens(codec_of(model), options.prompt)
     check_request(model.config, [*generation.before_prompt(model), *tokens], options.tokens)
     return options, settings
-
-
-def _settings_of(model) -> type[SamplingSettings]:
-    return DecoderSettings if isinstance(model, DecoderModel) else SamplingSettings
 
 
 def _check_waveform(arguments) -> None:
@@ -257,14 +252,14 @@ def _check(artifact, program, arguments, output: Console) -> None:
     model = artifact.model
     cfg, seed = model.config, text_options(arguments, model.config.vocab_size).seed
     rng = random.Random(seed)
-    sampled = _settings_of(model).from_user(
+    sampled = generation.settings_of(model).from_user(
         temperature=1.0,
         top_k=max(cfg.vocab_size // 2, 1),
         seed=seed,
         logit_scale=model.logit_scale,
         vocab_size=cfg.vocab_size,
     )
-    for name, settings in (("greedy", SamplingSettings()), ("sampled, top-k", sampled)):
+    for name, settings in (("greedy", type(sampled)()), ("sampled, top-k", sampled)):
         length = rng.randint(1, max(cfg.ctx_len // 2, 1))
         prompt = [rng.randrange(cfg.vocab_size) for _ in range(length)]
         tokens, integers = generation.check_everything(

@@ -7,7 +7,7 @@ import json
 
 from gateformer.model.support.errors import UserError
 
-from ..place_and_route.toolchain import Project
+from ..place_and_route.project import Project
 from ..synthesis.synthesis import NETLIST_NAME
 
 

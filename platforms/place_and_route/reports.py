@@ -9,7 +9,8 @@ from rich.console import Console
 
 from .nextpnr_report import NEXTPNR_LOG, NEXTPNR_REPORT, read_nextpnr
 from .placed import NotAReport, Placed
-from .toolchain import Project, placer
+from .project import Project
+from .toolchain import placer
 from .vivado_report import TIMING_RPT, UTILIZATION_RPT, read_vivado
 
 

@@ -20,8 +20,8 @@ from ..support.tool_versions import nextpnr_version, tool_version
 from ..support.tools import kill_with_children
 from .nextpnr_report import NEXTPNR_LOG, NEXTPNR_REPORT, read_nextpnr
 from .placed import NotAReport, Placed
+from .project import Project, run_script
 from .reports import read_reports, remove_reports
-from .toolchain import Project, run_script
 from .vivado_report import TIMING_RPT
 
 _VERSION_NAME = "version.txt"
@@ -38,7 +38,7 @@ _PHASES = {
 
 
 def make_bitstream(project: Project, clock_mhz: float) -> Placed | None:
-    """Run the toolchain to :attr:`platforms.place_and_route.toolchain.Project.bitstream`.
+    """Run the toolchain to :attr:`platforms.place_and_route.project.Project.bitstream`.
 
     Returns what place and route reported, None if it left no report. Without the clock's timing
     met there is no bitstream of that name afterwards; see :func:`refuse_if_too_slow`. Nor is

@@ -7,16 +7,17 @@ import functools
 from pathlib import Path
 
 from ..boards.board import Board
-from .toolchain import choose_toolchain, toolchain
+from .project import choose_toolchain
+from .toolchain import toolchain
 
 
 def for_toolchain(board: Board, wanted: str | None = None, directory: Path | None = None) -> Board:
-    """``board`` with what :func:`platforms.place_and_route.toolchain.choose_toolchain` chooses as
+    """``board`` with what :func:`platforms.place_and_route.project.choose_toolchain` chooses as
     its only toolchain.
 
     Where the toolchain says so, with another family of multipliers, other commands of synthesis,
     less of the device to use, and another default clock. The simulation stays as it is. Raises
-    UserError as :func:`platforms.place_and_route.toolchain.choose_toolchain`.
+    UserError as :func:`platforms.place_and_route.project.choose_toolchain`.
     """
     if not board.toolchains:
         return board

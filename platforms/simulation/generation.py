@@ -12,6 +12,7 @@ from gateformer.model.contract.artifact import Artifact
 from gateformer.model.contract.context_window import refed_window
 from gateformer.model.contract.decoder.model import DecoderModel
 from gateformer.model.contract.decoder.reference import DecoderReference
+from gateformer.model.contract.decoder.sampling import DecoderSettings
 from gateformer.model.contract.reference import Reference, check_request
 from gateformer.model.contract.sampling import SamplingSettings
 from gateformer.model.support.errors import UserError
@@ -39,6 +40,11 @@ def default_prompt(artifact: Artifact) -> str:
 def reference_of(model) -> Reference | DecoderReference:
     """The reference of a model of either version."""
     return DecoderReference(model) if isinstance(model, DecoderModel) else Reference(model)
+
+
+def settings_of(model) -> type[SamplingSettings]:
+    """What says how a model's tokens are chosen."""
+    return DecoderSettings if isinstance(model, DecoderModel) else SamplingSettings
 
 
 def before_prompt(model) -> list[int]:
@@ -120,7 +126,7 @@ def measure_cycles(program: AnyProgram, simulator: CoreSimulator) -> list[int]:
     model, predicted = program.model, program.cycles_by_position()
     within = [total <= MEASURED_CYCLES for total in itertools.accumulate(predicted)]
     positions = max(sum(within), 1)
-    settings = SamplingSettings()
+    settings = settings_of(model)()
     expected = list(reference_of(model).generate([0], positions, settings))
     run = list(simulator.generate([0], positions, settings))
     if [token for token, _ in run] != expected:

@@ -18,7 +18,6 @@ from ..support.design_digest import design_digest
 from .compiled_simulation import CompiledSimulation
 from .simulated_stream import Source
 
-SETTINGS = ("temperature_mult", "temperature_shift", "top_k", "seed")
 PATIENCE = 4
 """A token that takes this many times its predicted cycles (without stalls) never comes."""
 
@@ -127,8 +126,8 @@ class CoreSimulator:
             self._abort()
         for recorder in (self._output, *self._taps.values()):
             recorder.clear()
-        for name in SETTINGS:
-            simulation.set(f"settings__{name}", getattr(settings, name))
+        for name, value in vars(settings).items():
+            simulation.set(f"settings__{name}", value)
         simulation.set("settings__count", min(count, 2**COUNT_BITS - 1))
         simulation.set("start", 1)
         simulation.step()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 
 from gateformer.gateware.parts.integers import ceil_div
 
@@ -102,6 +103,7 @@ _DISTRIBUTED = {
 }
 
 
+@functools.lru_cache(maxsize=4096)
 def map_memory(family: Family, memory: MemoryShape) -> Mapping:
     """The cheapest way; a memory that becomes logic has neither block nor LUT memories."""
     if memory.width < 1 or memory.depth < 1:

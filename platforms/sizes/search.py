@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 
-from gateformer.gateware.plan.bounds import prove_bounds
 from gateformer.gateware.plan.hw_config import PACKINGS, HwConfig
 from gateformer.gateware.plan.layout import Layout
-from gateformer.model import contract
 from gateformer.model.contract.config import ModelConfig
 from gateformer.model.contract.integer_model import IntegerModel
-from gateformer.model.support.cache import cached_file, digest
-from gateformer.model.support.sources import sources
 
-from .. import families
 from ..boards.board import Board
 from ..families.family import UNITS
 from ..families.toolchain_limits import device_total, toolchain_limits
-from ..support.progress import working
-from .families import FAMILIES, ROOM, limits, short_name
-from .program import SizedProgram, gateware_digest
-from .resource_model import DATA_FILE, Prediction, resource_model
-from .units import unit_facts
+from .families import ROOM, limits, short_name
+from .measurement import measured
+from .resource_model import Prediction, resource_model
 
 ROWS = (1, 2, 4, 8, 16)
 MAX_COLS = 128
@@ -133,7 +123,7 @@ def search(model: IntegerModel, board: Board, fixed: dict | None = None) -> list
     found = []
     candidates = sizes(model.config, board.default_hw, fixed)
     candidates = [hw for hw in candidates if _is_within(hw, board.default_hw, fixed)]
-    for hw, cycles, needs in _measured(model, candidates):
+    for hw, cycles, needs in measured(model, candidates):
         need = needs[family.name] + host
         exceeded = _above(need, most)
         missing = _above(need, held)
@@ -236,78 +226,3 @@ def room_taken(candidate: Candidate, board: Board) -> str:
 def sizes_text(hw: HwConfig) -> str:
     """``8 × 64, 64 lanes, 2bit``"""
     return f"{hw.rows} × {hw.cols}, {hw.lanes} lanes, {hw.packing}"
-
-
-def measure(
-    model: IntegerModel,
-    candidates: Sequence[HwConfig],
-    done: Callable[[int], None] = lambda count: None,
-) -> list[list]:
-    """[sizes, mean cycles, {family: resources of the core}] of each candidate, JSON-ready.
-
-    ``done`` is called with the number of candidates that are measured.
-    """
-    bounds, rows = prove_bounds(model), []
-    models = {name: resource_model(family) for name, family in _calibrated().items()}
-    for hw in candidates:
-        program = SizedProgram(model, hw, bounds)
-        facts = unit_facts(program)
-        needs = {
-            name: dataclasses.astuple(predicted.core_of(facts))
-            for name, predicted in models.items()
-        }
-        rows.append([dataclasses.asdict(hw), program.mean_cycles, needs])
-        done(len(rows))
-    return rows
-
-
-def _calibrated() -> dict:
-    known = json.loads(DATA_FILE.read_text(encoding="utf-8"))["families"]
-    return {name: family for name, family in FAMILIES.items() if name in known}
-
-
-def _measured(model: IntegerModel, candidates: Sequence[HwConfig]) -> list[tuple]:
-    rows = _kept(
-        tuple(candidates),
-        model.digest,
-        lambda done: measure(model, candidates, done),
-    )
-    return [
-        (HwConfig(**hw), cycles, {name: Prediction(*need) for name, need in needs.items()})
-        for hw, cycles, needs in rows
-    ]
-
-
-_MEMORY: dict[tuple, list] = {}
-
-
-def _kept(candidates: tuple, model_digest: str, make: Callable[[Callable], list]) -> list:
-    """The measurement, kept in memory and on disk by everything that it depends on."""
-    key = (candidates, model_digest, DATA_FILE.stat().st_mtime_ns)
-    if key not in _MEMORY:
-
-        def write(_: Path, target: Path):
-            title = "searching sizes, once for each model and version"
-            with working(title) as show:
-                rows = make(lambda count: show(f"{title}: {count} of {len(candidates)}"))
-                target.write_text(json.dumps(rows), encoding="utf-8")
-
-        parts = (model_digest, repr(candidates), _sources())
-        path = cached_file(f"search-{digest(*parts)}.json", write)
-        _MEMORY[key] = json.loads(path.read_text(encoding="utf-8"))
-    return _MEMORY[key]
-
-
-@functools.cache
-def _source_digest(stamp: int) -> str:
-    files = [
-        *sources(families),
-        *sorted(Path(__file__).parent.glob("*.py")),
-        *sources(contract),
-        DATA_FILE,
-    ]
-    return digest(gateware_digest(), *(file.read_text(encoding="utf-8") for file in files))
-
-
-def _sources() -> str:
-    return _source_digest(DATA_FILE.stat().st_mtime_ns)

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from amaranth.build import TemplatedPlatform
+
 from gateformer.model.support.cache import cached_file, digest
 
 from . import yosys
@@ -76,11 +78,19 @@ def _trigger(name: str) -> str:
 
 
 class VerilogByYosys:
-    """Mixin before a TemplatedPlatform: its build plan has the design's RTLIL, too.
+    """Mixin before a vendor's platform, with :class:`WithOverrides` after it: its build plan has
+    the design's RTLIL, too.
 
     ``{name}.il`` is the RTLIL, without source locations, and ``{name}.v`` is made from it by
     :func:`verilog_text`; both come from one elaboration.
+
+    Attributes
+    ----------
+    writes_verilog : bool
+        Yosys takes a second, or minutes; without it there is RTLIL alone.
     """
+
+    writes_verilog = True
 
     @property
     def file_templates(self) -> dict[str, str]:
@@ -88,7 +98,18 @@ class VerilogByYosys:
         templates = {k: v for k, v in super().file_templates.items() if k not in ours}
         return {**templates, "{{name}}.il": "{{emit_rtlil()}}"}
 
-    def toolchain_prepare(self, fragment, name, **kwargs):
-        plan = super().toolchain_prepare(fragment, name, **{"emit_src": False, **kwargs})
-        plan.add_file(f"{name}.v", verilog_text(plan.files[f"{name}.il"]))
+    def toolchain_prepare(self, fragment, name, **overrides):
+        # past the class of the board, which may add its own; not all can be given any
+        self._overrides = {"emit_src": False, **overrides}
+        plan = super().toolchain_prepare(fragment, name)
+        if self.writes_verilog:
+            plan.add_file(f"{name}.v", verilog_text(plan.files[f"{name}.il"]))
         return plan
+
+
+class WithOverrides(TemplatedPlatform):
+    """Base after the vendor's class of a platform that :class:`VerilogByYosys` comes before: what
+    that was given overrides what the board's class adds."""
+
+    def toolchain_prepare(self, fragment, name, **overrides):
+        return super().toolchain_prepare(fragment, name, **{**overrides, **self._overrides})

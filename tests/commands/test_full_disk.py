@@ -158,7 +158,7 @@ IN_WORK_DIRECTORIES = {
     "support/yosys.py", "support/verilog.py", "families/gowin_chipdb.py", "simulation/cxxrtl.py",
     "synthesis/compile.py", "synthesis/mapping.py", "synthesis/synthesis.py",
     "synthesis/paths/depth.py", "place_and_route/run.py", "firmware/build.py", "sizes/points.py",
-    "sizes/search.py",
+    "sizes/measurement.py",
 }  # fmt: skip
 """Files below platforms/ that write what a tool reads, or what the cache keeps, where it goes."""
 

@@ -20,6 +20,7 @@ OUT = ("--out", "out.safetensors")
 COMMANDS = {
     "build.py": [("sim", "--model", TINY), ("ulx3s", "--model", TINY, *SIZES)],
     "bench": [(TINY, "--only", "numpy")],
+    "bench-decoder": [(TINY,)],
     "bench-models": [("shakespeare-115k", "--svg", "a.svg")],
     "compress": [
         ("ptq", TINY, *TEXT),
@@ -35,7 +36,7 @@ COMMANDS = {
     "import": [("model.gguf", "--calibrate", "text.txt", *OUT, "--bits", "auto")],
     "export": [(TINY, "--to", "qonnx", "--out", "a.onnx")],
     "quantization-gap": [(*TEXT, "--out", "a.md")],
-    "train": [(*TEXT, *OUT)],
+    "train": [(*TEXT, *OUT), ("--preset", "nanogpt-cpu", *TEXT, *OUT)],
     "train-float": [(*TEXT, *OUT)],
     "check-netlist": [(TINY,)],
     "console": [("/dev/none",)],

@@ -1,12 +1,10 @@
 """What can be known before the work is refused before the work: nothing has begun."""
 
-import os
 import resource
-import subprocess
 
 import pytest
 
-from tests.support.every_command import ROOT, TINY, command_line, commands, environment, run
+from tests.support.every_command import TINY, run, run_here
 
 OTHER = "random:n_layers=1,d_model=16,n_heads=2,d_ff=32,ctx_len=8,vocab_size=17"
 TEXT = ("--corpus", "text")
@@ -208,10 +206,10 @@ LIMIT = 4
 """Seconds of one core; most take less than one."""
 
 
-def children_seconds() -> float:
-    """Processor time of the processes that have ended, which other work does not lengthen."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+def seconds(*whose: int) -> float:
+    """Processor time, which other work does not lengthen: of this process, or those that ended."""
+    used = [resource.getrusage(who) for who in whose]
+    return sum(times.ru_utime + times.ru_stime for times in used)
 
 
 def name(value) -> str:
@@ -222,41 +220,23 @@ def name(value) -> str:
 def test_refused_before_the_work(tmp_path, command, said):
     (tmp_path / "text").write_text("to be or not to be\n" * 500)
     before = sorted(tmp_path.rglob("*"))
-    begun = children_seconds()
-    process = run(*command, cwd=tmp_path)
+    everything = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    begun = seconds(*everything)
+    process = run_here(*command, cwd=tmp_path)
     assert process.stderr.startswith(f"error: {said}") and process.stderr.count("\n") == 1
     if not said.endswith(": "):
         assert process.stderr == f"error: {said}\n"
     assert (process.returncode, process.stdout) == (2, "")
     assert sorted(tmp_path.rglob("*")) == before
-    assert children_seconds() - begun < LIMIT
-
-
-@pytest.mark.parametrize("command", commands())
-def test_help_needs_no_torch(tmp_path, command):
-    """Nor does it write anything."""
-    poisoned = "raise ImportError('the help needs none')\n"
-    for name in ("torch", "onnx", "onnxruntime", "matplotlib"):
-        (tmp_path / f"{name}.py").write_text(poisoned)
-    before = sorted(tmp_path.iterdir())
-    line = command_line(command, "--help")
-    searched = [str(tmp_path), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    first = environment({"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": os.pathsep.join(searched)})
-    process = subprocess.run(line, cwd=tmp_path, env=first, capture_output=True, text=True)
-    assert (process.returncode, process.stderr) == (0, "")
-    assert process.stdout.startswith("usage: ")
-    assert sorted(tmp_path.iterdir()) == before
+    assert seconds(*everything) - begun < LIMIT
 
 
 def test_the_list_takes_no_search(tmp_path):
     """A fresh process without a cache: at most two seconds of one core."""
-    variables = environment({"XDG_CACHE_HOME": str(tmp_path / "cache")})
-    begun = children_seconds()
-    process = subprocess.run(
-        command_line("build.py", "--list"), cwd=tmp_path, env=variables, capture_output=True,
-        text=True,
-    )  # fmt: skip
-    seconds = children_seconds() - begun
+    variables = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    begun = seconds(resource.RUSAGE_CHILDREN)
+    process = run("build.py", "--list", cwd=tmp_path, environment=variables)
+    taken = seconds(resource.RUSAGE_CHILDREN) - begun
     assert "zybo" in process.stdout and "shakespeare-115k" in process.stdout
-    assert process.stderr == "" and seconds < 2
+    assert process.stderr == "" and taken < 2
     assert not (tmp_path / "cache").exists()

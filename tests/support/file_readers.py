@@ -201,8 +201,8 @@ def _torch_readers() -> dict[str, Reader]:
         from gateformer.model.floating.file import open_float, save_float
         from gateformer.model.floating.gpt2_checkpoint import read_config, read_vocabulary
 
+        from .checkpoints.gpt2_files import write_gpt2
         from .float_bench import VOCABULARY, model_of, windows
-        from .gpt2_files import write_gpt2
     except ImportError:
         return {}
 

@@ -12,6 +12,10 @@ NEXYS = "from amaranth_boards.nexys4ddr import Nexys4DDRPlatform\n"
 SUBCLASS = f"{NEXYS}class Mine(Nexys4DDRPlatform):\n    "
 CORA = "from amaranth_boards.cora_z7 import CoraZ7_10Platform\n"
 ULX3S = "from amaranth_boards.ulx3s import ULX3S_25F_Platform\n"
+GOWIN = (
+    "from amaranth_boards.tang_nano_9k import TangNano9kPlatform\n"
+    "class Mine(TangNano9kPlatform):\n    "
+)
 SUPPORTED = "which is not supported; supported are AMD 7 series, Lattice ECP5, Gowin GW1N, GW2A"
 UART = """\
 from amaranth.build import Attrs

@@ -293,7 +293,8 @@ def _checked_words(words, bits: int) -> list[int]:
     words = [int(word) for word in words]
     if not words:
         raise ValueError("initial_words must have at least 1 word, not 0")
+    limit = 1 << bits
     for i, word in enumerate(words):
-        if not 0 <= word < 2**bits:
+        if not 0 <= word < limit:
             raise ValueError(f"initial_words[{i}] must have at most {bits} bits, not {word!r}")
     return words

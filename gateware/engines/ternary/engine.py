@@ -267,10 +267,11 @@ def _checked_words(words, width: int) -> list[int]:
         raise TypeError(f"weight_words must be a list of integers, not {words!r}")
     if not words:
         raise ValueError("weight_words must have at least one word, not none")
+    limit = 1 << width
     for address, word in enumerate(words):
-        if not isinstance(word, int) or isinstance(word, bool):
+        if type(word) is not int and (not isinstance(word, int) or isinstance(word, bool)):
             raise TypeError(f"weight_words[{address}] must be an integer, not {word!r}")
-        if not 0 <= word < 1 << width:
+        if not 0 <= word < limit:
             raise ValueError(
                 f"weight_words[{address}] must have at most {width} bits, not {word:#x}"
             )

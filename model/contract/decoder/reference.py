@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ...support.errors import UserError
 from .. import arith as arith_1
-from ..reference import Tap, check_request
+from ..kv_cache import CachedSequence, Tap, no_tap
+from ..reference import check_request
 from ..windows import check_windows
 from . import arith
 from .matrix import Matrix
@@ -24,11 +24,7 @@ _MASKED = -(2**50)
 """Score of a later position: its probability is exactly 0."""
 
 
-def _no_tap(name, value):
-    pass
-
-
-class DecoderReference:
+class DecoderReference(CachedSequence):
     """A DecoderModel with a KV cache.
 
     Parameters
@@ -46,19 +42,11 @@ class DecoderReference:
     saturations : dict of stage to [values that were limited, all values], since construction
     """
 
-    def __init__(self, model: DecoderModel, tap: Tap = _no_tap):
-        self.model = model
-        self.tap = tap
+    def __init__(self, model: DecoderModel, tap: Tap = no_tap):
         cfg = model.config
-        shape = (cfg.n_layers, cfg.ctx_len, cfg.n_kv_heads, cfg.head_dim)
-        self._keys = np.zeros(shape, np.int64)
-        self._values = np.zeros(shape, np.int64)
-        self.position = 0
+        super().__init__(cfg.n_layers, cfg.ctx_len, cfg.n_kv_heads, cfg.head_dim, tap)
+        self.model = model
         self.saturations: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-
-    def reset(self) -> None:
-        """Forget all tokens."""
-        self.position = 0
 
     def step(self, token: int) -> np.ndarray:
         """Feed one token; integer logits [vocab_size] of the next.
@@ -90,9 +78,7 @@ class DecoderReference:
         """
         model, cfg, bits = self.model, self.model.config, self.model.config.bits
         tokens = check_windows(cfg, [tokens])[0]
-        end = self.position + len(tokens)
-        if end > cfg.ctx_len:
-            raise UserError(f"the context of {cfg.ctx_len} tokens is full; start a new sequence")
+        end = self._end_of(len(tokens))
         now = slice(self.position, end)
         embedding = model.matrices["token_embedding"]
         scaled = (
@@ -226,7 +212,7 @@ class DecoderReference:
         return count
 
 
-def window_logits(model: DecoderModel, tokens, tap: Tap = _no_tap) -> np.ndarray:
+def window_logits(model: DecoderModel, tokens, tap: Tap = no_tap) -> np.ndarray:
     """Integer logits [batch, length, vocab_size] of token windows [batch, length].
 
     Each window begins anew. Raises UserError if they are longer than the context or a token is

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from ...support.errors import UserError
-from . import gguf_model, llama2c, nanogpt
+from . import artifact_twin, gguf_model, llama2c, nanogpt
 from .hugging_face import open_directory
 from .source import SourceModel
 
@@ -27,6 +27,8 @@ def open_source(path: str | os.PathLike) -> SourceModel:
     if path.is_dir():
         return open_directory(path)
     if path.suffix == ".safetensors" and path.is_file():
+        if artifact_twin.is_artifact(path):
+            return artifact_twin.open_twin(path)
         raise UserError(
             f"{path} is a file of a Hugging Face directory; name the directory: {path.parent}"
         )

@@ -21,8 +21,9 @@ class SourceModel:
     Parameters
     ----------
     name : str, of the directory or of the file without its suffix
-    kind : str, "Hugging Face directory", "nanoGPT checkpoint", "llama2.c file" or "GGUF file"
-    family : str, GPT2_TYPE, LLAMA_TYPE or NEOX_TYPE
+    kind : str, "Hugging Face directory", "nanoGPT checkpoint", "llama2.c file", "GGUF file" or
+        "gateformer artifact"
+    family : str, GPT2_TYPE, LLAMA_TYPE or NEOX_TYPE, or that it was trained here
     shape : DecoderShape
     tensors : mapping of str (:meth:`DecoderShape.tensor_shapes`) to float32 array or NativeBlocks,
         [out, in] or [n]; read from the file each time that one is asked for

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from gateformer.model.support.cli import ArgumentParser, run, within
 from gateformer.model.support.errors import UserError
@@ -139,17 +140,18 @@ def print_report(report: PathReport, console: Console, rows: int = 20) -> None:
         ("slowest paths (estimate)", report.slowest),
         ("paths with several block-memory or multiplier outputs", report.multi_element),
     ):
-        table = Table(title=title)
-        for column in ("stages", "carry bits", "est. ns", "end", "alike", "start", "cells"):
-            number = column in ("stages", "carry bits", "est. ns", "alike")
-            table.add_column(column, justify="right" if number else "left", overflow="fold")
+        table = Table(title=title, show_lines=True)
+        for column in ("stages", "carry\nbits", "est.\nns", "alike"):
+            table.add_column(column, justify="right", no_wrap=True)
+        table.add_column("end\nstart\ncells", overflow="fold")
         for path, alike in distinct(paths)[:rows]:
-            counts = (str(path.stages), str(path.carry_bits), f"{path.estimated_ns:.1f}")
-            table.add_row(*counts, path.end, str(alike), path.start, _kinds(path))
+            counts = (path.stages, path.carry_bits, f"{path.estimated_ns:.1f}", alike)
+            lines = (path.end, path.start, _kinds(path))
+            table.add_row(*map(str, counts), Text("\n".join(lines)))
         if paths:
             console.print(table)
     table = Table(title="structure", show_header=False)
-    table.add_column(style="bold")
+    table.add_column(style="bold", max_width=24)
     table.add_column(overflow="fold")
     counts = ", ".join(f"{stages}: {ends:,}" for stages, ends in report.histogram.items())
     table.add_row("end points by stages", counts)

@@ -9,8 +9,8 @@ from gateformer.gateware.compiler.memory_images import matrix_maps
 from gateformer.gateware.compiler.program import Program
 from gateformer.gateware.engines.ternary.packing import weight_format
 from gateformer.gateware.plan.bounds import prove_bounds
-from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.gateware.plan.encoding import encode, instruction_layout
+from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract import arith
 from gateformer.model.contract.random_model import random_model
 from gateformer.model.support.errors import UserError

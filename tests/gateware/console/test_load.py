@@ -85,7 +85,7 @@ def test_faults(device):
     """Flipped bits, lost and doubled bytes, noise: each refused with its cause."""
     content, rng = packed(words(3)), random.Random(4)
     firsts = [4 * start for _, start in section_starts()]
-    for number in range(80):
+    for number in range(48):
         damaged = bytearray(content)
         at = firsts[number] if number < len(firsts) else rng.randrange(4, len(content) - 12)
         match number % 4:

@@ -50,8 +50,8 @@ def run_core(
         return record
 
     async def drive(ctx):
-        for name in ("temperature_mult", "temperature_shift", "top_k", "seed"):
-            ctx.set(getattr(core.settings, name), getattr(settings, name))
+        for name, value in vars(settings).items():
+            ctx.set(getattr(core.settings, name), value)
         ctx.set(core.settings.count, count)
         ctx.set(core.start, 1)
         await ctx.tick()

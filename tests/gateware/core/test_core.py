@@ -88,8 +88,13 @@ def test_every_tap_and_token_equals_the_reference(index):
     assert check_taps(program, run.records, fed, len(prompt)) > 0
 
 
-@pytest.mark.parametrize("index", [0, 1, 3, 9, 15])
-@pytest.mark.parametrize("mode", ["greedy", "sampled", "top-k"])
+@pytest.mark.parametrize(
+    ("mode", "index"),
+    [
+        *(("top-k", index) for index in (0, 1, 3, 9, 15)),  # it takes the cycles of the others, too
+        *(("greedy", 0), ("greedy", 15), ("sampled", 3), ("sampled", 9)),
+    ],
+)
 def test_cycles_equal_the_program_s_prediction(index, mode):
     spec, hw = SHAPES[index]
     model = random_model(f"random:{spec},seed={index}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gateformer.model.evaluation.quality import agreement
+from gateformer.model.evaluation import quality
+from gateformer.model.evaluation.quality import agreement, compare
 from gateformer.model.support.errors import UserError
 
 
@@ -51,6 +52,18 @@ def test_one_window_is_held_at_a_time():
             yield np.zeros(2, int)
 
     agreement(windows(), (np.zeros((2, 5)) for _ in range(4)), targets(), 1.0)
+
+
+def test_rows_do_not_depend_on_their_number(monkeypatch):
+    rng = np.random.default_rng(0)
+    integers, floats = rng.integers(-50, 50, (9, 30)), rng.normal(0, 3, (9, 30))
+    targets = rng.integers(0, 30, 9)
+    expected = compare(integers, floats, targets, 0.1)
+    for logits in (1, 60, 120):
+        monkeypatch.setattr(quality, "CHUNK_LOGITS", logits)
+        for found, figure in zip(compare(integers, floats, targets, 0.1), expected, strict=True):
+            assert np.array_equal(found, figure)
+        assert np.array_equal(quality.losses(integers, targets, 0.1), expected.losses)
 
 
 def test_too_few_predictions_are_refused():

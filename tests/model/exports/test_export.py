@@ -17,7 +17,7 @@ from gateformer.model.floating.twin import weight_shapes
 from gateformer.model.support import cli, memory
 from gateformer.model.support.errors import UserError
 from gateformer.model.support.optional import install_command
-from tests.support.gpt2_files import write_gpt2
+from tests.support.checkpoints.gpt2_files import write_gpt2
 
 torch.set_num_threads(1)
 
@@ -183,7 +183,7 @@ def test_activation_that_is_not_supported(tmp_path):
     checkpoint = write_gpt2(tmp_path / "gpt2", activation_function="relu6")
     assert message(checkpoint, "--to", "onnx", "--out", tmp_path / "model.onnx") == (
         f"{checkpoint}/config.json: activation_function 'relu6' is not supported; "
-        "expected one of gelu_new, gelu_pytorch_tanh, gelu, relu"
+        "expected one of gelu_new, gelu_pytorch_tanh, gelu, relu, silu, swish"
     )
 
 

@@ -12,7 +12,7 @@ pytest.importorskip("onnxruntime", reason="the export extra installs it")
 import onnx
 
 from gateformer.model.exports import export
-from tests.support.gpt2_files import gpt2_tensors, write_gpt2
+from tests.support.checkpoints.gpt2_files import gpt2_tensors, write_gpt2
 
 GPT2_SMALL = {
     "vocab_size": 50_257,

@@ -19,8 +19,8 @@ from gateformer.model.floating.file import open_float, save_float
 from gateformer.model.floating.gpt2_checkpoint import load_gpt2
 from gateformer.model.floating.shape import FloatShape
 from gateformer.model.support.errors import UserError
+from tests.support.checkpoints.gpt2_files import write_gpt2
 from tests.support.float_bench import LAYOUTS, VOCABULARY, model_of, windows
-from tests.support.gpt2_files import write_gpt2
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import torch
 from gateformer.model.exports.source import open_source
 from gateformer.model.floating.gpt2_checkpoint import load_gpt2
 from gateformer.model.support.errors import UserError
-from tests.support.gpt2_files import gpt2_tensors, write_gpt2
+from tests.support.checkpoints.gpt2_files import gpt2_tensors, write_gpt2
 
 torch.set_num_threads(1)
 
@@ -87,7 +87,7 @@ def test_half_precision_old_buffers_and_a_copied_head(tmp_path):
         (
             {"activation_function": "relu6"},
             "config.json: activation_function 'relu6' is not supported; "
-            "expected one of gelu_new, gelu_pytorch_tanh, gelu, relu",
+            "expected one of gelu_new, gelu_pytorch_tanh, gelu, relu, silu, swish",
         ),
         (
             {"scale_attn_by_inverse_layer_idx": True},

@@ -104,7 +104,7 @@ def test_generated_text_is_the_references(made, tmp_path, capsys):
 def test_a_chat_model_is_calibrated_on_conversations_too(made):
     directory, text = made
     codec = source_codec(directory, open_source(directory))
-    windows = windows_of(codec, codec.encode(text), text, CONTEXT)
+    windows = windows_of(codec, codec.encode(text), CONTEXT, text)
     said = conversations(codec, text, CONTEXT, 3)
     special = dict((token, name) for token, name in codec.special)
     for window in said:

@@ -1,5 +1,7 @@
 """The C stream of imported models: the reference's integers, whatever the shape."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,13 +10,19 @@ from hypothesis import strategies as st
 from gateformer.model.contract.choices import Bits
 from gateformer.model.contract.decoder.random_decoder import random_decoder
 from gateformer.model.contract.decoder.reference import DecoderReference, window_logits
+from gateformer.model.native import decoder_stream
 from gateformer.model.native.decoder_stream import DecoderStream
+from gateformer.model.native.library import processor
 from gateformer.model.support.errors import UserError
 
 KINDS = ("q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj")
 FORMATS = ("int8", "int7", "int5", "int4", "trits:1", "trits:5")
 BLOCKS = ("block:4:32:min", "block:8:16:min", "block:8:32", "block:6:16", "block:5:32")
-FLAGS = {"this processor": (), "plain C": ("-mno-avx512f",)}
+FLAGS = {
+    "this processor": (),
+    "AVX2": ("-mno-avx512f", "-mavx2"),
+    "plain C": ("-mno-avx512f", "-mno-avx2"),
+}
 
 
 @st.composite
@@ -51,14 +59,26 @@ def decoders(draw):
     )
 
 
-@pytest.mark.parametrize("flags", FLAGS)
+def stream_of(flags, model, threads=1):
+    """A stream that multiplies as ``flags`` say; skips the test where no processor could."""
+    if flags == "AVX2" and "avx2" not in processor():
+        pytest.skip("this processor has no AVX2")
+    stream = DecoderStream(model, FLAGS[flags], threads)
+    assert flags in ("this processor", stream.instructions)
+    return stream
+
+
+@pytest.mark.parametrize(
+    "flags, threads", [*((flags, 1) for flags in FLAGS), ("this processor", 3)]
+)
 @settings(max_examples=60, deadline=None)
 @given(model=decoders(), seed=st.integers(0, 2**31))
-def test_any_decoder_is_the_references(flags, model, seed):
+def test_any_decoder_is_the_references(flags, threads, model, seed):
     rng = np.random.default_rng(seed)
     cfg = model.config
     tokens = rng.integers(0, cfg.vocab_size, cfg.ctx_len)
-    reference, stream = DecoderReference(model), DecoderStream(model, FLAGS[flags])
+    reference, stream = DecoderReference(model), stream_of(flags, model, threads)
+    assert stream.threads == threads
     expected = reference.feed(tokens)
     assert np.array_equal(stream.feed(tokens), expected)
     assert stream.saturations == {name: seen[0] for name, seen in reference.saturations.items()}
@@ -84,8 +104,24 @@ def test_extremes_do_not_overflow():
         object.__setattr__(matrix, "row_bound", 128 * matrix.shape[1])
     tokens = [0, 1, 2, 1]
     expected = window_logits(model, [tokens])[0]
-    for flags in FLAGS.values():
-        assert np.array_equal(DecoderStream(model, flags).feed(tokens), expected)
+    for flags in FLAGS:
+        assert np.array_equal(stream_of(flags, model).feed(tokens), expected)
+
+
+def test_long_sequences_cross_blocks_of_tokens_and_positions():
+    """More tokens than share one pass, from any position on, with any number of threads."""
+    model = random_decoder(
+        3, vocab_size=50, d_model=48, d_ff=40, n_heads=6, n_kv_heads=2, head_dim=20, ctx_len=300
+    )
+    tokens = np.random.default_rng(0).integers(0, 50, 300)
+    expected = window_logits(model, [tokens])[0]
+    stream = DecoderStream(model)
+    for threads in (1, 2, 5):
+        other = stream.another(threads)
+        assert np.array_equal(other.feed(tokens), expected)
+        other.reset()
+        other.last(tokens[:77])
+        assert np.array_equal(other.last(tokens[77:]), expected[-1])
 
 
 def test_windows_begin_anew():
@@ -102,3 +138,8 @@ def test_too_many_tokens_are_refused():
         stream.step(1)
     with pytest.raises(UserError, match="token 9 is outside the vocabulary of 9"):
         stream.step(9)
+
+
+def test_a_change_of_any_header_is_compiled_anew():
+    folder = Path(decoder_stream.__file__).parent
+    assert {path.name for path in folder.glob("decoder*.[ch]")} == {*decoder_stream.SOURCES}

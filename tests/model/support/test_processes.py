@@ -14,10 +14,10 @@ from gateformer.model.contract import artifact
 from gateformer.model.support import cli
 from gateformer.model.support.errors import UserError
 from gateformer.model.support.processes import Processes, joined, processes
-from tests.support.train_tiny import TEXT
+from tests.support.checkpoints.train_tiny import TEXT
 
 ROOT = Path(__file__).parents[3]
-PROGRAM = ROOT / "tests/support/train_tiny.py"
+PROGRAM = ROOT / "tests/support/checkpoints/train_tiny.py"
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
 OPTIONS = ["--preset", "tiny", "--batch", "7", "--corpus", "corpus.txt"]
 STEPS = ["--float-steps", "12", "--steps", "8", "--fixed-steps", "3"]
@@ -57,7 +57,7 @@ def losses(text: str) -> list[float]:
     return [float(number) for number in re.findall(r"loss(?: \(subset\))? (\d+\.\d+)", text)]
 
 
-@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("count", [pytest.param(2, marks=pytest.mark.slow), 3])
 def test_several_processes_train_what_one_trains(place, count):
     """7 windows are no multiple of either count; rounding alone is different."""
     one, said = trained(1, place, "one", "--runs", "a")
@@ -99,7 +99,9 @@ def test_bad_input_is_said_once(place):
     assert {path.name for path in place.iterdir()} == {"corpus.txt"}
 
 
+@pytest.mark.slow
 def test_a_batch_smaller_than_the_processes(place):
+    """As :func:`test_one_process_alone`, by several."""
     with start(2, place, *OPTIONS[:2], *OPTIONS[4:], "--batch", "1", "--out", "x.st") as process:
         _, errors = process.communicate(timeout=60)
     assert (

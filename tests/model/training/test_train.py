@@ -14,7 +14,14 @@ from gateformer.model.floating.structure import SquaredReLULayout
 from gateformer.model.support import cli
 from gateformer.model.training import loop as training
 from gateformer.model.training import recipe, train
-from tests.support.train_tiny import FIXED_STEPS, LAST_FLOAT_STEP, STEPS, TEXT, TINY, command_line
+from tests.support.checkpoints.train_tiny import (
+    FIXED_STEPS,
+    LAST_FLOAT_STEP,
+    STEPS,
+    TEXT,
+    TINY,
+    command_line,
+)
 
 
 @pytest.fixture(autouse=True)

@@ -1,9 +1,12 @@
 """Every board and variant with every shipped model, down to RTLIL, without any tool."""
 
+import gc
 import re
+import warnings
 
 import pytest
 from amaranth.build import DiffPairs
+from amaranth.hdl import UnusedElaboratable
 
 from gateformer.gateware.compiler.program import Program
 from gateformer.gateware.plan.hw_config import HwConfig
@@ -14,6 +17,7 @@ from gateformer.platforms.boards.board import board
 from gateformer.platforms.boards.target import PROCESSOR, UART
 from gateformer.platforms.sizes.sizing import choose_sizes
 from gateformer.platforms.support import verilog
+from tests.support.no_core import leave_out_the_core
 from tests.support.own_boards import OWN_BOARDS, write_board
 
 from .test_board import TARGETS
@@ -34,6 +38,8 @@ TOO_SMALL = {
     "stories-zybo": SMALLER,
 }
 """Boards whose block memories do not hold a model; its gateware elaborates all the same."""
+FAST = {("zybo", None): "shakespeare-115k", ("ulx3s", "25F"): "shakespeare-115k-2t"}
+"""Shipped models that elaborate in the fast tests: those that take ten seconds, not thirty."""
 TINY = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11"
 
 
@@ -42,18 +48,32 @@ def no_yosys(monkeypatch):
     monkeypatch.setattr(verilog, "verilog_text", lambda rtlil: "")
 
 
+@pytest.fixture
+def no_core(monkeypatch):
+    """Of tests of what is around it; :func:`test_elaborates` and
+    :func:`test_the_core_of_every_family` have it."""
+    leave_out_the_core(monkeypatch)
+
+
 @pytest.fixture(scope="module")
 def program():
     return Program(random_model(TINY), HwConfig(2, 4, 4))
 
 
 def every_target_with_a_model():
-    """Every board with every shipped model: all models in turn are of the fast tests."""
-    models = shipped_models()
+    """Every board with every shipped model: each board and model once in the slow tests; the rest
+    are of those that no one waits for.
+    """
+    models, found = shipped_models(), []
     for turn, (name, variant) in enumerate(TARGETS):
         for place, model in enumerate(models):
-            marks = () if place == turn % len(models) else pytest.mark.slow
-            yield pytest.param(name, variant, model, marks=marks)
+            marks = [pytest.mark.slow]
+            if FAST.get((name, variant)) == model:
+                marks = []
+            elif place != turn % len(models):
+                marks.append(pytest.mark.full_size)
+            found.append(pytest.param(name, variant, model, marks=marks))
+    return found
 
 
 @pytest.mark.parametrize(("name", "variant", "model"), every_target_with_a_model())
@@ -76,7 +96,7 @@ def test_elaborates(name, variant, model):
 
 @pytest.mark.parametrize(("name", "variant"), TARGETS)
 @pytest.mark.parametrize("clock_mhz", [33.75])
-def test_every_toolchain_with_another_clock(name, variant, clock_mhz, program):
+def test_every_toolchain_with_another_clock(name, variant, clock_mhz, program, no_core):
     target = board(name, variant)
     top = target.build_top(program, clock_mhz)
     for toolchain in target.toolchains:
@@ -89,8 +109,24 @@ def test_every_toolchain_with_another_clock(name, variant, clock_mhz, program):
         assert ("cell \\PS7 " in files["top.il"]) == (target.console == PROCESSOR)
 
 
+@pytest.mark.parametrize("name", ["zybo", "ulx3s", "tang-nano-9k"])
+def test_the_core_of_every_family(name, program):
+    """Whole, by every toolchain; what is around it, every board has in the other tests."""
+    target = board(name)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        top = target.build_top(program, target.default_clock_mhz)
+        for toolchain in target.toolchains:
+            files = target.build_platform(toolchain).prepare(top, "top").files
+            assert "\nmodule \\top\n" in files["top.il"] and ".engine" in files["top.il"]
+        del top
+        gc.collect()
+    # every part that is constructed is in the design
+    assert not [w for w in said if issubclass(w.category, UnusedElaboratable)]
+
+
 @pytest.mark.parametrize("name", OWN_BOARDS)
-def test_own_boards(name, tmp_path, program):
+def test_own_boards(name, tmp_path, program, no_core):
     """Platforms of amaranth-boards in a file of a user's, as ``build.py`` takes them."""
     target = board(write_board(tmp_path, name))
     artifact = open_model("shakespeare-115k")
@@ -177,7 +213,7 @@ def test_a_baud_rate_that_the_clock_cannot_make(program):
 
 
 @pytest.mark.parametrize(("name", "mhz"), [("ulx3s", 25), ("tang-nano-9k", 27)])
-def test_the_oscillator_s_own_frequency_needs_no_pll(name, mhz, program):
+def test_the_oscillator_s_own_frequency_needs_no_pll(name, mhz, program, no_core):
     top = board(name).build_top(program, float(mhz))
     assert top.clock_mhz == mhz
     plan = board(name).build_platform("nextpnr").prepare(top, "top")
@@ -185,7 +221,7 @@ def test_the_oscillator_s_own_frequency_needs_no_pll(name, mhz, program):
 
 
 @pytest.mark.parametrize("variant", ["12F", "25F", "45F", "85F"])
-def test_the_ulx3s_holds_the_esp32_s_gpio0_high(variant, program):
+def test_the_ulx3s_holds_the_esp32_s_gpio0_high(variant, program, no_core):
     """Else the ESP32's first firmware takes the board back after a second or two."""
     target = board("ulx3s", variant)
     files = target.build_platform("nextpnr").prepare(target.build_top(program, 85.0), "top").files

@@ -6,7 +6,7 @@ import pytest
 
 from gateformer.platforms.boards import nextpnr
 from gateformer.platforms.boards.board import board
-from gateformer.platforms.place_and_route import toolchain
+from gateformer.platforms.place_and_route import project as projects
 from tests.platforms.place_and_route.fake_nextpnr import (
     install,
     tiny_program,
@@ -47,7 +47,7 @@ def commands(project) -> list[str]:
 @pytest.mark.parametrize("variant", ["12F", "25F", "45F", "85F"])
 def test_ulx3s_build_directory(program, no_synthesis, tmp_path, variant):
     target = board("ulx3s", variant)
-    project = toolchain.write_project(target.build_top(program, 85.0), target, tmp_path / "build")
+    project = projects.write_project(target.build_top(program, 85.0), target, tmp_path / "build")
     assert set(content(project)) == {"build_top.sh", "top.il", "top.v", "top.lpf", "top.json"}
     place, pack = commands(project)
     for option in (
@@ -75,7 +75,7 @@ def test_ulx3s_build_directory(program, no_synthesis, tmp_path, variant):
 )
 def test_tang_build_directories(program, no_synthesis, tmp_path, name, part, family, rx):
     target = board(name)
-    project = toolchain.write_project(target.build_top(program, 27.0), target, tmp_path / "build")
+    project = projects.write_project(target.build_top(program, 27.0), target, tmp_path / "build")
     assert set(content(project)) == {"build_top.sh", "top.il", "top.v", "top.cst", "top.json"}
     place, pack = commands(project)
     assert place.startswith('"$NEXTPNR_HIMBAECHEL_GOWIN" --seed ')
@@ -103,7 +103,7 @@ def test_a_gowin_script_stops_at_timing_that_is_missed(
     program, no_synthesis, tmp_path, monkeypatch, log, done
 ):
     target = board("tang-primer-20k")
-    project = toolchain.write_project(target.build_top(program, 27.0), target, tmp_path / "build")
+    project = projects.write_project(target.build_top(program, 27.0), target, tmp_path / "build")
     for variable, text in {
         "NEXTPNR_HIMBAECHEL_GOWIN": f'echo "{log}" > top.tim',
         "GOWIN_PACK": "echo bits > top.fs",

@@ -8,59 +8,7 @@ import pytest
 
 from gateformer.model.support.errors import UserError
 from gateformer.platforms.boards.board import board
-from gateformer.platforms.boards.stated import STATED
-from tests.support.own_boards import NEXYS, SUBCLASS, SUPPORTED, ULX3S, complaint, described
-
-GOWIN = (
-    "from amaranth_boards.tang_nano_9k import TangNano9kPlatform\n"
-    "class Mine(TangNano9kPlatform):\n    "
-)
-TEXT = "must be text without spaces, as in {!r}, not {{}}"
-RESOURCE = "must name a resource and its number, as in ('led', 0), not {}"
-HELD_HIGH = "must be a list of resources and their numbers, as in (('led', 0),), not {}"
-LIGHT = (
-    "must be tuples of busy, context_full or heartbeat, resource, number and perhaps subsignal, "
-    "not {}"
-)
-PROGRAMMER = (
-    "must be a tuple of a command and its options, one of them with {{file}} for the bitstream's "
-    "path, not {}"
-)
-NO_LIST = ("5", "True", "'led'", "{}", "range(0, 3)")
-NO_TEXT = ("5", "None", "True", "''", "' '", "'a\\nb'", "b'x'", "('1', 2)")
-NO_NAME = (*NO_TEXT, "'a b'")
-NO_RESOURCE = ("5", "'led'", "('led',)", "('led', '0')", "('led', True)", "['led', 0]", "([], 0)")
-WRONG = {
-    "resources": ("must be a list of Resource(…), not {}", (*NO_LIST, "None")),
-    "connectors": ("must be a list of Connector(…), not {}", (*NO_LIST, "None")),
-    "device": (TEXT.format("xc7a35t"), NO_NAME),
-    "package": (TEXT.format("ftg256"), NO_NAME),
-    "speed": (TEXT.format("1"), NO_NAME),
-    "grade": (TEXT.format("C"), NO_NAME),
-    "part": (TEXT.format("GW2A-LV18PG256C8/I7"), NO_NAME),
-    "family": (TEXT.format("GW2A-18"), NO_NAME),
-    "default_clk": (TEXT.format("clk100"), [bad for bad in NO_NAME if bad != "None"]),
-    "default_rst": (TEXT.format("rst"), [bad for bad in NO_NAME if bad != "None"]),
-    "title": ("must be a line of text, not {}", NO_TEXT),
-    "core_mhz": ("must be 1 to 1000, not {}", ("0", "1001", "True", "'80'", "[80]", "(80, 1)")),
-    "uart": (RESOURCE, NO_RESOURCE),
-    "reset_button": (RESOURCE, NO_RESOURCE),
-    "held_high": (HELD_HIGH, NO_LIST),
-    "lights": (LIGHT, NO_LIST),
-    "budget": (
-        "must be a dict of lut, ff, bram, dsp with integers above 0, not {}",
-        ("5", "{}", "[1, 2, 3, 4]", "{'lut': 1, 'ff': 1, 'bram': 1, 'dsp': '1'}"),
-    ),
-    "programmer": (
-        PROGRAMMER,
-        ("5", "'dfu-util {file}'", "['a', '{file}']", "('{file}', 'a')", "('a', 1)"),
-    ),
-    "processor": (
-        "must be (its clock in Hz, 0 or 1: which of its UARTs), not {}",
-        ("5", "(33.3, 1)", "(0, 1)", "(1, 2)", "(1, True)", "[1, 1]", "(1,)"),
-    ),
-}
-"""By the attribute: what is said, and values, written as Python writes them, of a wrong kind."""
+from tests.support.own_boards import GOWIN, NEXYS, SUBCLASS, SUPPORTED, ULX3S, complaint, described
 
 
 @pytest.fixture(autouse=True)
@@ -252,49 +200,6 @@ def test_complaints(text, message):
     assert complaint(text) == message
 
 
-def test_every_attribute_has_wrong_values():
-    assert set(WRONG) == set(STATED)
-
-
-@pytest.mark.parametrize(("name", "value"), [(n, v) for n, (_, bad) in WRONG.items() for v in bad])
-def test_an_attribute_of_a_wrong_kind(name, value):
-    text = {"grade": f"{ULX3S}class Mine(ULX3S_25F_Platform):\n    "}
-    text |= dict.fromkeys(("part", "family"), GOWIN)
-    said = complaint(f"{text.get(name, SUBCLASS)}{name} = {value}")
-    assert said == f"mine.py: Mine: {name} {WRONG[name][0].format(value)}"
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "wrong"),
-    [
-        ("held_high", "('led', 0)", "'led'"),
-        ("held_high", "[('led', 0), 5]", "5"),
-        ("lights", "('busy', 'led', 0)", "'busy'"),
-        ("lights", "(('busy', 'led', 0), ('on', 'led', 1))", "('on', 'led', 1)"),
-        ("lights", "(('busy', [], 0),)", "('busy', [], 0)"),
-        ("lights", "(('busy', 'led', 0, 5),)", "('busy', 'led', 0, 5)"),
-        ("resources", "[[]]", "[]"),
-    ],
-)
-def test_one_of_several_of_a_wrong_kind(name, value, wrong):
-    said = complaint(f"{SUBCLASS}{name} = {value}")
-    assert said == f"mine.py: Mine: {name} {WRONG[name][0].format(wrong)}"
-
-
-def test_a_value_of_several_lines_is_shown_in_one():
-    shown = "class A:\n    __repr__ = lambda self: 'a\\n  b'\n"
-    said = complaint(f"{shown}{SUBCLASS}lights = A()")
-    assert said == f"mine.py: Mine: lights {LIGHT.format('a b')}"
-
-
-@pytest.mark.parametrize(
-    "name",
-    [name for name, (_, bad) in WRONG.items() if "None" not in bad and name != "default_clk"],
-)
-def test_none_states_nothing(name):
-    assert described(f"{SUBCLASS}{name} = None").title == "Mine"
-
-
 def test_an_unknown_device_names_the_known_ones():
     said = complaint(SUBCLASS + "device = 'xc7v585t'")
     assert said.startswith("mine.py: Mine: the device xc7v585t is not one of xc7s6, xc7s15, ")
@@ -322,3 +227,61 @@ def test_names(tmp_path):
     with pytest.raises(UserError, match=r"^mine\.py has no variants; leave --variant out$|no var"):
         described(NEXYS)
         board("mine.py", "85F")
+
+
+@pytest.mark.parametrize(
+    ("stated", "message"),
+    [
+        (
+            f"{ULX3S}class Mine(ULX3S_25F_Platform):\n    speed = 'nope'",
+            "speed 'nope' is not one of those of LFE5U-25F: 6, 7, 8",
+        ),
+        (
+            f"{ULX3S}class Mine(ULX3S_25F_Platform):\n    device = 'LFE5UM5G-85F'",
+            "speed '6' is not one of those of LFE5UM5G-85F: 8",
+        ),
+        (
+            f"{ULX3S}class Mine(ULX3S_25F_Platform):\n    package = 'BG554'",
+            "package 'BG554' is not one of those of LFE5U-25F: BG256, MG285, BG381",
+        ),
+        (
+            f"{ULX3S}class Mine(ULX3S_25F_Platform):\n    grade = 'Q'",
+            "grade 'Q' is not one of those of LFE5U-25F: C, I",
+        ),
+        (
+            f"{SUBCLASS}speed = 'nope'",
+            "speed 'nope' is no speed grade of xc7a100t; it is 1, 2 or 3, perhaps with letters, "
+            "as in '1L'",
+        ),
+        (
+            f"{SUBCLASS}device = 'xc7nope'\n    budget = dict(lut=1, ff=1, bram=1, dsp=1)",
+            "the device xc7nope is of no series of the 7 series: xc7s, xc7a, xc7k, xc7z, xc7v",
+        ),
+        (
+            f"{SUBCLASS}device, package = 'xc7s50', 'csg324'",
+            "package 'csg324' is not one of those of xc7s50: cpga196, ftgb196, csga225, csga324, "
+            "fgga484, fgga676",
+        ),
+    ],
+)
+def test_a_part_that_is_not_made(stated, message):
+    assert complaint(stated) == f"mine.py: Mine: {message}"
+
+
+def test_a_gowin_part_that_is_not_made():
+    assert complaint(f"{GOWIN}part = 'nope'").startswith("mine.py: Mine() fails: ValueError: ")
+
+
+@pytest.mark.parametrize(
+    ("stated", "said"),
+    [
+        ("file_templates = property(lambda self: 1 / 0)", "ZeroDivisionError: division by zero"),
+        ("def toolchain_prepare(self):\n        pass", "TypeError: Mine.toolchain_prepare() takes"),
+        ("command_templates = ['{{ nosuch() }}']", "UndefinedError: 'nosuch' is undefined"),
+    ],
+)
+def test_a_class_that_fails_at_work_is_refused_before(stated, said):
+    """Not only where and what amaranth itself looks at: a build plan for the pins is made."""
+    line = complaint(SUBCLASS + stated)
+    assert line.startswith("mine.py: Mine: a build plan of it fails in "), line
+    assert said in line and line.endswith("; change what it states there")

@@ -16,7 +16,8 @@ from gateformer.model.support.errors import UserError
 from gateformer.platforms.boards import programming
 from gateformer.platforms.boards.board import board
 from gateformer.platforms.boards.programming import check_programmers
-from gateformer.platforms.place_and_route.toolchain import Project
+from gateformer.platforms.place_and_route.project import Project
+from tests.support.no_core import leave_out_the_core
 from tests.support.own_boards import TINY, described, write_board
 
 
@@ -40,8 +41,9 @@ def test_commands_of_the_platform_s_own_come_after_ours(orangecrab):
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_a_finishing_tool_is_used_if_it_is_there(tmp_path, orangecrab, there):
+def test_a_finishing_tool_is_used_if_it_is_there(tmp_path, orangecrab, there, monkeypatch):
     """The script, with programs that stand for nextpnr and the packer."""
+    leave_out_the_core(monkeypatch)
     program = Program(random_model(TINY), HwConfig(2, 4, 4))
     top = orangecrab.build_top(program, 90.0)
     with pytest.MonkeyPatch.context() as patch:
@@ -116,3 +118,14 @@ def test_an_svf_is_made_and_goes_with_the_bitstream(tmp_path, orangecrab):
     project.products[0].write_text("svf")
     project.remove_bitstream()
     assert not project.products[0].exists()
+
+
+def test_a_class_that_passes_on_twice_what_it_is_given(monkeypatch):
+    """Its own overrides hold, and ours, which it need not know of."""
+    monkeypatch.setattr("gateformer.platforms.support.verilog.verilog_text", lambda rtlil: "")
+    leave_out_the_core(monkeypatch)
+    target = described("from amaranth_boards.supercon19badge import Supercon19BadgePlatform")
+    top = target.build_top(Program(random_model(TINY), HwConfig(2, 4, 4)), 8.0)
+    platform = target.build_platform("nextpnr")
+    script = platform.prepare(top, "top", nextpnr_opts="--freq 8").files["build_top.sh"]
+    assert "--compress --freq 38.8" in script and "--freq 8 " in script

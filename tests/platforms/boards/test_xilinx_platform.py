@@ -11,9 +11,10 @@ from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.random_model import random_model
 from gateformer.platforms.boards.board import board
 from gateformer.platforms.boards.xilinx_platform import OPENXC7_TOOLS
-from gateformer.platforms.place_and_route import toolchain
+from gateformer.platforms.place_and_route import project as projects
 from gateformer.platforms.synthesis import synthesis
 from gateformer.platforms.synthesis.synthesis import Synthesis, build_plan
+from tests.support.no_core import leave_out_the_core
 
 TINY = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11"
 
@@ -48,8 +49,9 @@ def test_both_toolchains_have_the_same_design(name, program, no_verilog):
 
 
 @pytest.fixture
-def build_directory(program, no_verilog, tmp_path):
+def build_directory(program, no_verilog, tmp_path, monkeypatch):
     """Of the Arty A7-35T, with fake tools on a PATH of their own."""
+    leave_out_the_core(monkeypatch)
     target = board("arty-a7-35")
     plan = build_plan(target.build_top(program, 100.0), target, "openxc7")
     assert set(plan.files) == {"build_top.sh", "top.il", "top.v", "top.xdc"}
@@ -125,7 +127,7 @@ def test_the_build_directory_has_the_netlist_that_was_counted(
     monkeypatch.setattr(synthesis, "synthesize_rtlil", synthesize_rtlil)
     target = board("arty-a7-35")
     top = target.build_top(program, 100.0)
-    project = toolchain.write_project(top, target, tmp_path / "build", "openxc7")
+    project = projects.write_project(top, target, tmp_path / "build", "openxc7")
     assert (project.directory / "top.json").read_text() == '{"the": "netlist"}'
     # the RTLIL that synthesis.synthesize counts
     assert synthesized == [(build_plan(top, target, "vivado").files["top.il"], target.family)]
@@ -133,6 +135,6 @@ def test_the_build_directory_has_the_netlist_that_was_counted(
 
 
 def test_the_advice_names_the_script_s_variables(tmp_path):
-    project = toolchain.Project(tmp_path, board("arty-a7-35"), "openxc7", [])
-    advised = toolchain.advice(project, ["nextpnr-xilinx"])
+    project = projects.Project(tmp_path, board("arty-a7-35"), "openxc7", [])
+    advised = projects.advice(project, ["nextpnr-xilinx"])
     assert re.search(r"\bCHIPDB_DIR\b.*\bDB_DIR\b", advised) and "\n" not in advised

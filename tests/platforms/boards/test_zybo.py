@@ -13,8 +13,8 @@ from gateformer.model.contract.random_model import random_model
 from gateformer.model.support.errors import ToolError, UserError
 from gateformer.platforms.boards.board import board
 from gateformer.platforms.boards.zynq_ps7 import unused_inputs
+from gateformer.platforms.place_and_route import project as projects
 from gateformer.platforms.place_and_route import run as place_and_route
-from gateformer.platforms.place_and_route import toolchain
 from gateformer.platforms.support import yosys
 from gateformer.platforms.synthesis import synthesis
 from tests.platforms.place_and_route.test_placed import TIMING_RPT, XILINX_LOG
@@ -42,7 +42,7 @@ def no_synthesis(monkeypatch, tmp_path_factory):
     """A netlist of nothing for the toolchains that place a netlist."""
     directory = tmp_path_factory.mktemp("netlist")
     (directory / "top.json").write_text("{}")
-    monkeypatch.setattr(toolchain, "synthesize_top", lambda *_: synthesis.Synthesis(directory))
+    monkeypatch.setattr(projects, "synthesize_top", lambda *_: synthesis.Synthesis(directory))
 
 
 def files(project):
@@ -50,7 +50,7 @@ def files(project):
 
 
 def test_vivado_build_directory(top, tmp_path, no_tools):
-    project = toolchain.write_project(top, board("zybo"), tmp_path / "build", "vivado")
+    project = projects.write_project(top, board("zybo"), tmp_path / "build", "vivado")
     content = files(project)
     assert {"top.v", "top.il", "top.xdc", "top.tcl", "build_top.sh"} <= set(content)
     xdc = content["top.xdc"]
@@ -69,7 +69,7 @@ def test_openxc7_build_directory_of_the_larger_board(program, tmp_path, no_tools
     target = board("zybo-z7-20")
     top = target.build_top(program, 150.0)
     assert top.clock_mhz == 150
-    project = toolchain.write_project(top, target, tmp_path, "openxc7")
+    project = projects.write_project(top, target, tmp_path, "openxc7")
     content = files(project)
     script = content["build_top.sh"]
     assert "-nobram" not in script
@@ -81,9 +81,9 @@ def test_openxc7_build_directory_of_the_larger_board(program, tmp_path, no_tools
 
 
 def test_without_tools_one_line_says_what_to_do(top, tmp_path, no_tools):
-    project = toolchain.write_project(top, board("zybo"), tmp_path / "build")
+    project = projects.write_project(top, board("zybo"), tmp_path / "build")
     assert project.toolchain == "vivado"
-    assert toolchain.advice(project, project.tools.missing()) == (
+    assert projects.advice(project, project.tools.missing()) == (
         "no bitstream yet: install Vivado (AMD's free Standard edition suffices) so that vivado "
         f"is on the PATH, then run: cd {tmp_path / 'build'} && sh build_top.sh"
     )
@@ -105,10 +105,10 @@ def vivado(tmp_path, monkeypatch):
 
 
 def test_an_installed_toolchain_is_chosen_and_run(top, tmp_path, vivado):
-    project = toolchain.write_project(top, board("zybo"), tmp_path / "build")
+    project = projects.write_project(top, board("zybo"), tmp_path / "build")
     assert place_and_route.make_bitstream(project, 125.0) is None
     assert project.bitstream.read_text() == "bits\n"
-    assert "a tool at work" in (project.directory / toolchain.LOG_NAME).read_text()
+    assert "a tool at work" in (project.directory / projects.LOG_NAME).read_text()
     vivado.write_text("#!/bin/sh\necho no license\nexit 3\n")
     with pytest.raises(ToolError, match="no license"):
         place_and_route.make_bitstream(project, 125.0)
@@ -119,7 +119,7 @@ def test_a_bitstream_that_misses_its_clock_is_put_aside(top, tmp_path, vivado):
     report = tmp_path / "report"
     report.write_text(TIMING_RPT)
     vivado.write_text(f"{VIVADO}cp {report} top_timing.rpt\n")
-    project = toolchain.write_project(top, board("zybo"), tmp_path / "build")
+    project = projects.write_project(top, board("zybo"), tmp_path / "build")
     placed = place_and_route.make_bitstream(project, 160.0)
     assert placed.fmax_mhz == pytest.approx(158.303, abs=1e-3)
     assert not project.bitstream.exists()
@@ -141,16 +141,16 @@ def reports_of(project) -> tuple:
 
 
 def test_reports_that_were_dropped_in_are_read(top, tmp_path, no_tools):
-    project = toolchain.write_project(top, board("zybo"), tmp_path, "vivado")
+    project = projects.write_project(top, board("zybo"), tmp_path, "vivado")
     assert reports_of(project) == (None, "")
     (tmp_path / "top_timing.rpt").write_text(TIMING_RPT)
     placed, text = reports_of(project)
     assert placed.tool == "Vivado v.2023.2" and text == ""
     # the same design written again leaves them current, another one does not
-    again = toolchain.write_project(top, board("zybo"), tmp_path, "vivado")
+    again = projects.write_project(top, board("zybo"), tmp_path, "vivado")
     assert reports_of(again) == (placed, "")
     (tmp_path / "top.xdc").write_text("another design's")
-    other = toolchain.write_project(top, board("zybo"), tmp_path, "vivado")
+    other = projects.write_project(top, board("zybo"), tmp_path, "vivado")
     name = tmp_path / "top_timing.rpt"
     assert reports_of(other) == (None, f"{name} is older than the design and is ignored\n")
     name.write_text("no report")
@@ -158,7 +158,7 @@ def test_reports_that_were_dropped_in_are_read(top, tmp_path, no_tools):
 
 
 def test_a_log_of_nextpnr_xilinx_is_read(top, tmp_path, no_tools):
-    project = toolchain.write_project(top, board("zybo"), tmp_path, "openxc7")
+    project = projects.write_project(top, board("zybo"), tmp_path, "openxc7")
     (tmp_path / "top.tim").write_text(XILINX_LOG)
     placed, _ = reports_of(project)
     assert (placed.tool, placed.fmax_mhz) == ("nextpnr-xilinx", 131.25)
@@ -166,7 +166,7 @@ def test_a_log_of_nextpnr_xilinx_is_read(top, tmp_path, no_tools):
 
 def test_unknown_toolchain():
     with pytest.raises(UserError) as error:
-        toolchain.choose_toolchain(board("zybo"), "quartus")
+        projects.choose_toolchain(board("zybo"), "quartus")
     assert str(error.value) == "unknown toolchain 'quartus' for zybo; known: vivado, openxc7"
 
 

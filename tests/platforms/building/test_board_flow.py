@@ -16,7 +16,7 @@ from gateformer.platforms.boards import programming
 from gateformer.platforms.boards.board import board
 from gateformer.platforms.building import board_flow
 from gateformer.platforms.families.family import Resources
-from gateformer.platforms.place_and_route import toolchain
+from gateformer.platforms.place_and_route import project as projects
 from gateformer.platforms.synthesis.synthesis import Synthesis
 from tests.platforms.place_and_route.fake_nextpnr import install
 from tests.platforms.place_and_route.test_placed import ECP5_REPORT
@@ -47,8 +47,8 @@ def made_up(monkeypatch, tmp_path):
         return Synthesis(directory)
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(toolchain, "build_plan", plan)
-    monkeypatch.setattr(toolchain, "synthesize_top", netlist)
+    monkeypatch.setattr(projects, "build_plan", plan)
+    monkeypatch.setattr(projects, "synthesize_top", netlist)
     resources = Resources(3389, 2347, 7, 10, {})
     monkeypatch.setattr(board_flow, "synthesize", lambda *_: resources)
     monkeypatch.setattr(board_flow, "CoreSimulator", lambda program: None)
@@ -157,7 +157,7 @@ def test_without_synthesis_there_is_text_and_verilog_but_no_netlist(tmp_path, to
     def refuse(*_, **__):
         raise AssertionError("synthesized, or placed")
 
-    for module, name in ((board_flow, "synthesize"), (toolchain, "synthesize_top")):
+    for module, name in ((board_flow, "synthesize"), (projects, "synthesize_top")):
         monkeypatch.setattr(module, name, refuse)
     monkeypatch.setattr(board_flow, "make_bitstream", refuse)
     last, report = build(tmp_path, no_synthesis=True)
@@ -165,7 +165,7 @@ def test_without_synthesis_there_is_text_and_verilog_but_no_netlist(tmp_path, to
     assert report["resources"] == {"synthesized": None, "placed": None}
     assert {path.name for path in (tmp_path / "build").iterdir()} == {
         *("build_top.sh", "top.il", "report.json"),
-        toolchain.MANIFEST_NAME,
+        projects.MANIFEST_NAME,
     }
     assert {
         str(tmp_path / "build" / name) for name in ("build_top.sh", "top.il", "report.json")

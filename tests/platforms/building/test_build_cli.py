@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -14,25 +10,15 @@ from gateformer.model.contract.random_model import random_model
 from gateformer.platforms.boards.board import boards
 from gateformer.platforms.building.command import EXAMPLES
 from tests.platforms.boards.test_board import NAMES
-from tests.support.every_command import run
+from tests.support.every_command import ROOT, run, run_here
 
-ROOT = Path(__file__).parents[3]
 TINY = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11,seed=3"
 SIZES = ["--rows", "2", "--cols", "4", "--lanes", "4"]
 DIRECTORY = f"build/sim-random-{random_model(TINY).digest[:8]}-rows2-cols4-lanes4"
 
 
 def build(tmp_path, *arguments):
-    """The command's result, without the lines that tell a slow machine's progress."""
-    result = subprocess.run(
-        [sys.executable, str(ROOT / "build.py"), *arguments],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    result.stderr = re.sub(r"^\d+ s: .* \.\.\.\n", "", result.stderr, flags=re.MULTILINE)
-    return result
+    return run_here("build.py", *arguments, cwd=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -209,16 +195,17 @@ def test_a_file_in_the_place_of_the_build_directory(tmp_path):
 
 
 def test_a_model_too_large_for_the_board_names_the_resource(tmp_path):
-    result = build(
-        tmp_path, "zybo", "--model", "random:d_model=256,n_heads=8,n_layers=4,d_ff=1024,ctx_len=512"
-    )
+    large = "random:d_model=64,n_heads=4,n_layers=8,d_ff=256"
+    result = build(tmp_path, "tang-nano-9k", "--model", large, *SIZES)
     assert result.returncode == 2
-    assert result.stderr.startswith("error: the model does not fit zybo: it needs about ")
+    assert result.stderr.startswith(
+        f"error: the model does not fit tang-nano-9k with {' '.join(SIZES)}: it needs about "
+    )
     assert "BRAM" in result.stderr and result.stderr.count("\n") == 1
 
 
 def test_list_names_boards_and_models(tmp_path):
-    result = build(tmp_path, "--list")
+    result = run("build.py", "--list", cwd=tmp_path)
     assert result.returncode == 0
     shown = ("shakespeare-115k", "xc7z010", "60 × 36 Kb", "28 MULT18X18D", "uart")
     for text in (*NAMES, *shown):
@@ -280,10 +267,7 @@ def test_the_help_shows_what_was_called(tmp_path, command):
 
 
 def examples() -> str:
-    help_text = subprocess.run(
-        [sys.executable, str(ROOT / "build.py"), "--help"], capture_output=True, text=True
-    ).stdout
-    return help_text.split("examples:")[1]
+    return run("build.py", "--help", cwd=ROOT).stdout.split("examples:")[1]
 
 
 def test_an_export_for_sim(tmp_path):

@@ -12,6 +12,7 @@ from gateformer.model.support.errors import ToolError, UserError
 from gateformer.platforms.boards import programming
 from gateformer.platforms.boards.board import board
 from gateformer.platforms.building import board_flow
+from gateformer.platforms.place_and_route import project as projects
 from gateformer.platforms.place_and_route import run as place_and_route
 from gateformer.platforms.place_and_route import toolchain
 from gateformer.platforms.place_and_route.placed import Placed
@@ -48,17 +49,17 @@ def made_up_designs(monkeypatch, tmp_path):
         (directory / "top.json").write_text(top)
         return Synthesis(directory)
 
-    monkeypatch.setattr(toolchain, "build_plan", plan)
-    monkeypatch.setattr(toolchain, "synthesize_top", netlist)
+    monkeypatch.setattr(projects, "build_plan", plan)
+    monkeypatch.setattr(projects, "synthesize_top", netlist)
     monkeypatch.setattr(toolchain.shutil, "which", lambda *_, **__: None)
 
 
 def write(tmp_path, design="one", target=ARTY, chain=None):
-    return toolchain.write_project(design, target, tmp_path / "build", chain)
+    return projects.write_project(design, target, tmp_path / "build", chain)
 
 
 def names(project) -> set[str]:
-    return {path.name for path in project.directory.iterdir()} - {toolchain.MANIFEST_NAME}
+    return {path.name for path in project.directory.iterdir()} - {projects.MANIFEST_NAME}
 
 
 def make_older(*paths):
@@ -92,22 +93,22 @@ def test_a_file_that_was_changed_by_hand_stays(tmp_path):
 @pytest.mark.parametrize("content", ["{", "[]"])
 def test_a_broken_manifest_is_none(tmp_path, content):
     project = write(tmp_path, chain="vivado")
-    (project.directory / toolchain.MANIFEST_NAME).write_text(content)
+    (project.directory / projects.MANIFEST_NAME).write_text(content)
     assert "top.tcl" in names(write(tmp_path, chain="openxc7"))
 
 
 def test_without_tools_a_directory_stays_with_its_toolchain(tmp_path):
     """It may have been finished elsewhere."""
     directory = tmp_path / "build"
-    assert toolchain.choose_toolchain(ARTY, None, directory) == "vivado"
+    assert projects.choose_toolchain(ARTY, None, directory) == "vivado"
     write(tmp_path, chain="openxc7")
-    assert toolchain.choose_toolchain(ARTY, None, directory) == "openxc7"
-    assert toolchain.choose_toolchain(ARTY, "vivado", directory) == "vivado"
+    assert projects.choose_toolchain(ARTY, None, directory) == "openxc7"
+    assert projects.choose_toolchain(ARTY, "vivado", directory) == "vivado"
     # that of another family's board does not count
-    assert toolchain.choose_toolchain(board("ulx3s"), None, directory) == "nextpnr"
+    assert projects.choose_toolchain(board("ulx3s"), None, directory) == "nextpnr"
 
 
-@pytest.mark.parametrize("name", ["top.bit", "top.bit.timing-not-met", toolchain.LOG_NAME])
+@pytest.mark.parametrize("name", ["top.bit", "top.bit.timing-not-met", projects.LOG_NAME])
 @pytest.mark.parametrize(("design", "chain"), [("two", "vivado"), ("one", "openxc7")])
 def test_results_go_with_the_design(tmp_path, name, design, chain):
     project = write(tmp_path, chain="vivado")
@@ -127,7 +128,7 @@ def test_the_bitstream_goes_before_the_first_file_changes(tmp_path, monkeypatch)
         assert not project.bitstream.exists()
         raise OSError
 
-    monkeypatch.setattr(toolchain, "write_whole", fail)
+    monkeypatch.setattr(projects, "write_whole", fail)
     with pytest.raises(OSError):
         write(tmp_path, "two")
 
@@ -140,11 +141,11 @@ def test_a_bitstream_that_is_older_than_the_design_does_not_count(tmp_path, monk
     def announced():
         return told(board_flow.announce_bitstream, project, missing)[1]
 
-    assert announced() == toolchain.advice(project, missing) + "\n"
+    assert announced() == projects.advice(project, missing) + "\n"
     project.bitstream.write_text("bits")
     assert announced() == f"bitstream: {project.bitstream}\n"
     make_older(project.bitstream)
-    assert announced() == toolchain.advice(project, missing) + "\n"
+    assert announced() == projects.advice(project, missing) + "\n"
     with pytest.raises(UserError) as error:
         board_flow.load_bitstream(project, Console())
     assert str(error.value) == (
@@ -157,7 +158,7 @@ def test_a_bitstream_that_is_older_than_the_design_does_not_count(tmp_path, monk
 
 def test_advice_never_names_an_empty_list_of_tools(tmp_path):
     project = write(tmp_path)
-    assert toolchain.advice(project, []) == (
+    assert projects.advice(project, []) == (
         f"no bitstream yet; run: cd {project.directory} && sh build_top.sh"
     )
 

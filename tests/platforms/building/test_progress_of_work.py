@@ -12,15 +12,17 @@ from gateformer.platforms.console import firmware_bench
 from gateformer.platforms.console.emulated_console import emulate
 from gateformer.platforms.console.simulation import simulate
 from gateformer.platforms.simulation import cxxrtl
+from gateformer.platforms.sizes import measurement
 from gateformer.platforms.sizes import search as fit_search
 from gateformer.platforms.support import progress
 from tests.platforms.sizes.test_fit import SPEC
+from tests.support.own_boards import TINY
 
 
 @pytest.fixture
 def empty_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(fit_search, "_MEMORY", {})
+    monkeypatch.setattr(measurement, "_MEMORY", {})
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def shown(monkeypatch):
         texts.append(what)
         yield texts.append
 
-    monkeypatch.setattr(fit_search, "working", working)
+    monkeypatch.setattr(measurement, "working", working)
     monkeypatch.setattr(listing, "working", working)
     return texts
 
@@ -44,7 +46,7 @@ def test_a_search_says_how_far_it_is_and_is_kept(empty_cache, shown):
     title = "searching sizes, once for each model and version"
     counts = [f"{title}: {i + 1} of {len(found)}" for i in range(len(found))]
     assert shown == [title, *counts]
-    fit_search._MEMORY.clear()
+    measurement._MEMORY.clear()
     assert fit_search.search(model, board("zybo")) == found
     assert len(shown) == 1 + len(found)
 
@@ -52,11 +54,11 @@ def test_a_search_says_how_far_it_is_and_is_kept(empty_cache, shown):
 def test_the_list_says_what_it_searches(empty_cache, shown):
     output = progress.Console(quiet=True)
     boards = {name: board(name) for name in ("zybo", "cora-z7")}
-    listing.print_boards(boards, ["shakespeare-115k"], output, fits=True)
+    listing.print_boards(boards, [SPEC], output, fits=True)
     assert [text for text in shown if "searching" not in text] == [
         "finding the sizes that fit",
-        "finding the sizes of shakespeare-115k that fit zybo",
-        "finding the sizes of shakespeare-115k that fit cora-z7",
+        f"finding the sizes of {SPEC} that fit zybo",
+        f"finding the sizes of {SPEC} that fit cora-z7",
     ]
 
 
@@ -85,5 +87,5 @@ def test_a_compilation_is_told_once(empty_cache, tmp_path, monkeypatch, run):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(cxxrtl, "_compile", stop)
     with pytest.raises(Stopped):
-        run(SPEC)
+        run(TINY)
     assert told == ["compiling the simulation (a minute, the first time only)"]

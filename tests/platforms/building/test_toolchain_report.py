@@ -20,8 +20,9 @@ from gateformer.platforms.building.toolchain_report import (
     toolchain_section,
 )
 from gateformer.platforms.families.family import Resources
+from gateformer.platforms.place_and_route import project as projects
 from gateformer.platforms.place_and_route import toolchain
-from gateformer.platforms.place_and_route.toolchain import Project
+from gateformer.platforms.place_and_route.project import Project
 from gateformer.platforms.place_and_route.toolchain_board import for_toolchain
 from gateformer.platforms.synthesis.synthesis import Synthesis
 from tests.platforms.synthesis.mapped_netlist import Netlist
@@ -80,11 +81,11 @@ def test_no_tool_runs_for_a_netlist_that_breaks_a_rule(tmp_path, monkeypatch, ti
     section(tmp_path, *tied)
     runs = []
     monkeypatch.setattr(
-        toolchain,
+        projects,
         "build_plan",
         lambda *_: types.SimpleNamespace(files={"top.il": "", "build_top.sh": ""}),
     )
-    monkeypatch.setattr(toolchain, "synthesize_top", lambda *_: Synthesis(tmp_path))
+    monkeypatch.setattr(projects, "synthesize_top", lambda *_: Synthesis(tmp_path))
     monkeypatch.setattr(toolchain.Toolchain, "missing", lambda _: [])
     monkeypatch.setattr(board_flow, "make_bitstream", lambda *_: runs.append("run"))
     monkeypatch.setattr(board_flow, "synthesize", lambda *_: Resources(1, 1, 1, 1, {}))

@@ -11,8 +11,8 @@ from gateformer.platforms.console.emulated_console import EmulatedLink, firmware
 from gateformer.platforms.console.load import load
 from gateformer.platforms.console.simulation import SimulatedLink
 from gateformer.platforms.simulation.simulated_registers import SimulatedRegisters
+from tests.support.checkpoints.trained_models import TEXTS, trained
 from tests.support.small_accelerator import reference_text
-from tests.support.trained_models import TEXTS, trained
 
 COUNT, SILENCE = 12, 2 * 4096
 

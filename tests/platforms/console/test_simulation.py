@@ -242,7 +242,7 @@ SETTLED = 1500
 """Cycles in which everything that waits to be sent has been sent, and the core is idle."""
 
 
-@pytest.mark.parametrize("temperature", ["0", "0.8"])
+@pytest.mark.parametrize("temperature", [pytest.param("0", marks=pytest.mark.slow), "0.8"])
 def test_a_generation_after_a_stopped_one_is_the_references(client, temperature):
     """Ctrl-C in all phases of the core's work; nothing of it is left in what follows."""
     rng = random.Random(int(float(temperature) * 10))

@@ -1,13 +1,15 @@
 """Programs that stand for nextpnr-ecp5 and ecppack in tests of the flow, and a design for them."""
 
+import functools
 import json
 
 from gateformer.gateware.compiler.program import Program
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.random_model import random_model
 from gateformer.platforms.boards.board import board
-from gateformer.platforms.place_and_route import toolchain
+from gateformer.platforms.place_and_route import project as projects
 from gateformer.platforms.synthesis.synthesis import Synthesis
+from tests.support.no_core import leave_out_the_core
 
 from .test_placed import ECP5_LOG, ECP5_REPORT
 
@@ -51,12 +53,14 @@ def tiny_program():
 
 
 def without_synthesis(monkeypatch, tmp_path):
-    """A netlist of nothing takes the place of yosys' work; the cache is empty."""
+    """A netlist of nothing takes the place of yosys' work, of a top level without a core; the cache
+    is empty."""
+    leave_out_the_core(monkeypatch)
     directory = tmp_path / "netlist"
     directory.mkdir()
     nothing = {"modules": {"top": {"cells": {}, "ports": {}}}}
     (directory / "top.json").write_text(json.dumps(nothing))
-    monkeypatch.setattr(toolchain, "synthesize_top", lambda *_: Synthesis(directory))
+    monkeypatch.setattr(projects, "synthesize_top", lambda *_: Synthesis(directory))
     monkeypatch.setattr(
         "gateformer.platforms.support.verilog.verilog_text",
         lambda rtlil: "module top(); endmodule\n",
@@ -64,7 +68,14 @@ def without_synthesis(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
+@functools.lru_cache(maxsize=1)
+def _ulx3s(program):
+    """Board and top: equal ones are elaborated once."""
+    target = board("ulx3s", "12F")
+    return target, target.build_top(program, 85.0)
+
+
 def ulx3s_project(program, directory):
     """The build directory of an ULX3S at 85 MHz."""
-    target = board("ulx3s", "12F")
-    return toolchain.write_project(target.build_top(program, 85.0), target, directory)
+    target, top = _ulx3s(program)
+    return projects.write_project(top, target, directory)

@@ -7,7 +7,7 @@ import pytest
 from gateformer.model.support.errors import UserError
 from gateformer.model.support.optional import install_command
 from gateformer.platforms.boards.board import board
-from gateformer.platforms.place_and_route import toolchain
+from gateformer.platforms.place_and_route import project as projects
 
 
 @pytest.mark.parametrize(
@@ -19,8 +19,8 @@ from gateformer.platforms.place_and_route import toolchain
 )
 def test_without_tools_one_line_says_what_to_do(tmp_path, monkeypatch, name, extra, tools_named):
     monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
-    project = toolchain.Project(tmp_path, board(name), "nextpnr", [])
-    assert toolchain.advice(project, project.tools.missing()) == (
+    project = projects.Project(tmp_path, board(name), "nextpnr", [])
+    assert projects.advice(project, project.tools.missing()) == (
         f"no bitstream yet: {tools_named} not found; {install_command(extra)}, "
         f"then run: cd {tmp_path} && sh build_top.sh"
     )
@@ -31,5 +31,5 @@ def test_without_tools_one_line_says_what_to_do(tmp_path, monkeypatch, name, ext
 )
 def test_unknown_toolchains(name, known):
     with pytest.raises(UserError) as error:
-        toolchain.choose_toolchain(board(name), "diamond")
+        projects.choose_toolchain(board(name), "diamond")
     assert str(error.value) == f"unknown toolchain 'diamond' for {name}; known: {known}"

@@ -41,6 +41,23 @@ def test_names_stay_whole_in_a_pipe(tmp_path, capsys):
     assert start in printed and end in printed
 
 
+def test_a_narrow_terminal_shows_everything(tmp_path):
+    """Of 80 columns: words of a heading stay whole, numbers and names of usual length, too."""
+    start, end = (f"system.core.engine.lanes_{name}.accumulator$123" for name in "01")
+    netlist = Netlist()
+    netlist.register(start, "0")
+    netlist.lut("b", start)
+    netlist.register(end, "b")
+    path = tmp_path / "top.json"
+    path.write_text(json.dumps(netlist.json()))
+    console = Console(file=io.StringIO(), width=80)
+    assert main([str(path)], console) == 0
+    printed = console.file.getvalue()
+    for text in ("stages", "carry", "est.", "alike", "cells", end, start, "LUT1", "structure"):
+        assert text in printed, printed
+    assert max(map(len, printed.splitlines())) <= 80
+
+
 def test_the_help_tells_the_status(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
