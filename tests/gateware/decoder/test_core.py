@@ -51,15 +51,28 @@ def drawn(seed: int) -> tuple[int, dict]:
     }
 
 
+def sampled(seed: int, model) -> DecoderSettings:
+    """With a temperature, top-k or top-p, or both."""
+    return DecoderSettings.from_user(
+        temperature=0.9,
+        top_k=min(seed // 2 % 3 * 2, model.config.vocab_size),
+        top_p=0.8 if seed % 4 == 1 else None,
+        seed=seed,
+        logit_scale=model.logit_scale,
+        vocab_size=model.config.vocab_size,
+    )
+
+
 def compared(lanes: int, shape: dict, seed: int = 0, stall: float = 0.3) -> None:
-    """Prompt and greedy text up to the end of the context, with stalls."""
+    """Prompt and text up to the end of the context, greedy or sampled, with stalls."""
     model = random_decoder(seed, **shape)
     cfg, program = model.config, compile_model(model, HwConfig(rows=1, cols=1, lanes=lanes))
     rng = np.random.default_rng(seed)
     prompt = rng.integers(0, cfg.vocab_size, rng.integers(1, cfg.ctx_len + 1)).tolist()
     count = cfg.ctx_len - len(prompt) + 1
-    run = run_core(program, prompt, count, DecoderSettings(), stall=stall, seed=seed)
-    expected = list(DecoderReference(model).generate(prompt, count, DecoderSettings()))
+    chosen = DecoderSettings() if seed % 2 == 0 or not stall else sampled(seed, model)
+    run = run_core(program, prompt, count, chosen, stall=stall, seed=seed)
+    expected = list(DecoderReference(model).generate(prompt, count, chosen))
     assert run.tokens == expected
     fed = [*prompt, *expected[:-1]]
     assert check_taps(program, run.records, fed, len(prompt)) > 0
