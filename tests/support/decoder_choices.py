@@ -22,6 +22,13 @@ def shapes() -> list[dict]:
     return [_fields(**row) for row in pairwise(CHOICES)]
 
 
+def named(value) -> str:
+    """A test's id, the same in every process: sets in order."""
+    if isinstance(value, dict):
+        return " ".join(f"{name}={named(item)}" for name, item in value.items())
+    return "+".join(sorted(value)) if isinstance(value, frozenset) else str(value)
+
+
 def _fields(norm: str, bias: str, gated: bool, **others) -> dict:
     kinds = {
         "none": (),

@@ -9,8 +9,8 @@ from docs/number_contract.md by hand or exactly
 import numpy as np
 import pytest
 
-from gateformer.gateware.engines.sampler.keys import KEY_BITS, SHIFT_BITS
 from gateformer.gateware.engines.sampler.random_generator import STATE_BITS
+from gateformer.gateware.engines.sampler.scheme import VERSION_1
 from gateformer.model.contract import arith, artifact, sampling, trit_codec
 from gateformer.model.contract.config import ModelConfig
 from gateformer.model.contract.random_model import random_model
@@ -67,7 +67,7 @@ def test_sampling_limits():
     assert int(2**32 * (5**0.5 - 1) / 2) == sampling.SEED_MASK  # 2³² / golden ratio
     assert sampling.FRACTION_BITS == 24
     assert (sampling.TEMPERATURE_MULT_BITS, sampling.MAX_TEMPERATURE_SHIFT) == (8, 31)
-    assert (KEY_BITS, SHIFT_BITS) == (9, 5)
+    assert (VERSION_1.key_bits, VERSION_1.shift_bits) == (9, 5)
 
 
 def test_temperature_by_hand():

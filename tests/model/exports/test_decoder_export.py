@@ -31,7 +31,7 @@ from tests.model.importing.random_source import random_source, random_windows
 from tests.model.importing.test_native import blocks_of
 from tests.support.checkpoints import decoder_files, llama2c_files
 from tests.support.checkpoints.gpt2_files import write_gpt2
-from tests.support.decoder_choices import shapes
+from tests.support.decoder_choices import named, shapes
 
 torch.set_num_threads(1)
 FORMATS = ("int8", "int6", "int4", "trits:1", "trits:2", "trits:5")
@@ -72,7 +72,7 @@ def run(path, tokens):
     return session(path).run(["logits"], {"tokens": tokens})[0]
 
 
-@pytest.mark.parametrize("fields", shapes(), ids=str)
+@pytest.mark.parametrize("fields", shapes(), ids=named)
 def test_whole_sequences(fields, tmp_path):
     made, path = dequantize(quantized(**fields)), tmp_path / "a.onnx"
     export_full(TorchDecoder.from_tensors(made.shape, made.tensors), path)
@@ -81,7 +81,7 @@ def test_whole_sequences(fields, tmp_path):
     assert_close(run(path, tokens[:1, :5]), expected(made, tokens[:1, :5]))
 
 
-@pytest.mark.parametrize("fields", shapes(), ids=str)
+@pytest.mark.parametrize("fields", shapes(), ids=named)
 def test_one_token_per_call(fields, tmp_path):
     made, path = dequantize(quantized(**fields)), tmp_path / "a.onnx"
     model, shape = TorchDecoder.from_tensors(made.shape, made.tensors), made.shape
@@ -96,7 +96,7 @@ def test_one_token_per_call(fields, tmp_path):
         assert_close(logits, wanted[:, i])
 
 
-@pytest.mark.parametrize("fields", shapes(), ids=str)
+@pytest.mark.parametrize("fields", shapes(), ids=named)
 def test_qdq_of_every_shape(fields, tmp_path):
     made, path = dequantize(quantized(**fields)), tmp_path / "a.onnx"
     export_qdq(made, path)

@@ -14,7 +14,7 @@ from gateformer.model.importing.choice import Choice
 from gateformer.model.importing.quantizing import quantize
 from gateformer.model.support.errors import UserError
 from tests.model.importing.random_source import random_source, random_windows
-from tests.support.decoder_choices import shapes
+from tests.support.decoder_choices import named, shapes
 
 MOST_KL = 2e-3
 """Of the rounding of activations, keys and values of 8 bits, in models of a few dozen channels."""
@@ -36,7 +36,7 @@ def quantized(fields, weights="int8", **choices):
     return source, quantize(source, ranges, Choice(weights=weights, **choices))
 
 
-@pytest.mark.parametrize("fields", shapes(), ids=str)
+@pytest.mark.parametrize("fields", shapes(), ids=named)
 def test_the_same_function_as_the_integers(fields):
     source, model = quantized(fields, weights="int5")
     made = dequantize(model)

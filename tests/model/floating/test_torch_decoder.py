@@ -7,13 +7,13 @@ import torch
 from gateformer.model.floating.decoder import FloatDecoder
 from gateformer.model.floating.torch_decoder import TorchDecoder
 from tests.model.importing.random_source import random_source, random_windows
-from tests.support.decoder_choices import CHOICES, shapes
+from tests.support.decoder_choices import CHOICES, named, shapes
 from tests.support.pairwise import pairwise
 
 torch.set_num_threads(1)
 
 
-@pytest.mark.parametrize("fields", shapes(), ids=str)
+@pytest.mark.parametrize("fields", shapes(), ids=named)
 def test_logits_equal_numpys(fields):
     source = random_source(3, **fields)
     tokens = np.stack(random_windows(5, source, 3))
@@ -25,7 +25,7 @@ def test_logits_equal_numpys(fields):
     assert np.abs(got - expected).max() <= 1e-4 * max(1, np.abs(expected).max())
 
 
-@pytest.mark.parametrize("fields", shapes(), ids=str)
+@pytest.mark.parametrize("fields", shapes(), ids=named)
 def test_tensors_are_those_of_the_shape(fields):
     source = random_source(3, **fields)
     tensors = TorchDecoder.from_tensors(source.shape, source.tensors).tensors()
