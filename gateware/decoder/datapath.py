@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import C, Cat, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import C, Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from gateformer.model.contract.arith import signed_width
 from gateformer.model.contract.decoder import arith
 
-from ..parts.constant_product import times
 from ..parts.delay import delayed
-from ..parts.registered_read import COLLISION_FREE, registered_read
 from .gate import Gate
 from .instruction import Sink, Source
 from .issue import BeatSignature
@@ -20,6 +16,7 @@ from .program import DecoderProgram
 from .requantizer import Requantizer
 from .residual import Residual
 from .rotation import TURN_BITS, Rotation
+from .tables import Parameters, angle_table, position_table
 from .taps import tap_signature
 
 MULTIPLIED = (Source.MATRIX, Source.ELEMENT, Source.SCORE, Source.WEIGH)
@@ -71,10 +68,7 @@ class DecoderDatapath(wiring.Component):
         )
         score, weigh = beat.source == Source.SCORE, beat.source == Source.WEIGH
         m.d.comb += [
-            lanes.beat.valid.eq(
-                beat.valid
-                & _is(beat.source, Source.MATRIX, Source.ELEMENT, Source.SCORE, Source.WEIGH)
-            ),
+            lanes.beat.valid.eq(beat.valid & _is(beat.source, *MULTIPLIED)),
             lanes.beat.source.eq(beat.source),
             lanes.beat.address.eq(beat.address),
             lanes.beat.activation.eq(beat.activation),
@@ -113,25 +107,24 @@ class DecoderDatapath(wiring.Component):
         program, r = self._program, self._r
         lanes, softmax, residual = self._lanes, self._softmax, self._residual
         model = program.model
-        multipliers = [mult for mult, _ in program.parameters]
-        biases = [bias for _, bias in program.parameters]
-        factor_width = max(signed_width(max(map(abs, multipliers))), 2)
-        bias_width = max(signed_width(max(map(abs, biases))), 2)
-        a_width = max(lanes.total_width, lanes.mean_width, residual.centred_width, 16)
+        m.submodules.parameters = parameters = Parameters(program.images.parameters)
+        position = self._position_embedding(m)
+        widths = (lanes.total_width, lanes.mean_width, residual.centred_width, len(position))
         b_width = max(residual.root_width, arith.RECIPROCAL_BITS + 1)
         largest = residual.exponent.shape().width
         total_bits = (arith.PROBABILITY_MAX * model.config.ctx_len).bit_length()
         first_shifts = max(2**largest - 1, 8 + total_bits - 1)
         middle = max(
             lanes.total_width,
-            residual.root_width + arith.NORM_FRAC_BITS + 4,
-            model.config.bits.value + arith.MEAN_V_BITS + 2,
+            residual.normalized_width,
+            softmax.mean_width(model.config.bits.value),
+            len(position),
         )
         m.submodules.requantizer = self._requantizer = unit = Requantizer(
-            a_width=a_width,
+            a_width=max(widths),
             b_width=b_width,
-            factor_width=factor_width,
-            bias_width=bias_width,
+            factor_width=len(parameters.factor),
+            bias_width=len(parameters.bias),
             first_shifts=first_shifts,
             shifts=max(max(i.shift, i.odd_shift) for i in program.instructions),
             middle_width=middle,
@@ -144,7 +137,6 @@ class DecoderDatapath(wiring.Component):
             softmax.segment.eq(self._at(m, r - softmax.RECIPROCAL_LATENCY, "segment")),
             residual.index.eq(self._at(m, r - residual.READ_LATENCY, "index")),
         ]
-        position = self._position_embedding(m)
         with m.Switch(source):
             with m.Case(Source.LANE):
                 m.d.comb += [
@@ -164,42 +156,26 @@ class DecoderDatapath(wiring.Component):
                 m.d.comb += [unit.a.eq(position), unit.b.eq(1)]
             with m.Default():
                 m.d.comb += [unit.a.eq(lanes.total), unit.b.eq(1)]
-        m.submodules.parameters = memory = Memory(
-            shape=unsigned(factor_width + bias_width),
-            depth=len(multipliers),
-            init=[
-                (f & (1 << factor_width) - 1) | (b & (1 << bias_width) - 1) << factor_width
-                for f, b in zip(multipliers, biases, strict=True)
-            ],
-            attrs={"ram_style": "block", **COLLISION_FREE},
-        )
         late = r + unit.FACTOR_DELAY
-        word = registered_read(m, memory, self._at(m, late - 2, "parameter"), "parameter")
-        word = delayed(m, word, 1, name="parameter_word")
         m.d.comb += [
-            unit.factor.eq(word[:factor_width].as_signed()),
-            unit.bias.eq(word[factor_width:].as_signed()),
+            parameters.address.eq(self._at(m, late - parameters.LATENCY, "parameter")),
+            unit.factor.eq(parameters.factor),
+            unit.bias.eq(parameters.bias),
             unit.shift.eq(self._at(m, late, "shift")),
             unit.width.eq(self._at(m, late, "bits")),
         ]
 
     def _position_embedding(self, m: Module):
         """The number of a POSITION beat, when the sums of the lanes would be there."""
-        table = self._program.model.position_embedding
-        if table is None:
-            return 0
-        width = signed_width(int(abs(table).max()))
-        m.submodules.positions = memory = Memory(
-            shape=signed(width),
-            depth=table.size,
-            init=[int(v) for v in table.reshape(-1)],
-            attrs={"ram_style": "block", **COLLISION_FREE},
-        )
-        row = Signal(range(table.size), reset_less=True)
-        m.d.sync += row.eq(times(self.position, table.shape[1]))
-        address = Signal(range(table.size))
-        m.d.comb += address.eq(row + self._at(m, self._r - 1, "index"))
-        return registered_read(m, memory, address, "position")
+        embedding = self._program.model.position_embedding
+        if embedding is None:
+            return C(0, 1)
+        m.submodules.positions = table = position_table(embedding)
+        m.d.comb += [
+            table.position.eq(self.position),
+            table.index.eq(self._at(m, self._r - 1, "index")),
+        ]
+        return table.numbers.as_signed()
 
     def _sinks(self, m: Module):
         program, beat, v = self._program, self.beat, self._v
@@ -273,26 +249,13 @@ class DecoderDatapath(wiring.Component):
     def _turned(self, m: Module, valid, sink, value, writes):
         """Pairs of queries or keys."""
         model, cfg, v = self._program.model, self._cfg, self._v
-        half, odd = cfg.head_dim // 2, self._at(m, v, "odd")
+        odd = self._at(m, v, "odd")
         m.submodules.rotation = unit = Rotation(bits=cfg.bits.query, key_bits=cfg.bits.key)
-        mask = (1 << TURN_BITS) - 1
-        m.submodules.turns = memory = Memory(
-            shape=unsigned(2 * TURN_BITS),
-            depth=cfg.ctx_len * half,
-            init=[
-                (int(c) & mask) | (int(s) & mask) << TURN_BITS
-                for c, s in zip(
-                    model.rotary_cos.reshape(-1), model.rotary_sin.reshape(-1), strict=True
-                )
-            ],
-            attrs={"ram_style": "block", **COLLISION_FREE},
-        )
-        row = Signal(range(cfg.ctx_len * half), reset_less=True)
-        m.d.sync += row.eq(times(self.position, half))
-        address = Signal(range(cfg.ctx_len * half))
-        m.d.comb += address.eq(row + (self._at(m, v - 1, "index") >> 1))
-        turn = registered_read(m, memory, address, "turn")
+        m.submodules.angles = table = angle_table(model.rotary_cos, model.rotary_sin)
+        turn = table.numbers
         m.d.comb += [
+            table.position.eq(self.position),
+            table.index.eq(self._at(m, v - 1, "index") >> 1),
             unit.value.eq(value),
             unit.first.eq(valid & ~odd),
             unit.second.eq(valid & odd),

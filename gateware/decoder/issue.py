@@ -39,7 +39,7 @@ class BeatSignature(wiring.Signature):
         cfg, sizes = program.model.config, program.layout
         kept = ("sink", "shift", "bits", "score_shift", "segment", "turned")
         kept += ("gate_frac", "hidden_shift", "norm")
-        depth = max(len(program.weight_words), sizes.cache_words)
+        depth = max(len(program.images.weight_words), sizes.cache_words)
         most = max(item.outer for item in program.instructions)
         place = range(max(sizes.activation_words, sizes.cache_words))
         super().__init__(
@@ -52,7 +52,7 @@ class BeatSignature(wiring.Signature):
                 **{f"{end}_{loop}": Out(1) for end in ("first", "last") for loop in LOOPS},
                 "index": Out(range(max(most, cfg.ctx_len))),
                 "odd": Out(1),
-                "parameter": Out(range(len(program.parameters))),
+                "parameter": Out(range(len(program.images.parameters))),
                 "word": Out(place),
                 "start_lane": Out(range(sizes.lanes)),
                 "other_word": Out(place),

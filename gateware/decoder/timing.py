@@ -6,6 +6,7 @@ import dataclasses
 
 from .gate import Gate
 from .instruction import Instruction, Sink, Source
+from .lanes import DecoderLanes
 from .requantizer import Requantizer
 from .residual import Residual
 from .rotation import Rotation
@@ -48,20 +49,20 @@ class Timing:
     def gap(self, item: Instruction, following: Instruction) -> int:
         """Cycles from the last beat of ``item`` to the first of ``following``, at least."""
         value, source = self.value_latency, self.source_latency
-        activation = value + 1 - ACTIVATION_READ
+        activation = value + 1 - DecoderLanes.ACTIVATION_READ
         match following.source:
             case Source.NORM:
                 prepared = value + Residual.PREPARE_GAP + Residual.PREPARE_LATENCY
                 return prepared - source + 1
             case Source.POSITION:
-                return RESIDUAL_TURNAROUND
+                return Residual.TURNAROUND
             case Source.WEIGH:
                 scored = item.source is Source.SCORE
                 return self.maximum_latency if scored else self._after_lanes
             case Source.SCORE:
                 if item.source is Source.LANE:
                     return self._after_lanes
-                return value + Rotation.SECOND + 1 - CACHE_READ
+                return value + Rotation.SECOND + 1 - DecoderLanes.CACHE_READ
             case Source.MATRIX if item.source in (Source.NORM, Source.LANE):
                 return activation
             case Source.MATRIX if item.sink is Sink.GATE:
@@ -71,12 +72,4 @@ class Timing:
     @property
     def _after_lanes(self) -> int:
         """The accumulators, and the sums of probabilities, are read this long after their beat."""
-        return max(self.source_latency - 8, 1)
-
-
-ACTIVATION_READ = 4
-"""Cycles from a beat to the cycle in which the activation memory has its address."""
-CACHE_READ = 3
-"""The same of the key and value memories."""
-RESIDUAL_TURNAROUND = 4
-"""From a LOAD to an ADD of the same number."""
+        return max(self.source_latency - DecoderLanes.ACCUMULATED, 1)

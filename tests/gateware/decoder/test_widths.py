@@ -73,7 +73,7 @@ def test_every_source_fits_the_requantizer(built, lanes, shape, eps):
     sum_exponent = arith.floor_log2(arith.PROBABILITY_MAX * model.config.ctx_len)
     assert given["first_shifts"] >= (squares.bit_length() - 1) // 2
     assert given["first_shifts"] >= sum_exponent + arith.RECIPROCAL_BITS - arith.MEAN_V_BITS
-    multipliers, biases = zip(*program.parameters, strict=True)
+    multipliers, biases = zip(*program.images.parameters, strict=True)
     assert given["factor_width"] >= signed_width(max(map(abs, multipliers)))
     assert given["bias_width"] >= signed_width(max(map(abs, biases)))
     assert given["shifts"] >= max(max(item.shift, item.odd_shift) for item in program.instructions)

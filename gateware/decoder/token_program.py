@@ -1,0 +1,257 @@
+"""What one token of an imported model runs: instructions, in the order of the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from gateformer.model.contract.decoder import arith
+from gateformer.model.contract.decoder.model import DecoderModel
+
+from .images import DecoderImages
+from .instruction import Instruction, Sink, Source
+from .layout import DecoderLayout
+
+
+class TokenProgram:
+    """Writes the instructions of a token, and fills the images on the way.
+
+    Parameters
+    ----------
+    model : DecoderModel
+    layout : DecoderLayout
+    images : DecoderImages, empty
+    widths, eps : sequences of int, to which instructions refer by index
+    """
+
+    def __init__(
+        self,
+        model: DecoderModel,
+        layout: DecoderLayout,
+        images: DecoderImages,
+        widths: Sequence[int],
+        eps: Sequence[int],
+    ):
+        self._model, self._layout, self._images = model, layout, images
+        self._widths, self._eps = widths, eps
+        self._token = images.add_rows("token_embedding")
+
+    def _before(self, norm: str) -> int:
+        """Index of the eps of the norm that follows."""
+        return self._eps.index(self._model.norms[norm].eps)
+
+    def _width(self, bits: int) -> int:
+        return self._widths.index(bits)
+
+    def instructions(self) -> Iterator[Instruction]:
+        """Of one token, without waits; the images get what they need."""
+        yield from self._embed()
+        for layer in range(self._model.config.n_layers):
+            yield from self._attention(layer)
+            yield from self._feed_forward(layer)
+        yield self._norm("final_norm")
+        yield self._logits()
+
+    def _embed(self):
+        model, cfg = self._model, self._model.config
+        wide, following = self._width(cfg.bits.residual), self._before("layers.0.attn_norm")
+        learned = model.position_embedding is not None
+        yield Instruction(
+            "embed token" if learned else "embed",
+            Source.ELEMENT,
+            Sink.LOAD,
+            outer=cfg.d_model,
+            address=self._token.address,
+            parameter=self._token.parameter,
+            shift=model.matrices["token_embedding"].shift,
+            bits=wide,
+            norm=following,
+        )
+        if learned:
+            parameter = self._images.add_multipliers([model.position_mult] * cfg.d_model)
+            yield Instruction(
+                "embed",
+                Source.POSITION,
+                Sink.ADD,
+                outer=cfg.d_model,
+                parameter=parameter,
+                shift=model.position_shift,
+                bits=wide,
+                norm=following,
+            )
+
+    def _attention(self, layer: int):
+        model, cfg, layout = self._model, self._model.config, self._layout
+        at, bits, hd = f"layers.{layer}.", cfg.bits, cfg.head_dim
+        scalars = model.layers[layer]
+        rotary = model.rotary_cos is not None
+        yield self._norm(f"{at}attn_norm")
+        for part in layout.passes:
+            for head in part.heads:
+                yield self._rows(
+                    f"{at}q",
+                    f"{at}q_proj",
+                    head.index,
+                    bits.query,
+                    rotary,
+                    word=layout.query_base + part.query_word,
+                    lane=head.lane,
+                )
+        base = layout.cache_base(layer)
+        for kind, sink, width in (("k", Sink.KEY, bits.key), ("v", Sink.VALUE, bits.value)):
+            for head in range(cfg.n_kv_heads):
+                word, lane = layout.kv_place(head)
+                turned = rotary and kind == "k"
+                yield self._rows(
+                    f"{at}{kind}",
+                    f"{at}{kind}_proj",
+                    head,
+                    bits.query if turned else width,
+                    turned,
+                    sink=sink,
+                    word=base + word,
+                    lane=lane,
+                )
+        mult = self._images.add_multipliers(model.attn_mult[layer])
+        for part in layout.passes:
+            yield Instruction(
+                f"{at}scores",
+                Source.SCORE,
+                per_position=True,
+                inner=layout.head_words,
+                address=base + part.kv_word,
+                outer_step=layout.kv_words - layout.head_words + 1,
+                activation=layout.query_base + part.query_word,
+                score_shift=scalars.score_shift,
+            )
+            for word in range(layout.head_words):
+                yield Instruction(
+                    f"{at}probabilities",
+                    Source.WEIGH,
+                    per_position=True,
+                    address=base + part.kv_word + word,
+                    outer_step=layout.kv_words,
+                )
+                done = word * layout.segment_lanes
+                for head in part.heads:
+                    to, lane = divmod(head.index * hd + done, layout.lanes)
+                    yield Instruction(
+                        f"{at}attn",
+                        Source.LANE,
+                        outer=min(layout.segment_lanes, hd - done),
+                        lane=head.lane,
+                        segment=head.segment,
+                        parameter=mult + head.kv_head * hd + done,
+                        shift=scalars.attn_shift,
+                        bits=self._width(bits.attention),
+                        word=to,
+                        start_lane=lane,
+                    )
+        yield self._add_to_residual(f"{at}attn_residual", f"{at}o_proj", 0, f"{at}ffn_norm")
+
+    def _rows(self, name, matrix_name, head, width, turned, word, lane, sink=Sink.ACTIVATION):
+        """The rows of one head, those of a pair one after the other if it is turned."""
+        cfg, matrix = self._model.config, self._model.matrices[matrix_name]
+        hd, half = cfg.head_dim, cfg.head_dim // 2
+        order = np.arange(hd)
+        if turned:
+            order = order.reshape(2, half).T.ravel()
+        place = self._images.add_rows(matrix_name, head * hd + order)
+        wrap = self._layout.kv_lanes if sink is not Sink.ACTIVATION else self._layout.lanes
+        words, other = divmod(lane + half, wrap) if turned else (0, 0)
+        return Instruction(
+            name,
+            Source.MATRIX,
+            sink,
+            outer=hd,
+            inner=self._layout.words(cfg.d_model),
+            address=place.address,
+            parameter=place.parameter,
+            shift=matrix.shift,
+            bits=self._width(width),
+            turned=turned,
+            word=word,
+            start_lane=lane,
+            other_word=word + words,
+            other_lane=other,
+        )
+
+    def _feed_forward(self, layer: int):
+        model, cfg, layout = self._model, self._model.config, self._layout
+        at = f"layers.{layer}."
+        up = model.matrices[f"{at}up_proj"]
+        yield self._norm(f"{at}ffn_norm")
+        if cfg.gated:
+            gate = model.matrices[f"{at}gate_proj"]
+            place = self._images.add_alternating((f"{at}gate_proj", f"{at}up_proj"))
+            shifts = (gate.shift, up.shift)
+        else:
+            place, shifts = self._images.add_rows(f"{at}up_proj"), (up.shift, up.shift)
+        yield Instruction(
+            f"{at}hidden",
+            Source.MATRIX,
+            Sink.GATE,
+            outer=cfg.d_ff * (1 + cfg.gated),
+            inner=layout.words(cfg.d_model),
+            address=place.address,
+            parameter=place.parameter,
+            shift=shifts[0],
+            odd_shift=shifts[1],
+            bits=self._width(cfg.bits.gate),
+            word=layout.hidden_base,
+            gate_frac=model.layers[layer].gate_frac,
+            hidden_shift=model.layers[layer].hidden_shift,
+        )
+        last = layer == cfg.n_layers - 1
+        following = "final_norm" if last else f"layers.{layer + 1}.attn_norm"
+        yield self._add_to_residual(
+            f"{at}ffn_residual", f"{at}down_proj", layout.hidden_base, following, last
+        )
+
+    def _add_to_residual(
+        self, name: str, matrix_name: str, activation: int, norm: str, last: bool = False
+    ) -> Instruction:
+        cfg, matrix = self._model.config, self._model.matrices[matrix_name]
+        place = self._images.add_rows(matrix_name)
+        return Instruction(
+            name,
+            Source.MATRIX,
+            Sink.ADD,
+            outer=cfg.d_model,
+            inner=self._layout.words(matrix.shape[1]),
+            address=place.address,
+            activation=activation,
+            parameter=place.parameter,
+            shift=matrix.shift,
+            bits=self._width(cfg.bits.residual),
+            norm=self._before(norm),
+            ends_prompt_token=last,
+        )
+
+    def _norm(self, name: str) -> Instruction:
+        cfg = self._model.config
+        return Instruction(
+            name,
+            Source.NORM,
+            outer=cfg.d_model,
+            parameter=self._images.add_norm(name),
+            shift=self._model.norms[name].shift,
+            bits=self._width(cfg.bits.norm),
+        )
+
+    def _logits(self) -> Instruction:
+        _, shift = self._model.head
+        place = self._token if self._model.config.tied_head else self._images.add_rows("lm_head")
+        return Instruction(
+            "logits",
+            Source.MATRIX,
+            Sink.LOGIT,
+            outer=self._model.config.vocab_size,
+            inner=self._layout.words(self._model.config.d_model),
+            address=place.address,
+            parameter=place.parameter,
+            shift=shift,
+            bits=self._width(arith.LOGIT_BITS),
+            ends_token=True,
+        )
