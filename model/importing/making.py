@@ -51,4 +51,7 @@ def say_what_was_made(out: Path, model: DecoderModel) -> None:
         f"{out}: {bits_per_weight(model):.2f} bits per weight, "
         f"{bytes_per_token(model, position):,} bytes per token at position {position}"
     )
-    print("boards: not yet, neither from block memories nor streamed; try gateformer generate")
+    print(
+        "boards: not yet; gateformer generate writes its text, and gateformer build sim simulates "
+        "the core of a small one"
+    )
