@@ -16,6 +16,7 @@ from ..parts.delay import delayed
 from ..parts.group_memory import GroupMemory
 from ..parts.memory_banks import banked_word
 from ..parts.registered_read import COLLISION_FREE, registered_read
+from .cache_memory import CacheMemory
 from .instruction import Source
 from .layout import DecoderLayout
 
@@ -63,7 +64,8 @@ class DecoderLanes(wiring.Component):
         ``activation`` (word), ``lane`` (ELEMENT), ``first``
     coefficients : In(ArrayLayout(unsigned(15), segments))
     activation_write, key_write, value_write : In(struct), ``valid``, ``address``, ``group``
-        (lane), ``data`` (within ±limit of its bits)
+        (lane), ``data`` (within ±limit of its bits); of a word of keys or values, one after the
+        other where a head is one word (:class:`.cache_memory.CacheMemory`)
     sums : Out(ArrayLayout(signed(sum_width), segments)), total : Out(signed(total_width))
     read_lane : In(range(lanes)), read_data : Out(signed(mean_width)), of WEIGH
     """
@@ -200,12 +202,16 @@ class DecoderLanes(wiring.Component):
 
     def _cache(self, m: Module, name: str, address, write, bits: int):
         layout = self._layout
-        m.submodules[name] = block = GroupMemory(
-            groups=layout.kv_lanes,
-            group_width=bits,
-            initial_words=[0] * layout.cache_words,
-            ram_style="block",
-        )
+        if layout.head_words == 1:
+            block = CacheMemory(lanes=layout.kv_lanes, bits=bits, depth=layout.cache_words)
+        else:  # the numbers of a turned pair are in different words
+            block = GroupMemory(
+                groups=layout.kv_lanes,
+                group_width=bits,
+                initial_words=[0] * layout.cache_words,
+                ram_style="block",
+            )
+        m.submodules[name] = block
         m.d.comb += [
             block.address.eq(address[: ceil_log2(layout.cache_words)]),
             block.write.eq(write),

@@ -166,6 +166,7 @@ def test_beats_writes_and_reads_at_random(case):
     )
     most = {"activation": case.bits.query, "key": case.bits.key, "value": case.bits.value}
     writes = {name: {} for name in MEMORIES}
+    kept = {name: np.zeros(plan.kv_lanes, np.int64) for name in ("key", "value")}
     words = {name: [] for name in MEMORIES}  # that each beat reads
     for name, memory in model.memories.items():
         for cycle in range(CYCLES + reads[name]):
@@ -178,6 +179,9 @@ def test_beats_writes_and_reads_at_random(case):
             if cycle < CYCLES and word != read and rng.random() < 0.9:
                 value = int(extremes(rng, arith.limit(most[name]), ()))
                 writes[name][cycle] = write(unit, name, word, lane, value)
+                if name != "activation" and plan.head_words == 1:  # as CacheMemory
+                    kept[name][lane] = value
+                    memory[word] = kept[name]
                 memory[word, lane] = value
     top, cycles = arith.PROBABILITY_MAX, CYCLES + TAIL
     coefficients = rng.choice([0, 1, top, top - 1], (cycles, plan.segments)).tolist()

@@ -1,0 +1,70 @@
+"""Memory of keys or values whose words are written lane by lane, one word after the other."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from ..parts.memory_banks import banked_word, is_in_bank
+from ..parts.registered_read import COLLISION_FREE, registered_read
+
+
+class CacheMemory(wiring.Component):
+    """As :class:`gateware.parts.group_memory.GroupMemory`, in fewer blocks: memories are as wide
+    as a word, not a lane.
+
+    Every write puts the whole word: its own lane, and in the others what was last written to them,
+    in whatever word that was. So a word has what belongs there once all of its lanes that matter
+    have been written without a write to another word in between.
+
+    Parameters
+    ----------
+    lanes : int
+    bits : int, of a lane
+    depth : int, words
+
+    Members
+    -------
+    address : In(range(depth)); word : Out(lanes * bits), 2 cycles later
+    write : In(struct), ``valid``, ``address``, ``group`` (lane), ``data``
+    """
+
+    def __init__(self, *, lanes: int, bits: int, depth: int):
+        self._lanes, self._bits, self._depth = lanes, bits, depth
+        write = {"valid": 1, "address": range(depth), "group": range(lanes), "data": bits}
+        super().__init__(
+            {
+                "address": In(range(depth)),
+                "word": Out(lanes * bits),
+                "write": In(data.StructLayout(write)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        kept = [Signal(self._bits, reset_less=True, name=f"kept{i}") for i in range(self._lanes)]
+        whole = [Mux(self.write.group == i, self.write.data, lane) for i, lane in enumerate(kept)]
+        with m.If(self.write.valid):
+            m.d.sync += [lane.eq(new) for lane, new in zip(kept, whole, strict=True)]
+
+        def bank(number: int, words: range):
+            width = ceil_log2(len(words))
+            m.submodules[f"bank{number}"] = block = Memory(
+                shape=unsigned(self._lanes * self._bits),
+                depth=len(words),
+                init=[],
+                attrs={"ram_style": "block", **COLLISION_FREE},
+            )
+            write = block.write_port()
+            m.d.comb += [
+                write.en.eq(self.write.valid & is_in_bank(self.write.address, words)),
+                write.addr.eq(self.write.address[:width]),
+                write.data.eq(Cat(whole)),
+            ]
+            return registered_read(m, block, self.address[:width], f"word{number}")
+
+        m.d.comb += self.word.eq(banked_word(m, self.address, self._depth, bank))
+        return m
