@@ -33,9 +33,10 @@ from ..support.inputs import protecting, reading
 from ..text.codec import TextCodec
 from ..text.corpus import load_corpus
 from ..text.encoding import encode_corpus
-from .allocation import allocate
+from .allocation import allocate, require_budget
 from .calibration import calibrate
 from .choice import NATIVE, Choice
+from .native import require_codes
 from .quantizing import quantize
 from .texts import windows_of
 from .vocabulary import kept, source_codec
@@ -60,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--bits",
         default="8",
-        help="8, 6, 5 or 4 per weight; trits:N; native: the codes of a GGUF file; auto: by "
+        help="8, 7, 6, 5 or 4 per weight; trits:N; native: the codes of a GGUF file; auto: by "
         "measured sensitivity, within --budget",
     )
     add(
@@ -131,15 +132,17 @@ def main(argv: list[str] | None = None) -> None:
     """Entry point; raises UserError."""
     args = _parser().parse_args(argv)
     weights = weight_format(args.bits)
-    if (args.budget is None) == (weights == AUTO):
-        raise UserError(
-            "--bits auto needs --budget" if args.budget is None else "--budget is for --bits auto"
-        )
-    reading(source=args.source, calibrate=args.calibrate, tokenizer=args.tokenizer)
+    if args.budget is not None and weights != AUTO:
+        raise UserError("--budget is for --bits auto")
+    reading(source=args.source, calibration_text=args.calibrate, tokenizer=args.tokenizer)
     require_writable(args.out, SUFFIX)
     source = open_source(args.source)
     codec = source_codec(args.source, source, args.tokenizer)
-    corpus = load_corpus(args.calibrate)
+    corpus = load_corpus(args.calibrate, "--calibrate")
+    if weights == AUTO:
+        require_budget(source.shape, args.budget)
+    if weights == NATIVE:
+        require_codes(source)
     _say_what_it_is(source)
     console = Console(stderr=True)
     prefix = prefix_tokens(args.prefix, codec)
@@ -174,12 +177,15 @@ def main(argv: list[str] | None = None) -> None:
         "calibration": {"name": corpus.name, "sha256": corpus.sha256, "tokens": ranges.count},
     }
     artifact.save(args.out, model, info=info)
+    position = min(TYPICAL_POSITION, model.config.ctx_len - 1)
     print(
         f"{args.out}: {bits_per_weight(model):.2f} bits per weight, "
-        f"{bytes_per_token(model, TYPICAL_POSITION):,} bytes per token at position "
-        f"{TYPICAL_POSITION}"
+        f"{bytes_per_token(model, position):,} bytes per token at position {position}"
     )
-    print("boards: not yet, neither from block memories nor streamed; try gateformer generate")
+    print(
+        "boards: not yet, neither from block memories nor streamed; try gateformer generate",
+        flush=True,
+    )
     if not args.no_measure:
         made = Artifact(args.out.stem, model, {}, info, "")
         bar, progress = progress_bar(console, "integers against float")
@@ -202,7 +208,8 @@ def _say_what_it_is(source: SourceModel) -> None:
     print(
         f"{source.name}: {source.family}, {source.kind}, {source.n_parameters:,} parameters; "
         f"{shape.n_layers} layers of {shape.d_model}, {heads} of {shape.head_dim}, "
-        f"feed-forward {shape.d_ff}, vocabulary {shape.vocab_size:,}, context {shape.ctx_len:,}"
+        f"feed-forward {shape.d_ff}, vocabulary {shape.vocab_size:,}, context {shape.ctx_len:,}",
+        flush=True,
     )
 
 
