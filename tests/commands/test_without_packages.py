@@ -51,8 +51,12 @@ NEEDED = [
         "exporting to onnx needs torch",
         "export",
     ),
-    (("import", "a.pt", "--calibrate", "text", *OUT), "a nanoGPT checkpoint needs torch", "import"),
-    (("import", "a.gguf", "--calibrate", "text", *OUT), "a GGUF file needs gguf", "import"),
+    (
+        ("import", "a.pt", "--calibrate", "text", *OUT),
+        "reading a nanoGPT checkpoint needs torch",
+        "import",
+    ),
+    (("import", "a.gguf", "--calibrate", "text", *OUT), "reading a GGUF file needs gguf", "import"),
     (("firmware-bench", "--model", TINY), "the emulated processor needs unicorn", "firmware"),
     (
         ("console", "firmware", "--model", f"{TINY},seed=9"),
