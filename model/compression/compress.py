@@ -81,11 +81,11 @@ def run(argv: list[str]) -> Result:
     if args.results is not None and args.results.is_dir():
         name = f"{_result_name(args, source)}.json"
         require_writable(args.results / name, ".json", "--results")
-    calibration = load_corpus(args.calibration) if args.calibration else None
+    calibration = load_corpus(args.calibration, "--calibration") if args.calibration else None
     session = Session(
         source, load_corpus(args.corpus), args.runs, tuning, calibration, args.windows
     )
-    others = [load_corpus(path) for path in args.also]
+    others = [load_corpus(path, "--also") for path in args.also]
     results = contextlib.nullcontext() if args.results is None else made_directory(args.results)
     with made_directory(args.runs), results:
         return _run(session, others, args, command_line(argv))
@@ -153,6 +153,7 @@ def main(argv: list[str] | None = None) -> int | None:
     """Entry point; raises UserError. The exit status is that of an interrupt after Ctrl-C."""
     argv = sys.argv[1:] if argv is None else argv
     checked(argv)  # a refusal, and --help, need not wait for torch
+    require_packages()
 
     def run_and_print():
         result = run(argv)

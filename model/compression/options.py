@@ -37,8 +37,9 @@ def checked(argv: list[str]) -> argparse.Namespace:
     """The command line, as far as it can be judged without torch; UserError if it is wrong."""
     _check_method(argv)
     args = _parser().parse_args(argv)
-    names = ("model", "corpus", "calibration", "also", "teacher")
-    reading(**{name: getattr(args, name, None) for name in names})
+    names = ("model", "corpus", "teacher")
+    texts = {"calibration_text": args.calibration, "text_of_--also": args.also}
+    reading(**texts, **{name: getattr(args, name, None) for name in names})
     _refuse_unheeded(args)
     check_threads(args.threads)
     check_count("windows", args.windows, 0)

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
-from rich.progress import track
 from torch import Tensor, nn
 
 from ..contract.windows import validation_windows
 from ..evaluation import agreement
 from ..floating.file import FloatSource, open_float
 from ..support.errors import UserError
+from ..support.progress import track
 from ..text.corpus import Corpus
 from ..text.tokenizer import CharTokenizer
 from ..training.checks import check_tuning
@@ -224,6 +224,6 @@ def _mean_over(windows: Windows, title: str, measure: Callable[[Windows], float]
     """Mean of a measure over windows, a few at once, with a progress bar."""
     total = 0.0
     parts = list(zip(*(tensor.split(EVALUATION_WINDOWS) for tensor in windows), strict=True))
-    for part in track(parts, title, console=Console(stderr=True), transient=True):
+    for part in track(parts, title, Console(stderr=True)):
         total += measure(part) * len(part[0])
     return total / len(windows[0])

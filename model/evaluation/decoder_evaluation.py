@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from ..contract.artifact import Artifact
@@ -20,11 +19,13 @@ from ..floating.checkpoints.opening import open_source
 from ..floating.checkpoints.source import SourceModel
 from ..floating.decoder import FloatDecoder
 from ..support.errors import UserError
+from ..support.progress import ProgressBar
 from ..text.codec import TextCodec
 from ..text.corpus import Corpus
 from ..text.encoding import encode_corpus
 from ..text.model_codec import codec_of
 from .quality import Agreement, summary
+from .saturation import saturation_lines
 from .window_pool import WindowPool
 
 DEFAULT_TOKENS = 32_768
@@ -190,17 +191,16 @@ def print_evaluation(result: DecoderEvaluation, as_json: bool) -> None:
         table.add_row("KL divergence, nats per token", f"{found.kl:.5f} ± {found.kl_error:.5f}")
         table.add_row("same likeliest token", f"{found.top1:.2%} ± {found.top1_error:.2%}")
     console.print(table)
-    for stage, share in result.saturated.items():
-        print(f"{stage} saturates: {share:.3%} of its values; calibrate on a text more like this")
+    for line in saturation_lines(result.saturated):
+        print(line)
 
 
 def progress_bar(console: Console, what: str):
     """(progress, function of (done, total)) for one bar on ``console``."""
-    bar = Progress(console=console, transient=True)
-    return bar, progress_task(bar, what)
+    bar = ProgressBar(console)
+    return bar, bar.task(what)
 
 
-def progress_task(bar: Progress, what: str) -> Callable[[int, int], None]:
+def progress_task(bar: ProgressBar, what: str) -> Callable[[int, int], None]:
     """Function of (done, total) for one more line of ``bar``, which shows when it is called."""
-    task = bar.add_task(what, total=None, visible=False)
-    return lambda done, total: bar.update(task, completed=done, total=total, visible=True)
+    return bar.task(what)

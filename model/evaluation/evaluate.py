@@ -19,7 +19,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from ..contract.artifact import Artifact, open_model
@@ -30,6 +29,7 @@ from ..native.stream import CompiledStream
 from ..support import cli
 from ..support.cores import add_threads_option, default_threads
 from ..support.errors import ToolError, UserError
+from ..support.progress import track
 from ..text.corpus import TINY_SHAKESPEARE_SHA256, Corpus, load_corpus
 from ..text.tokenizer import CharTokenizer
 
@@ -96,8 +96,8 @@ def evaluate(
 ) -> Evaluation:
     """Measure an artifact on the validation text of a corpus.
 
-    ``progress`` wraps the list of batches, as ``rich.progress.track`` does. Raises UserError if
-    the text has a character that the model lacks or is shorter than one window.
+    ``progress`` wraps the list of batches, as :func:`model.support.progress.track` does. Raises
+    UserError if the text has a character that the model lacks or is shorter than one window.
     """
     model = artifact.model
     tokens = corpus.validation_tokens(CharTokenizer(model.vocabulary))
@@ -196,7 +196,7 @@ def main(argv: list[str] | None = None) -> None:
     result = evaluate(
         artifact,
         corpus,
-        lambda batches: track(batches, "validation windows", console=progress_console),
+        lambda batches: track(batches, "validation windows", progress_console),
     )
     if args.json:
         print(json.dumps(result.to_dict(), indent=2))
@@ -214,7 +214,7 @@ def _evaluate_imported(artifact: Artifact, args: argparse.Namespace) -> None:
         raise UserError(f"{artifact.name} needs a text that it has not seen; give it with --corpus")
     tokens = decoder_evaluation.DEFAULT_TOKENS if args.tokens is None else args.tokens
     threads = default_threads() if args.threads is None else args.threads
-    corpus = load_corpus(args.corpus)
+    corpus = load_corpus(args.corpus, "--corpus")
     bar, reading = decoder_evaluation.progress_bar(Console(stderr=True), "tokens of the text")
     progress = decoder_evaluation.progress_task(bar, "windows")
     with bar:

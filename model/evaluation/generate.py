@@ -72,12 +72,14 @@ def main(argv: list[str] | None = None) -> None:
     options = text_options(args, model.config.vocab_size)
     settings = model.settings(options.temperature, options.top_k, args.top_p, options.seed)
     prompt = model.chat(options.prompt, args.system) if args.chat else model.encode(options.prompt)
-    begun, count = time.perf_counter(), 0
+    begun, count, silent = time.perf_counter(), 0, 0
+    tokens = model.generate(prompt, options.tokens, settings, refeed=options.refeed)
 
     def counted() -> Iterator[int]:
-        nonlocal count
-        for token in model.generate(prompt, options.tokens, settings, refeed=options.refeed):
+        nonlocal count, silent
+        for token in tokens:
             count += 1
+            silent += not model.codec.pieces[token]
             yield token
 
     if not args.chat:
@@ -85,6 +87,8 @@ def main(argv: list[str] | None = None) -> None:
     for text in until(model.codec.stream(counted(), first=args.chat), stops):
         print(text, end="", flush=True)
     print(flush=True)
+    if silent:
+        print(f"{silent} of {count} tokens have no text: special or unused ones", file=sys.stderr)
     if args.speed:
         seconds = time.perf_counter() - begun
         print(f"{len(prompt)} tokens read, {count} written: {seconds:.2f} s", file=sys.stderr)

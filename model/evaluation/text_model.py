@@ -90,9 +90,12 @@ class TextModel:
     ) -> Iterator[int]:
         """Up to ``count`` tokens after ``prompt``; ``refeed`` goes on when the context is full.
 
-        Ends before a token that ends a text. Raises UserError as ``Reference.generate``.
+        Ends before a token that ends a text. Raises UserError, at once, as ``Reference.generate``.
         """
         check_request(self._room, prompt, count)
+        return self._generated(prompt, count, settings, refeed)
+
+    def _generated(self, prompt, count, settings, refeed) -> Iterator[int]:
         found: list[int] = []
         while count > 0:
             fresh = []

@@ -9,13 +9,13 @@ import argparse
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import track
 
 from ..support import cli
 from ..support.directories import require_writable
 from ..support.errors import UserError
 from ..support.inputs import protecting, reading
 from ..support.optional import require
+from ..support.progress import track
 
 FLOAT_TARGETS = {
     "onnx": "float model, whole sequences",
@@ -130,7 +130,7 @@ def _export_kv(model, args: argparse.Namespace, options: dict) -> str:
     _require_memory(args, "KV caches", cache_bytes(model, batch))
 
     def progress(positions):
-        return track(positions, "positions", console=Console(stderr=True))
+        return track(positions, "positions", Console(stderr=True))
 
     return export_static_kv(model, args.out, batch=batch, progress=progress, **options)
 

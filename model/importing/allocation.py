@@ -12,6 +12,7 @@ from ..evaluation.quality import log_softmax
 from ..floating.checkpoints.native_blocks import as_float
 from ..floating.checkpoints.source import SourceModel
 from ..floating.decoder import FloatDecoder
+from ..floating.decoder_shape import DecoderShape
 from ..support.errors import UserError
 from . import rounding
 from .calibration import Progress, Ranges
@@ -29,6 +30,34 @@ INPUTS = {
 }
 
 
+def require_budget(shape: DecoderShape, budget: int | None) -> None:
+    """Raise UserError unless ``budget`` bytes are enough for every matrix; None: not given."""
+    least, most = _range(_sizes(shape))
+    span = (
+        f"{least} bytes ({LADDER[0]} for every matrix) is the least, "
+        f"{most} ({LADDER[-1]}) the most of use"
+    )
+    if budget is None:
+        raise UserError(f"--bits auto needs --budget BYTES; {span}")
+    if budget < least:
+        raise UserError(f"a budget of {budget} bytes is too small; {span}")
+
+
+def _sizes(shape: DecoderShape) -> dict[str, dict[str, int]]:
+    """Bytes of every matrix by format."""
+    return {
+        name: {text: _bytes(size, text) for text in LADDER}
+        for name, size in shape.tensor_shapes().items()
+        if _is_matrix(name)
+    }
+
+
+def _range(sizes: dict[str, dict[str, int]]) -> tuple[int, int]:
+    """(least, most) bytes of all matrices."""
+    least, most = (sum(size[text] for size in sizes.values()) for text in (LADDER[0], LADDER[-1]))
+    return least, most
+
+
 def allocate(
     source: SourceModel,
     ranges: Ranges,
@@ -44,14 +73,10 @@ def allocate(
 
     Raises UserError if the budget is below 4 bits for every weight.
     """
+    require_budget(source.shape, budget)
     floats = {name: as_float(source.tensors[name]) for name in source.shape.tensor_shapes()}
-    names = [name for name in floats if _is_matrix(name)]
-    sizes = {name: {text: _bytes(floats[name].shape, text) for text in LADDER} for name in names}
-    least = sum(size[LADDER[0]] for size in sizes.values())
-    if budget < least:
-        raise UserError(
-            f"a budget of {budget} bytes is too small; {LADDER[0]} for every matrix takes {least}"
-        )
+    sizes = _sizes(source.shape)
+    names, (least, _) = list(sizes), _range(sizes)
     decoder = FloatDecoder(source.shape, floats, keep=False)
     expected = [log_softmax(decoder.logits(window[None])[0]) for window in windows]
     costs = {}

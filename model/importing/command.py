@@ -28,9 +28,10 @@ from ..support.inputs import protecting, reading
 from ..text.codec import TextCodec
 from ..text.corpus import load_corpus
 from ..text.encoding import encode_corpus
-from .allocation import allocate
-from .choice import AUTO, Choice, weight_format
+from .allocation import allocate, require_budget
+from .choice import AUTO, NATIVE, Choice, weight_format
 from .making import integers_of, ranges_of, say_what_was_made
+from .native import require_codes
 from .texts import windows_of
 from .vocabulary import source_codec
 
@@ -52,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--bits",
         default="8",
-        help="8, 6, 5 or 4 per weight; trits:N; native: the codes of a GGUF file; auto: by "
+        help="8, 7, 6, 5 or 4 per weight; trits:N; native: the codes of a GGUF file; auto: by "
         "measured sensitivity, within --budget",
     )
     add(
@@ -108,15 +109,17 @@ def main(argv: list[str] | None = None) -> None:
     """Entry point; raises UserError."""
     args = _parser().parse_args(argv)
     weights = weight_format(args.bits)
-    if (args.budget is None) == (weights == AUTO):
-        raise UserError(
-            "--bits auto needs --budget" if args.budget is None else "--budget is for --bits auto"
-        )
-    reading(source=args.source, calibrate=args.calibrate, tokenizer=args.tokenizer)
+    if args.budget is not None and weights != AUTO:
+        raise UserError("--budget is for --bits auto")
+    reading(source=args.source, calibration_text=args.calibrate, tokenizer=args.tokenizer)
     require_writable(args.out, SUFFIX)
     source = open_source(args.source)
     codec = source_codec(args.source, source, args.tokenizer)
-    corpus = load_corpus(args.calibrate)
+    corpus = load_corpus(args.calibrate, "--calibrate")
+    if weights == AUTO:
+        require_budget(source.shape, args.budget)
+    if weights == NATIVE:
+        require_codes(source)
     _say_what_it_is(source)
     console = Console(stderr=True)
     prefix = prefix_tokens(args.prefix, codec)
@@ -167,7 +170,8 @@ def _say_what_it_is(source: SourceModel) -> None:
     print(
         f"{source.name}: {source.family}, {source.kind}, {source.n_parameters:,} parameters; "
         f"{shape.n_layers} layers of {shape.d_model}, {heads} of {shape.head_dim}, "
-        f"feed-forward {shape.d_ff}, vocabulary {shape.vocab_size:,}, context {shape.ctx_len:,}"
+        f"feed-forward {shape.d_ff}, vocabulary {shape.vocab_size:,}, context {shape.ctx_len:,}",
+        flush=True,
     )
 
 

@@ -53,5 +53,6 @@ def say_what_was_made(out: Path, model: DecoderModel) -> None:
     )
     print(
         "boards: not yet; gateformer generate writes its text, and gateformer build sim simulates "
-        "the core of a small one"
+        "the core of a small one",
+        flush=True,
     )

@@ -8,7 +8,10 @@ import numpy as np
 
 from ..contract.decoder.formats import WeightFormat
 from ..contract.decoder.matrix import MAX_MIN_SHIFT
+from ..floating.checkpoints.gguf_model import KIND
 from ..floating.checkpoints.native_blocks import NativeBlocks
+from ..floating.checkpoints.source import SourceModel
+from ..support.errors import UserError
 
 MAX_GROUP_SCALE = 255
 MAX_GROUP_MIN = 127
@@ -59,6 +62,18 @@ def native_matrix(blocks: NativeBlocks) -> NativeMatrix:
         key=lambda found: found[0],
     )
     return NativeMatrix(kind, flat, *best[1:])
+
+
+def require_codes(source: SourceModel) -> None:
+    """Raise UserError unless a matrix of the layers has codes that could be taken over."""
+    names = [name for name in source.shape.tensor_shapes() if name.startswith("layers.")]
+    if source.kind != KIND or not any(
+        isinstance(source.tensors[name], NativeBlocks) for name in names
+    ):
+        raise UserError(
+            f"--bits native: {source.name} has float weights, no codes to take over; choose "
+            "--bits 8"
+        )
 
 
 def _with_minimums(grouped, scale, minimum, min_shift: int):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..support.errors import UserError
 from ..text.chat import chat_tokens
 from ..text.codec import TextCodec
 from .calibration import calibration_windows
@@ -14,6 +15,7 @@ from .calibration import calibration_windows
 CALIBRATION_TOKENS = 512 * 16
 """Tokens of text that ranges are taken from."""
 WINDOW = 512
+LEAST_WINDOWS = 2
 CHAT_SHARE = 4
 """A chat model is also shown one conversation for so many windows of text: the template's own
 words and special tokens have activations that no text has."""
@@ -30,8 +32,14 @@ def windows_of(
     Raises UserError if the text is shorter than two windows of min(512, ``context``) tokens.
     """
     length = min(WINDOW, context)
+    if len(tokens) < LEAST_WINDOWS * length:
+        raise UserError(
+            f"the calibration text has {len(tokens)} tokens, but at least "
+            f"{LEAST_WINDOWS * length} are needed ({LEAST_WINDOWS} windows of {length}); give a "
+            "longer text, or a shorter --context"
+        )
     count = min(CALIBRATION_TOKENS // length, len(tokens) // length)
-    windows = calibration_windows(tokens, length, max(count, 2), codec.bos)
+    windows = calibration_windows(tokens, length, count, codec.bos)
     if codec.chat_template is not None:
         windows += conversations(codec, text, length, -(-len(windows) // CHAT_SHARE))
     return windows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import os
 import signal
@@ -86,6 +87,8 @@ def process_count() -> int:
 def _say(line: str) -> None:
     """On stderr, unless another process of torchrun says the same."""
     if interrupt.says_so():
+        with contextlib.suppress(UserError, OSError):  # where both go to one file: in order
+            standard_streams.flush()
         print(line, file=sys.stderr)
 
 

@@ -59,6 +59,9 @@ def made_directory(path: Path) -> Iterator[None]:
 
     Raises UserError if it cannot be made or written to.
     """
+    for place in (path, *path.parents):
+        if place.exists() and not place.is_dir():
+            raise UserError(f"{place} is a file, where a directory is needed; name another")
     made = [place for place in (path, *path.parents) if not place.exists()]
     try:
         try:

@@ -133,7 +133,10 @@ class Facts:
         if value is None and default is not _NO_DEFAULT:
             return default
         if name not in self.content:
-            raise UserError(f"{self.where}: {self.path}{name} is missing")
+            raise UserError(
+                f"{self.where}: {self.path}{name} is missing; add it, or get the "
+                "file from its source again"
+            )
         return value
 
 
@@ -159,4 +162,8 @@ def _one_line(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "its JSON is nested too deep"
     text = str(error).splitlines()[0]
-    return text if "must be a finite number" in text else f"it is no JSON: {text}"
+    return (
+        text
+        if "must be a finite number" in text
+        else f"it is no JSON: {text}; get it again, or mend it"
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from .errors import UserError
@@ -39,6 +39,18 @@ def _to_disk(path: Path) -> None:
     """Some file systems tell only now that there was no room for what was written."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def all_or_none(paths: Iterable[Path]) -> Iterator[None]:
+    """With files that belong together: those of ``paths`` are removed if the body raises."""
+    paths = list(paths)
+    try:
+        yield
+    except BaseException:
+        for path in paths:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def write_whole(path: str | os.PathLike, content: bytes | memoryview | str) -> None:

@@ -106,6 +106,13 @@ class TextCodec:
         """Token ids, without bos; ``special``: whether texts of special tokens become those."""
         if self.kind == "characters":
             return self._characters.encode(text)
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:  # bytes of the command line that are no UTF-8
+            raise UserError(
+                f"character {text[error.start]!r} at position {error.start} is no Unicode "
+                "character; give the text in UTF-8"
+            ) from None
         if self.kind == "sentencepiece":
             ids = self._sentencepiece.encode(text, special)
         else:

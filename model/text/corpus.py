@@ -86,26 +86,27 @@ def least_length(ctx_len: int) -> int:
     return length
 
 
-def load_corpus(path: str | os.PathLike | None) -> Corpus:
+def load_corpus(path: str | os.PathLike | None, what: str = "corpus") -> Corpus:
     """Corpus from a UTF-8 text file; Tiny Shakespeare (downloaded once) if ``path`` is None.
 
+    ``what``: how messages call the text of an option that cannot be left out for that.
     Raises UserError if the file cannot be read or is not UTF-8, or if the download fails.
     """
     path = _cached_tiny_shakespeare() if path is None else Path(path)
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise UserError(
-            f"corpus {path} does not exist; give a UTF-8 text file, or leave --corpus out "
-            "to download Tiny Shakespeare"
-        ) from None
+        other = ", or leave --corpus out to download Tiny Shakespeare" if what == "corpus" else ""
+        raise UserError(f"{what} {path} does not exist; give a UTF-8 text file{other}") from None
     except OSError as error:
-        raise UserError(f"corpus {path} cannot be read: {error.strerror}") from None
+        raise UserError(
+            f"{what} {path} cannot be read: {error.strerror}; give a UTF-8 text file"
+        ) from None
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise UserError(
-            f"corpus {path} is not UTF-8 text: byte {error.start} is 0x{data[error.start]:02x}; "
+            f"{what} {path} is not UTF-8 text: byte {error.start} is 0x{data[error.start]:02x}; "
             "convert it to UTF-8"
         ) from None
     return Corpus(text, path.name, hashlib.sha256(data).hexdigest())

@@ -16,6 +16,13 @@ from ..sizes.search import room_taken, search, sizes_text
 from ..sizes.sizing import choose_sizes
 from ..support.progress import working
 
+DISPENSABLE = ("console", "device", "BRAM", "DSP", "LUT", "clock")
+"""Columns that a narrow terminal goes without, the first one first."""
+NARROW = 60
+"""Columns of a terminal with less room than the models' losses want."""
+MOST = 1000
+"""Columns that every table fits into."""
+
 
 def print_boards(
     boards: Mapping[str, Board], models: Iterable[str], console: Console, *, fits: bool
@@ -26,10 +33,10 @@ def print_boards(
     """
     targets = list(_with_variants(boards))
     artifacts = {name: open_model(name) for name in models}
-    console.print(_boards_table(targets))
+    console.print(_boards_table(targets, console))
     if fits:
         console.print(_fit_table(targets, artifacts))
-    console.print(_models_table(artifacts))
+    console.print(_models_table(artifacts, console))
 
 
 def _with_variants(boards: Mapping[str, Board]) -> Iterator[tuple[str, Board]]:
@@ -42,15 +49,35 @@ def _with_variants(boards: Mapping[str, Board]) -> Iterator[tuple[str, Board]]:
             yield (f"{name} ({variant})" if is_default else f"{name} --variant {variant}"), other
 
 
-def _boards_table(targets) -> Table:
+def _boards_table(targets, console: Console | None = None) -> Table:
+    """Without the columns that matter least, if the console is too narrow for all."""
+    left_out: list[str] = []
+    table = _boards(targets, left_out)
+    while console and len(left_out) < len(DISPENSABLE) and _is_too_wide(table, console):
+        left_out.append(DISPENSABLE[len(left_out)])
+        table = _boards(targets, left_out)
+    return table
+
+
+def _is_too_wide(table: Table, console: Console) -> bool:
+    return console.measure(table, options=console.options.update(width=MOST)).maximum > (
+        console.width
+    )
+
+
+def _boards(targets, left_out: list[str]) -> Table:
     remarks = []
     if any(board.variants for _, board in targets):
         remarks.append("in parentheses: the variant if --variant is not given")
-    if any(board.clock_assumed for _, board in targets):
+    if "clock" not in left_out and any(board.clock_assumed for _, board in targets):
         remarks.append("assumed: a clock that nothing here has placed and routed")
+    if left_out:
+        remarks.append(f"a wider terminal shows {', '.join(left_out)}")
     table = Table(title="boards", caption="; ".join(remarks) or None)
-    for heading in ("name", "device", "clock", "LUT", "BRAM", "DSP", "console", "toolchains"):
-        table.add_column(heading, overflow="fold", no_wrap=heading != "device")
+    headings = ("name", "device", "clock", "LUT", "BRAM", "DSP", "console", "toolchains")
+    for heading in headings:
+        if heading not in left_out:
+            table.add_column(heading, overflow="fold", no_wrap=heading != "device")
     for name, board in targets:
         counts = ["–"] * 3
         if board.budget is not None:
@@ -61,7 +88,7 @@ def _boards_table(targets) -> Table:
                 f"{budget.dsp} {family.dsp_unit}",
             ]
         tools = "\n".join(_toolchain_state(board, chain) for chain in board.toolchains)
-        table.add_row(
+        cells = (
             name,
             board.device or "–",
             board.clock_text,
@@ -69,6 +96,8 @@ def _boards_table(targets) -> Table:
             board.console or "–",
             tools or "✓ built in",
         )
+        shown = zip(headings, cells, strict=True)
+        table.add_row(*(cell for heading, cell in shown if heading not in left_out))
     return table
 
 
@@ -78,7 +107,7 @@ def _toolchain_state(board: Board, name: str) -> str:
 
 def _fit_table(targets, artifacts: Mapping[str, Artifact]) -> Table:
     table = Table(title="weights per cycle, INT8 lanes, packing")
-    table.add_column("name")
+    table.add_column("name", no_wrap=True, overflow="fold")
     for model in artifacts:
         table.add_column(model)
     with working("finding the sizes that fit") as show:
@@ -103,10 +132,12 @@ def _fit(artifact: Artifact, board: Board) -> str:
     return f"{text}: {room_taken(chosen, board)}"
 
 
-def _models_table(artifacts: Mapping[str, Artifact]) -> Table:
-    table = Table(title="models")
+def _models_table(artifacts: Mapping[str, Artifact], console: Console) -> Table:
+    narrow = console.width < NARROW
+    table = Table(title="models", caption="a wider terminal shows losses" if narrow else None)
     for heading in ("name", "shape", "weights", "validation loss (integer, float)"):
-        table.add_column(heading)
+        if not (narrow and heading.startswith("validation")):
+            table.add_column(heading, no_wrap=heading == "name", overflow="fold")
     for name, artifact in artifacts.items():
         cfg, info = artifact.model.config, artifact.info
         shape = (
@@ -117,5 +148,5 @@ def _models_table(artifacts: Mapping[str, Artifact]) -> Table:
         known = ", ".join("–" if loss is None else f"{loss:.4f}" for loss in losses)
         if info.get("corpus"):
             known += f" on {info['corpus']['name']}"
-        table.add_row(name, shape, f"{cfg.n_weights:,}", known)
+        table.add_row(name, shape, f"{cfg.n_weights:,}", *([] if narrow else [known]))
     return table

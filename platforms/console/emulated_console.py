@@ -14,7 +14,7 @@ from ..boards.board import board
 from ..firmware.build import build_firmware
 from ..firmware.elf_file import read_elf
 from ..firmware.model import UART_BASES
-from ..firmware.zynq_emulator import ZynqEmulator
+from ..firmware.zynq_emulator import ZynqEmulator, require_unicorn
 from ..host.register_access import RegisterAccess
 from ..simulation.simulated_registers import BUILD_ID, SimulatedRegisters
 from ..sizes.sizing import choose_sizes
@@ -86,6 +86,7 @@ def emulate(model: str | None, *, reload: bool = False) -> EmulatedLink:
     ``model`` is a name as :func:`open_model` takes it; None: the default. ``reload``: it can be
     replaced. Raises UserError if there is no such model, no compiler, or no Unicorn.
     """
+    require_unicorn()  # before minutes of compiling
     artifact = open_model(DEFAULT_MODEL if model is None else model)
     sizes = choose_sizes(artifact.model, board("sim"))
     program = Program(artifact.model, dataclasses.replace(sizes, reload=reload))

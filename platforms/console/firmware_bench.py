@@ -19,7 +19,7 @@ from gateformer.model.support.cli import ArgumentParser, run
 from gateformer.model.support.errors import UserError
 
 from ..boards.board import board
-from ..firmware.zynq_emulator import ZynqEmulator
+from ..firmware.zynq_emulator import ZynqEmulator, require_unicorn
 from ..simulation.simulated_registers import SimulatedRegisters
 from ..sizes.sizing import choose_sizes
 from ..support.defaults import DEFAULT_MODEL
@@ -124,6 +124,7 @@ def main() -> None:
             f"cycles per instruction must be above 0 and at most {MAX_CYCLES}, not "
             f"{per_instruction:g}"
         )
+    require_unicorn()  # before minutes of compiling
     artifact = open_model(arguments.model)
     known = next((text for text in artifact.model.vocabulary if text.isalpha()), None)
     if known is None:

@@ -49,6 +49,11 @@ class Moment:
     accesses: int
 
 
+def require_unicorn() -> None:
+    """Raise UserError if the emulator of the processor is not installed."""
+    optional.require({"unicorn": "the emulated processor"}, "firmware")
+
+
 class ZynqEmulator:
     """Runs a program, from its entry.
 
@@ -100,7 +105,7 @@ class ZynqEmulator:
         cycles_per_instruction: float = 0.0,
         line_speedup: float = 1.0,
     ):
-        optional.require({"unicorn": "the emulated processor"}, "firmware")
+        require_unicorn()
         import unicorn
         from unicorn import arm_const
 

@@ -1,6 +1,7 @@
 """Does a netlist keep to what nextpnr-xilinx can place, route and write correctly?
 
-``gateformer openxc7-rules build/zybo/top.json --board zybo`` prints "0 violations", or
+``gateformer openxc7-rules build/zybo/top.json --board zybo``, after ``gateformer build zybo
+--toolchain openxc7``, prints "0 violations", or
 each one with its cell. What is behind a rule, and where it was read, is in docs/openxc7.md.
 """
 
@@ -33,6 +34,8 @@ from .openxc7_structure import (
 LIMITS = {"DSP48E1": 0.5, "CARRY4": 0.36, "LUT sites": 0.65}
 """Shares of the device: half of the multipliers and of the carries are never reached, and of the
 latter and of the LUT sites placement and routing need some to be left."""
+MADE_BY = "gateformer build {} --toolchain openxc7"
+"""What writes a netlist; other toolchains of the 7 series do without one."""
 REMARKS = (
     "the clock is assumed: nothing was placed and routed with openXC7 by us; where its "
     "report misses the clock, nextpnr-xilinx ends with status 1 before it writes frames, "
@@ -204,22 +207,29 @@ def main() -> int:
         prog="gateformer openxc7-rules",
         description=__doc__.split("\n\n")[0],
     )
-    parser.add_argument("netlist", help="yosys' JSON, like build/zybo/top.json")
+    parser.add_argument(
+        "netlist",
+        help=f"yosys' JSON, {TOP}.json in the directory of {MADE_BY.format('BOARD')}",
+    )
     parser.add_argument("--board", default="zybo", help="whose device it is for (%(default)s)")
     arguments = parser.parse_args()
     target = board(arguments.board)
     if target.family is None or target.family.name != XC7.name:
         raise UserError(f"{target.name} has no device of the 7 series")
+    advice = f"make it with {MADE_BY.format(target.name)}"
     try:
         netlist = json.loads(Path(arguments.netlist).read_text(encoding="utf-8"))
         report = check(netlist, target.budget, LIMITS)
     except FileNotFoundError:
+        raise UserError(f"there is no {arguments.netlist}; {advice}") from None
+    except OSError as error:
+        raise UserError(f"cannot read {arguments.netlist}: {error.strerror}; {advice}") from None
+    except (UnicodeDecodeError, json.JSONDecodeError):
+        raise UserError(f"{arguments.netlist} is no JSON of yosys; {advice}") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise UserError(
-            f"there is no {arguments.netlist}; "
-            f"make it with gateformer build {target.name} --toolchain openxc7"
+            f"{arguments.netlist} is not a netlist of yosys with a module {TOP}; {advice}"
         ) from None
-    except (ValueError, IsADirectoryError) as error:
-        raise UserError(f"{arguments.netlist} is not a netlist of yosys: {error}") from None
     out = output_console()
     out.print(report.summary(), soft_wrap=True, highlight=False)
     for line in report.violations:

@@ -11,7 +11,7 @@ from amaranth.hdl import Elaboratable
 
 from gateformer.model.support.cache import digest
 from gateformer.model.support.errors import ToolError, UserError
-from gateformer.model.support.whole_file import write_whole
+from gateformer.model.support.whole_file import all_or_none, write_whole
 
 from ..boards.board import Board
 from ..boards.nextpnr import environment_variable
@@ -146,12 +146,13 @@ def write_project(
         project.remove_bitstream()
     for path in left_over:
         path.unlink()
-    for name in changed:
-        write_whole(directory / name, contents[name])
     written = {name: digest(text) for name, text in contents.items()}
     manifest = {"toolchain": chosen, "files": written}
-    if _manifest(directory) != manifest:
-        write_whole(directory / MANIFEST_NAME, json.dumps(manifest, indent=2) + "\n")
+    with all_or_none(directory / name for name in changed):
+        for name in changed:
+            write_whole(directory / name, contents[name])
+        if _manifest(directory) != manifest:
+            write_whole(directory / MANIFEST_NAME, json.dumps(manifest, indent=2) + "\n")
     return project
 
 

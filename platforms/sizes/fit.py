@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gateformer.model.contract.artifact import open_model
 from gateformer.model.support.cli import ArgumentParser, run
-from gateformer.model.support.directories import require_writable
+from gateformer.model.support.directories import made_directory, require_writable
 from gateformer.model.support.errors import UserError
 from gateformer.model.support.inputs import protecting, reading
 from gateformer.model.support.whole_file import write_whole
@@ -136,16 +136,32 @@ def _one_board(arguments, target: Board) -> None:
     from .search import search
 
     artifact = open_model(arguments.model)
+    drawn = not arguments.no_picture and not matplotlib_missing()
+    if drawn:
+        _check_picture()
     candidates = search(artifact.model, target)
     print_search(artifact.name, candidates, target, output_console())
     if not arguments.no_picture and matplotlib_missing():
         status.print(f"no picture: {matplotlib_missing()}", markup=False, soft_wrap=True)
-    elif not arguments.no_picture:
+    elif drawn:
         path = PICTURE_DIRECTORY / f"fit-{target.label}-{_file_name(artifact.name)}.svg"
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, picture(artifact.name, candidates, target))
         status.print(str(path))
     _write_json(arguments, document(artifact.name, candidates, target))
+
+
+def _check_picture() -> None:
+    """Before the search, that takes a while."""
+    try:
+        with made_directory(PICTURE_DIRECTORY):
+            pass
+    except UserError as error:
+        place = PICTURE_DIRECTORY.absolute()
+        raise UserError(
+            f"the picture goes to {place}: {str(error).partition(';')[0]}; work in another "
+            "directory, or add --no-picture"
+        ) from None
 
 
 def _every_board(arguments, targets: list[Board]) -> None:

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from gateformer.model.support.progress import progress_lines
+
 PLAIN_WIDTH = 110
 """Columns of tables that go to a file or a pipe."""
 UNWRAPPED = 1000
 """The same of tables whose names must stay whole."""
-PLAIN_INTERVAL = 30.0
-"""Seconds between two looks at what there is to say where there is no terminal."""
-PLAIN_REPEAT = 120.0
-"""Seconds after which the same is said again."""
 
 console = Console(stderr=True, soft_wrap=True)
 
@@ -37,17 +33,20 @@ def output_console(plain_width: int = PLAIN_WIDTH) -> Console:
 def working(what: str) -> Iterator[Callable[[str], None]]:
     """Show a spinner with elapsed time beside ``what``; nests, and works from several threads.
 
-    Without a terminal, what takes longer than ``PLAIN_INTERVAL`` is said in one line for all that
-    run, again when that changes, and after every ``PLAIN_REPEAT``. The result shows another text
-    from then on.
+    Without a terminal, what takes long is said in one line for all that run
+    (:func:`model.support.progress.progress_lines`). The result shows another text from then on.
     """
     if not _active:
         columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
         quiet = not console.is_terminal
         with Progress(*columns, console=console, transient=True, disable=quiet) as progress:
+
+            def running() -> str:
+                return "; ".join(dict.fromkeys(task.description for task in progress.tasks))
+
             _active.append(progress)
             try:
-                with _lines(progress) if quiet else contextlib.nullcontext():
+                with progress_lines(console, running) if quiet else contextlib.nullcontext():
                     yield _shown(progress, what)[1]
             finally:
                 _active.remove(progress)
@@ -76,26 +75,3 @@ def paused() -> Iterator[None]:
 def _shown(progress: Progress, what: str):
     task = progress.add_task(what, total=None)
     return task, lambda text: progress.update(task, description=text)
-
-
-@contextlib.contextmanager
-def _lines(progress: Progress) -> Iterator[None]:
-    """Print what runs, all in one line, whenever that has changed, and now and then."""
-    done, begun = threading.Event(), time.monotonic()
-
-    def say():
-        said, said_at = "", 0.0
-        while not done.wait(PLAIN_INTERVAL):
-            elapsed = time.monotonic() - begun
-            text = "; ".join(dict.fromkeys(task.description for task in progress.tasks))
-            if text != said or elapsed - said_at >= PLAIN_REPEAT:
-                said, said_at = text, elapsed
-                console.print(f"{elapsed:.0f} s: {text} ...", markup=False, highlight=False)
-
-    thread = threading.Thread(target=say, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
@@ -77,12 +78,24 @@ class ToolPool(concurrent.futures.ThreadPoolExecutor):
     """Threads that run tools.
 
     Only the main thread is interrupted: when the block is left by an exception, the running tools
-    of all threads end, and the pool's threads start none any more.
+    of all threads end, the pool's threads start none any more, and what they compute is
+    interrupted, too.
     """
 
     def __init__(self, jobs: int | None = None):
         self._ended = threading.Event()
+        self._busy: set[int] = set()
         super().__init__(jobs, initializer=self._enter)
+
+    def submit(self, function, /, *arguments, **options):
+        return super().submit(self._noted, function, *arguments, **options)
+
+    def _noted(self, function, *arguments, **options):
+        self._busy.add(threading.get_ident())
+        try:
+            return function(*arguments, **options)
+        finally:
+            self._busy.discard(threading.get_ident())
 
     def _enter(self):
         _thread.ended = self._ended
@@ -95,7 +108,21 @@ class ToolPool(concurrent.futures.ThreadPoolExecutor):
                 running = tuple(_running)
             for process in running:
                 kill_with_children(process)
+            for thread in tuple(self._busy):
+                _interrupt(thread)
         return super().__exit__(error, *rest)
+
+
+class _Ended(ToolError):
+    """In a thread of a pool that was left by an exception."""
+
+    def __init__(self):
+        super().__init__("the build has ended")
+
+
+def _interrupt(thread: int) -> None:
+    """Raise :class:`_Ended` in a thread that computes; what it holds is cleaned up on its way."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(_Ended))
 
 
 def kill_with_children(process: subprocess.Popen) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import safetensors
+
+from ...contract.artifact import FLOAT_FORMAT, FORMAT
 from ...support.errors import UserError
 from . import artifact_twin, gguf_model, llama2c, nanogpt
 from .hugging_face import open_directory
@@ -26,6 +29,10 @@ def open_source(path: str | os.PathLike) -> SourceModel:
     path = Path(path)
     if path.is_dir():
         return open_directory(path)
+    if _is_ours(path):
+        raise UserError(
+            f"{path} is a gateformer artifact; name the original that it was made from: {EXPECTED}"
+        )
     if path.suffix == ".safetensors" and path.is_file():
         if artifact_twin.is_artifact(path):
             return artifact_twin.open_twin(path)
@@ -44,3 +51,11 @@ def open_source(path: str | os.PathLike) -> SourceModel:
     if llama2c.is_header(path):
         return llama2c.open_file(path)
     raise UserError(f"{path} is none of the models known here; expected {EXPECTED}")
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        with safetensors.safe_open(path, "numpy") as file:
+            return not {FORMAT, FLOAT_FORMAT}.isdisjoint(file.metadata() or {})
+    except (safetensors.SafetensorError, OSError):
+        return False

@@ -25,6 +25,8 @@ from ...support.progress import UNWRAPPED, output_console
 from .analysis import MAX_ELEMENTS, PathReport, TimingPath, analyze
 from .cells import BOUNDARIES, CLOCKED
 
+MADE_BY = "top.json of gateformer build BOARD --toolchain openxc7, or yosys' write_json"
+"""Where netlists come from."""
 STATUS = "exit status: 0, or 1 if the netlist breaks a limit"
 MAX_STAGES = 5
 MAX_LIMIT = 1_000_000
@@ -178,12 +180,12 @@ def _read_netlist(path: Path) -> dict:
     try:
         netlist = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}; give yosys' JSON") from None
+        raise UserError(f"cannot read {path}: {error.strerror}; give {MADE_BY}") from None
     except ValueError:
-        raise UserError(f"{path} is no JSON; write it with yosys' write_json") from None
+        raise UserError(f"{path} is no JSON; give {MADE_BY}") from None
     modules = netlist.get("modules") if isinstance(netlist, dict) else None
     if not modules or not isinstance(modules, dict):
-        raise UserError(f"{path} has no modules; write it with yosys' write_json")
+        raise UserError(f"{path} has no modules; give {MADE_BY}")
     return netlist
 
 
@@ -192,7 +194,9 @@ def main(argv: list[str] | None = None, console: Console | None = None) -> int:
     parser = ArgumentParser(
         prog="gateformer path-depth", description=__doc__.split("\n")[0], epilog=STATUS
     )
-    parser.add_argument("netlist", type=Path, help="yosys' write_json of a mapped, flat design")
+    parser.add_argument(
+        "netlist", type=Path, help=f"yosys' JSON of a mapped, flat design: {MADE_BY}"
+    )
     parser.add_argument("--top", default="top", help="name of the top module")
     parser.add_argument(
         "--limit", type=within(int, 0, MAX_LIMIT), default=MAX_STAGES, help="most stages of a path"

@@ -232,7 +232,7 @@ def test_gate_is_the_ratio_of_perplexities():
         ),
         (
             "ptq", {"results": "corpus.txt"},
-            "cannot make the directory corpus.txt: File exists; choose a place where you may write",
+            "corpus.txt is a file, where a directory is needed; name another",
         ),
         ("ptq", {"steps": 3}, "unrecognized arguments: --steps 3; see --help"),
     ],

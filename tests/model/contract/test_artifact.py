@@ -226,7 +226,9 @@ def test_missing_tensor(path, name):
 
 def test_missing_facts(path):
     rewrite(path, change_facts=lambda facts: facts.pop("digest"))
-    assert message(artifact.load, path) == (f"{path}: digest is missing")
+    assert message(artifact.load, path) == (
+        f"{path}: digest is missing; add it, or get the file from its source again"
+    )
 
 
 def test_open_model_by_path_and_specification(path, model):

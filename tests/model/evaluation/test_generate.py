@@ -121,10 +121,18 @@ def test_text_ends_before_a_stop_that_comes_in_pieces(stops, expected):
         ),
     ],
 )
-def test_refusals(arguments, message):
+def test_refusals(capsys, arguments, message):
     with pytest.raises(UserError) as error:
         main(arguments)
     assert str(error.value) == message
+    assert capsys.readouterr().out == ""
+
+
+def test_tokens_without_a_text_are_counted(capsys):
+    main(["shakespeare-115k", "--prompt", "a", "--tokens", "9", "--temperature", "1e9"])
+    said = capsys.readouterr()
+    assert said.out == "a\n"
+    assert said.err == "9 of 9 tokens have no text: special or unused ones\n"
 
 
 def test_the_artifacts_of_others_are_refused_where_they_do_not_work_yet(tmp_path):

@@ -131,7 +131,10 @@ def test_missing_weight_and_wrong_shape_are_named(path):
 @pytest.mark.parametrize(
     "change, message",
     [
-        (lambda facts: facts.pop("vocabulary"), "vocabulary is missing"),
+        (
+            lambda facts: facts.pop("vocabulary"),
+            "vocabulary is missing; add it, or get the file from its source again",
+        ),
         (
             lambda facts: facts.update(architecture="llama"),
             "architecture must be one of squared-relu, relu, gpt2, not 'llama'",

@@ -124,7 +124,10 @@ def test_settings_that_are_not_supported(tmp_path, settings, text):
 def test_missing_setting(tmp_path):
     directory = write_gpt2(tmp_path / "gpt2")
     (directory / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
-    assert message(directory) == "config.json: vocab_size is missing"
+    assert (
+        message(directory)
+        == "config.json: vocab_size is missing; add it, or get the file from its source again"
+    )
 
 
 def without(tensors):

@@ -54,10 +54,12 @@ def test_plenty_is_8_bits_and_progress_counts(prepared):
 
 def test_too_small_a_budget_is_refused(prepared):
     least = size(dict.fromkeys(_names(prepared[0]), "int4"), prepared[0])
+    most = size(dict.fromkeys(_names(prepared[0]), "int8"), prepared[0])
     with pytest.raises(UserError) as caught:
         allocate(*prepared, least - 1)
     assert str(caught.value) == (
-        f"a budget of {least - 1} bytes is too small; int4 for every matrix takes {least}"
+        f"a budget of {least - 1} bytes is too small; {least} bytes (int4 for every matrix) is the "
+        f"least, {most} (int8) the most of use"
     )
 
 

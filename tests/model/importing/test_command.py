@@ -121,7 +121,6 @@ def test_a_chat_model_is_calibrated_on_conversations_too(made):
         (("--prefix", "1,x"), f"{PREFIX}'x'"),
         (("--prefix", "290"), f"{PREFIX}'290'"),
         (("--bits", "3"), "--bits must be 4 to 8, trits:1 to trits:5, native or auto, not '3'"),
-        (("--bits", "auto"), "--bits auto needs --budget"),
         (("--budget", "9"), "--budget is for --bits auto"),
     ],
 )  # fmt: skip
@@ -131,13 +130,70 @@ def test_refused_options_leave_nothing_behind(made, tmp_path, options, told):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_bits_that_the_source_does_not_take(made, tmp_path):
+    name = made[0].name
+    assert message(imported, made[0], tmp_path, "--bits", "native") == (
+        f"--bits native: {name} has float weights, no codes to take over; choose --bits 8"
+    )
+    told = message(imported, made[0], tmp_path, "--bits", "auto")
+    assert told.startswith("--bits auto needs --budget BYTES; ")
+    least = int(told.split()[5])
+    assert f"{least} bytes (int4 for every matrix) is the least, " in told
+    too_small = message(imported, made[0], tmp_path, "--bits", "auto", "--budget", str(least - 1))
+    assert too_small.startswith(f"a budget of {least - 1} bytes is too small; {least} bytes (int4")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_text_that_is_too_short(made, tmp_path):
     directory, _ = made
     short = tmp_path / "short.txt"
     short.write_text("the cat")
     out = tmp_path / "mine.safetensors"
     arguments = [str(directory), "--calibrate", str(short), "--out", str(out)]
-    assert message(command.main, arguments).startswith(
-        "the calibration text has 3 tokens, expected"
+    assert message(command.main, arguments) == (
+        "the calibration text has 3 tokens, but at least 96 are needed (2 windows of 48); give a "
+        "longer text, or a shorter --context"
     )
     assert list(tmp_path.iterdir()) == [short]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("none", "does not exist; give a UTF-8 text file"),
+        ("directory", "cannot be read: Is a directory; give a UTF-8 text file"),
+        ("bytes", "is not UTF-8 text: byte 0 is 0xff; convert it to UTF-8"),
+    ],
+)
+def test_no_text_to_calibrate_on(made, tmp_path, name, told):
+    source, path = made[0], tmp_path / name
+    (tmp_path / "directory").mkdir()
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe")
+    given = [str(source), "--calibrate", str(path), "--out", str(tmp_path / "a.safetensors")]
+    assert message(command.main, given) == f"--calibrate {path} {told}"
+
+
+def test_the_calibration_text_is_not_overwritten(made, tmp_path):
+    text = tmp_path / "text.safetensors"
+    text.write_text("the cat")
+    arguments = [str(made[0]), "--calibrate", str(text), "--out", str(text)]
+    assert message(command.main, arguments) == (
+        f"{text} is the calibration text, which would be overwritten; name another --out"
+    )
+
+
+def test_an_artifact_is_no_source(made, tmp_path, capsys):
+    """And a text in another encoding is no prompt: one line, before anything is printed."""
+    out = imported(made[0], tmp_path, "--no-measure", "--context", "40")
+    assert "bytes per token at position 39\n" in capsys.readouterr().out
+    again = [str(out), "--calibrate", str(made[0] / "text.txt"), "--out", str(tmp_path / "b.st")]
+    told = message(command.main, again)
+    assert told.startswith(
+        f"{out} is a gateformer artifact; name the original that it was made from: a Hugging Face"
+    )
+    prompts = (["--prompt", "\udcff"], ["--prompt", "a", "--system", "\udcff", "--chat"])
+    for arguments in (*prompts, ["--prompt", "\udcff", "--chat"]):
+        told = message(generate.main, [str(out), *arguments])
+        assert told.startswith("character '\\udcff' at position ")
+        assert told.endswith(" is no Unicode character; give the text in UTF-8")
+    assert capsys.readouterr().out == ""

@@ -41,7 +41,7 @@ def test_a_directory_that_cannot_be_made(tmp_path):
     with pytest.raises(UserError) as caught, made_directory(wanted):
         pass
     assert str(caught.value) == (
-        f"cannot make the directory {wanted}: Not a directory; choose a place where you may write"
+        f"{tmp_path / 'file'} is a file, where a directory is needed; name another"
     )
 
 

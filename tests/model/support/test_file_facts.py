@@ -132,5 +132,7 @@ def test_defaults_are_for_what_is_missing_or_null():
     for read in (facts.number, facts.text, facts.table):
         assert read("a", default=3) == read("z", default=3) == 3
     assert facts.integer("a", 0, default=3) == 3
-    with pytest.raises(UserError, match=r"^f\.json: z is missing$"):
+    with pytest.raises(
+        UserError, match=r"^f\.json: z is missing; add it, or get the file from its source again$"
+    ):
         facts.number("z")

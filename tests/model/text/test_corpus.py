@@ -67,7 +67,7 @@ def test_missing_file(tmp_path):
 
 
 def test_unreadable_file(tmp_path):
-    with raises(f"corpus {tmp_path} cannot be read: Is a directory"):
+    with raises(f"corpus {tmp_path} cannot be read: Is a directory; give a UTF-8 text file"):
         load_corpus(tmp_path)
 
 

@@ -87,7 +87,7 @@ def arguments(tmp_path):
         ({"teacher": "no.st"}, "no.st does not exist; expected an artifact (.safetensors)"),
         (
             {"runs": "corpus.txt"},
-            "cannot make the directory corpus.txt: File exists; choose a place where you may write",
+            "corpus.txt is a file, where a directory is needed; name another",
         ),
         ({"out": "no/a.safetensors"}, "directory no of --out does not exist; create it first"),
         ({"out": "."}, "--out . is a directory; name the file to write in it"),

@@ -10,9 +10,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from gateformer.model.contract.artifact import open_model
+from gateformer.model.contract.artifact import open_model, shipped_models
 from gateformer.platforms.boards.board import board, boards
-from gateformer.platforms.building.listing import _boards_table, _fit, _with_variants
+from gateformer.platforms.building.listing import (
+    _boards_table,
+    _fit,
+    _models_table,
+    _with_variants,
+)
 
 SPEC = "random:vocab_size=20,d_model=16,n_heads=2,n_layers=1,d_ff=32,ctx_len=12,seed=3"
 
@@ -36,6 +41,20 @@ def test_clocks_that_nothing_here_routes_are_assumed():
         "tang-primer-20k": "54 MHz (assumed)",
         "tang-nano-9k": "45 MHz (assumed)",
     }
+
+
+@pytest.mark.parametrize("width", [200, 100, 80, 60, 40])
+def test_names_and_clocks_are_whole_on_any_terminal(width):
+    console = Console(file=io.StringIO(), width=width)
+    targets = list(_with_variants(boards()))
+    console.print(_boards_table(targets, console))
+    console.print(_models_table({name: open_model(name) for name in shipped_models()}, console))
+    lines = console.file.getvalue().splitlines()
+    shown = {re.split(" *[│┃] *", line)[1] for line in lines if line[:1] in "│┃"}
+    assert {name for name, _ in targets} <= shown and set(shipped_models()) <= shown
+    assert all(len(line) <= width for line in lines)
+    assert ("125 MHz (assumed)" in console.file.getvalue()) == (width > 40)
+    assert ("a wider terminal shows" in console.file.getvalue()) == (width < 200)
 
 
 def test_what_the_readme_calls_routed_is_not_assumed():

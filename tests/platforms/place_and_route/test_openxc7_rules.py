@@ -18,6 +18,7 @@ from gateformer.platforms.place_and_route.openxc7_rules import (
 from gateformer.platforms.place_and_route.toolchain import toolchain
 from gateformer.platforms.place_and_route.toolchain_board import for_toolchain
 from tests.platforms.synthesis.mapped_netlist import Netlist, carry4
+from tests.support.user_error import message
 
 TINY = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11"
 BUDGET = Budget(lut=400, ff=800, bram=2, dsp=4)
@@ -228,9 +229,15 @@ def test_the_command(tmp_path, monkeypatch, capsys):
         "bad: cascade input ACIN tied to a constant",
         "1 violation",
     ]
-    path.write_text("{")
-    with pytest.raises(UserError, match="is not a netlist of yosys"):
-        openxc7_rules.main()
+    made = "; make it with gateformer build zybo --toolchain openxc7"
+    for content in (b"{", b"\xff\xfe"):
+        path.write_bytes(content)
+        assert message(openxc7_rules.main) == f"{path} is no JSON of yosys{made}"
+    for content in ("[]", "{}", '{"modules": {"top": 1}}'):
+        path.write_text(content)
+        assert message(openxc7_rules.main) == (
+            f"{path} is not a netlist of yosys with a module top{made}"
+        )
     monkeypatch.setattr("sys.argv", ["openxc7_rules", str(path), "--board", "ulx3s"])
     with pytest.raises(UserError, match=r"^ulx3s has no device of the 7 series$"):
         openxc7_rules.main()

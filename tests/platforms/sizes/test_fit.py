@@ -298,3 +298,16 @@ def test_without_matplotlib_there_is_the_table_alone(monkeypatch, capsys, tmp_pa
 def test_tokens_per_second_are_clock_over_cycles():
     candidate = Candidate(HwConfig(), 500.0, Prediction(1, 1, 1, 1))
     assert tokens_per_second(candidate, ZYBO) == 250_000
+
+
+def test_a_place_for_the_picture_is_looked_for_before_the_search(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "build").write_text("")
+    monkeypatch.setattr(sys, "argv", ["fit", SPEC, "--board", "zybo"])
+    monkeypatch.setattr("gateformer.platforms.sizes.search.search", None)
+    with pytest.raises(UserError) as caught:
+        fit.main()
+    assert str(caught.value) == (
+        f"the picture goes to {tmp_path / 'build'}: build is a file, where a directory is needed; "
+        "work in another directory, or add --no-picture"
+    )

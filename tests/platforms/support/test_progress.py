@@ -5,13 +5,14 @@ import time
 
 from rich.console import Console
 
+from gateformer.model.support import progress as plain
 from gateformer.platforms.support import progress
 
 
 def test_long_work_says_lines_without_a_terminal(monkeypatch):
     output = io.StringIO()
     monkeypatch.setattr(progress, "console", Console(file=output, soft_wrap=True))
-    monkeypatch.setattr(progress, "PLAIN_INTERVAL", 0.02)
+    monkeypatch.setattr(plain, "PLAIN_INTERVAL", 0.02)
     with progress.working("synthesis") as show:
         time.sleep(0.2)
         with progress.working("inside"):
@@ -28,8 +29,8 @@ def test_long_work_says_lines_without_a_terminal(monkeypatch):
 def test_work_that_goes_on_is_said_again(monkeypatch):
     output = io.StringIO()
     monkeypatch.setattr(progress, "console", Console(file=output, soft_wrap=True))
-    monkeypatch.setattr(progress, "PLAIN_INTERVAL", 0.02)
-    monkeypatch.setattr(progress, "PLAIN_REPEAT", 0.1)
+    monkeypatch.setattr(plain, "PLAIN_INTERVAL", 0.02)
+    monkeypatch.setattr(plain, "PLAIN_REPEAT", 0.1)
     with progress.working("synthesis"):
         time.sleep(0.5)
     assert 2 <= output.getvalue().count("synthesis ...") <= 5

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from gateformer.model.support import progress as plain
 from gateformer.platforms.support import progress
 from gateformer.platforms.support.text_output import text_output
 
@@ -64,8 +65,8 @@ def test_no_markup():
 def test_lines_of_the_progress_stand_between_those_of_the_text(monkeypatch, tmp_path):
     with open(tmp_path / "log", "w") as log:
         monkeypatch.setattr(progress, "console", Console(file=log, soft_wrap=True))
-        monkeypatch.setattr(progress, "PLAIN_INTERVAL", 0.01)
-        monkeypatch.setattr(progress, "PLAIN_REPEAT", 0.01)
+        monkeypatch.setattr(plain, "PLAIN_INTERVAL", 0.01)
+        monkeypatch.setattr(plain, "PLAIN_REPEAT", 0.01)
         with progress.working("synthesis"), text_output(Console(file=log)) as emit:
             for piece in TEXT:
                 emit(piece)

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from gateformer.model.support.errors import UserError
-from gateformer.platforms.synthesis.paths.depth import main
+from gateformer.platforms.synthesis.paths.depth import MADE_BY, main
 
 from .mapped_netlist import Netlist
 
@@ -67,14 +67,14 @@ def test_the_help_tells_the_status(capsys):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (None, r"cannot read .*top\.json: No such file or directory; give yosys' JSON"),
-        ("{", r"top\.json is no JSON; write it with yosys' write_json"),
+        (None, rf"cannot read .*top\.json: No such file or directory; give {MADE_BY}"),
+        ("{", rf"top\.json is no JSON; give {MADE_BY}"),
         (
             '{"modules": {"core": {}}}',
             r"top\.json has no module top; name one with --top: core",
         ),
         *(
-            (text, r"top\.json has no modules; write it with yosys' write_json$")
+            (text, rf"top\.json has no modules; give {MADE_BY}$")
             for text in ("{}", "[]", "1", '{"modules": {}}', '{"modules": [1]}')
         ),
     ],

@@ -145,7 +145,10 @@ BAD_SETTINGS = {
         {"attention.head_count_kv": [2, 2]},
         "FILE: llama.attention.head_count_kv must be an integer of at least 1, not [2, 2]",
     ),
-    "missing": ({"context_length": None}, "FILE: llama.context_length is missing"),
+    "missing": (
+        {"context_length": None},
+        "FILE: llama.context_length is missing; add it, or get the file from its source again",
+    ),
     "KV heads": (
         {"attention.head_count_kv": 4},
         "FILE: n_kv_heads must divide the 6 heads, not 4",

@@ -115,7 +115,10 @@ SETTINGS = {
         "hidden_act 'xielu' is not supported; expected one of gelu_new, gelu_pytorch_tanh, gelu, "
         "relu, silu, swish",
     ),
-    "no size": ({"hidden_size": "DELETE"}, "hidden_size is missing"),
+    "no size": (
+        {"hidden_size": "DELETE"},
+        "hidden_size is missing; add it, or get the file from its source again",
+    ),
     "float size": (
         {"num_hidden_layers": 2.5},
         "num_hidden_layers must be an integer in 1..16777216, not 2.5",
@@ -128,7 +131,10 @@ SETTINGS = {
     "KV heads": ({"num_key_value_heads": 4}, "n_kv_heads must divide the 6 heads, not 4"),
     "odd heads": ({"head_dim": 5}, "head_dim must be even for RoPE, not 5"),
     "flag": ({"attention_bias": 1}, "attention_bias must be true or false, not 1"),
-    "no type": ({"model_type": "DELETE"}, "model_type is missing"),
+    "no type": (
+        {"model_type": "DELETE"},
+        "model_type is missing; add it, or get the file from its source again",
+    ),
 }
 
 
