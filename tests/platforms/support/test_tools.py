@@ -88,7 +88,7 @@ def test_a_pool_that_is_left_by_an_exception_ends_its_tools(tmp_path, jobs):
         raise KeyboardInterrupt
     assert not any(map(alive, started))
     for run in runs[:jobs]:
-        with pytest.raises(ToolError, match="sh failed with status -9|the build has ended"):
+        with pytest.raises(ToolError, match=r"sh failed with status -9|the build has ended"):
             run.result()
     assert all(run.cancelled() for run in runs[jobs:])
 
