@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
+import gc
 import os
 import signal
 import sys
@@ -108,6 +109,7 @@ def run(main: Callable[[], int | None], *, together: bool = False) -> NoReturn:
     standard_streams.prepare()
     status = _status(main, together)
     interrupt.ignore_interrupts()
+    gc.freeze()  # at the end, Python would look for garbage in all of a large design: seconds
     sys.exit(status)
 
 
