@@ -7,7 +7,7 @@ from pathlib import Path
 
 import safetensors
 
-from ...contract.artifact import FLOAT_FORMAT, FORMAT
+from ...contract.artifact import FLOAT_FORMAT
 from ...support.errors import UserError
 from . import artifact_twin, gguf_model, llama2c, nanogpt
 from .hugging_face import open_directory
@@ -29,13 +29,13 @@ def open_source(path: str | os.PathLike) -> SourceModel:
     path = Path(path)
     if path.is_dir():
         return open_directory(path)
-    if _is_ours(path):
+    if artifact_twin.is_artifact(path):
+        return artifact_twin.open_twin(path)
+    if _is_float_checkpoint(path):
         raise UserError(
-            f"{path} is a gateformer artifact; name the original that it was made from: {EXPECTED}"
+            f"{path} is a float checkpoint of gateformer train-float; expected {EXPECTED}"
         )
     if path.suffix == ".safetensors" and path.is_file():
-        if artifact_twin.is_artifact(path):
-            return artifact_twin.open_twin(path)
         raise UserError(
             f"{path} is a file of a Hugging Face directory; name the directory: {path.parent}"
         )
@@ -53,9 +53,9 @@ def open_source(path: str | os.PathLike) -> SourceModel:
     raise UserError(f"{path} is none of the models known here; expected {EXPECTED}")
 
 
-def _is_ours(path: Path) -> bool:
+def _is_float_checkpoint(path: Path) -> bool:
     try:
         with safetensors.safe_open(path, "numpy") as file:
-            return not {FORMAT, FLOAT_FORMAT}.isdisjoint(file.metadata() or {})
+            return FLOAT_FORMAT in (file.metadata() or {})
     except (safetensors.SafetensorError, OSError):
         return False

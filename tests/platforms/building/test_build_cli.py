@@ -187,10 +187,7 @@ def test_bad_input_is_one_line(tmp_path, arguments, message):
 def test_a_file_in_the_place_of_the_build_directory(tmp_path):
     (tmp_path / "build").write_text("")
     result = build(tmp_path, "sim", "--model", TINY, *SIZES)
-    assert result.stderr == (
-        f"error: cannot make the directory {DIRECTORY}: Not a directory; choose a place where you "
-        "may write\n"
-    )
+    assert result.stderr == "error: build is a file, where a directory is needed; name another\n"
     assert result.returncode == 2
 
 
