@@ -74,7 +74,26 @@ def tap_event(item: Instruction) -> str | None:
     return "residual" if residual else "write"
 
 
-class TapReader:
+class TapRecords:
+    """What tap ports recorded, by port: int64 [records, count]; taken in order."""
+
+    def __init__(self, records: dict[str, np.ndarray]):
+        self._records = records
+        self._used = dict.fromkeys(records, 0)
+
+    def take(self, port: str, count: int) -> np.ndarray:
+        """The next ``count`` records of a port."""
+        start = self._used[port]
+        self._used[port] += count
+        return self._records[port][start : start + count]
+
+    def left_over(self) -> dict[str, int]:
+        """Records that no token has consumed, by port; a correct run leaves none."""
+        left = {name: len(self._records[name]) - used for name, used in self._used.items()}
+        return {name: count for name, count in left.items() if count}
+
+
+class TapReader(TapRecords):
     """Splits recorded tap ports into the reference's taps, token by token.
 
     ``read_token`` consumes the records of one token from ``records`` (port name to int64 array
@@ -82,28 +101,19 @@ class TapReader:
     """
 
     def __init__(self, program: Program, records: dict[str, np.ndarray]):
+        super().__init__(records)
         self._program = program
-        self._records = records
-        self._used = dict.fromkeys(records, 0)
 
     def read_token(self, position: int, predict: bool) -> dict[str, np.ndarray]:
         places: dict[str, list[np.ndarray]] = {}
         for item in self._program.instructions:
             port = tap_event(item)
             if port is not None:
-                count = item.outer_count(position)
-                start = self._used[port]
-                self._used[port] += count
-                values = self._records[port][start : start + count]
+                values = self.take(port, item.outer_count(position))
                 places.setdefault(item.name, []).append(values)
             if not predict and item.ends_prompt_token:
                 break
         return dict(self._named(places))
-
-    def left_over(self) -> dict[str, int]:
-        """Records that no token has consumed, by port; a correct run leaves none."""
-        left = {name: len(self._records[name]) - used for name, used in self._used.items()}
-        return {name: count for name, count in left.items() if count}
 
     def _named(self, places: dict[str, list[np.ndarray]]) -> Iterator[tuple[str, np.ndarray]]:
         layout, program = self._program.layout, self._program

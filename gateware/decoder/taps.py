@@ -12,7 +12,7 @@ from gateformer.model.contract.arith import round_shift
 from gateformer.model.contract.decoder import arith
 from gateformer.model.contract.decoder.reference import DecoderReference
 
-from ..core.taps import Mismatch, TapPort, compare_tokens
+from ..core.taps import Mismatch, TapPort, TapRecords, compare_tokens
 from .instruction import Instruction, Sink, Source
 from .program import DecoderProgram
 
@@ -52,13 +52,13 @@ PORTS = {
 }
 
 
-class DecoderTapReader:
+class DecoderTapReader(TapRecords):
     """Splits recorded tap ports into the reference's taps, token by token: as
     :class:`gateware.core.taps.TapReader`."""
 
     def __init__(self, program: DecoderProgram, records: dict[str, np.ndarray]):
-        self._program, self._records = program, records
-        self._used = dict.fromkeys(records, 0)
+        super().__init__(records)
+        self._program = program
 
     def read_token(self, position: int, predict: bool) -> dict[str, np.ndarray]:
         """Taps of one token, in the reference's shapes."""
@@ -70,23 +70,13 @@ class DecoderTapReader:
                 break
         return dict(self._named(parts))
 
-    def left_over(self) -> dict[str, int]:
-        """Records that no token has consumed, by port; a correct run leaves none."""
-        left = {name: len(self._records[name]) - used for name, used in self._used.items()}
-        return {name: count for name, count in left.items() if count}
-
-    def _take(self, port: str, count: int) -> np.ndarray:
-        start = self._used[port]
-        self._used[port] += count
-        return self._records[port][start : start + count]
-
     def _results(self, item: Instruction, position: int) -> Iterator[tuple[str, np.ndarray]]:
         count = item.outer_count(position)
         if item.source in (Source.SCORE, Source.WEIGH):
             port = "score" if item.source is Source.SCORE else "probability"
-            yield item.name, self._take(port, count)
+            yield item.name, self.take(port, count)
             return
-        numbers = self._take(PORTS[item.sink], count)[:, 0]
+        numbers = self.take(PORTS[item.sink], count)[:, 0]
         if item.turned:
             numbers = np.concatenate([numbers[0::2], numbers[1::2]])
         if item.sink is not Sink.GATE:
@@ -96,7 +86,7 @@ class DecoderTapReader:
         yield f"{layer}gate", numbers[:: 1 + gated]
         if gated:
             yield f"{layer}up", numbers[1::2]
-        yield item.name, self._take("activation", self._program.model.config.d_ff)[:, 0]
+        yield item.name, self.take("activation", self._program.model.config.d_ff)[:, 0]
 
     def _named(self, parts: dict[str, list[np.ndarray]]) -> Iterator[tuple[str, np.ndarray]]:
         layout = self._program.layout
