@@ -1,0 +1,100 @@
+"""``gateformer fit``: what it prints, draws, writes and refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+
+import pytest
+
+from gateformer.model.contract.config import ModelConfig
+from gateformer.model.support.errors import UserError
+from gateformer.model.support.optional import install_command
+from gateformer.platforms.boards.board import board
+from gateformer.platforms.sizes import fit
+
+SPEC = "random:vocab_size=20,d_model=16,n_heads=2,n_layers=1,d_ff=32,ctx_len=12,seed=3"
+ZYBO = board("zybo")
+CONFIG = ModelConfig(vocab_size=20, d_model=24, n_heads=2, n_layers=1, d_ff=40, ctx_len=8)
+
+
+def _main(monkeypatch, capsys, *arguments) -> str:
+    monkeypatch.setattr(sys, "argv", ["fit", *arguments])
+    fit.main()
+    return capsys.readouterr().out
+
+
+def test_the_command_prints_draws_and_writes(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    text = _main(monkeypatch, capsys, SPEC, "--board", "ulx3s", "--variant", "25F", "--json", "f")
+    assert "Pareto front" in text and "choice: " in text and "fewest cycles of the" in text
+    (drawn,) = (tmp_path / "build").iterdir()
+    assert drawn.name.startswith("fit-ulx3s-25f-random-") and drawn.suffix == ".svg"
+    assert json.loads((tmp_path / "f").read_text())["board"] == "ulx3s-25f"
+
+
+def test_a_board_that_no_sizes_fit(monkeypatch, capsys):
+    arguments = ("shakespeare-115k", "--board", "tang-nano-9k", "--no-picture")
+    text = _main(monkeypatch, capsys, *arguments)
+    assert re.fullmatch(
+        r"none of \d+ sizes fits: it needs about \d+ BRAM, \d+ more than the 26 there are; train a "
+        r"smaller model or choose a larger board\n",
+        text,
+    )
+
+
+def test_without_a_board_there_is_one_line_for_each(monkeypatch, capsys, tmp_path):
+    text = _main(monkeypatch, capsys, SPEC, "--json", str(tmp_path / "all.json"))
+    labels = [entry["board"] for entry in json.loads((tmp_path / "all.json").read_text())]
+    assert {"zybo", "cora-z7", "ulx3s", "ulx3s-12f", "tang-nano-9k"} <= set(labels)
+    assert all(label in text for label in labels)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--board", "sim"], "sim has no budget to fit; choose one of zybo, "),
+        (["--board", "zyb"], "unknown board 'zyb'; known: "),
+        (["--variant", "25F"], "--variant needs --board"),
+        (["--family", "xc7"], "--family goes with --calibrate; a board has its family"),
+        (["--calibrate", "--family", "ice40"], "unknown family 'ice40'; known: xc7, ecp5, gowin"),
+        (["--calibrate", "--jobs", "0"], "jobs must be at least 1, not 0"),
+        (
+            ["--board", "zybo", "--no-picture", "--json", "no/f.json"],
+            "--json no/f.json: there is no directory no",
+        ),
+    ],
+)
+def test_errors_are_one_line(monkeypatch, arguments, message):
+    model = [] if "--calibrate" in arguments else [SPEC]
+    monkeypatch.setattr(sys, "argv", ["fit", *model, *arguments])
+    with pytest.raises(UserError) as caught:
+        fit.main()
+    assert str(caught.value).startswith(message) and "\n" not in str(caught.value)
+
+
+def test_without_matplotlib_there_is_the_table_alone(monkeypatch, capsys, tmp_path):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["fit", SPEC, "--board", "zybo"])
+    fit.main()
+    shown = capsys.readouterr()
+    assert "choice: " in shown.out and not list(tmp_path.rglob("*.svg"))
+    assert (
+        f"no picture: the picture needs matplotlib: {install_command('fit')}, or add "
+        "--no-picture" in shown.err.replace("\n", " ")
+    )
+
+
+def test_a_place_for_the_picture_is_looked_for_before_the_search(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "build").write_text("")
+    monkeypatch.setattr(sys, "argv", ["fit", SPEC, "--board", "zybo"])
+    monkeypatch.setattr("gateformer.platforms.sizes.search.search", None)
+    with pytest.raises(UserError) as caught:
+        fit.main()
+    assert str(caught.value) == (
+        f"the picture goes to {tmp_path / 'build'}: build is a file, where a directory is needed; "
+        "work in another directory, or add --no-picture"
+    )
