@@ -1,4 +1,4 @@
-"""The search of sizes: candidates, Pareto front, choice, and what the command says and writes."""
+"""The search of sizes: candidates, Pareto front and choice."""
 
 from __future__ import annotations
 
