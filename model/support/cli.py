@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from . import interrupt, standard_streams
-from .errors import ToolError, UserError
+from .errors import NO_ROOM, ToolError, UserError, write_error
 from .interrupt import INTERRUPTED, INTERRUPTED_STATUS
 
 COMMAND_MODULE = "gateformer.platforms.command_line"
@@ -30,7 +30,7 @@ READER_LEFT_STATUS = 141
 """128 + SIGPIPE, likewise."""
 TERMINATED_STATUS = 143
 """128 + SIGTERM."""
-DISK_ERRORS = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS)
+DISK_ERRORS = (*NO_ROOM, errno.EIO, errno.EROFS)
 """Of a write that no program can make good."""
 
 
@@ -147,8 +147,8 @@ def _error_status(error: Exception) -> int:
         _say(f"error: not enough memory: {error or 'choose something smaller'}")
         return USER_ERROR_STATUS
     if isinstance(error, OSError) and error.errno in DISK_ERRORS:
-        place = f" {error.filename}" if error.filename else ""
-        _say(f"error: cannot write{place}: {error.strerror}; make room, or choose another place")
+        what = f"write {error.filename}" if error.filename else "write"
+        _say(f"error: {write_error(what, error)}")
         return USER_ERROR_STATUS
     raise error
 

@@ -20,6 +20,10 @@ from tests.support.every_command import (
 )
 
 FULL = Path("/dev/full")
+UNWRITTEN = (
+    "error: cannot write to the standard output: No space left on device; free space, or choose "
+    "another place"
+)
 MOMENTS = [0.05, 0.15, 0.3, 0.5, 0.8, 1.2, 2.0, 3.0]
 """Seconds."""
 FRAME = re.compile(rf'File "({re.escape(str(ROOT))}/[^"]+)"')
@@ -54,9 +58,7 @@ def test_help_that_cannot_be_written(tmp_path, command):
         if command in ("build.py", "registers"):  # a process of its own that ends
             processes.append(run(command, "--help", cwd=tmp_path, stdout=full))
     for process in processes:
-        assert process.stderr == (
-            "error: cannot write to the standard output: No space left on device\n"
-        )
+        assert process.stderr == (f"{UNWRITTEN}\n")
         assert process.returncode == 2
 
 
@@ -75,7 +77,7 @@ def test_results_that_cannot_be_written(tmp_path, command, arguments):
     with FULL.open("wb") as full:
         process = run_here(command, *arguments, cwd=tmp_path, stdout=full)
     lines = process.stderr.splitlines()
-    assert lines[-1] == "error: cannot write to the standard output: No space left on device"
+    assert lines[-1] == UNWRITTEN
     assert process.returncode == 2 and "Traceback" not in process.stderr
 
 
