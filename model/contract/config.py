@@ -240,7 +240,7 @@ class ModelConfig:
 
     @property
     def n_weights(self) -> int:
-        """All trained weights: matrices, embeddings, norm gains, biases."""
+        """All trained numbers: matrices, embeddings, norm gains, biases."""
         shapes = {name: self.matrix_shape(name) for name in self.all_matrix_names()}
         matrices = sum(out * inp for out, inp in shapes.values())
         biases = sum(out for name, (out, _) in shapes.items() if self.has_bias(name))

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from rich.console import Console
 from torch import Tensor, nn
 
 from ..contract import artifact
@@ -70,7 +69,7 @@ def train(recipe: Recipe, corpus: Corpus, out: Path, runs: Path, threads: int = 
         return info
     artifact.save(out, model.to_integer_model(run.tokenizer.vocabulary), twin.weights(), info)
     draw_losses(out.with_suffix(CURVE), {k: h for k, h in histories.items() if h.train})
-    Console().print(
+    print(
         f"{out}: validation loss {info['val_loss_int']:.4f} nats as integers, "
         f"{info['val_loss_float']:.4f} as floats, on the last tenth of {corpus.name}"
     )

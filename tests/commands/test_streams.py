@@ -1,5 +1,6 @@
 """What a command says arrives, or it is an error; Ctrl-C at any moment is one line."""
 
+import ast
 import os
 import re
 import signal
@@ -138,3 +139,18 @@ def test_an_interrupt_at_any_moment(tmp_path, command):
         assert process.returncode == 130, (moment, said)
         lines = [line for line in said.splitlines() if not line.endswith(" ...")]
         assert lines[-1] == "interrupted" or "continues from there" in lines[-1], (moment, said)
+
+
+def test_no_bar_goes_to_the_standard_output():
+    """rich's default; a bar has the console that it is shown on."""
+    wings = ("model", "gateware", "platforms")
+    sources = [path for wing in wings for path in (ROOT / wing).rglob("*.py")]
+    calls = [
+        (path, call)
+        for path in sources
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "Progress"
+    ]
+    assert len(calls) > 4
+    for path, call in calls:
+        assert "console" in [given.arg for given in call.keywords], path

@@ -162,7 +162,11 @@ def test_a_text_that_is_too_short(made, tmp_path):
     [
         ("none", "does not exist; give a UTF-8 text file"),
         ("directory", "cannot be read: Is a directory; give a UTF-8 text file"),
-        ("bytes", "is not UTF-8 text: byte 0 is 0xff; convert it to UTF-8"),
+        (
+            "bytes",
+            "is not UTF-8 text: byte 0 is 0xff; convert it to UTF-8, or its tokens to text as "
+            "docs/import.md says",
+        ),
     ],
 )
 def test_no_text_to_calibrate_on(made, tmp_path, name, told):
