@@ -1,6 +1,7 @@
 """``gateformer import``, ``evaluate`` and ``generate``: a model from directory to text."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -69,6 +70,9 @@ def test_integers_follow_the_float_model(made, tmp_path, capsys, options, diverg
     told = capsys.readouterr().out
     assert "Llama type" in told and "parameters" in told and "bits per weight" in told
     assert "boards" in told and "KL divergence" in told
+    assert "windows of text.txt" in told  # ranges, and below in whole windows of the context
+    taken, count, window = re.search(r"([\d,]+): (\d+) windows of (\d+) ", told).groups()
+    assert int(taken.replace(",", "")) == int(count) * int(window) <= command.MEASURED_TOKENS
     arguments = [str(out), "--corpus", str(directory / "text.txt"), "--tokens", "400", "--json"]
     evaluate.main([*arguments, "--source", str(directory)])
     found = json.loads(capsys.readouterr().out)
