@@ -35,12 +35,21 @@ TARGETS = ("onnx", "onnx-kv", "onnx-int8", "qonnx", "torch")
 """What each export holds is written into its metadata."""
 
 PACKAGES = {
-    "onnx": ("torch", "onnx", "onnxruntime"),
-    "onnx-kv": ("torch", "onnx", "onnxruntime"),
-    "onnx-int8": ("onnx", "onnxruntime"),
-    "qonnx": ("onnx", "onnxruntime", "qonnx"),
-    "torch": ("torch", "onnx"),
+    "onnx": ("torch", "onnx"),
+    "onnx-kv": ("torch", "onnx"),
+    "onnx-int8": ("onnx",),
+    "qonnx": ("onnx",),
+    "torch": ("torch",),
 }
+"""What writes a target; a decoder's integers take torch, too."""
+CHECKERS = {
+    "onnx": ("onnxruntime",),
+    "onnx-kv": ("onnxruntime",),
+    "onnx-int8": ("onnxruntime",),
+    "qonnx": ("onnxruntime", "qonnx"),
+    "torch": (),
+}
+"""What compares it with its source."""
 BATCHED = ("onnx-kv", "qonnx")
 """Targets of a fixed batch; those of the others is dynamic."""
 
@@ -70,7 +79,11 @@ def main(argv: list[str] | None = None) -> None:
     args = _parser().parse_args(argv)
     reading(model=args.model)
     _check_arguments(args)
-    require({name: f"exporting to {args.to}" for name in PACKAGES[args.to]}, "export")
+    needed = dict.fromkeys(PACKAGES[args.to], f"exporting to {args.to}")
+    if not args.no_check:
+        checking = f"comparing {args.to} with its source (not with --no-check)"
+        needed |= dict.fromkeys(CHECKERS[args.to], checking)
+    require(needed, "export")
     from .source import open_source
 
     source = open_source(args.model)
