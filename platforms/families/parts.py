@@ -3,8 +3,9 @@
 Sources: of the 7 series Vivado's own list, as Project Combine has read it
 (``databases/virtex7.zstd`` of github.com/prjunnamed/prjcombine at 588ae5a). The
 ``mapping/parts.yaml`` of prjxray-db (github.com/f4pga, 0a0adde, and github.com/openXC7, 381966a)
-agrees on the devices that it has, except for the xc7k70t's fbv485, which it lacks. Of the ECP5 FPGA-DS-02012, "ECP5 and ECP5-5G Family Data Sheet", part number description, and
-Project Trellis' ``iodb.json``. A Gowin part's name amaranth reads itself.
+agrees on the devices that it has, except for the xc7k70t's fbv485, which it lacks. Of the
+ECP5 FPGA-DS-02012, "ECP5 and ECP5-5G Family Data Sheet", part number description, and Project
+Trellis' ``iodb.json``. A Gowin part's name amaranth reads itself.
 """
 
 from __future__ import annotations
