@@ -1,4 +1,4 @@
-"""Sampling of docs/number_contract_2.md, written from that page alone, like the decoder beside it."""
+"""Sampling of docs/number_contract_2.md, written from that page alone, as the decoder beside it."""
 
 from __future__ import annotations
 
