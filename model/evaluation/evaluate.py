@@ -151,13 +151,22 @@ def _table(result: Evaluation) -> Table:
 
 def _parser() -> argparse.ArgumentParser:
     parser = cli.ArgumentParser(
-        prog="gateformer evaluate", description="Validation loss of an artifact."
+        prog="gateformer evaluate",
+        description="Loss of an artifact on a text: of a model trained here on its last tenth, of "
+        "an imported one on its beginning.",
     )
     parser.add_argument("artifact", help="path of an artifact, or name of a shipped model")
-    parser.add_argument("--corpus", help="UTF-8 text file (default: download Tiny Shakespeare)")
+    parser.add_argument(
+        "--corpus",
+        help="UTF-8 text file (default: Tiny Shakespeare, downloaded; an imported model needs one)",
+    )
     imported = parser.add_argument_group("imported models")
     imported.add_argument(
-        "--source", type=Path, metavar="PATH", help="the float model that it came from: compare"
+        "--source",
+        type=Path,
+        metavar="PATH",
+        help="the float model that it came from, to compare with (default: the "
+        "artifact's own, if any)",
     )
     imported.add_argument(
         "--tokens",

@@ -65,9 +65,17 @@ def _parser() -> argparse.ArgumentParser:
         help="shipped model, artifact of either contract, 'random:…', or what gateformer import "
         "takes: a directory of GPT-2 or Llama type, a .pt, .bin or .gguf file",
     )
-    add("--to", required=True, metavar="TARGET", help=", ".join(TARGETS))
+    targets = {"onnx": "floats, whole sequences", "onnx-kv": "floats, token by token, KV cache"}
+    targets |= {"onnx-int8": "integers, QDQ", "qonnx": "integers", "torch": "torch.export, .pt2"}
+    what = ", ".join(f"{name} ({targets[name]})" for name in TARGETS)
+    add("--to", required=True, metavar="TARGET", help=what)
     add("--out", required=True, metavar="FILE", type=Path, help="file to write")
-    add("--opset", type=int, help="version of the ONNX operators")
+    add(
+        "--opset",
+        type=int,
+        help="version of the ONNX operators (default: 20, or 21 where 4-bit codes "
+        "or groups of weights need it)",
+    )
     add("--batch", type=int, help="sequences per call of onnx-kv and qonnx (default: 1)")
     add("--no-check", action="store_true", help="do not compare the file with its source")
     return parser

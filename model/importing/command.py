@@ -44,7 +44,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = cli.ArgumentParser(
         prog="gateformer import",
         description=__doc__.split(". ``")[0] + ".",
-        formatter_class=cli.HelpFormatter,
     )
     add = parser.add_argument
     add("source", type=Path, help="directory or file of the model")

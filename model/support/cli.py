@@ -21,7 +21,7 @@ from .interrupt import INTERRUPTED, INTERRUPTED_STATUS
 COMMAND_MODULE = "gateformer.platforms.command_line"
 """What ``python -m`` runs as the command ``gateformer``, for commands that start another."""
 REQUIRED = {"required": True, "default": argparse.SUPPRESS}
-"""Of an option that must be given, in a parser whose help shows defaults: this one has none."""
+"""Of an option that must be given: its help shows no default."""
 PATHS = ("FILE", "DIR", "DIRECTORY", "PATH")
 """How options of files and directories show what follows them."""
 TOOL_ERROR_STATUS = 1
@@ -52,22 +52,27 @@ def within(kind: type, least: float, most: float) -> Callable[[str], float]:
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
-    """Shows the defaults that are values, but no None or empty list of what may be left out."""
+    """Shows the defaults that are values, but no None or empty list of what may be left out.
+
+    A text that has the word says it in its own way.
+    """
 
     def _get_help_string(self, action: argparse.Action) -> str:
         if action.default is None or action.default is False or action.default == []:
+            return action.help
+        if "default" in (action.help or ""):
             return action.help
         return super()._get_help_string(action)
 
 
 class ArgumentParser(argparse.ArgumentParser):
-    """Parser whose complaints are UserErrors: one line, without the usage.
+    """Parser whose complaints are UserErrors: one line, without the usage. Its help shows defaults.
 
     A description may be a module's docstring: its marks of literals are not shown.
     """
 
     def __init__(self, *arguments, **options):
-        super().__init__(*arguments, **options)
+        super().__init__(*arguments, **{"formatter_class": HelpFormatter, **options})
         self.description = self.description and self.description.replace("``", "")
 
     def _get_value(self, action: argparse.Action, arg_string: str):

@@ -22,6 +22,9 @@ TINY_SHAKESPEARE_URL = (
 )
 TINY_SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 
+CORPUS_HELP = "UTF-8 text file (default: Tiny Shakespeare, downloaded)"
+"""Of the option ``--corpus`` of a command that trains."""
+
 TRAIN_FRACTION = 0.9
 """The first 90 % train, the last 10 % validate (nanoGPT's split)."""
 
