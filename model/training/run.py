@@ -20,12 +20,11 @@ from ..support.errors import UserError
 from ..support.processes import processes
 from ..text.corpus import Corpus
 from ..text.tokenizer import CharTokenizer
-from .distillation import distillation_loss, open_teacher
+from .distillation import loss_of
 from .float_phase import digest, float_phase, split, subset
 from .loop import (
     LossFunction,
     Phase,
-    cross_entropy,
     evaluate,
     reuse_freed_memory,
     run_phase,
@@ -151,10 +150,7 @@ class _Run:
 
     def _loss(self, model: nn.Module) -> LossFunction:
         recipe = self.recipe
-        if recipe.teacher is None:
-            return cross_entropy(model)
-        teacher = open_teacher(recipe.teacher, self.tokenizer.vocabulary, recipe.config.ctx_len)
-        return distillation_loss(model, teacher, recipe.temperature, recipe.teacher_weight)
+        return loss_of(model, recipe, self.tokenizer.vocabulary, recipe.config.ctx_len)
 
     @property
     def _written_batch(self) -> int:
