@@ -31,8 +31,13 @@ def parser() -> argparse.ArgumentParser:
         help="first replace the accelerator's model by this one of the same shape",
     )
     add_text_options(p, prompt="text to continue; without it, what the accelerator is")
-    p.add_argument("--bench", action="store_true", help="measure instead")
-    p.add_argument("--timeout", type=float, default=TIMEOUT, help="seconds (default: %(default)s)")
+    p.add_argument("--bench", action="store_true", help="measure tokens per second instead")
+    p.add_argument(
+        "--timeout",
+        type=float,
+        default=TIMEOUT,
+        help="seconds without progress after which it gives up",
+    )
     p.add_argument(
         "--any-fabric",
         action="store_true",
