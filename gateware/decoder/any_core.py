@@ -25,10 +25,13 @@ def compile_model(model: IntegerModel | DecoderModel, hw: HwConfig) -> AnyProgra
     return kind(model, hw)
 
 
-def build_core(program: AnyProgram, *, taps: bool = False) -> Core | DecoderCore:
-    """The core of a program."""
+def build_core(
+    program: AnyProgram, *, dsp: str = "generic", taps: bool = False
+) -> Core | DecoderCore:
+    """The core of a program, with multipliers of a family of
+    :data:`gateware.parts.multiplier.DSP_FAMILIES`."""
     kind = DecoderCore if isinstance(program, DecoderProgram) else Core
-    return kind(program, taps=taps)
+    return kind(program, dsp=dsp, taps=taps)
 
 
 def tap_ports(program: AnyProgram) -> list[TapPort]:
