@@ -18,8 +18,8 @@ class CacheMemory(wiring.Component):
     as a word, not a lane.
 
     Every write puts the whole word, a cycle after it came: its own lane, and in the others what was
-    last written to them, in whatever word that was. So a word has what belongs there once all of its lanes that matter
-    have been written without a write to another word in between.
+    last written to them, in whatever word that was. So a word has what belongs there once all of
+    its lanes that matter have been written without a write to another word in between.
 
     Parameters
     ----------

@@ -56,7 +56,7 @@ class DecoderDatapath(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         program, beat = self._program, self.beat
-        self._cfg = cfg = program.model.config
+        self._cfg = program.model.config
         self._r = program.timing.source_latency
         self._v = program.timing.value_latency
         m.submodules.lanes = self._lanes = lanes = program.build_lanes(self._dsp)

@@ -9,7 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..parts.delay import delayed
-from ..parts.wide_multiplier import WideMultiplier
+from ..parts.wide_multiplier import WideMultiplier, wide_latency
 from .limit import Limit
 from .shifts import VariableShift
 
@@ -64,10 +64,9 @@ class Requantizer(wiring.Component):
         dsp: str = "generic",
     ):
         self._middle_width, self._widths = middle_width, tuple(widths)
-        self._product = WideMultiplier(a_width=a_width, b_width=b_width + 1, dsp=dsp)
-        self._scaled = WideMultiplier(a_width=middle_width, b_width=factor_width, dsp=dsp)
-        self.factor_delay = self._product.latency + VariableShift.LATENCY
-        self._total_delay = self._scaled.latency + 1
+        self._dsp = dsp
+        self.factor_delay = wide_latency(a_width, b_width + 1) + VariableShift.LATENCY
+        self._total_delay = wide_latency(middle_width, factor_width) + 1
         after_total = VariableShift.LATENCY + Limit.LATENCY
         self.latency = self.factor_delay + self._total_delay + after_total
         super().__init__(
@@ -85,7 +84,12 @@ class Requantizer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.product, m.submodules.scaled = product, scaled = self._product, self._scaled
+        m.submodules.product = product = WideMultiplier(
+            a_width=len(self.a), b_width=len(self.b) + 1, dsp=self._dsp
+        )
+        m.submodules.scaled = scaled = WideMultiplier(
+            a_width=self._middle_width, b_width=len(self.factor), dsp=self._dsp
+        )
         m.d.comb += [product.a.eq(self.a), product.b.eq(Cat(self.b, C(0, 1)).as_signed())]
         first_shift = delayed(m, self.first_shift, product.latency, name="first_shift")
         width = self._middle_width + 1

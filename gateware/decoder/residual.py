@@ -15,11 +15,12 @@ from gateformer.model.contract.arith import signed_width
 from gateformer.model.contract.decoder import arith
 
 from ..parts.delay import delayed
+from ..parts.elaboration import may_stay_unused
 from ..parts.integers import ceil_div
 from ..parts.loadable_memory import BLOCK
 from ..parts.registered_read import COLLISION_FREE, registered_read
 from ..parts.saturate import saturated
-from ..parts.wide_multiplier import WideMultiplier
+from ..parts.wide_multiplier import WideMultiplier, wide_latency
 from . import leading
 from .spread import Spread
 
@@ -65,8 +66,8 @@ class Residual(wiring.Component):
     place : In(range(d_model)), with ``load`` or ``add``
     first : In(1), with ``load`` or ``add``: begins the sums anew
     value : In(signed(bits)), a cycle after ``load`` or ``add``, within ±limit(bits)
-    written : Out(1), new : Out(signed(bits)), WRITTEN cycles after ``load`` or ``add``: what x now has
-        there
+    written : Out(1), new : Out(signed(bits)), WRITTEN cycles after ``load`` or ``add``: what x
+        now has there
     index : In(range(d_model)), not with ``load`` or ``add``
     centred : Out(signed(centred_width)), x - mean at ``index``
     prepare : In(1)
@@ -104,18 +105,13 @@ class Residual(wiring.Component):
         low = 2 ** (arith.NORM_INDEX_BITS - 2)
         squares = roots**2 * (np.arange(len(roots)) + 1)
         self.normalized_width = signed_width(math.isqrt(int(squares.max()) // low) + 1)
-        self._square = WideMultiplier(a_width=bits, b_width=bits, dsp=dsp)
-        self.prepare_gap = self.WRITTEN - 1 + self._square.latency + 1
+        self._dsp = dsp
+        self.prepare_gap = self.WRITTEN - 1 + wide_latency(bits, bits) + 1
         self.prepare_latency = leading.LATENCY + 3
         if layer_norm:
-            self._spread = Spread(
-                d_model=d_model,
-                sum_width=self._sum_width,
-                square_width=self._square_sum,
-                mean_width=self._mean_width,
-                dsp=dsp,
-            )
-            self.prepare_latency += self._spread.latency
+            spread = self._build_spread()
+            may_stay_unused(spread)
+            self.prepare_latency += spread.latency
         place = range(d_model)
         super().__init__(
             {
@@ -133,6 +129,15 @@ class Residual(wiring.Component):
                 "root": Out(self.root_width),
                 "exponent": Out(range(self._exponents)),
             }
+        )
+
+    def _build_spread(self) -> Spread:
+        return Spread(
+            d_model=self._d_model,
+            sum_width=self._sum_width,
+            square_width=self._square_sum,
+            mean_width=self._mean_width,
+            dsp=self._dsp,
         )
 
     def elaborate(self, platform):
@@ -171,7 +176,9 @@ class Residual(wiring.Component):
 
     def _sums(self, m: Module, valid, new):
         """(sum, sum of squares) of what was written, ``prepare_gap`` after its ``value``."""
-        m.submodules.square = unit = self._square
+        m.submodules.square = unit = WideMultiplier(
+            a_width=self._bits, b_width=self._bits, dsp=self._dsp
+        )
         m.d.comb += [unit.a.eq(new), unit.b.eq(new)]
         wait = unit.latency
         valid = delayed(m, valid, wait, reset_less=False, name="square_valid")
@@ -192,7 +199,7 @@ class Residual(wiring.Component):
         eps = Array(self._eps)[self.eps]
         s = Signal(self._square_sum, reset_less=True)
         if self._layer_norm:
-            m.submodules.spread = spread = self._spread
+            m.submodules.spread = spread = self._build_spread()
             m.d.comb += [
                 spread.total.eq(total),
                 spread.squares.eq(squares),

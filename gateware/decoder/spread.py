@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from gateformer.model.contract.decoder import arith
 
 from ..parts.constant_product import signed_digits
-from ..parts.wide_multiplier import WideMultiplier
+from ..parts.wide_multiplier import WideMultiplier, wide_latency
 from .shifts import rounded_shift
 
 
@@ -45,16 +45,13 @@ class Spread(wiring.Component):
         self._mult = mult
         self._digits = [(i, digit) for i, digit in enumerate(signed_digits(d_model)) if digit]
         self._cross_width = max(sum_width + 1, mean_width + d_model.bit_length()) + 1
+        self._dsp = dsp
         # a power of two needs no multiplier
-        self._averaging = None
-        if mult.bit_count() > 1:
-            self._averaging = WideMultiplier(
-                a_width=sum_width, b_width=mult.bit_length() + 1, dsp=dsp
-            )
-        self._crossing = WideMultiplier(a_width=self._cross_width, b_width=mean_width, dsp=dsp)
-        averaging = self._averaging.latency if self._averaging else 0
+        self._averages = mult.bit_count() > 1
+        averaging = wide_latency(sum_width, mult.bit_length() + 1) if self._averages else 0
+        crossing = wide_latency(self._cross_width, mean_width)
         # registers: the sums, the mean, d times it digit by digit, the cross factor, the result
-        self.latency = 1 + averaging + 1 + len(self._digits) + 1 + self._crossing.latency + 1
+        self.latency = 1 + averaging + 1 + len(self._digits) + 1 + crossing + 1
         super().__init__(
             {
                 "valid": In(1),
@@ -81,7 +78,9 @@ class Spread(wiring.Component):
             multiple = part
         cross = Signal(signed(self._cross_width), reset_less=True)
         m.d.sync += cross.eq((total << 1) - multiple)
-        m.submodules.crossing = unit = self._crossing
+        m.submodules.crossing = unit = WideMultiplier(
+            a_width=self._cross_width, b_width=len(mean), dsp=self._dsp
+        )
         m.d.comb += [unit.a.eq(cross), unit.b.eq(mean)]
         spread = Signal.like(self.spread, reset_less=True)
         m.d.sync += spread.eq(squares - unit.product)
@@ -90,8 +89,10 @@ class Spread(wiring.Component):
 
     def _averaged(self, m: Module, total):
         """``total`` times the reciprocal of d_model."""
-        if self._averaging is None:
+        if not self._averages:
             return total << self._mult.bit_length() - 1
-        m.submodules.averaging = unit = self._averaging
+        m.submodules.averaging = unit = WideMultiplier(
+            a_width=len(total), b_width=self._mult.bit_length() + 1, dsp=self._dsp
+        )
         m.d.comb += [unit.a.eq(total), unit.b.eq(self._mult)]
         return unit.product

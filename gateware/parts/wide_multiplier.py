@@ -47,13 +47,8 @@ class WideMultiplier(wiring.Component):
     def __init__(self, *, a_width: int, b_width: int, dsp: str = "generic"):
         check_dsp(dsp)
         self._dsp = dsp
-        narrow, wide = sorted((a_width, b_width))
-        if narrow <= dsp48e1.B_BITS or wide <= dsp48e1.A_BITS:
-            limbs = _limbs(wide, dsp48e1.A_BITS), _limbs(narrow, dsp48e1.B_BITS)
-        else:  # the sum of two products of limbs stays within a block's 48 bits
-            limbs = _limbs(wide, dsp48e1.B_BITS), _limbs(narrow, dsp48e1.B_BITS)
-        self._limbs = limbs
-        self.latency = Multiplier.LATENCY * len(limbs[0]) * len(limbs[1])
+        self._limbs = _limbs(a_width, b_width)
+        self.latency = wide_latency(a_width, b_width)
         super().__init__(
             {
                 "a": In(signed(a_width)),
@@ -95,7 +90,22 @@ class WideMultiplier(wiring.Component):
         return m
 
 
-def _limbs(width: int, top: int) -> list[int]:
+def wide_latency(a_width: int, b_width: int) -> int:
+    """``latency`` of a :class:`WideMultiplier`, in cycles."""
+    wide, narrow = _limbs(a_width, b_width)
+    return Multiplier.LATENCY * len(wide) * len(narrow)
+
+
+def _limbs(a_width: int, b_width: int) -> tuple[list[int], list[int]]:
+    """Widths of the wide and the narrow factor's limbs."""
+    narrow, wide = sorted((a_width, b_width))
+    # with several limbs on both sides, the sums of products must stay within a block's 48 bits
+    several = narrow > dsp48e1.B_BITS and wide > dsp48e1.A_BITS
+    top = dsp48e1.B_BITS if several else dsp48e1.A_BITS
+    return _cut(wide, top), _cut(narrow, dsp48e1.B_BITS)
+
+
+def _cut(width: int, top: int) -> list[int]:
     """Widths of a factor's limbs, the lowest first; the last is signed, of at most ``top`` bits."""
     limbs = []
     while width > top:
