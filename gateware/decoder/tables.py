@@ -25,6 +25,13 @@ def parameter_widths(entries: Sequence[tuple[int, int]]) -> tuple[int, int]:
     return factor, bias
 
 
+def parameter_words(entries: Sequence[tuple[int, int]]) -> list[int]:
+    """Words of their memory: the multiplier lowest."""
+    low, high = parameter_widths(entries)
+    masks = (1 << low) - 1, (1 << high) - 1
+    return [(factor & masks[0]) | (bias & masks[1]) << low for factor, bias in entries]
+
+
 class Parameters(wiring.Component):
     """Multipliers (or gains) and biases.
 
@@ -57,11 +64,10 @@ class Parameters(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         low = len(self.factor)
-        masks = (1 << low) - 1, (1 << len(self.bias)) - 1
         m.submodules.memory = memory = Memory(
             shape=unsigned(low + len(self.bias)),
             depth=len(self._entries),
-            init=[(f & masks[0]) | (b & masks[1]) << low for f, b in self._entries],
+            init=parameter_words(self._entries),
             attrs={**BLOCK, **COLLISION_FREE},
         )
         word = Signal(low + len(self.bias), reset_less=True)
@@ -102,15 +108,20 @@ class PositionTable(wiring.Component):
             }
         )
 
+    @property
+    def words(self) -> list[int]:
+        """Of its memory, position after position: the first number of an entry lowest."""
+        numbers, mask, width = self._entries.shape[-1], (1 << self._width) - 1, self._width
+        flat = (self._entries.reshape(-1, numbers).astype(object) & mask).tolist()
+        return [sum(number << i * width for i, number in enumerate(entry)) for entry in flat]
+
     def elaborate(self, platform):
         m = Module()
         positions, row, numbers = self._entries.shape
-        mask, width = (1 << self._width) - 1, self._width
-        flat = (self._entries.reshape(-1, numbers).astype(object) & mask).tolist()
         m.submodules.memory = memory = Memory(
-            shape=unsigned(numbers * width),
+            shape=unsigned(numbers * self._width),
             depth=positions * row,
-            init=[sum(number << i * width for i, number in enumerate(entry)) for entry in flat],
+            init=self.words,
             attrs={**BLOCK, **COLLISION_FREE},
         )
         first = Signal(range(positions * row), reset_less=True)
