@@ -185,12 +185,16 @@ class DecoderIssueUnit(wiring.Component):
         row = Signal.like(beat.word, reset_less=True)
         m.d.sync += row.eq(times(self.position, layout.kv_words))
         is_cached = (loaded.sink == Sink.KEY) | (loaded.sink == Sink.VALUE)
-        paired = current.turned
+        pairs = loaded.turned
         if self._program.model.config.gated:
-            paired = paired | (current.sink == Sink.GATE)
+            pairs = pairs | (loaded.sink == Sink.GATE)
+        paired = Signal(reset_less=True)
         advance = beat.valid & beat.last_inner & (~paired | beat.odd)
         with m.If(self.load):
-            m.d.sync += [wrap.eq(Mux(is_cached, layout.kv_lanes, layout.lanes) - 1)]
+            m.d.sync += [
+                wrap.eq(Mux(is_cached, layout.kv_lanes, layout.lanes) - 1),
+                paired.eq(pairs),
+            ]
         for word_name, lane_name in (("word", "start_lane"), ("other_word", "other_lane")):
             word, lane = getattr(beat, word_name), getattr(beat, lane_name)
             kept_word = Signal.like(word, reset_less=True, name=word_name)
