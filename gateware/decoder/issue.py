@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -118,18 +118,16 @@ class DecoderIssueUnit(wiring.Component):
     def _countdown(self, m: Module, loaded, current, advance):
         """A loop of ``loaded`` + 1 steps, ``current`` + 1 again after the last: (first, last).
 
-        Both are registers: much hangs on them.
+        Both are registers, as much hangs on them: the counter is one less, so that its sign tells
+        the last step.
         """
-        left = Signal.like(loaded, reset_less=True)
-        first, last = Signal(reset_less=True), Signal(reset_less=True)
-        with m.If(advance):
+        left = Signal(signed(len(loaded) + 1), reset_less=True)
+        first, last = Signal(reset_less=True), left[-1]
+        with m.If(self.load | advance):
             m.d.sync += [
-                first.eq(last),
-                last.eq(Mux(last, current == 0, left == 1)),
-                left.eq(Mux(last, current, left - 1)),
+                first.eq(self.load | last),
+                left.eq(Mux(self.load, loaded, Mux(last, current, left[:-1])) - 1),
             ]
-        with m.If(self.load):
-            m.d.sync += [first.eq(1), left.eq(loaded), last.eq(loaded == 0)]
         return first, last
 
     def _loops(self, m: Module, current):
