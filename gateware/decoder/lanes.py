@@ -217,13 +217,13 @@ class DecoderLanes(wiring.Component):
         words = self._weight_words
 
         def bank(number: int, part: range):
-            m.submodules[f"weights{number}"] = block = Memory(
+            m.submodules[f"weights_bank{number}"] = block = Memory(
                 shape=unsigned(self._code_bits * self._layout.lanes),
                 depth=len(part),
                 init=words[part.start : part.stop],
                 attrs={**BLOCK, **COLLISION_FREE},
             )
-            return registered_read(m, block, address[: ceil_log2(len(part))], f"weights{number}")
+            return registered_read(m, block, address[: ceil_log2(len(part))], f"read{number}")
 
         return asked_word(m, address[: ceil_log2(len(words))], len(words), asked, bank)
 

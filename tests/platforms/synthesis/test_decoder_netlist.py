@@ -36,7 +36,7 @@ def test_netlist_holds_the_images_and_generates_the_reference_s_tokens(kind, fam
     assert (report.family, report.tokens) == (family, TOKENS)
     names = [memory.name for memory in report.memories]
     table = "positions" if kind == "gpt2" else "angles"
-    for name in ("lanes.weights0", "parameters.memory", f"{table}.memory", "residual.roots"):
+    for name in ("lanes.weights_bank0", "parameters.memory", f"{table}.memory", "residual.roots"):
         assert f"datapath.{name}" in names
 
 
