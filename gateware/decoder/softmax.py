@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import C, Cat, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Array, C, Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -148,11 +148,11 @@ class DecoderSoftmax(wiring.Component):
         far = Signal(reset_less=True, name=f"{name}_far")
         doubled = Signal(len(mantissa) + 1, reset_less=True, name=f"{name}_doubled")
         p = Signal(len(mantissa), reset_less=True, name=f"{name}_p")
-        table = [C(int(v), len(mantissa)) for v in arith.exp2_mantissas()]
+        table = Array(C(int(v), len(mantissa)) for v in arith.exp2_mantissas())
         bits = arith.EXP2_FRAC_BITS
         m.d.sync += [
             distance.eq(maximum - score),
-            mantissa.eq(selected(table, distance[:bits])),
+            mantissa.eq(table[distance[:bits]]),
             octave.eq(distance[bits : bits + len(octave)]),
             far.eq(distance[bits + len(octave) :].any()),
             doubled.eq(Mux(far, 0, (mantissa << 1) >> octave)),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Value
 
 from .delay import delayed
+from .duplicated import duplicated
 from .integers import ceil_div
 
 BANK_UNIT = 512
@@ -70,10 +71,11 @@ def asked_word(
     word, first = None, 0
     for number, bank_depth in enumerate(bank_depths(depth)):
         words = range(first, first + bank_depth)
-        is_here = delayed(m, asked & is_in_bank(address, words), 1, name=f"is_bank{number}")
+        here = duplicated(m, asked & is_in_bank(address, words), f"is_bank{number}")
         read_word = read(number, words)
-        bank = Signal.like(read_word, name=f"word{number}_asked", reset_less=True)
-        m.d.sync += bank.eq(Mux(is_here, read_word, 0))
+        half = len(read_word) // 2
+        mask = Cat(here[0].replicate(half), here[1].replicate(len(read_word) - half))
+        bank = delayed(m, read_word & mask, 1, name=f"word{number}_asked")
         word = bank if word is None else word | bank
         first += bank_depth
     return word

@@ -61,7 +61,7 @@ def _decoder_images(program: DecoderProgram, memories) -> dict[str, list[int]]:
     images, model = program.images, program.model
     expected = {
         **_in_banks(r"datapath\.lanes\.weights_bank{}", images.weight_words),
-        r"datapath\.parameters\.memory": parameter_words(images.parameters),
+        **_in_banks(r"datapath\.parameters\.bank{}", parameter_words(images.parameters)),
         r"sampler\.chooser\.draw\.exp2": list(VERSION_2.probabilities),
     }
     tables = {}

@@ -36,7 +36,7 @@ def test_netlist_holds_the_images_and_generates_the_reference_s_tokens(kind, fam
     assert (report.family, report.tokens) == (family, TOKENS)
     names = [memory.name for memory in report.memories]
     table = "positions" if kind == "gpt2" else "angles"
-    for name in ("lanes.weights_bank0", "parameters.memory", f"{table}.memory", "residual.roots"):
+    for name in ("lanes.weights_bank0", "parameters.bank0", f"{table}.bank0", "residual.roots"):
         assert f"datapath.{name}" in names
 
 
@@ -45,7 +45,7 @@ def test_images_are_compared_with_the_design():
     design = rtlil.convert(build_core(program), name="top", emit_src=False)
     memories = source_memories(map_memories(design, FAMILIES["ecp5"]))
     check_images(program, memories)
-    name = "datapath.parameters.memory"
+    name = "datapath.parameters.bank0"
     changed = memories[name].copy()
     changed[5, 3] ^= 1
     with pytest.raises(Mismatch, match=rf"memory {name}, address 5: design 0x"):
