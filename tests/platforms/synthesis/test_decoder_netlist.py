@@ -29,7 +29,7 @@ def small_program(kind: str):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", ["xc7", "openxc7", "ecp5"])
+@pytest.mark.parametrize("family", ["xc7", "ecp5"])
 @pytest.mark.parametrize("kind", MODELS)
 def test_netlist_holds_the_images_and_generates_the_reference_s_tokens(kind, family):
     report = check_netlist(small_program(kind), family, tokens=TOKENS)
