@@ -70,7 +70,9 @@ def _decoder_images(program: DecoderProgram, memories) -> dict[str, list[int]]:
     if model.position_embedding is not None:
         tables["positions"] = position_table(model.position_embedding)
     may_stay_unused(*tables.values())
-    return expected | {rf"datapath\.{name}\.memory": table.words for name, table in tables.items()}
+    for name, table in tables.items():
+        expected |= _in_banks(rf"datapath\.{name}\.bank{{}}", table.words)
+    return expected
 
 
 def _in_banks(pattern: str, words: list[int]) -> dict[str, list[int]]:
