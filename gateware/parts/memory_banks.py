@@ -74,8 +74,11 @@ def asked_word(
         here = duplicated(m, asked & is_in_bank(address, words), f"is_bank{number}")
         read_word = read(number, words)
         half = len(read_word) // 2
-        mask = Cat(here[0].replicate(half), here[1].replicate(len(read_word) - half))
-        bank = delayed(m, read_word & mask, 1, name=f"word{number}_asked")
+        # choices of 0, not masks: of these synthesis makes resets
+        halves = [Mux(here[0], read_word[:half], 0), Mux(here[1], read_word[half:], 0)]
+        bank = Cat(
+            delayed(m, part, 1, name=f"word{number}_asked{i}") for i, part in enumerate(halves)
+        )
         word = bank if word is None else word | bank
         first += bank_depth
     return word
