@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -91,20 +91,23 @@ class DecoderIssueUnit(wiring.Component):
         m = Module()
         current = Signal(self._layout, reset_less=True)
         active = Signal()
-        wait_left = Signal.like(current.wait)
+        # two less than the cycles that are left, so that its sign tells the last one
+        wait_left = Signal(signed(len(current.wait) + 1), reset_less=True)
+        waiting, waits = Signal(), Signal(reset_less=True)
         beat, loaded = self.beat, self.instruction
         final = Signal()
         m.d.comb += [
             final.eq(active & beat.last_inner & beat.last_outer),
-            self.ending.eq((final & (current.wait == 0)) | (wait_left == 1)),
+            self.ending.eq((final & ~waits) | (waiting & wait_left[-1])),
             beat.valid.eq(active),
         ]
-        with m.If(wait_left != 0):
-            m.d.sync += wait_left.eq(wait_left - 1)
+        m.d.sync += wait_left.eq(Mux(waiting, wait_left - 1, current.wait - 2))
+        with m.If(waiting & wait_left[-1]):
+            m.d.sync += waiting.eq(0)
         with m.If(final):
-            m.d.sync += [active.eq(0), wait_left.eq(current.wait)]
+            m.d.sync += [active.eq(0), waiting.eq(waits)]
         with m.If(self.load):
-            m.d.sync += [active.eq(1), current.eq(loaded)]
+            m.d.sync += [active.eq(1), current.eq(loaded), waits.eq(loaded.wait != 0)]
         self._loops(m, current)
         self._addresses(m, current)
         self._places(m, current)
@@ -116,14 +119,19 @@ class DecoderIssueUnit(wiring.Component):
         return m
 
     def _countdown(self, m: Module, loaded, current, advance):
-        """A loop of ``loaded`` + 1 steps, ``current`` + 1 again after the last: (first, last)."""
-        left = Signal.like(loaded, reset_less=True)
-        first = Signal(reset_less=True)
-        with m.If(advance):
-            m.d.sync += [first.eq(left == 0), left.eq(Mux(left == 0, current, left - 1))]
-        with m.If(self.load):
-            m.d.sync += [first.eq(1), left.eq(loaded)]
-        return first, left == 0
+        """A loop of ``loaded`` + 1 steps, ``current`` + 1 again after the last: (first, last).
+
+        Both are registers, as much hangs on them: the counter is one less, so that its sign tells
+        the last step.
+        """
+        left = Signal(signed(len(loaded) + 1), reset_less=True)
+        first, last = Signal(reset_less=True), left[-1]
+        with m.If(self.load | advance):
+            m.d.sync += [
+                first.eq(self.load | last),
+                left.eq(Mux(self.load, loaded, Mux(last, current, left[:-1])) - 1),
+            ]
+        return first, last
 
     def _loops(self, m: Module, current):
         beat, loaded = self.beat, self.instruction
@@ -178,12 +186,16 @@ class DecoderIssueUnit(wiring.Component):
         row = Signal.like(beat.word, reset_less=True)
         m.d.sync += row.eq(times(self.position, layout.kv_words))
         is_cached = (loaded.sink == Sink.KEY) | (loaded.sink == Sink.VALUE)
-        paired = current.turned
+        pairs = loaded.turned
         if self._program.model.config.gated:
-            paired = paired | (current.sink == Sink.GATE)
+            pairs = pairs | (loaded.sink == Sink.GATE)
+        paired = Signal(reset_less=True)
         advance = beat.valid & beat.last_inner & (~paired | beat.odd)
         with m.If(self.load):
-            m.d.sync += [wrap.eq(Mux(is_cached, layout.kv_lanes, layout.lanes) - 1)]
+            m.d.sync += [
+                wrap.eq(Mux(is_cached, layout.kv_lanes, layout.lanes) - 1),
+                paired.eq(pairs),
+            ]
         for word_name, lane_name in (("word", "start_lane"), ("other_word", "other_lane")):
             word, lane = getattr(beat, word_name), getattr(beat, lane_name)
             kept_word = Signal.like(word, reset_less=True, name=word_name)
