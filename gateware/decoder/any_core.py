@@ -29,7 +29,6 @@ def compile_model(model: IntegerModel | DecoderModel, hw: HwConfig) -> AnyProgra
 
 
 def build_core(
-<<<<<<< HEAD
     program: AnyProgram,
     *,
     dsp: str = "generic",
@@ -40,14 +39,6 @@ def build_core(
     if isinstance(program, DecoderProgram):
         return DecoderCore(program, dsp=dsp, taps=taps)
     return Core(program, dsp=dsp, further=further, taps=taps)
-=======
-    program: AnyProgram, *, dsp: str = "generic", taps: bool = False
-) -> Core | DecoderCore:
-    """The core of a program, with multipliers of a family of
-    :data:`gateware.parts.multiplier.DSP_FAMILIES`."""
-    kind = DecoderCore if isinstance(program, DecoderProgram) else Core
-    return kind(program, dsp=dsp, taps=taps)
->>>>>>> eng
 
 
 def tap_ports(program: AnyProgram) -> list[TapPort]:

@@ -192,7 +192,7 @@ class DecoderDatapath(wiring.Component):
         m.d.comb += [
             self.logit.valid.eq(logit),
             self.logit.value.eq(value),
-            self.logit.last.eq(self._at(m, v, "last_outer")),
+            self.logit.last.eq(self._at(m, v, "last_logit")),
         ]
         taps, unit = self.taps, self._residual
         for name, is_valid, number in (

@@ -57,6 +57,16 @@ class DecoderImages:
         rows = np.arange(matrix.shape[0]) if rows is None else rows
         return self._add(matrix.weight(rows), np.asarray(matrix.mult)[rows], _biases(matrix, rows))
 
+    def add_token_embedding(self) -> Place:
+        """Its rows in order."""
+        return self.add_rows("token_embedding")
+
+    def add_head(self, token: Place) -> Place:
+        """Rows of the output head, which may be those of the token embedding, at ``token``."""
+        if self._model.config.tied_head:
+            return token
+        return self.add_rows(self._model.config.head_name)
+
     def add_alternating(self, names: tuple[str, str]) -> Place:
         """Rows of two matrices of one shape, in turn."""
         pair = [self._model.matrices[name] for name in names]

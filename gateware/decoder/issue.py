@@ -22,6 +22,8 @@ class BeatSignature(wiring.Signature):
         Of the lanes' memories.
     first_inner, last_inner, first_outer, last_outer
         Place in the loops.
+    last_logit
+        The last row of a token's program.
     index
         Of the outer loop: position, channel or row.
     odd
@@ -50,6 +52,7 @@ class BeatSignature(wiring.Signature):
                 "activation": Out(range(sizes.activation_words)),
                 "lane": Out(range(sizes.lanes)),
                 **{f"{end}_{loop}": Out(1) for end in ("first", "last") for loop in LOOPS},
+                "last_logit": Out(1),
                 "index": Out(range(max(most, cfg.ctx_len))),
                 "odd": Out(1),
                 "parameter": Out(range(len(program.images.parameters))),
@@ -108,7 +111,10 @@ class DecoderIssueUnit(wiring.Component):
         self._loops(m, current)
         self._addresses(m, current)
         self._places(m, current)
-        m.d.comb += [beat.source.eq(current.source)]
+        m.d.comb += [
+            beat.source.eq(current.source),
+            beat.last_logit.eq(beat.last_outer & current.ends_token),
+        ]
         m.d.comb += [getattr(beat, name).eq(current[name]) for name in self._beat.kept]
         if self._program.model.config.gated:
             paired = (current.sink == Sink.GATE) & beat.odd
@@ -183,7 +189,7 @@ class DecoderIssueUnit(wiring.Component):
         beat, loaded, layout = self.beat, self.instruction, self._program.layout
         wrap = Signal.like(beat.start_lane, reset_less=True)
         row = Signal.like(beat.word, reset_less=True)
-        m.d.sync += row.eq(times(self.position, layout.kv_words))
+        m.d.sync += row.eq(times(self.position, layout.position_words))
         is_cached = (loaded.sink == Sink.KEY) | (loaded.sink == Sink.VALUE)
         pairs = loaded.turned
         if self._program.model.config.gated:
@@ -191,10 +197,7 @@ class DecoderIssueUnit(wiring.Component):
         paired = Signal(reset_less=True)
         advance = beat.valid & beat.last_inner & (~paired | beat.odd)
         with m.If(self.load):
-            m.d.sync += [
-                wrap.eq(Mux(is_cached, layout.kv_lanes, layout.lanes) - 1),
-                paired.eq(pairs),
-            ]
+            m.d.sync += [wrap.eq(loaded.lanes), paired.eq(pairs)]
         for word_name, lane_name in (("word", "start_lane"), ("other_word", "other_lane")):
             word, lane = getattr(beat, word_name), getattr(beat, lane_name)
             kept_word = Signal.like(word, reset_less=True, name=word_name)

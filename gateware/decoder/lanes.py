@@ -99,7 +99,7 @@ class DecoderLanes(wiring.Component):
         score = arith.limit(bits.query) * arith.limit(bits.key)
         longest = max(cfg.d_model, cfg.d_ff, cfg.n_heads * cfg.head_dim)
         lane_product = product * layout.words(longest)
-        self._lane_width = signed_width(max(lane_product, score * layout.head_words))
+        self._lane_width = signed_width(max(lane_product, score * layout.key_words))
         self._segment_width = signed_width(
             max(lane_product * layout.segment_lanes, score * cfg.head_dim)
         )

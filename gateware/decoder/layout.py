@@ -15,6 +15,7 @@ import functools
 from gateformer.model.contract.config import ModelConfig
 
 from ..parts.integers import ceil_div, check_least
+from .instruction import Sink
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +80,11 @@ class DecoderLayout:
         return ceil_div(self.config.head_dim, self.segment_lanes)
 
     @property
+    def key_words(self) -> int:
+        """Words of a head's keys, and of its query."""
+        return self.head_words
+
+    @property
     def kv_segments(self) -> int:
         """Key heads in a word."""
         if self.head_words > 1:
@@ -141,6 +147,10 @@ class DecoderLayout:
         """Words of a vector of ``length`` numbers, the last one's further lanes unused."""
         return ceil_div(length, self.lanes)
 
+    def result_lanes(self, sink: Sink, query: bool = False) -> int:
+        """Numbers in a word of the memory that results go to; ``query``: they are one's."""
+        return self.kv_lanes if sink in (Sink.KEY, Sink.VALUE) else self.lanes
+
     # Activation memory, in words: norm outputs and attention outputs, which never live together;
     # queries; the feed-forward hidden vector.
 
@@ -167,6 +177,11 @@ class DecoderLayout:
     def cache_base(self, layer: int) -> int:
         """First word of a layer's keys (or values): ``kv_words`` follow for each position."""
         return layer * self.config.ctx_len * self.kv_words
+
+    @property
+    def position_words(self) -> int:
+        """Words of K (and of V) from a position to the next one."""
+        return self.kv_words
 
     def kv_place(self, kv_head: int) -> tuple[int, int]:
         """(word among those of a position, lane) of a key head's first channel."""
