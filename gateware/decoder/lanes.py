@@ -137,8 +137,12 @@ class DecoderLanes(wiring.Component):
                 "total": Out(signed(self.total_width)),
                 "read_lane": In(lane),
                 "read_data": Out(signed(self.mean_width)),
+                **self._further_ports(),
             }
         )
+
+    def _further_ports(self) -> dict:
+        return {}
 
     def elaborate(self, platform):
         m = Module()

@@ -35,12 +35,13 @@ class Pass:
     Parameters
     ----------
     query_word : int, first word of their queries in the activation memory, from its query base
-    kv_word : int, first word of their keys (and values) among those of a position
+    kv_word, value_word : int, first word of their keys (values) among those of a position
     heads : tuple of Head
     """
 
     query_word: int
     kv_word: int
+    value_word: int
     heads: tuple[Head, ...]
 
 
@@ -83,6 +84,11 @@ class DecoderLayout:
     def key_words(self) -> int:
         """Words of a head's keys, and of its query."""
         return self.head_words
+
+    @property
+    def value_lanes(self) -> int:
+        """Channels in a word of a head's values."""
+        return self.segment_lanes
 
     @property
     def kv_segments(self) -> int:
@@ -140,7 +146,8 @@ class DecoderLayout:
                             lane = segment * self.segment_lanes
                             heads.append(Head(kv_head * self.share + place, kv_head, segment, lane))
                 word = len(passes) * self.head_words
-                passes.append(Pass(word, group * self.head_words, tuple(heads)))
+                kv_word = group * self.head_words
+                passes.append(Pass(word, kv_word, kv_word, tuple(heads)))
         return tuple(passes)
 
     def words(self, length: int) -> int:
@@ -183,7 +190,11 @@ class DecoderLayout:
         """Words of K (and of V) from a position to the next one."""
         return self.kv_words
 
-    def kv_place(self, kv_head: int) -> tuple[int, int]:
-        """(word among those of a position, lane) of a key head's first channel."""
+    def key_place(self, kv_head: int) -> tuple[int, int]:
+        """(word among those of a position, lane) of the first channel of a head's key."""
         group, i = divmod(kv_head, self.kv_segments)
         return group * self.head_words, i * self.segment_lanes
+
+    def value_place(self, kv_head: int) -> tuple[int, int]:
+        """(word among those of a position, lane) of the first channel of a head's value."""
+        return self.key_place(kv_head)

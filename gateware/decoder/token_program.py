@@ -102,7 +102,8 @@ class TokenProgram:
         base = layout.cache_base(layer)
         for kind, sink, width in (("k", Sink.KEY, bits.key), ("v", Sink.VALUE, bits.value)):
             for head in range(cfg.n_kv_heads):
-                word, lane = layout.kv_place(head)
+                place = layout.key_place if kind == "k" else layout.value_place
+                word, lane = place(head)
                 turned = rotary and kind == "k"
                 yield self._rows(
                     f"{at}{kind}",
@@ -131,16 +132,16 @@ class TokenProgram:
                     f"{at}probabilities",
                     Source.WEIGH,
                     per_position=True,
-                    address=base + part.kv_word + word,
+                    address=base + part.value_word + word,
                     outer_step=layout.kv_words,
                 )
-                done = word * layout.segment_lanes
+                done = word * layout.value_lanes
                 for head in part.heads:
                     to, lane = divmod(head.index * hd + done, layout.lanes)
                     yield Instruction(
                         f"{at}attn",
                         Source.LANE,
-                        outer=min(layout.segment_lanes, hd - done),
+                        outer=min(layout.value_lanes, hd - done),
                         lane=head.lane,
                         segment=head.segment,
                         parameter=mult + head.kv_head * hd + done,
