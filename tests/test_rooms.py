@@ -15,7 +15,9 @@ ROOMS = {
         *("support", "contract", "text", "native", "floating", "evaluation", "importing"),
         *("training", "compression", "studies", "exports", "bench"),
     ],
-    "gateware": ["parts", "plan", "engines", "compiler", "core", "decoder", "host", "console"],
+    "gateware": [
+        *("parts", "memory", "plan", "engines", "compiler", "core", "decoder", "host", "console"),
+    ],
     "platforms": [
         *("support", "families", "host", "boards", "simulation", "synthesis", "place_and_route"),
         *("sizes", "firmware", "console", "ip", "building"),

@@ -39,19 +39,25 @@ class DecoderDatapath(wiring.Component):
     taps : Out(:func:`.taps.tap_signature`)
     """
 
+    beat_signature = BeatSignature
+
     def __init__(self, program: DecoderProgram, dsp: str = "generic"):
         self._program, self._dsp = program, dsp
         cfg = program.model.config
         super().__init__(
             {
-                "beat": In(BeatSignature(program)),
+                "beat": In(self.beat_signature(program)),
                 "position": In(range(cfg.ctx_len + 1)),
                 "logit": Out(
                     data.StructLayout({"valid": 1, "value": signed(arith.LOGIT_BITS), "last": 1})
                 ),
                 "taps": Out(tap_signature(program)),
+                **self._further_ports(),
             }
         )
+
+    def _further_ports(self) -> dict:
+        return {}
 
     def elaborate(self, platform):
         m = Module()
@@ -101,9 +107,9 @@ class DecoderDatapath(wiring.Component):
         return delayed(m, getattr(self.beat, name), cycle, name=f"{name}_{cycle}")
 
     def _requantize(self, m: Module):
-        program, r, unit = self._program, self._r, self._requantizer
+        r, unit = self._r, self._requantizer
         lanes, softmax, residual = self._lanes, self._softmax, self._residual
-        m.submodules.parameters = parameters = Parameters(program.images.parameters)
+        m.submodules.parameters = parameters = self._parameters(m)
         position = self._position_embedding(m)
         total = delayed(m, lanes.total, r - lanes.total_latency, name="total")
         source = self._at(m, r, "source")
@@ -141,12 +147,24 @@ class DecoderDatapath(wiring.Component):
             unit.width.eq(self._at(m, late, "bits")),
         ]
 
+    def _parameters(self, m: Module):
+        """Multipliers and biases by address."""
+        return Parameters(self._program.images.parameters)
+
+    def _angles(self, m: Module):
+        """Cosines and sines of the position by index of a pair."""
+        model = self._program.model
+        return angle_table(model.rotary_cos, model.rotary_sin)
+
+    def _positions(self, m: Module):
+        """The position's embedding by index."""
+        return position_table(self._program.model.position_embedding)
+
     def _position_embedding(self, m: Module):
         """The number of a POSITION beat, when the sums of the lanes would be there."""
-        embedding = self._program.model.position_embedding
-        if embedding is None:
+        if self._program.model.position_embedding is None:
             return C(0, 1)
-        m.submodules.positions = table = position_table(embedding)
+        m.submodules.positions = table = self._positions(m)
         m.d.comb += [
             table.position.eq(self.position),
             table.index.eq(self._at(m, self._r - table.LATENCY, "index")),
@@ -192,7 +210,7 @@ class DecoderDatapath(wiring.Component):
         m.d.comb += [
             self.logit.valid.eq(logit),
             self.logit.value.eq(value),
-            self.logit.last.eq(self._at(m, v, "last_outer")),
+            self.logit.last.eq(self._at(m, v, "last_logit")),
         ]
         taps, unit = self.taps, self._residual
         for name, is_valid, number in (
@@ -229,12 +247,12 @@ class DecoderDatapath(wiring.Component):
 
     def _turned(self, m: Module, valid, sink, value, writes):
         """Pairs of queries or keys."""
-        model, cfg, v = self._program.model, self._cfg, self._v
+        cfg, v = self._cfg, self._v
         odd = self._at(m, v, "odd")
         m.submodules.rotation = unit = Rotation(
             bits=cfg.bits.query, key_bits=cfg.bits.key, dsp=self._dsp
         )
-        m.submodules.angles = table = angle_table(model.rotary_cos, model.rotary_sin)
+        m.submodules.angles = table = self._angles(m)
         turn = table.numbers
         m.d.comb += [
             table.position.eq(self.position),

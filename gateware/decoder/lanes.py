@@ -100,7 +100,7 @@ class DecoderLanes(wiring.Component):
         score = arith.limit(bits.query) * arith.limit(bits.key)
         longest = max(cfg.d_model, cfg.d_ff, cfg.n_heads * cfg.head_dim)
         lane_product = product * layout.words(longest)
-        self._lane_width = signed_width(max(lane_product, score * layout.head_words))
+        self._lane_width = signed_width(max(lane_product, score * layout.key_words))
         self._segment_width = signed_width(
             max(lane_product * layout.segment_lanes, score * cfg.head_dim)
         )
@@ -138,8 +138,12 @@ class DecoderLanes(wiring.Component):
                 "total": Out(signed(self.total_width)),
                 "read_lane": In(lane),
                 "read_data": Out(signed(self.mean_width)),
+                **self._further_ports(),
             }
         )
+
+    def _further_ports(self) -> dict:
+        return {}
 
     def elaborate(self, platform):
         m = Module()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from ..engines.sampler.scheme import VERSION_2
 from ..parts.elaboration import may_stay_unused
 from ..plan.hw_config import HwConfig
 from .images import DecoderImages
+from .instruction import Instruction
 from .lanes import DecoderLanes
 from .layout import DecoderLayout
 from .requantizer import Requantizer
@@ -52,15 +54,18 @@ class DecoderProgram:
     def __init__(self, model: DecoderModel, hw: HwConfig):
         if hw.reload:
             raise UserError("the core of an imported model cannot be loaded with another one yet")
-        self.model, self.hw = model, hw
-        self.layout = DecoderLayout(model.config, hw.lanes)
-        self.images = DecoderImages(model, self.layout.lanes)
+        self.hw = hw
+        layout = DecoderLayout(model.config, hw.lanes)
+        self._compile(model, layout, DecoderImages(model, layout.lanes))
+
+    def _compile(self, model: DecoderModel, layout, images) -> None:
+        """Instructions, units and latencies."""
+        self.model, self.layout, self.images = model, layout, images
         self._check_embedding()
         bits = model.config.bits
         self.widths = tuple(sorted({*dataclasses.asdict(bits).values(), arith.LOGIT_BITS}))
         self.eps = tuple(sorted({norm.eps for norm in model.norms.values()}))
-        token = TokenProgram(model, self.layout, self.images, self.widths, self.eps)
-        plain = list(token.instructions())
+        plain = list(self._plain())
         self.shifts = max(max(item.shift, item.odd_shift) for item in plain)
         lanes, softmax, residual = self.build_lanes(), self.build_softmax(), self.build_residual()
         requantizer = self.build_requantizer()
@@ -75,7 +80,30 @@ class DecoderProgram:
             softmax.maximum_latency,
             residual.prepare_gap + residual.prepare_latency,
         )
-        self.instructions = self.timing.with_waits(plain)
+        self.instructions = self._with_waits(plain)
+
+    def _with_waits(self, plain: list[Instruction]) -> list[Instruction]:
+        return self.timing.with_waits(plain)
+
+    def _plain(self) -> Iterator[Instruction]:
+        """The instructions without waits; the images are filled on the way."""
+        token = TokenProgram(self.model, self.layout, self.images, self.widths, self.eps)
+        return token.instructions()
+
+    @property
+    def address_words(self) -> int:
+        """Words that a beat's address tells apart."""
+        return max(len(self.images.weight_words), self.layout.cache_words)
+
+    @property
+    def parameter_words(self) -> int:
+        """Multipliers with their biases that a beat tells apart."""
+        return len(self.images.parameters)
+
+    @property
+    def parameter_widths(self) -> tuple[int, int]:
+        """Bits of a multiplier and of a bias, signed."""
+        return parameter_widths(self.images.parameters)
 
     @property
     def token_words(self) -> int:
@@ -123,7 +151,7 @@ class DecoderProgram:
         may_stay_unused(lanes, residual)
         embedding = model.position_embedding
         position = 1 if embedding is None else position_width(embedding)
-        factor_width, bias_width = parameter_widths(self.images.parameters)
+        factor_width, bias_width = self.parameter_widths
         total_bits = (arith.PROBABILITY_MAX * cfg.ctx_len).bit_length()
         mean_shift = arith.RECIPROCAL_BITS - arith.MEAN_V_BITS + total_bits - 1
         entering = (lanes.total_width, lanes.mean_width, residual.centred_width, position)
