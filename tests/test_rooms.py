@@ -16,7 +16,8 @@ ROOMS = {
         *("training", "compression", "studies", "exports", "bench"),
     ],
     "gateware": [
-        *("parts", "memory", "plan", "engines", "compiler", "core", "decoder", "host", "console"),
+        *("parts", "memory", "plan", "engines", "compiler", "core", "decoder"),
+        *("streamed", "host", "console"),
     ],
     "platforms": [
         *("support", "families", "host", "boards", "simulation", "synthesis", "place_and_route"),
