@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
+import operator
+
+from amaranth.hdl import Value
 
 from gateformer.model.contract.config import ModelConfig
 
@@ -82,6 +86,10 @@ class Dialect:
     def bench(self) -> int:
         """The code of ``/bench``."""
         return self.commands.index("bench")
+
+    def is_fixed_point(self, number: Value) -> Value:
+        """Whether a number, or a setting's command, is one with decimals: 1 bit."""
+        return functools.reduce(operator.or_, (number == each for each in self.fixed_point))
 
 
 def _with(values: tuple, place: int, value) -> tuple:
