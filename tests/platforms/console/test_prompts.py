@@ -1,12 +1,17 @@
 """Prompts of imported models, as ``gateformer console`` sends them."""
 
 import contextlib
+import dataclasses
 import io
 import sys
 
 import pytest
 import tokenizers
 
+from gateformer.gateware.console import dialect
+from gateformer.gateware.console.imported.texts import ImportedTexts
+from gateformer.gateware.host.identification import Identification
+from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract import artifact
 from gateformer.model.contract.artifact import Artifact, open_model
 from gateformer.model.contract.decoder.reference import DecoderReference
@@ -16,8 +21,9 @@ from gateformer.model.text.codec import TextCodec
 from gateformer.model.text.model_codec import codec_of
 from gateformer.platforms.console import console
 from gateformer.platforms.console import session as console_session
-from gateformer.platforms.console.client import ConsoleClient
-from gateformer.platforms.console.link import SerialLink
+from gateformer.platforms.console.bench import parse_clock, parse_counts
+from gateformer.platforms.console.client import Answer, ConsoleClient
+from gateformer.platforms.console.link import LONGEST_ANSWER, SerialLink
 from gateformer.platforms.console.prompts import NOTE, PromptEncoder, encoder_of, is_imported
 from gateformer.platforms.console.simulation import simulate
 from tests.support.console import fake_console
@@ -155,6 +161,7 @@ def test_a_model_of_characters_is_no_board_s(console_main):
     )
 
 
+@pytest.mark.slow  # compiles a console with its core
 def test_a_simulation_says_what_the_reference_says(console_main, tmp_path):
     path = tmp_path / "mine.safetensors"
     artifact.save(path, MODEL)
@@ -177,6 +184,27 @@ def test_a_simulation_of_an_imported_model_takes_no_other(tmp_path):
     assert str(error.value) == (
         "--reload is for models that were trained here, and mine is imported; leave it out"
     )
+
+
+def test_both_ends_have_the_same_words():
+    shape = {"ctx_len": 2**16, "n_heads": 1024, "d_model": 2**16, "d_ff": 2**18}
+    config = dataclasses.replace(MODEL.config, norm="layer", norm_bias=True, **shape)
+    texts = ImportedTexts(
+        "mine",
+        Identification(config, HwConfig(1, 1, 4096), MODEL.digest, 1, 123_456),
+        opening=2**16 - 1,
+    )
+    info = [line.removeprefix("# ") for line in texts.info()]
+    assert is_imported(info)
+    encoder_of(artifact_of(MODEL)).check(info)
+    assert parse_clock(Answer("", tuple(info), None)) == 123.456e6
+    assert f"/{dialect.TOP_P}" == console_session.TOP_P
+    parts = [texts.text(message) for message in dialect.IMPORTED.messages]
+    lengths = [sum(len(p) if isinstance(p, str) else 10 for p in text) for text in parts]
+    assert max(lengths) <= LONGEST_ANSWER
+    line = "prompt 5 tokens, text 7 tokens, 900 cycles, 0 waiting, end: "
+    end = "".join(texts.text(dialect.ImportedMessage.ENDED_BY_STOP)).split("\r")[0]
+    assert parse_counts(Answer("", (line + end,), None), 1.0).end == "stop"
 
 
 def test_commands_of_imported_models_are_completed(imported_board, monkeypatch):
