@@ -2,14 +2,15 @@
 
 from functools import partial
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..parts.delay import delayed
 from ..parts.one_hot import OneHot
+from .dialect import TRAINED, Dialect
 from .line import COMMAND_BITS
-from .messages import COMMANDS, DECIMALS, ROM_LAYOUT, SETTINGS, Number
+from .messages import COMMANDS, DECIMALS, ROM_LAYOUT
 from .number import REQUEST, Operation
 
 SPACE, POINT = ord(" "), ord(".")
@@ -21,7 +22,8 @@ class CommandReader(wiring.Component):
     """Compares the line with each name in the memory of texts, then reads its argument.
 
     A name is followed by the line's end or by spaces and an argument. A number is decimal digits;
-    a temperature may have a point and one or two digits behind them, and is read in hundredths.
+    a temperature may have a point and one or two digits behind them, and is read in hundredths, as
+    all that has decimals in the dialect.
 
     Parameters
     ----------
@@ -29,6 +31,7 @@ class CommandReader(wiring.Component):
         At least 7.
     commands : int
         How many there are; also the code of what is none.
+    dialect : Dialect
 
     Members
     -------
@@ -38,7 +41,8 @@ class CommandReader(wiring.Component):
     command : Out(range(commands + 1))
         Its index, or ``commands``.
     argument, refused : Out(1)
-        There is an argument, which the number unit now holds; it is no number, or too large.
+        There is an argument, which the number unit now holds; it is no number, too large, or 0
+        where the dialect has none.
     rewind_name, advance_name : Out(1), name : In(ROM_LAYOUT)
         Move to the first name, or one entry on; the entry follows 2 cycles later.
     rewind, advance : Out(1), value : In, at_end : In(1)
@@ -47,8 +51,10 @@ class CommandReader(wiring.Component):
         Of the number unit, whose limit is that of ``command``.
     """
 
-    def __init__(self, *, value_bits: int, commands: int = len(COMMANDS)):
-        self._unknown = commands
+    def __init__(
+        self, *, value_bits: int, commands: int = len(COMMANDS), dialect: Dialect = TRAINED
+    ):
+        self._unknown, self._dialect = commands, dialect
         super().__init__(
             {
                 "start": In(1),
@@ -84,7 +90,7 @@ class CommandReader(wiring.Component):
         ]
         # what the command is, likewise
         self._is_last = delayed(m, self.command == self._unknown - 1, 1, name="is_last")
-        self._is_setting = delayed(m, self.command < SETTINGS, 1, name="is_setting")
+        self._is_setting = delayed(m, self.command < self._dialect.settings, 1, name="is_setting")
         self._scaling = Signal(reset_less=True)  # zeros take the place of decimals
         with OneHot(m, "IDLE") as self._fsm:
             m.d.comb += self.busy.eq(~self._fsm.ongoing("IDLE"))
@@ -165,9 +171,10 @@ class CommandReader(wiring.Component):
         decimals = Signal(range(DECIMALS + 1), reset_less=True)
         # registers, settled when a character is looked at
         flag = partial(delayed, m, cycles=1)
-        fixed_point = flag(self.command == Number.TEMPERATURE, name="fixed_point")
+        fixed_point = flag(self._dialect.is_fixed_point(self.command), name="fixed_point")
         none, full = flag(decimals == 0, name="none"), flag(decimals == DECIMALS, name="full")
         too_large = flag(self.too_large, name="too_large")
+        forbidden = self._forbidden_zero(m)
         with self._fsm.state("CLEAR"):
             m.d.comb += self.request.clear.eq(1)
             cleared = (digits, point, decimals, self._scaling)
@@ -188,6 +195,9 @@ class CommandReader(wiring.Component):
                 with m.Elif(fixed_point & ~full):
                     m.d.sync += [self._scaling.eq(1), decimals.eq(decimals + 1)]
                     self._fsm.next = "APPEND"
+                if forbidden is not None:
+                    with m.Elif(forbidden):
+                        self._refuse(m)
                 with m.Else():
                     self._fsm.next = "IDLE"
             with m.Elif(self._is_digit & ~full):
@@ -209,6 +219,18 @@ class CommandReader(wiring.Component):
             self._fsm.next = "MOVE CHARACTER"
             with m.If(too_large):
                 self._refuse(m)
+
+    def _forbidden_zero(self, m: Module) -> Signal | None:
+        """Whether the number is 0, and must not be; None: every command may have a 0."""
+        if not self._dialect.positive:
+            return None
+        nonzero = Signal(reset_less=True)  # there was such a digit
+        with m.If(self._fsm.ongoing("CLEAR")):
+            m.d.sync += nonzero.eq(0)
+        with m.If(self._fsm.ongoing("APPEND") & ~self._scaling & self.value[:4].any()):
+            m.d.sync += nonzero.eq(1)
+        positive = Cat(self.command == number for number in self._dialect.positive).any()
+        return delayed(m, positive & ~nonzero, 1, name="forbidden")
 
     def _refuse(self, m: Module):
         m.d.sync += self.refused.eq(1)

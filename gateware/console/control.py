@@ -10,11 +10,12 @@ from amaranth.lib import data
 from ..parts.delay import delayed
 from ..parts.one_hot import OneHot
 from .command import CommandReader
+from .dialect import AnyMessage, Dialect
 from .generation import Generation
 from .line import Event, LineEditor
 from .load_control import LoadControl
 from .load_messages import LoadMessage
-from .messages import ANSWERS, BENCH, COUNTS, ENDINGS, LINE_REFUSALS, REFUSALS, Message, Number
+from .messages import COUNTS, LINE_REFUSALS, Message
 from .number import NumberUnit
 from .printer import Printer
 from .reply import THEN, Reply, Then
@@ -29,8 +30,9 @@ class ConsoleControl:
 
     Parameters
     ----------
-    pages : mapping of Message, LoadMessage to int
+    pages : mapping of messages to int
         Where each text begins (:meth:`.ConsoleTexts.rom`).
+    dialect : Dialect
     editor, reader, printer, generation, number, settings
         The parts. Their ports that start work, and say what is to be said or stored, are driven
         here.
@@ -49,8 +51,9 @@ class ConsoleControl:
 
     def __init__(
         self,
-        pages: Mapping[Message | LoadMessage, int],
+        pages: Mapping[AnyMessage | LoadMessage, int],
         *,
+        dialect: Dialect,
         editor: LineEditor,
         reader: CommandReader,
         printer: Printer,
@@ -59,7 +62,7 @@ class ConsoleControl:
         settings: ConsoleSettings,
         load: LoadControl | None = None,
     ):
-        self._pages, self._load = pages, load
+        self._pages, self._dialect, self._load = pages, dialect, load
         self._editor, self._reader, self._printer = editor, reader, printer
         self._generation, self._number, self._settings = generation, number, settings
         self.interrupted, self.bench, self.keeping = Signal(), Signal(), Signal()
@@ -150,7 +153,7 @@ class ConsoleControl:
         with self._fsm.state("STORE"):
             m.d.comb += settings.store.eq(1)
             with m.If(self._advancing):
-                m.d.comb += [settings.number.eq(Number.SEED), number.request.addend.eq(1)]
+                m.d.comb += [settings.number.eq(self._dialect.numbers.SEED), number.request.addend.eq(1)]
             with m.Else():
                 m.d.comb += settings.number.eq(self._reader.command)
                 m.d.sync += self.keeping.eq(1)
@@ -166,7 +169,7 @@ class ConsoleControl:
 
     def _choices(self) -> dict[Reply, tuple]:
         """Of each reply its texts, and what chooses among them."""
-        command = self._reader.command
+        command, dialect = self._reader.command, self._dialect
         choices = {
             Reply.WELCOME: ((Message.WELCOME,), 0),
             Reply.RUBOUT: ((Message.RUBOUT,), 0),
@@ -174,10 +177,10 @@ class ConsoleControl:
             Reply.EMPTY: ((Message.EMPTY,), 0),
             Reply.PROMPT: ((Message.PROMPT,), 0),
             Reply.LINE_REFUSAL: (LINE_REFUSALS, self._editor.error),
-            Reply.REFUSAL: (REFUSALS, command),
-            Reply.ANSWER: (ANSWERS, command),
+            Reply.REFUSAL: (dialect.refusals, command),
+            Reply.ANSWER: (dialect.answers, command),
             Reply.COUNTS: (COUNTS, self.bench),
-            Reply.ENDING: (ENDINGS, self._generation.ending),
+            Reply.ENDING: (dialect.endings, self._generation.ending),
         }
         choices = {reply: (dict(enumerate(texts)), by) for reply, (texts, by) in choices.items()}
         return choices if self._load is None else choices | self._load.choices()
@@ -198,7 +201,7 @@ class ConsoleControl:
                     if reply is Reply.PROMPT:
                         m.d.sync += self.bench.eq(0)
                     if reply is Reply.ANSWER:
-                        with m.If(command == BENCH):
+                        with m.If(command == self._dialect.bench):
                             m.d.sync += [self.bench.eq(1), self._then.eq(Then.GENERATION)]
 
     def _proceed(self, m: Module):

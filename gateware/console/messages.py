@@ -70,6 +70,8 @@ class Ending(enum.IntEnum):
     COUNT = 0
     CONTEXT = 1
     STOPPED = 2
+    STOP = 3
+    """a token that ends texts; only of an imported model"""
 
 
 class Message(enum.Enum):

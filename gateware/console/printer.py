@@ -8,8 +8,9 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ..parts.delay import delayed
+from .dialect import TRAINED, Dialect
 from .load_messages import LABEL_BYTES
-from .messages import DECIMALS, END, EOT, PAGE, ROM_LAYOUT, Number
+from .messages import DECIMALS, END, EOT, PAGE, ROM_LAYOUT
 from .number import REQUEST, Operation
 
 DIGITS = 16
@@ -23,13 +24,15 @@ class Printer(wiring.Component):
     """Sends a text of the memory (:meth:`.ConsoleTexts.rom`).
 
     A number is loaded by the number unit, divided down to its digits, which are put on a stack,
-    and then sent from there. A temperature has a point before its last two digits.
+    and then sent from there. One with decimals has a point before its last two digits.
 
     Parameters
     ----------
     rom_depth : int
     label : int, optional
         Where in the memory the label is, whose NUL characters are not sent.
+    dialect : Dialect
+        Its numbers are those of the texts.
 
     Members
     -------
@@ -41,7 +44,7 @@ class Printer(wiring.Component):
     answered : Out(1)
         High in the cycle in which an EOT is taken: an answer is over.
     rom_address : Out, rom_entry : In(ROM_LAYOUT), 2 cycles later
-    request : Out(REQUEST), number : Out(Number), which one it loads
+    request : Out(REQUEST), number : Out, of the dialect, which one it loads
     number_busy, more : In(1), digit : In(4)
         Of the number unit.
     sent : Out(stream of 8 bits)
@@ -49,8 +52,8 @@ class Printer(wiring.Component):
         With ``label``: ``rom_address`` becomes its address in the label; not while busy.
     """
 
-    def __init__(self, *, rom_depth: int, label: int | None = None):
-        self._label = label
+    def __init__(self, *, rom_depth: int, label: int | None = None, dialect: Dialect = TRAINED):
+        self._label, self._dialect = label, dialect
         sweep = {"sweeping": In(1), "sweep_address": In(range(LABEL_BYTES))}
         super().__init__(
             {
@@ -63,7 +66,7 @@ class Printer(wiring.Component):
                 "rom_address": Out(range(rom_depth)),
                 "rom_entry": In(ROM_LAYOUT),
                 "request": Out(REQUEST),
-                "number": Out(Number),
+                "number": Out(dialect.numbers),
                 "number_busy": In(1),
                 "digit": In(4),
                 "more": In(1),
@@ -132,7 +135,8 @@ class Printer(wiring.Component):
         )
         write, read = digits.write_port(), digits.read_port()
         top = Signal(range(DIGITS))  # of the stack; 0 outside of numbers
-        fixed_point = delayed(m, self.number == Number.TEMPERATURE, 1, name="fixed_point")
+        fixed_point = self._dialect.is_fixed_point(self.number)
+        fixed_point = delayed(m, fixed_point, 1, name="fixed_point")
         m.d.comb += [write.addr.eq(top), write.data.eq(self.digit), read.addr.eq(top)]
         divide, digit_sent = Signal(), Signal()
         character = Cat(read.data, Mux(read.data == POINT, C(POINT_PREFIX, 4), DIGIT_PREFIX))

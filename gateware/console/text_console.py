@@ -120,6 +120,7 @@ class TextConsole(wiring.Component):
         answered = self._connect_sent(m)
         control = ConsoleControl(
             pages,
+            dialect=self._texts.dialect,
             editor=editor,
             reader=self._reader,
             printer=self._printer,

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 
 from gateformer.model.contract.config import ModelConfig
 
 from ..host.identification import Identification
 from ..plan.hw_config import HwConfig
+from .dialect import TOP_P, TOP_P_STEPS, AnyMessage, Dialect, ImportedMessage, dialect_of
 from .load_messages import LoadMessage, LoadTexts
 from .messages import (
     ANSWERED,
-    ANSWERS,
-    COMMANDS,
     COUNT_LIMIT,
     DECIMALS,
     END,
@@ -20,23 +20,23 @@ from .messages import (
     ETX,
     LOAD_COMMAND,
     PAGE,
-    REFUSALS,
     SEED_LIMIT,
-    SETTINGS,
     STX,
     TEMPERATURE_STEPS,
     Message,
-    Number,
     answer,
     label,
 )
+
+Part = str | enum.IntEnum
+"""Of a text: characters, or a number of the dialect's."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ConsoleTexts:
     """Every text of the console of one accelerator.
 
-    A text is a list of strings and :class:`Number` members, which stand for their decimal digits.
+    A text is a list of strings and the dialect's numbers, which stand for their decimal digits.
     Those that answer a line begin with the echo of its Enter.
 
     Parameters
@@ -56,59 +56,82 @@ class ConsoleTexts:
     def config(self) -> ModelConfig:
         return self.identification.config
 
+    @property
+    def dialect(self) -> Dialect:
+        return dialect_of(self.config)
+
     def info(self) -> list[str]:
         """The lines of ``/info``."""
-        cfg, hw, facts = self.config, self.identification.hw, self.identification
+        facts = self.identification
+        return [*self._model_lines(), f"# {_sizes(facts.hw)}, {self._clock}"]
+
+    def _model_lines(self) -> list[str]:
+        cfg, facts = self.config, self.identification
         return [
             f"# model {label(self.name, facts.digest)}, build {facts.build_id:08x}",
             f"# n_layers {cfg.n_layers}, d_model {cfg.d_model}, n_heads {cfg.n_heads}, "
             f"d_ff {cfg.d_ff}, ctx_len {cfg.ctx_len}, vocab_size {cfg.vocab_size}",
-            f"# {_sizes(hw)}, clock {facts.clock_khz / 1000:g} MHz",
         ]
+
+    @property
+    def _clock(self) -> str:
+        return f"clock {self.identification.clock_khz / 1000:g} MHz"
 
     @property
     def commands(self) -> tuple[str, ...]:
         """Without the slash, by code."""
-        return (*COMMANDS, LOAD_COMMAND) if self.load else COMMANDS
+        commands = self.dialect.commands
+        return (*commands, LOAD_COMMAND) if self.load else commands
 
     def ranges(self) -> list[str]:
         """What each setting may be."""
-        return [
-            f"0 to {(TEMPERATURE_STEPS - 1) / 10**DECIMALS}",
-            f"0 to {self.config.vocab_size}",
-            f"0 to {SEED_LIMIT}",
-            f"0 to {COUNT_LIMIT}",
-        ]
+        hundred = 10**DECIMALS
+        ranges = {
+            "temperature": f"0 to {(TEMPERATURE_STEPS - 1) / hundred}",
+            "top-k": f"0 to {self.config.vocab_size}",
+            TOP_P: f"{1 / hundred} to {TOP_P_STEPS / hundred:.{DECIMALS}f}",
+            "seed": f"0 to {SEED_LIMIT}",
+            "tokens": f"0 to {COUNT_LIMIT}",
+        }
+        dialect = self.dialect
+        return [ranges[name] for name in dialect.commands[: dialect.settings]]
 
     def help(self) -> list[str]:
         """The lines of ``/help``."""
-        meanings = (
-            "; 0: greedy",
-            "; 0: off",
-            "",
-            " to generate; 0: until the context is full",
-            "model, digest, build, shape, sizes, clock",
-            "generates a whole context and shows the counts",
-            "the commands",
-            *(("takes the image of another model",) if self.load else ()),
-        )
-        ranges = [*self.ranges(), *("" for _ in self.commands[SETTINGS:])]
-        commands = zip(self.commands, ranges, meanings, strict=True)
-        return [f"# /{name} {limits}{meaning}" for name, limits, meaning in commands]
+        meanings = {
+            "temperature": "; 0: greedy",
+            "top-k": "; 0: off",
+            TOP_P: f"; {TOP_P_STEPS / 10**DECIMALS:.{DECIMALS}f}: off",
+            "seed": "",
+            "tokens": " to generate; 0: until the context is full",
+            "info": "model, digest, build, shape, sizes, clock",
+            "bench": "generates a whole context and shows the counts",
+            "help": "the commands",
+            LOAD_COMMAND: "takes the image of another model",
+        }
+        ranges = [*self.ranges(), *("" for _ in self.commands[self.dialect.settings :])]
+        commands = zip(self.commands, ranges, strict=True)
+        return [f"# /{name} {limits}{meanings[name]}" for name, limits in commands]
 
-    def text(self, message: Message | LoadMessage) -> list[str | Number]:
+    def text(self, message: AnyMessage | LoadMessage) -> list[Part]:
         """What is sent for ``message``."""
         if self.load and message in self.load.messages:
             return self.load.text(message, self.name, self.identification.digest, self.info())
-        return _FRAGMENTS[message] if message in _FRAGMENTS else self._answer(message)
+        if message in _FRAGMENTS:
+            return _FRAGMENTS[message]
+        before = {Message.COUNTS_AFTER_TEXT: [chr(ETX), END_OF_LINE], Message.COUNTS: []}
+        if message in before:
+            return [*before[message], *_counts(self.dialect.numbers)]
+        return self._answer(message)
 
-    def _answer(self, message: Message) -> list[str | Number]:
-        if message in ANSWERS[:SETTINGS]:
-            setting = ANSWERS.index(message)
-            return answer(f"# {COMMANDS[setting]} ", Number(setting))
-        if message in REFUSALS:
-            setting = REFUSALS.index(message)
-            return answer(f"! {COMMANDS[setting]} must be {self.ranges()[setting]}")
+    def _answer(self, message: AnyMessage) -> list[Part]:
+        dialect = self.dialect
+        if message in dialect.answers[: dialect.settings]:
+            setting = dialect.answers.index(message)
+            return answer(f"# {dialect.commands[setting]} ", dialect.numbers(setting))
+        if message in dialect.refusals:
+            setting = dialect.refusals.index(message)
+            return answer(f"! {dialect.commands[setting]} must be {self.ranges()[setting]}")
         lines = {
             Message.INFO: self.info(),
             Message.HELP: self.help(),
@@ -119,14 +142,20 @@ class ConsoleTexts:
             Message.NO_TOKEN: [
                 "! the model has no token for a character of the line; line ignored"
             ],
-            Message.ESCAPE: ["! after a backslash comes n, \\ or /; line ignored"],
-            Message.TOO_LONG: [
-                f"! longer than the context of {self.config.ctx_len} tokens; line ignored"
-            ],
+            Message.ESCAPE: [f"! after a backslash comes {self._escapes()}; line ignored"],
+            Message.TOO_LONG: [f"! longer than the context of {self._room()}; line ignored"],
         }[message]
         return answer(*(END_OF_LINE.join(lines),) if lines else ())
 
-    def rom(self) -> tuple[list[dict], dict[Message | LoadMessage, int]]:
+    def _escapes(self) -> str:
+        """What may come after a backslash."""
+        return "n, \\ or /"
+
+    def _room(self) -> str:
+        """How long a prompt may be."""
+        return f"{self.config.ctx_len} tokens"
+
+    def rom(self) -> tuple[list[dict], dict[AnyMessage | LoadMessage, int]]:
         """(entries of ROM_LAYOUT, page at which each message begins).
 
         The names of the commands come first, each with its end.
@@ -134,9 +163,9 @@ class ConsoleTexts:
         entries = []
         for name in self.commands:
             entries += _encoded([name])
-        pages, messages = {}, [*Message]
+        pages, messages = {}, [*self.dialect.messages]
         if self.load:
-            messages = [each for each in Message if each not in self.load.replaced]
+            messages = [each for each in messages if each not in self.load.replaced]
             messages = [*self.load.messages, *messages]
         for message in messages:
             unit = self.load.alignment(message) if self.load else PAGE
@@ -146,32 +175,34 @@ class ConsoleTexts:
         return entries, pages
 
 
-_COUNTS = [
-    *("# prompt ", Number.PROMPT, " tokens, text ", Number.TEXT, " tokens, "),
-    *(Number.CYCLES, " cycles, ", Number.WAITING, " waiting, end: "),
-]
 _FRAGMENTS = {
     Message.BENCH: [END_OF_LINE],
     Message.ERASED: [END_OF_LINE, "> "],
     Message.RUBOUT: ["\b \b"],
     Message.PROMPT: [END_OF_LINE, chr(STX)],
-    Message.COUNTS_AFTER_TEXT: [chr(ETX), END_OF_LINE, *_COUNTS],
-    Message.COUNTS: _COUNTS,
     Message.ENDED_BY_COUNT: ["count", END_OF_LINE, ANSWERED],
     Message.ENDED_BY_CONTEXT: ["context", END_OF_LINE, ANSWERED],
     Message.STOPPED: ["stopped", END_OF_LINE, ANSWERED],
+    ImportedMessage.ENDED_BY_STOP: ["stop", END_OF_LINE, ANSWERED],
 }
+
+
+def _counts(numbers: type[enum.IntEnum]) -> list[Part]:
+    return [
+        *("# prompt ", numbers.PROMPT, " tokens, text ", numbers.TEXT, " tokens, "),
+        *(numbers.CYCLES, " cycles, ", numbers.WAITING, " waiting, end: "),
+    ]
 
 
 def _sizes(hw: HwConfig) -> str:
     return f"rows {hw.rows}, cols {hw.cols}, lanes {hw.lanes}, packing {hw.packing}"
 
 
-def _encoded(parts: list[str | Number]) -> list[dict]:
+def _encoded(parts: list[Part]) -> list[dict]:
     """Entries of ROM_LAYOUT, with the end."""
     entries = []
     for part in parts:
-        if isinstance(part, Number):
+        if isinstance(part, enum.IntEnum):
             entries.append({"byte": int(part), "special": 1})
         else:
             content = part.encode("utf-8", "replace")

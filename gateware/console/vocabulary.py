@@ -68,11 +68,16 @@ def _entry(text: str, content: bytes) -> dict:
     return {"bytes": value, "first": len(content) - 1}
 
 
-def temperature_entries(logit_scale: float, vocab_size: int) -> list[dict]:
-    """An entry of TEMPERATURE_LAYOUT per hundredth of a temperature, as Python's settings."""
+def temperature_entries(
+    logit_scale: float, vocab_size: int, kind: type[SamplingSettings] = SamplingSettings
+) -> list[dict]:
+    """An entry of TEMPERATURE_LAYOUT per hundredth of a temperature, as Python's settings.
+
+    ``kind``: those of the model's contract version, whose widths the entries have.
+    """
     entries = []
     for hundredths in range(TEMPERATURE_STEPS):
-        settings = SamplingSettings.from_user(
+        settings = kind.from_user(
             temperature=hundredths / 10**DECIMALS,
             top_k=0,
             seed=0,
