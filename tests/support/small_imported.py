@@ -25,6 +25,8 @@ TEXT = "the cat and the hat sat on the mat, the rat ran: 1234 dogs don't"
 VOCABULARY = 320
 """Tokens of the model, of which the last ones have no text."""
 PREFIX = (7, USER)
+LOGIT_SCALE = 1e-8
+"""Such that a temperature of about 1 draws many tokens."""
 TEMPLATE = "{% for m in messages %}<|user|>{{ m.content }}{% endfor %}"
 SHAPE = {
     **{"vocab_size": VOCABULARY, "d_model": 8, "n_heads": 2, "n_kv_heads": 1, "head_dim": 4},
@@ -55,7 +57,10 @@ def codec(**facts) -> TextCodec:
 @functools.cache
 def artifact() -> Artifact:
     model = dataclasses.replace(
-        random_decoder(4, **SHAPE), prefix=PREFIX, vocabulary=Vocabulary(*to_arrays(codec()))
+        random_decoder(6, **SHAPE),
+        logit_scale=LOGIT_SCALE,
+        prefix=PREFIX,
+        vocabulary=Vocabulary(*to_arrays(codec())),
     )
     return Artifact("small", model, {}, {}, "")
 

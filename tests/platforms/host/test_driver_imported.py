@@ -57,12 +57,12 @@ def test_ids_are_taken_as_they_are():
 
 def test_a_stop_token_ends_the_text():
     host = HostModel.of(artifact())
-    tokens = reference_tokens(host.encode("the"), 9, host.settings(4, 0, 3))
+    tokens = reference_tokens(host.encode("the"), 9, host.settings(1.5, 0, 3))
     number = next(i for i in range(2, 9) if tokens[i] not in tokens[:i])
     stop = tokens[number]
     model = dataclasses.replace(host, codec=codec(stop=(stop,)))
     accelerator = Accelerator(simulated_registers(), model, timeout=60)
-    text = "".join(accelerator.generate("the", 9, 4, seed=3))
+    text = "".join(accelerator.generate("the", 9, 1.5, seed=3))
     assert text == codec().decode(tokens[:number]).decode("utf-8", "replace")
     assert accelerator.last_run is None
     assert list(accelerator.generate([*PREFIX, BEGIN, 40], 2))  # the core is free again
