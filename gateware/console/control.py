@@ -153,7 +153,8 @@ class ConsoleControl:
         with self._fsm.state("STORE"):
             m.d.comb += settings.store.eq(1)
             with m.If(self._advancing):
-                m.d.comb += [settings.number.eq(self._dialect.numbers.SEED), number.request.addend.eq(1)]
+                m.d.comb += settings.number.eq(self._dialect.numbers.SEED)
+                m.d.comb += number.request.addend.eq(1)
             with m.Else():
                 m.d.comb += settings.number.eq(self._reader.command)
                 m.d.sync += self.keeping.eq(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -22,6 +22,8 @@ class Generation(wiring.Component):
     Parameters
     ----------
     config : ModelConfig
+    value_bits : int
+        Of the line editor's entries.
 
     Members
     -------
@@ -54,6 +56,11 @@ class Generation(wiring.Component):
     sent : Out(stream of 8 bits)
     """
 
+    TEMPERATURE = TEMPERATURE_LAYOUT
+    """What the vocabulary says of a temperature."""
+    TEXT = wiring.Signature({"text": In(TEXT_LAYOUT)})
+    """What it says of a token's text."""
+
     def __init__(self, config: ModelConfig, *, value_bits: int):
         vocab_size = config.vocab_size
         super().__init__(
@@ -74,12 +81,12 @@ class Generation(wiring.Component):
                 "look_up": Out(1),
                 "look_up_temperature": Out(1),
                 "token": Out(range(vocab_size)),
-                "text": In(TEXT_LAYOUT),
-                "temperature": In(TEMPERATURE_LAYOUT),
+                **self.TEXT.members,
+                "temperature": In(self.TEMPERATURE),
                 "tokens": In(COUNT_BITS),
                 "count": Out(COUNT_BITS),
-                "mult": Out(TEMPERATURE_LAYOUT["mult"].shape),
-                "shift": Out(TEMPERATURE_LAYOUT["shift"].shape),
+                "mult": Out(self.TEMPERATURE["mult"].shape),
+                "shift": Out(self.TEMPERATURE["shift"].shape),
                 "prompt": Out(token_stream(vocab_size)),
                 "output": In(token_stream(vocab_size)),
                 "core_start": Out(1),
@@ -132,6 +139,7 @@ class Generation(wiring.Component):
                 # of what is at the port, also while nothing is
                 m.d.comb += self.look_up.eq(1)
                 m.d.sync += is_last.eq(self.output.payload.last)
+                self._look_at_token(m, taken)
                 with m.If(taken):
                     with m.If(~self.bench):
                         m.next = "READ TEXT"
@@ -149,16 +157,25 @@ class Generation(wiring.Component):
                 m.next = "IDLE"
         return m
 
+    def _look_at_token(self, m: Module, taken):
+        """What else is to be known of the token at the port."""
+
+    def _core_runs(self) -> Value:
+        """Whether the core works for this generation."""
+        return self.core_busy
+
+    @staticmethod
+    def _proceed(m: Module, is_last):
+        """After a token's text."""
+        with m.If(is_last):
+            m.next = "END"
+        with m.Else():
+            m.next = "RUN"
+
     def _send_text(self, m: Module, is_last):
+        """States from READ TEXT on, in the cycle after a token was taken."""
         text = self.text
         left = Signal(range(TEXT_BYTES), reset_less=True)  # bytes after the present one
-
-        def proceed():
-            with m.If(is_last):
-                m.next = "END"
-            with m.Else():
-                m.next = "RUN"
-
         with m.State("READ TEXT"):
             m.next = "FETCH TEXT"
         with m.State("FETCH TEXT"):
@@ -167,14 +184,14 @@ class Generation(wiring.Component):
             m.d.sync += left.eq(text.first)
             m.next = "SEND"
             with m.If(text.empty):
-                proceed()
+                self._proceed(m, is_last)
         m.d.comb += self.sent.payload.eq(text.bytes.word_select(left, 8))
         with m.State("SEND"):
             m.d.comb += self.sent.valid.eq(1)
             with m.If(self.sent.ready):
                 m.d.sync += left.eq(left - 1)
                 with m.If(~left.any() | text.control):
-                    proceed()
+                    self._proceed(m, is_last)
 
     def _feed(self, m: Module):
         """The prompt, token by token; each is there long before the core is ready for it."""
@@ -211,7 +228,7 @@ class Generation(wiring.Component):
         with m.If(taken):
             m.d.sync += self._settled.eq(0)
         stalled = self.output.valid & ~self.output.ready
-        running = counting & self.core_busy
+        running = counting & self._core_runs()
         events = {
             "text_tokens": (taken, 1),
             "cycles": (running & ~stalled, COUNTER_BITS),

@@ -1,6 +1,6 @@
 """The line that is being typed: echo, editing, characters to tokens."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -67,8 +67,11 @@ class LineEditor(wiring.Component):
         The vocabulary's.
     """
 
+    SHORTENED = "READ"
+    """The state that follows when the length is known again."""
+
     def __init__(self, config: ModelConfig):
-        self._ctx_len = config.ctx_len
+        self._room = config.ctx_len  # tokens that a prompt may have
         token = range(config.vocab_size)
         self._depth = max(config.ctx_len, MAX_COMMAND)
         self._value_bits = max(COMMAND_BITS, (config.vocab_size - 1).bit_length())
@@ -97,8 +100,12 @@ class LineEditor(wiring.Component):
                 "searching": In(1),
                 "found": In(1),
                 "token": In(token),
+                **self._further_ports(),
             }
         )
+
+    def _further_ports(self) -> dict[str, wiring.Member]:
+        return {}
 
     def elaborate(self, platform):
         m = Module()
@@ -106,7 +113,7 @@ class LineEditor(wiring.Component):
         self._after_cr = Signal()
         self._raised = Signal.like(self.event, reset_less=True)
         self._line = line = LineState(
-            ctx_len=self._ctx_len,
+            room=self._room,
             length=self.length,
             command=self.command,
             failed=self.failed,
@@ -114,14 +121,12 @@ class LineEditor(wiring.Component):
         )
         m.submodules.decoder = decoder = ByteDecoder()
         self._is = decoder.is_
-        m.submodules.memory = self._memory = LineMemory(
-            value_bits=self._value_bits, depth=self._depth
-        )
-        addition = LineAddition(line=line, decoder=decoder, memory=self._memory)
+        m.submodules.memory = self._memory = self._build_memory()
+        self._addition = addition = self._build_addition(decoder)
         m.d.comb += [
             self.sent.payload.eq(item.byte),
             decoder.byte.eq(item.byte),
-            self.character.eq(addition.character),
+            self.character.eq(self._sought()),
         ]
         line.begin(m)
         m.d.comb += self.empty.eq(line.is_empty)
@@ -147,11 +152,21 @@ class LineEditor(wiring.Component):
                 m.d.sync += self.event.eq(self._raised)
                 with m.If(self.resume):
                     m.d.sync += self.event.eq(Event.NONE)
-                    self._fsm.next = "WAIT"
+                    self._resume(m)
         with m.If(self.forget_cr):
             m.d.sync += self._after_cr.eq(0)
         line.end(m, clear=self.clear)
         return m
+
+    def _build_memory(self) -> wiring.Component:
+        return LineMemory(value_bits=self._value_bits, depth=self._depth)
+
+    def _build_addition(self, decoder: ByteDecoder) -> LineAddition:
+        return LineAddition(line=self._line, decoder=decoder, memory=self._memory)
+
+    def _sought(self) -> Value:
+        """What the vocabulary is asked for."""
+        return self._addition.character
 
     def _connect_memory(self, m: Module):
         memory = self._memory
@@ -167,6 +182,10 @@ class LineEditor(wiring.Component):
     def _raise(self, m: Module, event: Event):
         m.d.sync += self._raised.eq(event)
         self._fsm.next = "EVENT"
+
+    def _resume(self, m: Module):
+        """After the answer to an event."""
+        self._fsm.next = "WAIT"
 
     def _classify(self, m: Module):
         """What a byte asks for: a state for each way."""
@@ -204,7 +223,7 @@ class LineEditor(wiring.Component):
             m.d.sync += self._line.sequence.eq(0)
             self._raise(m, Event.RUBOUT)
         with m.Elif(self._line.pending & ~self.failed):
-            m.d.sync += self._line.pending.eq(0)
+            self._drop_escape(m)
             self._raise(m, Event.RUBOUT)
         with m.Elif(self._line.is_good | self._line.has_outgrown):
             self._fsm.next = "WAIT"
@@ -212,10 +231,14 @@ class LineEditor(wiring.Component):
             m.d.sync += self._line.shorter.eq(1)
             self._fsm.next = "SHORTEN"
 
+    def _drop_escape(self, m: Module):
+        """Take back what there is of an escape."""
+        m.d.sync += self._line.pending.eq(0)
+
     def _restore(self, m: Module):
         """After a removal: what is gone with the character, or comes back."""
         with self._fsm.state("SHORTEN"):
-            self._fsm.next = "READ"
+            self._fsm.next = self.SHORTENED
         with self._fsm.state("READ"):
             self._fsm.next = "FETCH"
         with self._fsm.state("FETCH"):
@@ -228,6 +251,10 @@ class LineEditor(wiring.Component):
             with m.If(self._line.is_empty):
                 m.d.sync += self.command.eq(0)
             self._raise(m, Event.RUBOUT)
+            self._removed(m)
+
+    def _removed(self, m: Module):
+        """After the removal of an entry: what else the character has been."""
 
     def _found(self, m: Module):
         """A complete character becomes the token that the vocabulary has for it."""

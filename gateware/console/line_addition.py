@@ -1,6 +1,6 @@
 """What an echoed byte is to the line that is being typed, and what it adds to it."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import enum
 
 from ..parts.one_hot import OneHot
@@ -25,6 +25,8 @@ class Addition(enum.Enum, shape=3):
     """the first of a command"""
     CHARACTER = 6
     """the first or only byte of one"""
+    NUMBER = 7
+    """a further byte of a token's number; only in the line of an imported model"""
 
 
 class LineAddition:
@@ -44,6 +46,10 @@ class LineAddition:
         A character's bytes, the last one lowest.
     """
 
+    additions = tuple(addition for addition in Addition if addition is not Addition.NUMBER)
+    newline = NEWLINE
+    """What ``character`` is for an escaped newline."""
+
     def __init__(self, *, line: LineState, decoder: ByteDecoder, memory: LineMemory):
         self._line, self._byte, self._is = line, decoder.byte, decoder.is_
         self._memory = memory
@@ -52,19 +58,22 @@ class LineAddition:
 
     def choose(self, m: Module) -> None:
         """What the byte will be to the line: a register, settled when it is echoed."""
+        m.d.sync += self._addition.eq(Addition.CHARACTER)
+        for condition, kind in reversed(self.kinds()):
+            with m.If(condition):
+                m.d.sync += self._addition.eq(kind)
+
+    def kinds(self) -> list[tuple[Value, Addition]]:
+        """When the byte is which addition; the first condition that holds counts."""
         line = self._line
-        kinds = (
+        return [
             (line.failed, Addition.COUNTED),
             (line.command, Addition.OF_COMMAND),
             (line.sequence.any(), Addition.OF_CHARACTER),
             (line.pending, Addition.ESCAPED),
             (self._is.backslash, Addition.BACKSLASH),
             (self._is.slash & line.is_empty, Addition.SLASH),
-        )
-        m.d.sync += self._addition.eq(Addition.CHARACTER)
-        for condition, kind in reversed(kinds):
-            with m.If(condition):
-                m.d.sync += self._addition.eq(kind)
+        ]
 
     def add_states(self, m: Module, fsm: OneHot) -> None:
         """A state for each way in which an echoed byte becomes a part of the line.
@@ -73,7 +82,7 @@ class LineAddition:
         """
         line = self._line
         with fsm.state("ADD"), m.Switch(self._addition):
-            for addition in Addition:
+            for addition in self.additions:
                 with m.Case(addition):
                     fsm.next = addition.name
         with fsm.state(Addition.COUNTED.name):
@@ -92,18 +101,25 @@ class LineAddition:
         with fsm.state(Addition.OF_CHARACTER.name):
             self._continue_character(m, fsm)
         with fsm.state(Addition.ESCAPED.name):
-            m.d.sync += self.character.eq(Mux(self._is.n, NEWLINE, self._byte))
-            known = self._is.n | self._is.backslash | self._is.slash
-            line.fail(m, LineError.ESCAPE, when=~known)
-            with m.If(known):
-                fsm.next = "SEARCH"
-            with m.Else():
-                fsm.next = "WAIT"
+            self._escape(m, fsm)
         with fsm.state(Addition.BACKSLASH.name):
-            m.d.sync += line.pending.eq(1)
+            self._begin_escape(m)
             fsm.next = "WAIT"
         with fsm.state(Addition.CHARACTER.name):
             self._begin_character(m, fsm)
+
+    def _begin_escape(self, m: Module):
+        m.d.sync += self._line.pending.eq(1)
+
+    def _escape(self, m: Module, fsm: OneHot):
+        """The byte after a backslash."""
+        m.d.sync += self.character.eq(Mux(self._is.n, self.newline, self._byte))
+        known = self._is.n | self._is.backslash | self._is.slash
+        self._line.fail(m, LineError.ESCAPE, when=~known)
+        with m.If(known):
+            fsm.next = "SEARCH"
+        with m.Else():
+            fsm.next = "WAIT"
 
     def _continue_character(self, m: Module, fsm: OneHot):
         line = self._line

@@ -18,7 +18,7 @@ class LineState:
 
     Parameters
     ----------
-    ctx_len : int
+    room : int
         Tokens that a line can have.
     length, command, failed, error
         The editor's ports, driven here.
@@ -40,9 +40,9 @@ class LineState:
     """
 
     def __init__(
-        self, *, ctx_len: int, length: Signal, command: Signal, failed: Signal, error: enum.EnumView
+        self, *, room: int, length: Signal, command: Signal, failed: Signal, error: enum.EnumView
     ):
-        self._ctx_len = ctx_len
+        self._room = room
         self.length, self.command, self.failed, self._error = length, command, failed, error
         self.pending = Signal(reset_less=True)
         self.sequence = Signal(range(TEXT_BYTES), reset_less=True)
@@ -58,7 +58,7 @@ class LineState:
         self.is_empty = flag(length == 0, name="is_empty")
         self.is_good = flag(length == self.good, name="is_good")
         self.has_outgrown = flag(length.all(), name="has_outgrown")
-        self.fills_context = flag(length == self._ctx_len, name="fills_context")
+        self.fills_context = flag(length == self._room, name="fills_context")
         self.fills_command = flag(length == MAX_COMMAND, name="fills_command")
 
     def fail(self, m: Module, error: LineError, *, when=1, longer: bool = True) -> None:

@@ -6,13 +6,16 @@ from amaranth.hdl import Module, ResetInserter
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..compiler.program import Program
-from ..core.core import Core
 from ..core.ports import further_ports
+from ..decoder.any_core import AnyProgram, build_core
+from ..decoder.program import DecoderProgram
 from ..host.identification import Identification
 from ..parts.receive_queue import ReceiveQueue
 from ..parts.uart import UartReceiver, UartTransmitter, uart_divisor
+from .console_frame import ConsoleFrame
 from .image import further_sections, load_texts
+from .imported.piece_console import PieceConsole
+from .imported.pieces import Pieces
 from .text_console import TextConsole
 from .vocabulary import token_texts
 
@@ -24,7 +27,7 @@ class ConsoleCore(wiring.Component):
 
     Parameters
     ----------
-    program : Program
+    program : Program or DecoderProgram
         Its model's vocabulary is the console's.
     name : str
         The model's name.
@@ -50,14 +53,15 @@ class ConsoleCore(wiring.Component):
     Raises
     ------
     UserError
-        If a token's text is not one character, or the same as another's.
+        If a token's text is not one character, or the same as another's; of an imported model as
+        :meth:`.Pieces.of`.
     TypeError, ValueError
         As :class:`Identification`.
     """
 
     def __init__(
         self,
-        program: Program,
+        program: AnyProgram,
         *,
         name: str,
         build_id: int,
@@ -65,7 +69,10 @@ class ConsoleCore(wiring.Component):
         dsp: str = "generic",
         silence: int | None = None,
     ):
-        token_texts(program.model.vocabulary)  # refuses what the console can't send
+        if isinstance(program, DecoderProgram):
+            self._pieces = Pieces.of(program.model)
+        else:
+            token_texts(program.model.vocabulary)  # refuses what the console can't send
         self._program, self._name, self._dsp = program, name, dsp
         self._silence = clock_hz if silence is None else silence
         self._identification = Identification.of(program, build_id, round(clock_hz / 1000))
@@ -86,16 +93,9 @@ class ConsoleCore(wiring.Component):
         m.submodules.queue = ResetInserter(self.reset)(queue)
         model, reload = self._program.model, self._program.hw.reload
         further = further_sections(model.config.vocab_size) if reload else []
-        console = TextConsole(
-            name=self._name,
-            identification=self._identification,
-            vocabulary=model.vocabulary,
-            logit_scale=model.logit_scale,
-            load=load_texts(self._program) if reload else None,
-            silence=self._silence,
-        )
+        console = self._build_console()
         m.submodules.console = ResetInserter(self.reset)(console)
-        m.submodules.core = core = Core(self._program, dsp=self._dsp, further=further)
+        m.submodules.core = core = build_core(self._program, dsp=self._dsp, further=further)
         wiring.connect(m, queue.queued, console.queued)
         wiring.connect(m, console.sent, wiring.flipped(self.sent))
         wiring.connect(m, console.prompt, core.prompt)
@@ -117,6 +117,19 @@ class ConsoleCore(wiring.Component):
         if reload:
             self._connect_load(m, queue, console, core, further)
         return m
+
+    def _build_console(self) -> ConsoleFrame:
+        facts = {"name": self._name, "identification": self._identification}
+        if isinstance(self._program, DecoderProgram):
+            return PieceConsole(**facts, pieces=self._pieces)
+        model, reload = self._program.model, self._program.hw.reload
+        return TextConsole(
+            **facts,
+            vocabulary=model.vocabulary,
+            logit_scale=model.logit_scale,
+            load=load_texts(self._program) if reload else None,
+            silence=self._silence,
+        )
 
     def _connect_load(self, m: Module, queue, console, core, further):
         """What is the image's, from the queue to the console, and from there to the core."""
@@ -160,7 +173,7 @@ class ConsoleSystem(wiring.Component):
 
     def __init__(
         self,
-        program: Program,
+        program: AnyProgram,
         *,
         name: str,
         build_id: int,

@@ -8,6 +8,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from gateformer import gateware, model
+from gateformer.gateware.console.console_frame import ConsoleFrame
 from gateformer.gateware.console.text_console import TextConsole
 from gateformer.gateware.host.identification import Identification
 from gateformer.gateware.parts.receive_queue import ReceiveQueue
@@ -44,11 +45,8 @@ class ConsoleBench(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.queue = queue = ReceiveQueue()
-        m.submodules.console = console = TextConsole(
-            name=NAME,
-            identification=Identification(self._config, HW, DIGEST, BUILD_ID, 12_500),
-            vocabulary=self._vocabulary,
-            logit_scale=LOGIT_SCALE,
+        m.submodules.console = console = self.build_console(
+            Identification(self._config, HW, DIGEST, BUILD_ID, 12_500)
         )
         m.submodules.core = core = StandInCore(self._config)
         wiring.connect(m, wiring.flipped(self.received), queue.received)
@@ -67,6 +65,14 @@ class ConsoleBench(wiring.Component):
         ]
         return m
 
+    def build_console(self, identification: Identification) -> ConsoleFrame:
+        return TextConsole(
+            name=NAME,
+            identification=identification,
+            vocabulary=self._vocabulary,
+            logit_scale=LOGIT_SCALE,
+        )
+
 
 def compiled(component, *facts: str) -> CompiledSimulation:
     """The compiled simulation of a component that depends on ``facts`` and the sources alone."""
@@ -84,8 +90,10 @@ class Device:
     QUIET = 2500
     """Cycles without a byte after which nothing more comes: more than the slowest of all steps."""
 
-    def __init__(self, stall: float = 0.0, seed: int = 1):
-        self.simulation = compiled(ConsoleBench(), "bench")
+    def __init__(
+        self, stall: float = 0.0, seed: int = 1, *, bench: ConsoleBench | None = None, facts=()
+    ):
+        self.simulation = compiled(bench or ConsoleBench(), "bench", *facts)
         self.source = self.simulation.source("received")
         self.sink = self.simulation.sink("sent", stall=stall, seed=seed)
 

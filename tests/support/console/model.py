@@ -26,6 +26,7 @@ class Setting:
     value: int
     limit: int
     decimals: int = 0
+    least: int = 0
 
     def shown(self) -> str:
         if not self.decimals:
@@ -44,7 +45,14 @@ class Setting:
             if len(fraction) > self.decimals:
                 return None
         value = int(whole + fraction.ljust(self.decimals, "0"))
-        return value if value <= self.limit else None
+        return value if self.least <= value <= self.limit else None
+
+    def range(self) -> str:
+        """What its value may be, as a refusal says it."""
+        ends = (
+            dataclasses.replace(self, value=value).shown() for value in (self.least, self.limit)
+        )
+        return " to ".join(ends if self.least else ("0", [*ends][1]))
 
 
 class ConsoleModel:
@@ -201,15 +209,18 @@ class ConsoleModel:
         kinds = [kind for _, kind in characters]
         for kind in kinds:
             if kind in REFUSALS:
-                return self.lines([f"! {REFUSALS[kind].format(self.config.ctx_len)}"])
-        if kinds and kinds[-1] in ("backslash", "incomplete"):
-            kind = {"backslash": "escape", "incomplete": "token"}[kinds[-1]]
-            return self.lines([f"! {REFUSALS[kind]}"])
+                return self.lines([f"! {self.refusal(kind)}"])
+        if kinds and kinds[-1] in UNFINISHED:
+            return self.lines([f"! {self.refusal(UNFINISHED[kinds[-1]])}"])
         if not items:
             return self.lines([])
         if kinds[0] == "command":
             return self.obey(bytes(items[1:]).decode())
-        return self.prompt(b"".join(part for part, _ in characters).decode())
+        return self.prompt(b"".join(part for part, _ in characters))
+
+    def refusal(self, kind: str) -> str:
+        """Of a line with such a character."""
+        return REFUSALS[kind].format(self.config.ctx_len)
 
     def obey(self, command: str) -> bytes:
         name, _, argument = command.partition(" ")
@@ -219,8 +230,7 @@ class ConsoleModel:
             if argument:
                 value = setting.parsed(argument)
                 if value is None:
-                    shown = dataclasses.replace(setting, value=setting.limit).shown()
-                    return self.lines([f"! {name} must be 0 to {shown}"])
+                    return self.lines([f"! {name} must be {setting.range()}"])
                 setting.value = value
             return self.lines([f"# {name} {setting.shown()}"])
         if name in ("info", "help", "bench") and not argument:
@@ -228,9 +238,11 @@ class ConsoleModel:
                 settings = dataclasses.replace(self.sampling(), temperature_mult=0)
                 tokens, cycles = self.generate([0], 0, settings)
                 return self.counts(1, tokens, cycles, "context")
-            help_lines = HELP.format(vocab_size=self.config.vocab_size).splitlines()
-            return self.lines(self.info if name == "info" else help_lines)
+            return self.lines(self.info if name == "info" else self.help_lines())
         return self.lines(["! unknown command; /help lists them"])
+
+    def help_lines(self) -> list[str]:
+        return HELP.format(vocab_size=self.config.vocab_size).splitlines()
 
     def sampling(self) -> SamplingSettings:
         return SamplingSettings.from_user(
@@ -241,8 +253,8 @@ class ConsoleModel:
             vocab_size=self.config.vocab_size,
         )
 
-    def prompt(self, text: str) -> bytes:
-        text = re.sub(r"\\(.)", lambda match: match[1].replace("n", "\n"), text)
+    def prompt(self, content: bytes) -> bytes:
+        text = re.sub(r"\\(.)", lambda match: match[1].replace("n", "\n"), content.decode())
         prompt = [self.vocabulary.index(character) for character in text]
         count, settings = self.settings["tokens"].value, self.sampling()
         tokens, cycles = self.generate(prompt, count, settings)
@@ -251,9 +263,10 @@ class ConsoleModel:
             seed.value = (seed.value + 1) % 2**32
         shown = "".join(self.shown(self.vocabulary[token]) for token in tokens)
         end = "count" if len(tokens) == count else "context"
-        return (
-            b"\x02" + shown.encode() + b"\x03\r\n" + self.counts(len(prompt), tokens, cycles, end)
-        )
+        return self.generated(shown.encode(), len(prompt), tokens, cycles, end)
+
+    def generated(self, shown: bytes, *counts) -> bytes:
+        return b"\x02" + shown + b"\x03\r\n" + self.counts(*counts)
 
     @staticmethod
     def shown(text: str) -> str:
@@ -267,7 +280,9 @@ class ConsoleModel:
         return self.lines([line + f"0 waiting, end: {end}"])
 
 
-UNCOUNTED = ("backslash", "mark", "stuck", "incomplete")
+UNFINISHED = {"backslash": "escape", "incomplete": "token", "number": "escape"}
+"""A line's last character that is none yet, by the refusal."""
+UNCOUNTED = ("number", "backslash", "mark", "stuck", "incomplete")
 LEADS = ((1, 0, 0x80), (2, 0xC0, 0xE0), (3, 0xE0, 0xF0), (4, 0xF0, 0xF8))
 REFUSALS = {
     "mark": "bytes were lost or damaged; line ignored",

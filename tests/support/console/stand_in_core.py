@@ -5,6 +5,7 @@ from amaranth.lib import wiring
 
 from gateformer.gateware.compiler.program import PROMPT_OVERHEAD
 from gateformer.gateware.core.ports import core_signature
+from gateformer.gateware.engines.sampler.scheme import scheme_of
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.config import ModelConfig
 from gateformer.model.contract.sampling import SamplingSettings
@@ -35,7 +36,7 @@ class StandInCore(wiring.Component):
 
     def __init__(self, config: ModelConfig):
         self.config = config
-        super().__init__(core_signature(config.vocab_size))
+        super().__init__(core_signature(config.vocab_size, scheme=scheme_of(config)))
 
     @classmethod
     def stir(cls, state: int, token: int) -> int:
@@ -54,6 +55,7 @@ class StandInCore(wiring.Component):
             + (settings.seed & 0xFFFF)
             + 3 * (settings.seed >> 16)
             + count * 11
+            + getattr(settings, "top_p", 0) * 13
         ) % 2**cls.STATE
 
     @classmethod
@@ -76,6 +78,8 @@ class StandInCore(wiring.Component):
         first = settings.temperature_mult * 7 + settings.temperature_shift * 33
         first += settings.top_k * 129 + settings.seed[:16] + 3 * settings.seed[16:]
         first += settings.count * 11
+        if hasattr(settings, "top_p"):
+            first += settings.top_p * 13
         with m.FSM() as fsm:
             m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
             with m.State("IDLE"), m.If(self.start):
