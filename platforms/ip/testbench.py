@@ -76,7 +76,7 @@ class _Steps:
 
     def __init__(self, artifact: Artifact):
         self._model = model = artifact.model
-        self._registers = registers(model.config)
+        self._registers = registers(model.config, reload=True)  # which are all
         self._imported = isinstance(model, DecoderModel)
         self._pieces = codec_of(model).pieces
         self._prompt, self._count = _prompt(artifact)
