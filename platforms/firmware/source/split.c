@@ -89,7 +89,7 @@ static uint32_t lower(uint32_t code)
 // 's, 't, 're, 've, 'm, 'll, 'd: its size, or 0.
 static uint32_t contraction(const uint8_t *text, uint32_t bytes)
 {
-	static const char pairs[][2] = {"re", "ve", "ll"};
+	static const char pairs[][3] = {"re", "ve", "ll"};
 	if (text[0] != '\'')
 		return 0;
 	struct character first = look(text, bytes, 1);
