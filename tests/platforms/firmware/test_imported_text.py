@@ -111,4 +111,4 @@ def test_what_counts_are_tokens():
     refusal = f"! longer than the context of {model.config.ctx_len} tokens{less}; line ignored"
     assert refusal.encode() in device.ask((text + " the").encode() + b"\r")
     assert refusal.encode() in device.ask(b"x" * (4 * model.config.ctx_len + 1) + b"\r")
-    assert BEGIN == Pieces.of(model).begin
+    assert Pieces.of(model).begin == BEGIN
