@@ -66,7 +66,7 @@ def build(arguments) -> None:
     artifact = open_model(
         DEFAULT_MODEL if arguments.model is None else arguments.model, imported=True
     )
-    refuse_imported(artifact, target, arguments)
+    refuse_imported(artifact, arguments)
     directory = build_directory(target, artifact, arguments, DEFAULT_MODEL)
     if not arguments.export:
         target = for_toolchain(target, arguments.toolchain, directory)

@@ -11,7 +11,8 @@ from gateformer.model.text.options import TEXT_OPTIONS, flag, given_options
 
 from ..boards.board import boards
 from ..boards.file import is_board_file
-from ..boards.target import PROCESSOR, UART, Board
+from ..boards.target import PROCESSOR, Board
+from ..simulation.generation import refuse_too_large
 
 _FOR_A_BOARD = ("toolchain", "baud", "program")
 _FOR_THE_SIMULATION = ("check", "waveform", "cycles")
@@ -22,7 +23,6 @@ _HEEDED_BESIDE = {"check": ("seed",), "firmware": ("program", "toolchain")}
 _ONLY_BESIDE = {"cycles": "waveform", "position": "timeline", "fits": "list"}
 _NOT_SYNTHESIZED = ("firmware", "timeline", "check")
 _TRAINED_ONLY = ("rows", "cols", "packing", "reload")
-MOST_SIMULATED_WEIGHTS = 4_000_000
 _WITHOUT_A_CLOCK = {"timeline": "counts cycles", "check": "compares integers"}
 
 
@@ -70,27 +70,18 @@ def refuse_unheeded(target: Board, arguments: argparse.Namespace) -> None:
     refuse_alone(arguments)
 
 
-def refuse_imported(artifact: Artifact, target: Board, arguments: argparse.Namespace) -> None:
+def refuse_imported(artifact: Artifact, arguments: argparse.Namespace) -> None:
     """UserError naming what an imported model (contract version 2) cannot become as yet."""
     model = artifact.model
     if not isinstance(model, DecoderModel):
         return
-    if target.console == UART:
-        raise UserError(
-            f"{artifact.name} is an imported model, for which there is no console on a serial port "
-            f"yet; build it for a board with a processor, not for {target.name}"
-        )
     for option in _TRAINED_ONLY:
         if getattr(arguments, option) not in (None, False):
             raise UserError(
                 f"{flag(option)} is for models that were trained here; the core of an imported one "
                 "has --lanes"
             )
-    if model.config.n_weights > MOST_SIMULATED_WEIGHTS:
-        raise UserError(
-            f"{artifact.name} has {model.config.n_weights:,} weights, and the simulation holds "
-            f"{MOST_SIMULATED_WEIGHTS:,}; use gateformer generate"
-        )
+    refuse_too_large(artifact)
 
 
 def refuse_alone(arguments: argparse.Namespace) -> None:

@@ -8,13 +8,14 @@ import os
 import sys
 from typing import NoReturn
 
-from gateformer.model.contract.artifact import open_model
+from gateformer.model.contract.artifact import Artifact, open_model
 from gateformer.model.support.cli import ArgumentParser, run
 from gateformer.model.support.errors import UserError
 
 from ..support.defaults import DEFAULT_MODEL
 from .client import ConsoleClient
 from .link import DEFAULT_BAUD, FIRMWARE, SIMULATION, Link, SerialLink, serial_ports
+from .prompts import PromptEncoder, encoder_of
 from .session import Session
 
 PROGRAM = "gateformer console"
@@ -39,7 +40,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--model",
         help=f"of {SIMULATION} or {FIRMWARE}: shipped name, artifact file or random:… (default: "
-        "that of gateformer build)",
+        "that of gateformer build); of a board, the imported model that it was built with, whose "
+        "tokenizer then cuts the prompts",
     )
     p.add_argument(
         "--load",
@@ -60,6 +62,7 @@ def main() -> int | None:
     if arguments.port is None:
         refuse_without_port()
     artifact = None if arguments.load is None else open_model(arguments.load)
+    encoder = _encoder(arguments)
     if artifact is not None and arguments.port in (SIMULATION, FIRMWARE):
         _check_load(arguments, artifact)
     for stream, errors in ((sys.stdin, "surrogateescape"), (sys.stdout, "replace")):
@@ -68,10 +71,24 @@ def main() -> int | None:
         client = ConsoleClient(link)
         client.synchronize()
         try:
-            return Session(client, artifact).run()
+            return Session(client, artifact, encoder).run()
         except BrokenPipeError:  # Whoever read the answers has left, as head does.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
+
+
+def _encoder(arguments: argparse.Namespace) -> PromptEncoder | None:
+    """What encodes prompts for the model that was named; UserError if a board needs none."""
+    if arguments.model is None:
+        return None
+    model: Artifact = open_model(arguments.model, imported=True)
+    encoder = encoder_of(model)
+    if encoder is None and arguments.port not in (SIMULATION, FIRMWARE):
+        raise UserError(
+            f"--model goes with {SIMULATION} or {FIRMWARE}, or with an imported model; the tokens "
+            f"of {model.name} are characters, and a board has its model built in"
+        )
+    return encoder
 
 
 def _check_load(arguments: argparse.Namespace, artifact) -> None:
@@ -105,10 +122,6 @@ def open_link(arguments: argparse.Namespace) -> Link:
         from .simulation import simulate
 
         return simulate(arguments.model, reload=arguments.reload)
-    if arguments.model is not None:
-        raise UserError(
-            f"--model goes with {SIMULATION} or {FIRMWARE}; a board has its model built in"
-        )
     return SerialLink(arguments.port, DEFAULT_BAUD if arguments.baud is None else arguments.baud)
 
 

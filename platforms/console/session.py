@@ -18,10 +18,13 @@ from .bench import BenchError, print_bench
 from .client import ConsoleClient, Interrupted, UnsendableLine
 from .history import line_editing
 from .load import INFO, LOAD, LoadError, load, open_to_load
+from .prompts import NOTE, PromptEncoder, UnencodableLine, is_imported
 
 PROMPT = "> "
 QUIT, BENCH, HELP = "/quit", "/bench", "/help"
 COMMANDS = ("/temperature", "/top-k", "/seed", "/tokens", INFO, BENCH, HELP, LOAD, QUIT)
+TOP_P = "/top-p"
+"""Of an imported model."""
 
 _MARKS = {Kind.INFORMATION: "# ", Kind.REFUSAL: "! ", Kind.NOTE: "! "}
 _FAILURES = (Kind.REFUSAL, Kind.OTHER, Kind.NOTE)
@@ -40,10 +43,17 @@ class Session:
         Synchronized.
     artifact : Artifact, optional
         Of a model that is loaded before the first line.
+    encoder : PromptEncoder, optional
+        Of the imported model that the console has.
     """
 
-    def __init__(self, client: ConsoleClient, artifact: Artifact | None = None):
-        self._client, self._artifact = client, artifact
+    def __init__(
+        self,
+        client: ConsoleClient,
+        artifact: Artifact | None = None,
+        encoder: PromptEncoder | None = None,
+    ):
+        self._client, self._artifact, self._encoder = client, artifact, encoder
         self._interactive = sys.stdin.isatty() and sys.stdout.isatty()
         self._interrupts = _Interrupts()
         self._failed = False
@@ -52,10 +62,17 @@ class Session:
         """Exit status: 0, or 2 if a script had a line that was refused or not answered whole.
 
         If the model is not loaded, it is 2, and no line is read; LoadError as of :func:`load`.
+        UserError if the console's model is not the encoder's.
         """
         info = self._client.ask(INFO).information
-        _write("".join(f"# {line}\n" for line in info[:1]))
-        editing = line_editing(COMMANDS) if self._interactive else contextlib.nullcontext()
+        imported, lines = is_imported(info), list(info[:1])
+        if self._encoder is not None:
+            self._encoder.check(info)
+        elif imported:
+            lines.append(NOTE)
+        _write("".join(f"# {line}\n" for line in lines))
+        commands = (*COMMANDS, TOP_P) if imported else COMMANDS
+        editing = line_editing(commands) if self._interactive else contextlib.nullcontext()
         with self._interrupts, editing:
             if self._artifact is not None:
                 self._show(load(self._client, self._artifact, self._interrupts.start()))
@@ -99,13 +116,19 @@ class Session:
             elif command.split(" ")[0] == LOAD:
                 self._load(command.removeprefix(LOAD).strip(), interrupted)
             else:
-                self._show(self._client.answer(line, interrupted))
+                self._show(self._client.answer(self._encoded(line), interrupted))
                 if command == HELP:
                     _write(f"# {QUIT}, Ctrl-D: leave; Ctrl-C: stop the generation\n")
-        except (UnsendableLine, BenchError, LoadError) as error:
+        except (UnsendableLine, UnencodableLine, BenchError, LoadError) as error:
             _write(f"! {error}\n")
             self._failed = True
         self._end_script()
+
+    def _encoded(self, line: str) -> str:
+        """What is sent for a line."""
+        if self._encoder is None or line.startswith("/"):
+            return line
+        return self._encoder.encode(line)
 
     def _end_script(self) -> None:
         """After Ctrl-C, none goes on."""

@@ -7,13 +7,16 @@ import time
 
 from amaranth.lib import wiring
 
-from gateformer.gateware.compiler.program import Program
 from gateformer.gateware.console.system import ConsoleCore
-from gateformer.model.contract.artifact import open_model
+from gateformer.gateware.decoder.any_core import compile_model
+from gateformer.model.contract.artifact import Artifact, open_model
+from gateformer.model.contract.decoder.model import DecoderModel
 from gateformer.model.support.cache import digest
+from gateformer.model.support.errors import UserError
 
 from ..boards.board import SIMULATED_CLOCK_MHZ, board
 from ..simulation.compiled_simulation import SLICE, CompiledSimulation
+from ..simulation.generation import refuse_too_large
 from ..sizes.sizing import choose_sizes
 from ..support.defaults import DEFAULT_MODEL
 from ..support.design_digest import design_digest
@@ -76,15 +79,29 @@ class SimulatedLink(Link):
         """Nothing to give back."""
 
 
+def simulated_artifact(model: str | None, reload: bool) -> Artifact:
+    """The model of a name, or the default one; UserError as :func:`simulate`."""
+    artifact = open_model(DEFAULT_MODEL if model is None else model, imported=True)
+    if isinstance(artifact.model, DecoderModel):
+        refuse_too_large(artifact)
+        if reload:
+            raise UserError(
+                f"--reload is for models that were trained here, and {artifact.name} is imported; "
+                "leave it out"
+            )
+    return artifact
+
+
 def simulate(model: str | None, *, reload: bool = False) -> SimulatedLink:
     """The compiled console of a model, with the sizes that ``build.py sim`` takes.
 
     ``model`` is a name as :func:`open_model` takes it; None: the default. ``reload``: it can be
-    replaced. Raises UserError if there is no such model, or no C++ compiler.
+    replaced. Raises UserError if there is no such model, if it is imported and to be replaced, or
+    if there is no C++ compiler.
     """
-    artifact = open_model(DEFAULT_MODEL if model is None else model)
+    artifact = simulated_artifact(model, reload)
     sizes = choose_sizes(artifact.model, board(SIMULATION))
-    program = Program(artifact.model, dataclasses.replace(sizes, reload=reload))
+    program = compile_model(artifact.model, dataclasses.replace(sizes, reload=reload))
     key = digest(
         design_digest(program), "console", artifact.name, str(CLOCK_HZ), str(SILENCE_CYCLES)
     )

@@ -23,6 +23,7 @@ from .simulation import CoreSimulator
 FAVOURITE_PROMPT = "ROMEO:"
 MEASURED_CYCLES = 1_500_000
 """About half a minute of simulation."""
+MOST_SIMULATED_WEIGHTS = 4_000_000
 ANY_TEXT = "Once upon a time"
 """Prompt of a model that has tokens for any text."""
 
@@ -35,6 +36,16 @@ def default_prompt(artifact: Artifact) -> str:
     known = [piece.decode("utf-8") for piece in codec.pieces if piece]
     fits = len(FAVOURITE_PROMPT) <= artifact.model.config.ctx_len
     return FAVOURITE_PROMPT if fits and set(FAVOURITE_PROMPT) <= set(known) else known[0]
+
+
+def refuse_too_large(artifact: Artifact) -> None:
+    """UserError if an imported model has more weights than a simulation holds."""
+    weights = artifact.model.config.n_weights
+    if weights > MOST_SIMULATED_WEIGHTS:
+        raise UserError(
+            f"{artifact.name} has {weights:,} weights, and the simulation holds "
+            f"{MOST_SIMULATED_WEIGHTS:,}; use gateformer generate"
+        )
 
 
 def reference_of(model) -> Reference | DecoderReference:
