@@ -25,7 +25,7 @@ from tests.support.console.imported import (
     codec_of_pieces,
     imported_model,
 )
-from tests.support.small_imported import LOGIT_SCALE
+from tests.support.imported.small_accelerator import LOGIT_SCALE
 
 from .bench import SPEEDUP, WALL_CLOCK, Device
 

@@ -14,7 +14,7 @@ from gateformer.model.contract.decoder.sampling import DecoderSettings
 from gateformer.model.text.codec_arrays import to_arrays
 from gateformer.model.text.model_codec import codec_of
 from gateformer.platforms.firmware.imported_model import encoder
-from tests.support.small_imported import BEGIN, LOGIT_SCALE, SHAPE, artifact
+from tests.support.imported.small_accelerator import BEGIN, LOGIT_SCALE, SHAPE, artifact
 
 from .imported_bench import ImportedDevice
 from .test_encoder import scores

@@ -16,7 +16,7 @@ from gateformer.model.support.errors import UserError
 from gateformer.platforms.host.driver import Accelerator
 from gateformer.platforms.host.model import HostModel
 from tests.support.fake_registers import FakeRegisters
-from tests.support.small_imported import (
+from tests.support.imported.small_accelerator import (
     BEGIN,
     PREFIX,
     USER,
