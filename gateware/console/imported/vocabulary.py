@@ -126,11 +126,9 @@ class PieceVocabulary(wiring.Component):
 
     def _add_top_p(self, m: Module):
         values = top_p_settings(self._pieces.logit_scale, self._vocab_size)
+        # small enough for look-up tables, but not every family's can hold contents
         m.submodules.top_p_values = memory = Memory(
-            shape=len(self.top_p),
-            depth=len(values),
-            init=values,
-            attrs={"ram_style": "distributed", "rom_style": "distributed"},
+            shape=len(self.top_p), depth=len(values), init=values
         )
         read = memory.read_port()
         m.d.comb += [read.addr.eq(self.top_p_hundredths), self.top_p.eq(read.data)]
