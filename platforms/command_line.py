@@ -35,7 +35,7 @@ GROUPS = {
     "models": {
         "train": Command("model.training.train", "train a model on a text", together=True),
         "evaluate": Command("model.evaluation.evaluate", "loss of a model on a text"),
-        "import": Command("model.importing.command", "make a model that you have an artifact"),
+        "import": Command("model.importing.command", "turn a model that you have into an artifact"),
         "generate": Command("model.evaluation.generate", "text from a model, on this machine"),
         "train-float": Command(
             "model.compression.train_float", "train a float model, to compress it", together=True
@@ -46,7 +46,9 @@ GROUPS = {
         "compression-report": Command(
             "platforms.building.compression_report", "tables and pictures of compressed models"
         ),
-        "export": Command("model.exports.export", "ONNX, INT8 ONNX, QONNX, torch.export"),
+        "export": Command(
+            "model.exports.export", "a model as ONNX, INT8 ONNX, QONNX, torch.export"
+        ),
         "bench": Command("model.bench.bench", "speed of one model, platform beside platform"),
         "bench-decoder": Command(
             "model.bench.decoder", "speed of an imported model, beside llama.cpp"
@@ -132,6 +134,8 @@ def usage() -> str:
     for title, group in GROUPS.items():
         lines += ["", f"{title}:"]
         lines += [f"  {name:{width}}  {command.does}" for name, command in group.items()]
+    lines += ["", "An artifact is a quantized model as a .safetensors file; those that come with"]
+    lines += [f"{PROGRAM} have names: {PROGRAM} build --list."]
     lines += ["", f"{PROGRAM} COMMAND --help describes a command's options."]
     return "\n".join(lines)
 

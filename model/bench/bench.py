@@ -33,6 +33,7 @@ PLAIN_WIDTH = 150
 LOSSES = {FLOAT: "val_loss_float", INTEGER: "val_loss_int"}
 """Where an artifact's facts have the validation loss of each function."""
 DEFAULT_BOARD = "zybo"
+BOARD_HELP = f"of the accelerator; a variant follows a colon: ulx3s:25F (default: {DEFAULT_BOARD})"
 PICTURES = ("bench-platforms.svg", "bench-positions.svg")
 
 
@@ -47,11 +48,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--only", nargs="+", metavar="ROW", help=f"rows to measure: {', '.join(KEYS)}")
     add("--skip", nargs="+", metavar="ROW", default=[], help="rows to leave out")
-    board = f"of the accelerator; variant: ulx3s:25F (default: {DEFAULT_BOARD})"
-    add("--board", nargs="+", metavar="BOARD", help=board)
-    add("--prompt", metavar="TEXT", help="default: a line break, or the first character there is")
+    add("--board", nargs="+", metavar="BOARD", help=BOARD_HELP)
+    add("--prompt", metavar="TEXT", help="(default: a line break, or the first character there is)")
     add("--tokens", type=int, metavar="N", help="to generate (default: to the context's end)")
-    add("--repeats", type=int, metavar="N", default=DEFAULT_REPEATS, help="default: %(default)s")
+    add("--repeats", type=int, metavar="N", default=DEFAULT_REPEATS, help="of each measurement")
     add("--json", type=Path, metavar="FILE", help="write all figures")
     add("--svg", type=Path, metavar="DIR", help=f"draw {' and '.join(PICTURES)}")
     return parser

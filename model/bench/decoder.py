@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from ..contract.artifact import Artifact, open_model
@@ -20,6 +19,7 @@ from ..support.cores import add_threads_option, default_threads
 from ..support.directories import require_writable
 from ..support.errors import UserError
 from ..support.inputs import protecting, reading
+from ..support.progress import track
 from ..support.whole_file import write_whole
 from .bench import PLAIN_WIDTH
 from .decoder_rows import BEGIN, DecoderRow, llama_row, stream_row
@@ -116,9 +116,8 @@ def _measure(
 ) -> dict[str, dict[str, np.ndarray]]:
     """Quartiles [3] of tokens per second by row and kind of work, in turn, after one unmeasured."""
     found: dict[str, list] = {row.key: [] for row in rows}
-    console = Console(stderr=True)
     turns = [row for _ in range(repeats + 1) for row in rows]
-    for row in track(turns, "measuring", console=console, transient=True):
+    for row in track(turns, "measuring", Console(stderr=True)):
         read, steps = row.timed(tokens, prompt, count, clock)
         found[row.key].append((count / steps, prompt / read))
     quartiles = {

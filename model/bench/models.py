@@ -195,8 +195,14 @@ def main(argv: list[str] | None = None) -> None:
         help=f"shipped model or artifact to measure, or a {FILE_SUFFIX} of gateformer bench",
     )
     add("--svg", type=Path, required=True, metavar="FILE", help="picture to write")
-    add("--board", nargs="+", default=[bench.DEFAULT_BOARD], help="as of gateformer bench")
-    add("--repeats", type=int, metavar="N", default=bench.DEFAULT_REPEATS, help="likewise")
+    add("--board", nargs="+", default=[bench.DEFAULT_BOARD], help=bench.BOARD_HELP)
+    add(
+        "--repeats",
+        type=int,
+        metavar="N",
+        default=bench.DEFAULT_REPEATS,
+        help="of each measurement",
+    )
     args = parser.parse_args(argv)
     require({"matplotlib": "the picture"}, "bench")
     reading(model=args.models)

@@ -11,12 +11,13 @@ from ..support import cli
 from ..support.directories import require_writable
 from ..support.errors import UserError
 from ..support.inputs import reading
+from ..text.corpus import CORPUS_HELP
 from ..training.checks import check_count, check_threads, check_tuning
 from ..training.train import parse_digits
 
 METHODS = {
-    "ptq": "INT8 after training: weights per tensor or per row, static activations",
-    "qat": "INT4 or INT8 with training, steps learned",
+    "ptq": "2 to 8 bits after training: weights per tensor or per row, static activations",
+    "qat": "2 to 8 bits with training, steps learned",
     "integer": "the gateware's integers, 1 (ternary) to 5 digits; trained unless --steps 0",
     "prune": "zero the smallest weights, in one round or several with training",
     "remove": "remove whole heads and FFN units, with training after it",
@@ -66,9 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     methods = parser.add_subparsers(dest="method", required=True, metavar="METHOD")
     parsers = {
-        name: methods.add_parser(
-            name, help=text, description=text, formatter_class=cli.HelpFormatter
-        )
+        name: methods.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         for name, text in METHODS.items()
     }
     for name, method in parsers.items():
@@ -77,20 +76,26 @@ def _parser() -> argparse.ArgumentParser:
             _add_tuning(method)
     for name, bits in (("ptq", 8), ("qat", 4)):
         add = parsers[name].add_argument
-        add("--bits", type=int, default=bits, help="of the matrices; embeddings have 8")
+        add("--bits", type=int, default=bits, help="of the matrices, 2 to 8; embeddings have 8")
         add("--granularity", default="channel", help="one step per tensor, or per channel (row)")
         add("--observer", default="percentile", help="of activations: percentile or max")
-        percentile = f"of magnitudes that is not clipped (default: {DEFAULTS['percentile']})"
+        percentile = (
+            f"percent of magnitudes that are not clipped (default: {DEFAULTS['percentile']})"
+        )
         add("--percentile", type=float, help=percentile)
     parsers["integer"].add_argument(
         "--digits", default="1", help="ternary digits per weight: N, or 'down_proj=2,…'"
     )
     add = parsers["prune"].add_argument
     add("--fraction", type=float, default=0.5, help="of the matrices' weights that become zero")
-    add("--scope", default="global", help="compare weights in all matrices or in each: layer")
+    add(
+        "--scope",
+        default="global",
+        help="smallest of all matrices together (global) or of each (layer)",
+    )
     add("--rounds", type=int, default=1, help="rounds of pruning and training")
     add = parsers["remove"].add_argument
-    add("--heads", type=int, default=0, help="to remove from every layer")
+    add("--heads", type=int, default=0, help="heads to remove from every layer")
     add("--units", type=int, default=0, help="FFN units to remove from every layer")
     return parser
 
@@ -102,7 +107,7 @@ def _add_common(parser: argparse.ArgumentParser, method: str):
         help="shipped model, artifact with a float twin (of number contract version 2: GPT-2's "
         "architecture, or the boards'), or float checkpoint",
     )
-    add("--corpus", metavar="PATH", help="UTF-8 text file; without, Tiny Shakespeare is downloaded")
+    add("--corpus", metavar="PATH", help=CORPUS_HELP)
     add("--calibration", metavar="PATH", help="text to calibrate on (default: the training text)")
     add("--also", metavar="PATH", action="append", default=[], help="measure on this text, too")
     add(

@@ -21,12 +21,10 @@ from ..support.progress import track
 from ..text.corpus import Corpus
 from ..text.tokenizer import CharTokenizer
 from ..training.checks import check_tuning
-from ..training.distillation import TEACHER_WEIGHT, TEMPERATURE, distillation_loss, open_teacher
+from ..training.distillation import TEACHER_WEIGHT, TEMPERATURE, loss_of
 from ..training.loop import (
-    LossFunction,
     Phase,
     Windows,
-    cross_entropy,
     evaluate,
     run_phase,
     sample_windows,
@@ -149,7 +147,7 @@ class Session:
         phase = Phase(
             name=name,
             model=model,
-            loss=self._loss(model),
+            loss=loss_of(model, self.tuning, self.source.vocabulary, self.ctx_len),
             groups=groups,
             steps=tuning.steps,
             batch=tuning.batch,
@@ -158,13 +156,6 @@ class Session:
             checkpoint=self.runs / f"{name}-{self._key(settings)}-{number}.pt",
         )
         run_phase(phase, self.train_tokens, _spread(VALIDATION_SUBSET, *self.validation))
-
-    def _loss(self, model: nn.Module) -> LossFunction:
-        tuning = self.tuning
-        if tuning.teacher is None:
-            return cross_entropy(model)
-        teacher = open_teacher(tuning.teacher, self.source.vocabulary, self.ctx_len)
-        return distillation_loss(model, teacher, tuning.temperature, tuning.teacher_weight)
 
     def _key(self, settings: dict) -> str:
         tuning = dataclasses.asdict(self.tuning)

@@ -13,10 +13,11 @@ import json
 from pathlib import Path
 
 from ..contract.artifact import SUFFIX
+from ..floating.choices import FLOAT_PRESETS
 from ..support import cli
 from ..support.directories import made_directory, require_writable
 from ..support.inputs import protecting, reading
-from ..text.corpus import load_corpus
+from ..text.corpus import CORPUS_HELP, load_corpus
 from ..training.checks import check_threads, check_tuning
 from ..training.train import require_packages, resumable
 
@@ -26,11 +27,15 @@ def _parser() -> argparse.ArgumentParser:
         prog="gateformer train-float",
         description="Train a float model and write it as a float checkpoint.",
         epilog="Ctrl-C saves a checkpoint; the same command continues from it.",
-        formatter_class=cli.HelpFormatter,
     )
     add = parser.add_argument
-    add("--preset", default="tinystories-gpt", metavar="NAME", help="architecture and sizes")
-    add("--corpus", metavar="PATH", help="UTF-8 text file; without, Tiny Shakespeare is downloaded")
+    add(
+        "--preset",
+        default=FLOAT_PRESETS[0],
+        metavar="NAME",
+        help=f"one of {', '.join(FLOAT_PRESETS)}",
+    )
+    add("--corpus", metavar="PATH", help=CORPUS_HELP)
     add("--out", metavar="FILE", type=Path, help="float checkpoint to write", **cli.REQUIRED)
     add("--steps", type=int, default=2000, help="of training")
     add("--lr", type=float, default=1e-3, help="peak learning rate")

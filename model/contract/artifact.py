@@ -110,6 +110,15 @@ def weights_digest(weights: Mapping[str, np.ndarray]) -> str:
     return hasher.hexdigest()
 
 
+def is_marked(path: str | os.PathLike, entry: str) -> bool:
+    """Whether a file says that it is one of ours: :data:`FORMAT`, or :data:`FLOAT_FORMAT`."""
+    try:
+        with safetensors.safe_open(path, "numpy") as file:
+            return entry in (file.metadata() or {})
+    except (safetensors.SafetensorError, OSError):
+        return False
+
+
 def load(path: str | os.PathLike) -> Artifact:
     """Read an artifact and check it.
 

@@ -7,14 +7,8 @@ from collections.abc import Mapping
 
 from ..support.errors import UserError
 from .choices import CHOICES, Bits
-
-MATRICES = ("q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj")
-"""Weight matrices of one layer, in the order in which a layer uses them."""
-GATED_MATRICES = (*MATRICES[:4], "gate_proj", *MATRICES[4:])
-"""The same with a gated feed-forward layer."""
-
-MAX_DIGITS = 5
-"""Most balanced-ternary digits a weight may have (5 digits: 243 levels, one byte)."""
+from .per_matrix import GATED_MATRICES, MATRICES, digits_of_each, formats_of_each
+from .per_matrix import MAX_DIGITS as MAX_DIGITS
 
 MAX_LAYERS = 1_000
 MAX_SIZE = 2**18
@@ -85,8 +79,9 @@ class ModelConfig:
         self._check_size("head_dim")
         self._check_size("n_kv_heads")
         self._check_choices()
-        object.__setattr__(self, "digits", self._normalized_digits())
-        object.__setattr__(self, "formats", self._normalized_formats())
+        object.__setattr__(self, "digits", digits_of_each(self.digits, self.matrix_names()))
+        names = self.all_matrix_names() if self.bits is not None else []
+        object.__setattr__(self, "formats", formats_of_each(self.formats, names))
         if self.bits is None:
             self._check_version_1()
 
@@ -135,40 +130,6 @@ class ModelConfig:
     def _of_version_1(self, field: dataclasses.Field):
         computed = {"n_kv_heads": self.n_heads, "head_dim": self.d_model // self.n_heads}
         return computed.get(field.name, field.default)
-
-    def _normalized_formats(self) -> tuple[tuple[str, str], ...]:
-        given = dict(self.formats)
-        names = self.all_matrix_names() if self.bits is not None else []
-        for name in given:
-            if name not in names:
-                raise UserError(f"formats names {name!r}, which is no matrix of this model")
-        for name in names:
-            if not isinstance(given.get(name), str):
-                raise UserError(f"formats must have a weight format for {name}, which is missing")
-        return tuple((name, given[name]) for name in names)
-
-    def _normalized_digits(self) -> tuple[tuple[str, int], ...]:
-        given = self.digits
-        if isinstance(given, int):  # a bool is refused below
-            given = dict.fromkeys(MATRICES, given)
-        if not isinstance(given, Mapping | tuple):
-            raise UserError(
-                f"digits must be 1 to {MAX_DIGITS} or one entry per matrix, not {given!r}"
-            )
-        given = dict(given)
-        names = self.matrix_names()
-        for name, count in given.items():
-            if name not in MATRICES and name not in names:
-                raise UserError(
-                    f"digits names {name!r}, which is no matrix of this model; "
-                    f"expected one of {', '.join(MATRICES)} or 'layers.N.' before one of them"
-                )
-            whole = isinstance(count, int) and not isinstance(count, bool)
-            if not whole or not 1 <= count <= MAX_DIGITS:
-                raise UserError(f"digits of {name} must be 1 to {MAX_DIGITS}, not {count!r}")
-        return tuple(
-            (name, given.get(name, given.get(name.rsplit(".", 1)[1], 1))) for name in names
-        )
 
     @property
     def spec_version(self) -> int:
@@ -240,7 +201,7 @@ class ModelConfig:
 
     @property
     def n_weights(self) -> int:
-        """All trained weights: matrices, embeddings, norm gains, biases."""
+        """All trained numbers: matrices, embeddings, norm gains, biases."""
         shapes = {name: self.matrix_shape(name) for name in self.all_matrix_names()}
         matrices = sum(out * inp for out, inp in shapes.values())
         biases = sum(out for name, (out, _) in shapes.items() if self.has_bias(name))

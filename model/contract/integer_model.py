@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 
 import numpy as np
 
 from ..support.errors import UserError
+from ..support.numbers import check_integer
 from . import arith
 from .config import ModelConfig
+from .digest import model_digest
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -81,8 +81,8 @@ class IntegerModel:
         _check_tensor(
             "position_embedding", self.position_embedding, (cfg.ctx_len, cfg.d_model), arith.ACT_MAX
         )
-        _check_scalar("token_mult", self.token_mult, 1, arith.MULT_MAX)
-        _check_scalar("position_mult", self.position_mult, 1, arith.MULT_MAX)
+        check_integer("token_mult", self.token_mult, 1, arith.MULT_MAX)
+        check_integer("position_mult", self.position_mult, 1, arith.MULT_MAX)
         _check_names("matrices", self.matrices, cfg.matrix_names())
         for name, matrix in self.matrices.items():
             shape = cfg.matrix_shape(name)
@@ -94,17 +94,17 @@ class IntegerModel:
             kind = "ternary" if matrix.digits == 1 else f"{matrix.digits}-digit ternary"
             _check_tensor(f"{name}.weight", matrix.weight, shape, bound, f"{kind} weights")
             _check_tensor(f"{name}.mult", matrix.mult, shape[:1], arith.MULT_MAX, low=0)
-            _check_scalar(f"{name}.shift", matrix.shift, 0, arith.MAX_SHIFT)
+            check_integer(f"{name}.shift", matrix.shift, 0, arith.MAX_SHIFT)
         _check_names("norms", self.norms, cfg.norm_names())
         for name, norm in self.norms.items():
             _check_tensor(f"{name}.gain", norm.gain, (cfg.d_model,), arith.ACT_MAX)
-            _check_scalar(f"{name}.shift", norm.shift, 0, arith.MAX_SHIFT)
+            check_integer(f"{name}.shift", norm.shift, 0, arith.MAX_SHIFT)
         if len(self.score_shifts) != cfg.n_layers:
             raise UserError(
                 f"score_shifts must have {cfg.n_layers} entries, not {len(self.score_shifts)}"
             )
         for i, shift in enumerate(self.score_shifts):
-            _check_scalar(f"layers.{i}.score_shift", shift, 0, arith.MAX_SHIFT)
+            check_integer(f"layers.{i}.score_shift", shift, 0, arith.MAX_SHIFT)
         if not (np.isfinite(self.logit_scale) and self.logit_scale > 0):
             raise UserError(f"logit_scale must be a positive number, not {self.logit_scale!r}")
         if len(self.vocabulary) != cfg.vocab_size:
@@ -184,16 +184,8 @@ class IntegerModel:
     @property
     def digest(self) -> str:
         """SHA-256 (hex) over spec version, config, scalars and tensors: the model's identity."""
-        header = {
-            "spec": arith.SPEC_VERSION,
-            "config": self.config.to_dict(),
-            "scalars": self.scalars(),
-        }
-        hasher = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
-        for name, array in sorted(self.tensors().items()):
-            hasher.update(name.encode())
-            hasher.update(np.ascontiguousarray(array).tobytes())
-        return hasher.hexdigest()
+        facts = (self.config.to_dict(), self.scalars(), self.tensors())
+        return model_digest(arith.SPEC_VERSION, *facts)
 
 
 def _check_tensor(name, array, shape, bound, what="values", low=None):
@@ -203,11 +195,6 @@ def _check_tensor(name, array, shape, bound, what="values", low=None):
     outside = array[(array < low) | (array > bound)]
     if outside.size:
         raise UserError(f"{name} must hold {what} in {low}..{bound}, but has {outside.flat[0]}")
-
-
-def _check_scalar(name, value, low, high):
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise UserError(f"{name} must be an integer in {low}..{high}, not {value!r}")
 
 
 def _check_names(what, given, expected):

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..support.errors import UserError
 from . import arith
+from .context_window import drawn
 from .integer_model import IntegerModel
 from .kv_cache import CachedSequence, Tap, no_tap
 from .sampling import Sampler, SamplingSettings
@@ -114,15 +115,9 @@ class Reference(CachedSequence):
         """
         check_request(self.model.config, prompt, count)
         self.reset()
-        sampler = Sampler(settings)
         for token in prompt:
             logits = self.step(token)
-        for remaining in range(count, 0, -1):
-            token = sampler.choose(logits)
-            yield token
-            if remaining == 1 or self.position >= self.model.config.ctx_len:
-                return
-            logits = self.step(token)
+        yield from drawn(logits, Sampler(settings), self, count, self.model.config.ctx_len)
 
 
 def check_request(config, prompt: list[int], count: int):

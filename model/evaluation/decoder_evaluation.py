@@ -24,13 +24,10 @@ from ..text.codec import TextCodec
 from ..text.corpus import Corpus
 from ..text.encoding import encode_corpus
 from ..text.model_codec import codec_of
-from .quality import Agreement, summary
+from .quality import DEFAULT_TOKENS, WINDOW, Agreement, summary
 from .saturation import saturation_lines
 from .window_pool import WindowPool
 
-DEFAULT_TOKENS = 32_768
-WINDOW = 512
-"""Tokens of a window, or the context if that is shorter."""
 MANY_SATURATIONS = 1e-4
 """Share of a stage's values that may be limited before it is named."""
 
@@ -178,7 +175,7 @@ def print_evaluation(result: DecoderEvaluation, as_json: bool) -> None:
         return
     console, found = Console(), result.agreement
     table = Table(title=f"{result.model} on {result.text}", show_header=False)
-    table.add_row("tokens predicted", f"{result.tokens:,} in windows of {result.window}")
+    table.add_row("tokens predicted", _whole_windows(result))
     if result.skipped:
         table.add_row("characters skipped", f"{result.skipped:,}")
     table.add_row("bits per weight", f"{result.bits_per_weight:.2f}")
@@ -195,12 +192,11 @@ def print_evaluation(result: DecoderEvaluation, as_json: bool) -> None:
         print(line)
 
 
+def _whole_windows(result: DecoderEvaluation) -> str:
+    return f"{result.tokens:,}: {result.tokens // result.window} windows of {result.window}"
+
+
 def progress_bar(console: Console, what: str):
     """(progress, function of (done, total)) for one bar on ``console``."""
     bar = ProgressBar(console)
     return bar, bar.task(what)
-
-
-def progress_task(bar: ProgressBar, what: str) -> Callable[[int, int], None]:
-    """Function of (done, total) for one more line of ``bar``, which shows when it is called."""
-    return bar.task(what)

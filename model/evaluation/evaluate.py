@@ -32,6 +32,7 @@ from ..support.errors import ToolError, UserError
 from ..support.progress import track
 from ..text.corpus import TINY_SHAKESPEARE_SHA256, Corpus, load_corpus
 from ..text.tokenizer import CharTokenizer
+from .quality import DEFAULT_TOKENS, WINDOW
 
 BATCH_TOKENS = 4096
 """Positions that are computed at once: bounds the memory."""
@@ -150,19 +151,29 @@ def _table(result: Evaluation) -> Table:
 
 def _parser() -> argparse.ArgumentParser:
     parser = cli.ArgumentParser(
-        prog="gateformer evaluate", description="Validation loss of an artifact."
+        prog="gateformer evaluate",
+        description="Loss of an artifact on a text: of a model trained here on its last tenth, of "
+        "an imported one on its beginning.",
     )
     parser.add_argument("artifact", help="path of an artifact, or name of a shipped model")
-    parser.add_argument("--corpus", help="UTF-8 text file (default: download Tiny Shakespeare)")
+    parser.add_argument(
+        "--corpus",
+        help="UTF-8 text file (default: Tiny Shakespeare, downloaded; an imported model needs one)",
+    )
     imported = parser.add_argument_group("imported models")
     imported.add_argument(
-        "--source", type=Path, metavar="PATH", help="the float model that it came from: compare"
+        "--source",
+        type=Path,
+        metavar="PATH",
+        help="the float model that it came from, to compare with (default: the "
+        "artifact's own, if any)",
     )
     imported.add_argument(
         "--tokens",
         type=cli.within(int, 1, MOST_TOKENS),
         metavar="N",
-        help="predictions (default: 32768)",
+        help=f"predictions, rounded to whole windows of {WINDOW}, or of the context if that is "
+        f"shorter (default: {DEFAULT_TOKENS})",
     )
     imported.add_argument(
         "--skip-unknown", action="store_true", help="leave out characters without a token"
@@ -212,11 +223,11 @@ def _evaluate_imported(artifact: Artifact, args: argparse.Namespace) -> None:
 
     if args.corpus is None:
         raise UserError(f"{artifact.name} needs a text that it has not seen; give it with --corpus")
-    tokens = decoder_evaluation.DEFAULT_TOKENS if args.tokens is None else args.tokens
+    tokens = DEFAULT_TOKENS if args.tokens is None else args.tokens
     threads = default_threads() if args.threads is None else args.threads
     corpus = load_corpus(args.corpus, "--corpus")
     bar, reading = decoder_evaluation.progress_bar(Console(stderr=True), "tokens of the text")
-    progress = decoder_evaluation.progress_task(bar, "windows")
+    progress = bar.task("windows")
     with bar:
         result = decoder_evaluation.evaluate_decoder(
             artifact,

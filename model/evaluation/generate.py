@@ -22,11 +22,12 @@ from .text_model import TextModel
 def _parser() -> argparse.ArgumentParser:
     parser = cli.ArgumentParser(prog="gateformer generate", description=__doc__.splitlines()[0])
     parser.add_argument("artifact", help="path of an artifact, or name of a shipped model")
-    add_text_options(parser)
+    add_text_options(parser, prompt="text to continue; must be given")
     parser.add_argument(
         "--top-p",
         type=cli.within(float, 1 / TOP_P_ONE, 1),
-        help="keep the likeliest tokens that reach this share (imported models)",
+        help="keep the likeliest tokens that reach this share, above 0 to 1 "
+        "(default: 1, all; imported models)",
     )
     parser.add_argument(
         "--stop", action="append", metavar="TEXT", help="end before this text; may be repeated"

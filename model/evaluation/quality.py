@@ -13,6 +13,10 @@ from ..support.errors import UserError
 
 Progress = Callable[[int, int], None]
 """Called with (done, total)."""
+DEFAULT_TOKENS = 32_768
+"""Predictions that are measured unless another number is asked for."""
+WINDOW = 512
+"""Tokens of a window, or the context if that is shorter."""
 CHUNK_LOGITS = 2**18
 """Logits that are widened to float64 at once: they fit a cache."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..contract.artifact import Artifact
-from ..contract.context_window import refed_window
+from ..contract.context_window import drawn, refed_window
 from ..contract.decoder.model import DecoderModel
 from ..contract.decoder.sampling import DecoderSampler, DecoderSettings
 from ..contract.reference import check_request
@@ -119,12 +119,7 @@ class TextModel:
         if not self.imported:
             yield from self._stream.generate(prompt, count, settings)
             return
-        sampler, decoder = DecoderSampler(settings), self._decoder
+        decoder = self._decoder
         decoder.reset()
         logits = decoder.last([*self.model.prefix, *prompt])
-        for remaining in range(count, 0, -1):
-            token = sampler.choose(logits)
-            yield token
-            if remaining == 1 or decoder.position >= self.config.ctx_len:
-                return
-            logits = decoder.step(token)
+        yield from drawn(logits, DecoderSampler(settings), decoder, count, self.config.ctx_len)

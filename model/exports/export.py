@@ -35,12 +35,21 @@ TARGETS = ("onnx", "onnx-kv", "onnx-int8", "qonnx", "torch")
 """What each export holds is written into its metadata."""
 
 PACKAGES = {
-    "onnx": ("torch", "onnx", "onnxruntime"),
-    "onnx-kv": ("torch", "onnx", "onnxruntime"),
-    "onnx-int8": ("onnx", "onnxruntime"),
-    "qonnx": ("onnx", "onnxruntime", "qonnx"),
-    "torch": ("torch", "onnx"),
+    "onnx": ("torch", "onnx"),
+    "onnx-kv": ("torch", "onnx"),
+    "onnx-int8": ("onnx",),
+    "qonnx": ("onnx",),
+    "torch": ("torch",),
 }
+"""What writes a target; a decoder's integers take torch, too."""
+CHECKERS = {
+    "onnx": ("onnxruntime",),
+    "onnx-kv": ("onnxruntime",),
+    "onnx-int8": ("onnxruntime",),
+    "qonnx": ("onnxruntime", "qonnx"),
+    "torch": (),
+}
+"""What compares it with its source."""
 BATCHED = ("onnx-kv", "qonnx")
 """Targets of a fixed batch; those of the others is dynamic."""
 
@@ -56,9 +65,17 @@ def _parser() -> argparse.ArgumentParser:
         help="shipped model, artifact of either contract, 'random:…', or what gateformer import "
         "takes: a directory of GPT-2 or Llama type, a .pt, .bin or .gguf file",
     )
-    add("--to", required=True, metavar="TARGET", help=", ".join(TARGETS))
+    targets = {"onnx": "floats, whole sequences", "onnx-kv": "floats, token by token, KV cache"}
+    targets |= {"onnx-int8": "integers, QDQ", "qonnx": "integers", "torch": "torch.export, .pt2"}
+    what = ", ".join(f"{name} ({targets[name]})" for name in TARGETS)
+    add("--to", required=True, metavar="TARGET", help=what)
     add("--out", required=True, metavar="FILE", type=Path, help="file to write")
-    add("--opset", type=int, help="version of the ONNX operators")
+    add(
+        "--opset",
+        type=int,
+        help="version of the ONNX operators (default: 20, or 21 where 4-bit codes "
+        "or groups of weights need it)",
+    )
     add("--batch", type=int, help="sequences per call of onnx-kv and qonnx (default: 1)")
     add("--no-check", action="store_true", help="do not compare the file with its source")
     return parser
@@ -70,7 +87,11 @@ def main(argv: list[str] | None = None) -> None:
     args = _parser().parse_args(argv)
     reading(model=args.model)
     _check_arguments(args)
-    require({name: f"exporting to {args.to}" for name in PACKAGES[args.to]}, "export")
+    needed = dict.fromkeys(PACKAGES[args.to], f"exporting to {args.to}")
+    if not args.no_check:
+        checking = f"comparing {args.to} with its source (not with --no-check)"
+        needed |= dict.fromkeys(CHECKERS[args.to], checking)
+    require(needed, "export")
     from .source import open_source
 
     source = open_source(args.model)

@@ -1,4 +1,7 @@
-"""Float exports against their source: onnxruntime beside torch on random tokens."""
+"""Float exports against their source: onnxruntime beside torch on random tokens.
+
+Imports onnxruntime where it runs: programs of torch.export are compared without it.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,10 @@ import os
 from collections.abc import Callable, Iterable
 
 import numpy as np
-import onnxruntime
 import torch
 from torch import nn
 
 from ..support.errors import ToolError
-from .onnx_session import session
 
 TOLERANCE = 1e-4
 """Largest difference of float logits, relative to the largest logit where that is above 1."""
@@ -65,6 +66,10 @@ class Difference:
 
 def check_full(path: str | os.PathLike, model: nn.Module) -> str:
     """Compare a full-sequence ONNX file with ``model``; one line, ToolError if they differ."""
+    import onnxruntime
+
+    from .onnx_session import session
+
     run, difference = session(path), Difference()
     for tokens in random_windows(model.config):
         (got,) = run.run(["logits"], {"tokens": tokens})
@@ -79,6 +84,10 @@ def check_static_kv(
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
 ) -> str:
     """Compare a static-KV ONNX file, token after token, with whole sequences of ``model``."""
+    import onnxruntime
+
+    from .onnx_session import session
+
     run, difference, cfg = session(path), Difference(), model.config
     length, batch = min(cfg.ctx_len, KV_STEPS), cache_shape[1]
     tokens = np.random.default_rng(0).integers(cfg.vocab_size, size=(batch, length))

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import safetensors
 
-from ..contract.artifact import FLOAT_FORMAT, FORMAT, Artifact, open_model, weights_digest
+from ..contract.artifact import (
+    FLOAT_FORMAT,
+    FORMAT,
+    Artifact,
+    is_marked,
+    open_model,
+    weights_digest,
+)
 from ..contract.decoder.model import DecoderModel
 from ..contract.integer_model import IntegerModel
 from ..floating.checkpoints.hugging_face_config import CONFIG_FILE, FAMILIES
@@ -60,9 +65,9 @@ def open_source(name: str) -> Source:
     path = Path(name)
     if _is_decoder(path):
         return _decoder(path)
-    if path.is_file() and _has_facts(path, FLOAT_FORMAT):
+    if path.is_file() and is_marked(path, FLOAT_FORMAT):
         return _float_checkpoint(path)
-    if path.is_dir() or (path.is_file() and not _has_facts(path, FORMAT)):
+    if path.is_dir() or (path.is_file() and not is_marked(path, FORMAT)):
         from ..floating.gpt2_checkpoint import find_checkpoint
 
         files = find_checkpoint(path)
@@ -185,11 +190,3 @@ def _float_checkpoint(path: Path) -> Source:
         "vocabulary": json.dumps(source.vocabulary),
     }
     return Source(source.name, None, lambda: source.model.eval(), facts)
-
-
-def _has_facts(path: str | os.PathLike, entry: str) -> bool:
-    try:
-        with safetensors.safe_open(path, "numpy") as file:
-            return entry in (file.metadata() or {})
-    except (safetensors.SafetensorError, OSError):
-        return False

@@ -15,6 +15,14 @@ TEACHER_WEIGHT = 0.5
 ACTIVATION_QUANTILE = 0.9995
 """Default share of an activation's magnitudes that is not clipped."""
 
+FLOAT_PRESETS = (
+    "tinystories-gpt",
+    "shakespeare-teacher",
+    "shakespeare-relu",
+    "shakespeare-squared-relu",
+)
+"""Names of :data:`.presets.PRESETS`, for who has no torch."""
+
 MAX_TEMPERATURE = 1000
 """Beyond, all distributions are the same."""
 MAX_WEIGHT_BITS = 32

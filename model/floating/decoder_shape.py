@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from ..contract.config import MAX_LAYERS, ModelConfig
 from ..support.errors import UserError
+from ..support.numbers import check_integer
 
 SIZES = (
     *("vocab_size", "d_model", "n_heads", "n_kv_heads", "head_dim", "n_layers", "d_ff", "ctx_len"),
@@ -68,7 +69,8 @@ class DecoderShape:
 
     def __post_init__(self):
         for name in SIZES:
-            self._check_size(name, MAX_LAYERS if name == "n_layers" else MAX_SIZE)
+            most = MAX_LAYERS if name == "n_layers" else MAX_SIZE
+            check_integer(name, getattr(self, name), 1, most)
         if self.n_heads % self.n_kv_heads:
             raise UserError(
                 f"n_kv_heads must divide the {self.n_heads} heads, not {self.n_kv_heads}"
@@ -145,11 +147,6 @@ class DecoderShape:
         shapes[name] = (self.d_model,)
         if self.norm_bias:
             shapes[f"{name}.bias"] = (self.d_model,)
-
-    def _check_size(self, name: str, largest: int) -> None:
-        value = getattr(self, name)
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= largest:
-            raise UserError(f"{name} must be an integer in 1..{largest}, not {value!r}")
 
     def _check_frequencies(self) -> None:
         frequencies = self.inverse_frequencies

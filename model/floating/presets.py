@@ -7,23 +7,25 @@ from torch import nn
 
 from ..contract.trained_shapes import PRESETS as GATEWARE_PRESETS
 from ..support.errors import UserError
+from .choices import FLOAT_PRESETS
 from .shape import FloatShape
 from .structure import Compressible, GPT2Layout, SquaredReLULayout
 
-PRESETS: dict[str, Compressible] = {
-    "tinystories-gpt": GPT2Layout(
+_LAYOUTS = (
+    GPT2Layout(
         FloatShape(
             vocab_size=80, d_model=384, n_heads=6, head_dim=64, n_layers=6, d_ff=1536, ctx_len=256
         )
     ),
-    "shakespeare-teacher": Compressible(
+    Compressible(
         FloatShape(
             vocab_size=128, d_model=128, n_heads=4, head_dim=32, n_layers=4, d_ff=512, ctx_len=128
         )
     ),
-    "shakespeare-relu": Compressible(GATEWARE_PRESETS["shakespeare-115k"]),
-    "shakespeare-squared-relu": SquaredReLULayout(GATEWARE_PRESETS["shakespeare-115k"]),
-}
+    Compressible(GATEWARE_PRESETS["shakespeare-115k"]),
+    SquaredReLULayout(GATEWARE_PRESETS["shakespeare-115k"]),
+)
+PRESETS: dict[str, Compressible] = dict(zip(FLOAT_PRESETS, _LAYOUTS, strict=True))
 
 INITIAL_STD = 0.02
 """Standard deviation of GPT-2's first weights."""

@@ -32,7 +32,7 @@ from .allocation import allocate, require_budget
 from .choice import AUTO, NATIVE, Choice, weight_format
 from .making import integers_of, ranges_of, say_what_was_made
 from .native import require_codes
-from .texts import windows_of
+from .texts import CALIBRATION_TOKENS, windows_of
 from .vocabulary import source_codec
 
 ALLOCATION_WINDOWS = 1
@@ -44,12 +44,16 @@ def _parser() -> argparse.ArgumentParser:
     parser = cli.ArgumentParser(
         prog="gateformer import",
         description=__doc__.split(". ``")[0] + ".",
-        formatter_class=cli.HelpFormatter,
     )
     add = parser.add_argument
     add("source", type=Path, help="directory or file of the model")
     add("--out", type=Path, metavar="FILE", help="artifact to write", **cli.REQUIRED)
-    add("--calibrate", metavar="FILE", help="UTF-8 text to take ranges from", **cli.REQUIRED)
+    add(
+        "--calibrate",
+        metavar="FILE",
+        help=f"UTF-8 text to take ranges from, at most {CALIBRATION_TOKENS} of its tokens",
+        **cli.REQUIRED,
+    )
     add(
         "--bits",
         default="8",
@@ -82,7 +86,12 @@ def _parser() -> argparse.ArgumentParser:
         help="token ids, separated by commas, or bos: goes before every text, unseen",
     )
     add("--tokenizer", type=Path, metavar="PATH", help="tokenizer, if it is not with the model")
-    add("--no-measure", action="store_true", help="leave out the comparison with the float model")
+    add(
+        "--no-measure",
+        action="store_true",
+        help="leave out the comparison with the float model, on the text's first "
+        f"{MEASURED_TOKENS} tokens",
+    )
     return parser
 
 
@@ -129,6 +138,9 @@ def main(argv: list[str] | None = None) -> None:
         tokens, _ = encode_corpus(codec, corpus, progress=progress)
     windows = windows_of(codec, tokens, context, corpus.text)
     ranges = ranges_of(source, windows, weights, prefix)
+    print(
+        f"ranges from {ranges.count:,} tokens: {len(windows)} windows of {corpus.name}", flush=True
+    )
     formats = {}
     if weights == AUTO:
         bar, progress = progress_bar(console, "sensitivity of matrices")

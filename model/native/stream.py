@@ -24,7 +24,13 @@ from ..support.errors import ToolError, UserError
 from . import library
 from .pack import macros, pack
 
-SOURCES = ("stream.c", "stream_dot.h")
+SOURCES = (
+    "stream.c",
+    "stream_attention.h",
+    "stream_values.h",
+    "stream_model.h",
+    "stream_dot.h",
+)
 GREEDY = SamplingSettings()
 TIMES = 4
 """Sequences of which the last is timed: caches and branch prediction are warm then, as in long

@@ -18,7 +18,7 @@ from ..support.directories import made_directory, require_writable
 from ..support.errors import UserError
 from ..support.inputs import protecting, reading
 from ..support.whole_file import write_whole
-from ..text.corpus import load_corpus
+from ..text.corpus import CORPUS_HELP, load_corpus
 from ..training import train
 from ..training.checks import check_count
 from . import activation_gap
@@ -145,12 +145,18 @@ def main(argv: list[str] | None = None) -> int | None:
         epilog="Ctrl-C saves a checkpoint; the same command continues from it.",
     )
     add = parser.add_argument
-    add("--corpus", metavar="PATH", help="as of gateformer train")
-    add("--steps", type=int, default=600, help="of integer training (default: %(default)s)")
-    add("--only", nargs="+", metavar="ROW", help=f"some of {', '.join(every)}")
-    add("--runs", type=Path, default=Path("runs/gap"), metavar="DIR", help="checkpoints, artifacts")
+    add("--corpus", metavar="PATH", help=CORPUS_HELP)
+    add("--steps", type=int, default=600, help="of integer training")
+    add("--only", nargs="+", metavar="ROW", help=f"only some of {', '.join(every)}")
+    add(
+        "--runs",
+        type=Path,
+        default=Path("runs/gap"),
+        metavar="DIR",
+        help="where checkpoints and artifacts go",
+    )
     out = Path("docs/quantization_gap.md")
-    help_of_out = "Markdown file of the table (default: %(default)s)"
+    help_of_out = "Markdown file of the table"
     add("--out", type=Path, default=out, metavar="FILE", help=help_of_out)
     args = parser.parse_args(argv)
     train.require_packages()

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from .errors import ToolError, UserError
+from .errors import NO_ROOM, ToolError, UserError
 
 try:
     import fcntl
@@ -27,8 +27,6 @@ WORK = "work-"
 """How the names of directories begin in which a result is made."""
 PROBE = 1 << 16
 """Bytes; with less room than this, a directory is no place for a cache."""
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
 
 _instead: dict[Path | None, Path] = {}
 """Directories of this process alone, by the cache that could not be used."""
@@ -113,10 +111,10 @@ def cached_file(name: str, make: Callable[[Path, Path], None]) -> Path:
     except (OSError, ToolError) as error:
         # a tool does not tell why it could not write
         number = getattr(error, "errno", None)
-        full = number in FULL or shutil.disk_usage(directory).free < PROBE
+        full = number in NO_ROOM or shutil.disk_usage(directory).free < PROBE
         if not full or directory in _instead.values():
             raise
-        go_without(_usual_directory(), os.strerror(number if number in FULL else errno.ENOSPC))
+        go_without(_usual_directory(), os.strerror(number if number in NO_ROOM else errno.ENOSPC))
     return _made_once(cache_directory() / name, make)
 
 

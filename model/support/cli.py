@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import NoReturn
 
 from . import interrupt, standard_streams
-from .errors import ToolError, UserError
+from .errors import NO_ROOM, ToolError, UserError, write_error
 from .interrupt import INTERRUPTED, INTERRUPTED_STATUS
 
 COMMAND_MODULE = "gateformer.platforms.command_line"
 """What ``python -m`` runs as the command ``gateformer``, for commands that start another."""
 REQUIRED = {"required": True, "default": argparse.SUPPRESS}
-"""Of an option that must be given, in a parser whose help shows defaults: this one has none."""
+"""Of an option that must be given: its help shows no default."""
 PATHS = ("FILE", "DIR", "DIRECTORY", "PATH")
 """How options of files and directories show what follows them."""
 TOOL_ERROR_STATUS = 1
@@ -30,7 +30,7 @@ READER_LEFT_STATUS = 141
 """128 + SIGPIPE, likewise."""
 TERMINATED_STATUS = 143
 """128 + SIGTERM."""
-DISK_ERRORS = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS)
+DISK_ERRORS = (*NO_ROOM, errno.EIO, errno.EROFS)
 """Of a write that no program can make good."""
 
 
@@ -52,22 +52,27 @@ def within(kind: type, least: float, most: float) -> Callable[[str], float]:
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
-    """Shows the defaults that are values, but no None or empty list of what may be left out."""
+    """Shows the defaults that are values, but no None or empty list of what may be left out.
+
+    A text that has the word says it in its own way.
+    """
 
     def _get_help_string(self, action: argparse.Action) -> str:
         if action.default is None or action.default is False or action.default == []:
+            return action.help
+        if "default" in (action.help or ""):
             return action.help
         return super()._get_help_string(action)
 
 
 class ArgumentParser(argparse.ArgumentParser):
-    """Parser whose complaints are UserErrors: one line, without the usage.
+    """Parser whose complaints are UserErrors: one line, without the usage. Its help shows defaults.
 
     A description may be a module's docstring: its marks of literals are not shown.
     """
 
     def __init__(self, *arguments, **options):
-        super().__init__(*arguments, **options)
+        super().__init__(*arguments, **{"formatter_class": HelpFormatter, **options})
         self.description = self.description and self.description.replace("``", "")
 
     def _get_value(self, action: argparse.Action, arg_string: str):
@@ -147,8 +152,8 @@ def _error_status(error: Exception) -> int:
         _say(f"error: not enough memory: {error or 'choose something smaller'}")
         return USER_ERROR_STATUS
     if isinstance(error, OSError) and error.errno in DISK_ERRORS:
-        place = f" {error.filename}" if error.filename else ""
-        _say(f"error: cannot write{place}: {error.strerror}; make room, or choose another place")
+        what = f"write {error.filename}" if error.filename else "write"
+        _say(f"error: {write_error(what, error)}")
         return USER_ERROR_STATUS
     raise error
 

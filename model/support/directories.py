@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from .errors import UserError
+from .errors import UserError, write_error
 from .inputs import refuse_replacing
 
 
@@ -39,10 +39,7 @@ def require_writable(
         with tempfile.TemporaryFile(dir=out.absolute().parent):
             pass
     except OSError as error:
-        raise UserError(
-            f"cannot write to the directory {out.parent} of {option}: {error.strerror}; choose a "
-            "place where you may write"
-        ) from None
+        raise write_error(f"write to the directory {out.parent} of {option}", error) from None
 
 
 def _refuse_another_kind(out: Path, suffixes: Sequence[str], option: str) -> None:
@@ -67,10 +64,7 @@ def made_directory(path: Path) -> Iterator[None]:
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UserError(
-                f"cannot make the directory {path}: {error.strerror}; choose a place where you may "
-                "write"
-            ) from None
+            raise write_error(f"make the directory {path}", error) from None
         if not os.access(path, os.W_OK):
             raise UserError(
                 f"cannot write to the directory {path}; choose a place where you may write"

@@ -11,7 +11,7 @@ import io
 import os
 import sys
 
-from .errors import UserError
+from .errors import write_error
 
 REPLACE = "gateformer.replace"
 SUBSTITUTES = {"✓": "+", "✗": "-", "–": "-", "×": "x", "…": "...", "→": "->", "█": "#"}
@@ -42,7 +42,7 @@ class _Stream(io.TextIOWrapper):
         self.reader_left = isinstance(error, BrokenPipeError)
         if self.reader_left:
             raise error
-        raise UserError(f"cannot write to the standard output: {error.strerror}")
+        raise write_error("write to the standard output", error)
 
 
 class _ErrorStream(_Stream):

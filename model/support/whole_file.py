@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from .errors import UserError
+from .errors import UserError, write_error
 from .inputs import refuse_replacing
 
 
@@ -30,7 +30,7 @@ def complete_file(path: str | os.PathLike) -> Iterator[Path]:
         _to_disk(temporary)
         os.replace(temporary, path)
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from None
+        raise write_error(f"write {path}", error) from None
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from rich.console import Console
 from rich.progress import DownloadColumn, Progress
 
 from ..support.cache import cache_directory
@@ -20,6 +21,9 @@ TINY_SHAKESPEARE_URL = (
     "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 )
 TINY_SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
+
+CORPUS_HELP = "UTF-8 text file (default: Tiny Shakespeare, downloaded)"
+"""Of the option ``--corpus`` of a command that trains."""
 
 TRAIN_FRACTION = 0.9
 """The first 90 % train, the last 10 % validate (nanoGPT's split)."""
@@ -104,11 +108,14 @@ def load_corpus(path: str | os.PathLike | None, what: str = "corpus") -> Corpus:
         ) from None
     try:
         text = data.decode("utf-8")
+        foreign = data.find(b"\0")  # UTF-8, but of small numbers in 16 or 32 bits, not of a text
     except UnicodeDecodeError as error:
+        foreign = error.start
+    if foreign >= 0:
         raise UserError(
-            f"{what} {path} is not UTF-8 text: byte {error.start} is 0x{data[error.start]:02x}; "
-            "convert it to UTF-8"
-        ) from None
+            f"{what} {path} is not UTF-8 text: byte {foreign} is 0x{data[foreign]:02x}; convert it "
+            "to UTF-8, or its tokens to text as docs/import.md says"
+        )
     return Corpus(text, path.name, hashlib.sha256(data).hexdigest())
 
 
@@ -128,10 +135,11 @@ def _cached_tiny_shakespeare() -> Path:
 
 def _download(url: str) -> bytes:
     """Bytes behind ``url``, with a progress bar; UserError if they cannot be had."""
+    columns = (*Progress.get_default_columns(), DownloadColumn())
     try:
         with (
             urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT) as response,
-            Progress(*Progress.get_default_columns(), DownloadColumn()) as progress,
+            Progress(*columns, console=Console(stderr=True)) as progress,
         ):
             size = int(response.headers.get("Content-Length") or 0) or None
             task = progress.add_task("Tiny Shakespeare", total=size)

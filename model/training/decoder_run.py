@@ -14,12 +14,12 @@ from ..contract import artifact
 from ..contract.artifact import Artifact
 from ..contract.windows import validation_windows
 from ..evaluation.decoder_evaluation import (
-    DEFAULT_TOKENS,
     DecoderEvaluation,
     evaluate_decoder,
     print_evaluation,
     progress_bar,
 )
+from ..evaluation.quality import DEFAULT_TOKENS
 from ..floating.checkpoints.artifact_twin import FAMILY, twin_weights
 from ..floating.checkpoints.source import SourceModel
 from ..floating.torch_decoder import TorchDecoder

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from ..floating.choices import TEACHER_WEIGHT, TEMPERATURE, check_settings
 from ..floating.file import open_float
 from ..support.errors import UserError
-from .loop import LossFunction
+from .loop import LossFunction, cross_entropy
 
 ABSENT_LOGIT = -1e4
 """Of what a teacher cannot say."""
@@ -43,6 +43,17 @@ def distillation_loss(
         return (1 - teacher_weight) * hard + teacher_weight * temperature**2 * divergence
 
     return loss
+
+
+def loss_of(model: nn.Module, settings, vocabulary: Sequence[str], ctx_len: int) -> LossFunction:
+    """Of a run with ``settings``: a teacher's name or None, ``temperature``, ``teacher_weight``.
+
+    Without a teacher it is cross entropy. Raises UserError as :func:`open_teacher`.
+    """
+    if settings.teacher is None:
+        return cross_entropy(model)
+    teacher = open_teacher(settings.teacher, vocabulary, ctx_len)
+    return distillation_loss(model, teacher, settings.temperature, settings.teacher_weight)
 
 
 class Translated(nn.Module):

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -125,7 +126,7 @@ def run_phase(phase: Phase, train_tokens: Tensor, validation: Windows) -> Histor
     result = averaged.module if averaged else phase.model
     step, history = _load_checkpoint(phase, optimizer, averaged)
     started = time.monotonic() - history.seconds
-    with _Interrupt() as interrupt, _progress(disable=not team.first) as progress:
+    with _Interrupt() as interrupt, _progress(team.first) as progress:
         task = progress.add_task(phase.name, total=phase.steps, completed=step, loss=history.recent)
         while step < phase.steps:
             loss = _optimize(phase, optimizer, step, train_tokens, ctx_len, team)
@@ -267,7 +268,9 @@ def _summary(phase: Phase, step: int, history: History) -> str:
     )
 
 
-def _progress(disable: bool) -> Progress:
+def _progress(shown: bool) -> Progress:
+    """A bar on a terminal; where there is none, only the summaries that its console prints."""
+    console = Console(stderr=True, soft_wrap=True)
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -275,7 +278,8 @@ def _progress(disable: bool) -> Progress:
         TextColumn("loss {task.fields[loss]:.4f}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        disable=disable,
+        console=console,
+        disable=not (shown and console.is_terminal),
     )
 
 

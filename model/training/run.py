@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from rich.console import Console
 from torch import Tensor, nn
 
 from ..contract import artifact
@@ -21,12 +20,11 @@ from ..support.errors import UserError
 from ..support.processes import processes
 from ..text.corpus import Corpus
 from ..text.tokenizer import CharTokenizer
-from .distillation import distillation_loss, open_teacher
+from .distillation import loss_of
 from .float_phase import digest, float_phase, split, subset
 from .loop import (
     LossFunction,
     Phase,
-    cross_entropy,
     evaluate,
     reuse_freed_memory,
     run_phase,
@@ -70,7 +68,7 @@ def train(recipe: Recipe, corpus: Corpus, out: Path, runs: Path, threads: int = 
         return info
     artifact.save(out, model.to_integer_model(run.tokenizer.vocabulary), twin.weights(), info)
     draw_losses(out.with_suffix(CURVE), {k: h for k, h in histories.items() if h.train})
-    Console().print(
+    print(
         f"{out}: validation loss {info['val_loss_int']:.4f} nats as integers, "
         f"{info['val_loss_float']:.4f} as floats, on the last tenth of {corpus.name}"
     )
@@ -152,10 +150,7 @@ class _Run:
 
     def _loss(self, model: nn.Module) -> LossFunction:
         recipe = self.recipe
-        if recipe.teacher is None:
-            return cross_entropy(model)
-        teacher = open_teacher(recipe.teacher, self.tokenizer.vocabulary, recipe.config.ctx_len)
-        return distillation_loss(model, teacher, recipe.temperature, recipe.teacher_weight)
+        return loss_of(model, recipe, self.tokenizer.vocabulary, recipe.config.ctx_len)
 
     @property
     def _written_batch(self) -> int:

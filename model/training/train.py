@@ -23,7 +23,7 @@ from ..support.directories import made_directory, require_writable
 from ..support.errors import UserError
 from ..support.inputs import protecting, reading
 from ..support.optional import require
-from ..text.corpus import load_corpus
+from ..text.corpus import CORPUS_HELP, load_corpus
 from . import decoder_recipe, shape_options
 from .checks import check_threads
 from .losses import CURVE
@@ -81,10 +81,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="gateformer train",
         description="Train a float model, quantize it with further training, write the artifact.",
         epilog="Ctrl-C saves a checkpoint; the same command continues from it.",
-        formatter_class=cli.HelpFormatter,
     )
     add = parser.add_argument
-    add("--corpus", metavar="PATH", help="UTF-8 text file; without, Tiny Shakespeare is downloaded")
+    add("--corpus", metavar="PATH", help=CORPUS_HELP)
     presets = ", ".join((*PRESETS, *shape_options.PRESETS))
     add("--preset", default="shakespeare-115k", metavar="NAME", help=f"one of {presets}")
     for size, what in SIZES.items():
@@ -134,7 +133,12 @@ def _parser() -> argparse.ArgumentParser:
         help="weights beyond the limits have a gradient, or none (default: the preset's, "
         "mostly none)",
     )
-    add("--weight-bits", type=int, metavar="N", help="fewer levels than the digits'; 2: -2 to 1")
+    add(
+        "--weight-bits",
+        type=int,
+        metavar="N",
+        help="bits of a weight's levels, fewer than --digits would give (2: -2 to 1)",
+    )
     add("--step-per-matrix", action="store_true", help="one weight step per matrix, not per row")
     add("--fixed-scales", action="store_true", help="steps and units stay as calibrated")
     quantile = default.choices.activation_quantile

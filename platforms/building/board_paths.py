@@ -42,12 +42,13 @@ def main(argv: list[str] | None = None, console: Console | None = None) -> int:
         description=__doc__.split("\n")[0],
         epilog=STATUS,
     )
-    parser.add_argument("board", help="as of gateformer build")
+    parser.add_argument("board", help="a board with a netlist: gateformer build --list")
     parser.add_argument("--variant", help="of a board that is made with several devices")
-    parser.add_argument("--toolchain", help="as of gateformer build (default: as there)")
     parser.add_argument(
-        "--model", default=DEFAULT_MODEL, help="name, file or random:… (%(default)s)"
+        "--toolchain", help="vivado, openxc7 or nextpnr (default: the one that is installed)"
     )
+    what = "shipped name, artifact file or random:…"
+    parser.add_argument("--model", default=DEFAULT_MODEL, help=what)
     arguments = parser.parse_args(argv)
     console = console or output_console(UNWRAPPED)
     target = board(arguments.board, arguments.variant)

@@ -12,15 +12,13 @@ EXAMPLES = (
     ("sim --model random:n_layers=3,d_model=96,n_heads=3,d_ff=320,ctx_len=48 --check", ""),
 )
 """Arguments, and what they are for."""
-_COLUMN = 48
 
 
 def _examples(program: str) -> str:
     """As they are typed where the build was called ``program``."""
-    lines = ["examples:"]
-    for arguments, use in EXAMPLES:
-        lines.append(f"{f'  {program} {arguments}':{_COLUMN}} {use}".rstrip())
-    return "\n".join(lines)
+    width = max(len(arguments) for arguments, use in EXAMPLES if use)
+    lines = [f"  {program} {arguments:{width}}  {use}".rstrip() for arguments, use in EXAMPLES]
+    return "\n".join(["examples:", *lines])
 
 
 def parser():
@@ -54,8 +52,10 @@ def parser():
     sizes = p.add_argument_group("hardware sizes (chosen to fit the board by default)")
     sizes.add_argument("--rows", type=int, help="output rows of the ternary engine per cycle")
     sizes.add_argument("--cols", type=int, help="input columns of the ternary engine per cycle")
-    sizes.add_argument("--lanes", type=int, help="INT8 multipliers")
-    sizes.add_argument("--packing", help="2bit or 3in5")
+    sizes.add_argument("--lanes", type=int, help="INT8 products per cycle")
+    sizes.add_argument(
+        "--packing", help="of trits in memory: 2bit (2 bits each) or 3in5 (3 in 5 bits)"
+    )
     sizes.add_argument(
         "--reload",
         action="store_true",
@@ -92,7 +92,9 @@ def parser():
         help="directory to build in (default: build/BOARD, with the name of another model and the "
         "sizes that are asked for)",
     )
-    p.add_argument("--timeline", action="store_true", help="only draw one token's schedule (SVG)")
+    p.add_argument(
+        "--timeline", action="store_true", help="only draw one token's schedule (SVG, in --out)"
+    )
     p.add_argument(
         "--position", type=int, help="context position of --timeline (default: the middle)"
     )
@@ -102,9 +104,11 @@ def parser():
     sim.add_argument(
         "--check", action="store_true", help="compare every tap and token with the reference"
     )
-    sim.add_argument("--waveform", metavar="FILE", help="write a VCD of --cycles")
+    sim.add_argument("--waveform", metavar="FILE", help="write the signals (VCD)")
     sim.add_argument(
-        "--cycles", metavar="FIRST:LAST", help=f"of --waveform (default: {DEFAULT_CYCLES})"
+        "--cycles",
+        metavar="FIRST:LAST",
+        help=f"clock cycles of --waveform (default: {DEFAULT_CYCLES})",
     )
     return p
 

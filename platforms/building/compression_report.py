@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.compression.result import GATES, Result, load_results
-from gateformer.model.support.cli import ArgumentParser, HelpFormatter, run
+from gateformer.model.support.cli import ArgumentParser, run
 from gateformer.model.support.directories import require_writable
 from gateformer.model.support.errors import UserError
 from gateformer.model.support.inputs import protecting, reading
@@ -148,7 +148,6 @@ def main(argv: list[str] | None = None):
     parser = ArgumentParser(
         prog="gateformer compression-report",
         description="Draw the results of gateformer compress.",
-        formatter_class=HelpFormatter,
     )
     parser.add_argument(
         "--results",

@@ -135,7 +135,7 @@ def _fit(artifact: Artifact, board: Board) -> str:
 def _models_table(artifacts: Mapping[str, Artifact], console: Console) -> Table:
     narrow = console.width < NARROW
     table = Table(title="models", caption="a wider terminal shows losses" if narrow else None)
-    for heading in ("name", "shape", "weights", "validation loss (integer, float)"):
+    for heading in ("name", "shape", "parameters", "validation loss (integer, float)"):
         if not (narrow and heading.startswith("validation")):
             table.add_column(heading, no_wrap=heading == "name", overflow="fold")
     for name, artifact in artifacts.items():

@@ -105,13 +105,13 @@ def parser() -> argparse.ArgumentParser:
         prog="gateformer firmware-bench",
         description="Measure what firmware and bus cost per token, on an emulated processor.",
     )
-    p.add_argument("--model", default=DEFAULT_MODEL, help="(default: %(default)s)")
+    p.add_argument("--model", default=DEFAULT_MODEL, help="shipped name, artifact file or random:…")
     p.add_argument(
         "--cycles-per-instruction",
         type=float,
         default=1.0,
         metavar="N",
-        help="of the processor; 1 is as from its caches (default), 40 about as without",
+        help="of the processor; 1 (default) is as from its caches, 40 about as without",
     )
     return p
 

@@ -44,8 +44,13 @@ def parser() -> argparse.ArgumentParser:
         help="the prompt is what a user says: the model's chat template makes a prompt of it",
     )
     p.add_argument("--system", help="with --chat: what the system message says")
-    p.add_argument("--bench", action="store_true", help="measure instead")
-    p.add_argument("--timeout", type=float, default=TIMEOUT, help="seconds (default: %(default)s)")
+    p.add_argument("--bench", action="store_true", help="measure tokens per second instead")
+    p.add_argument(
+        "--timeout",
+        type=float,
+        default=TIMEOUT,
+        help="seconds without progress after which it gives up",
+    )
     p.add_argument(
         "--any-fabric",
         action="store_true",

@@ -211,7 +211,7 @@ def main() -> int:
         "netlist",
         help=f"yosys' JSON, {TOP}.json in the directory of {MADE_BY.format('BOARD')}",
     )
-    parser.add_argument("--board", default="zybo", help="whose device it is for (%(default)s)")
+    parser.add_argument("--board", default="zybo", help="whose device it is for")
     arguments = parser.parse_args()
     target = board(arguments.board)
     if target.family is None or target.family.name != XC7.name:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from amaranth.lib import wiring
 
-from gateformer.model.support.errors import UserError
+from gateformer.model.support.errors import UserError, write_error
 
 from .cxxrtl import CompiledDesign, Port, compile_component
 from .port_value import to_chunks, to_integer
@@ -134,7 +134,9 @@ class CompiledSimulation:
             return
         error = self.call("waveform_error", ctypes.c_bool(close))
         if error:
-            raise UserError(f"cannot write {os.fspath(self._waveform)}: {os.strerror(error)}")
+            raise write_error(
+                f"write {os.fspath(self._waveform)}", OSError(error, os.strerror(error))
+            )
 
     def source(self, stream: str, *, stall: float = 0.0, seed: int = 1) -> Source:
         """A driver of the stream input called ``stream``; see :class:`Source`."""

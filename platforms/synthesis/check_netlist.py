@@ -205,13 +205,16 @@ def main() -> None:
     sizes = HwConfig()
     parser = ArgumentParser(prog="gateformer check-netlist", description=__doc__)
     add = parser.add_argument
-    add("model", nargs="?", default="shakespeare-115k", help="name, file or random:… (%(default)s)")
-    add("--family", default=XC7.name, help=f"{', '.join(FAMILIES)} (%(default)s)")
-    add("--tokens", type=int, default=DEFAULT_TOKENS, help="to generate each way (%(default)s)")
-    for name in ("rows", "cols", "lanes"):
-        default = getattr(sizes, name)
-        add(f"--{name}", type=int, default=default, help="as of gateformer build (%(default)s)")
-    add("--packing", default=sizes.packing, help="as of gateformer build (%(default)s)")
+    what = "shipped name, artifact file or random:…"
+    add("model", nargs="?", default="shakespeare-115k", help=what)
+    add("--family", default=XC7.name, help=f"what it is synthesized for: {', '.join(FAMILIES)}")
+    what = "to generate greedily, and as many drawn"
+    add("--tokens", type=int, default=DEFAULT_TOKENS, help=what)
+    add("--rows", type=int, default=sizes.rows, help="output rows of the ternary engine per cycle")
+    what = "input columns of the ternary engine per cycle"
+    add("--cols", type=int, default=sizes.cols, help=what)
+    add("--lanes", type=int, default=sizes.lanes, help="INT8 multipliers")
+    add("--packing", default=sizes.packing, help="of trits in memory: 2bit, or 3in5")
     arguments = parser.parse_args()
     _check(arguments.family, arguments.tokens)
     hw = HwConfig(arguments.rows, arguments.cols, arguments.lanes, arguments.packing)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateformer.model.support import cache
-from gateformer.model.support.errors import ToolError
+from gateformer.model.support.errors import NO_ROOM, ToolError
 from tests.support.every_command import TINY, run
 
 SIZES = ("--rows", "1", "--cols", "8", "--lanes", "8", "--packing", "2bit")
@@ -84,7 +84,7 @@ def test_no_place_at_all(tmp_path, monkeypatch, fresh):
     )
 
 
-@pytest.mark.parametrize("number", cache.FULL)
+@pytest.mark.parametrize("number", NO_ROOM)
 def test_a_cache_that_fills_up(tmp_path, monkeypatch, fresh, capsys, number):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     places = []

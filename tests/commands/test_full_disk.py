@@ -25,7 +25,7 @@ from tests.support.user_error import message
 
 LIMIT = 2048
 """Bytes."""
-REASON = os.strerror(errno.EFBIG)
+REASON = f"{os.strerror(errno.EFBIG)}; free space, or choose another place"
 
 
 @contextlib.contextmanager
@@ -207,6 +207,6 @@ def test_a_disk_that_is_full_anywhere(tmp_path, capsys):
         run_main(main)
     assert ended.value.code == 2
     assert capsys.readouterr().err == (
-        "error: cannot write some/file: No space left on device; make room, or choose another "
-        "place\n"
+        "error: cannot write some/file: No space left on device; free space, or choose "
+        "another place\n"
     )

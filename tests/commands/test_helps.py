@@ -41,5 +41,23 @@ def test_everything_has_a_text_without_marks(parsers, command):
         without = [a.dest for a in parser._actions if not (a.help or isinstance(a, methods))]
         assert without == []
         shown = parser.format_help()
-        for mark in ("``", ":mod:", ":func:", "(default: [])", "(default: None)", "as of build.py"):
+        for mark in (
+            "``",
+            ":mod:",
+            ":func:",
+            "(default: [])",
+            "(default: None)",
+            "as of gateformer",
+            "as of build",
+        ):
             assert mark not in shown
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_default_is_shown(parsers, command):
+    for parser in parsers(command):
+        for action in parser._actions:
+            silent = (None, False, [], argparse.SUPPRESS)
+            if action.option_strings and action.default not in silent:
+                shown = parser._get_formatter()._expand_help(action)
+                assert "default" in shown, action.option_strings

@@ -1,5 +1,6 @@
 """What a command says arrives, or it is an error; Ctrl-C at any moment is one line."""
 
+import ast
 import os
 import re
 import signal
@@ -20,6 +21,10 @@ from tests.support.every_command import (
 )
 
 FULL = Path("/dev/full")
+UNWRITTEN = (
+    "error: cannot write to the standard output: No space left on device; free space, or choose "
+    "another place"
+)
 MOMENTS = [0.05, 0.15, 0.3, 0.5, 0.8, 1.2, 2.0, 3.0]
 """Seconds."""
 FRAME = re.compile(rf'File "({re.escape(str(ROOT))}/[^"]+)"')
@@ -54,9 +59,7 @@ def test_help_that_cannot_be_written(tmp_path, command):
         if command in ("build.py", "registers"):  # a process of its own that ends
             processes.append(run(command, "--help", cwd=tmp_path, stdout=full))
     for process in processes:
-        assert process.stderr == (
-            "error: cannot write to the standard output: No space left on device\n"
-        )
+        assert process.stderr == (f"{UNWRITTEN}\n")
         assert process.returncode == 2
 
 
@@ -75,7 +78,7 @@ def test_results_that_cannot_be_written(tmp_path, command, arguments):
     with FULL.open("wb") as full:
         process = run_here(command, *arguments, cwd=tmp_path, stdout=full)
     lines = process.stderr.splitlines()
-    assert lines[-1] == "error: cannot write to the standard output: No space left on device"
+    assert lines[-1] == UNWRITTEN
     assert process.returncode == 2 and "Traceback" not in process.stderr
 
 
@@ -136,3 +139,18 @@ def test_an_interrupt_at_any_moment(tmp_path, command):
         assert process.returncode == 130, (moment, said)
         lines = [line for line in said.splitlines() if not line.endswith(" ...")]
         assert lines[-1] == "interrupted" or "continues from there" in lines[-1], (moment, said)
+
+
+def test_no_bar_goes_to_the_standard_output():
+    """rich's default; a bar has the console that it is shown on."""
+    wings = ("model", "gateware", "platforms")
+    sources = [path for wing in wings for path in (ROOT / wing).rglob("*.py")]
+    calls = [
+        (path, call)
+        for path in sources
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "Progress"
+    ]
+    assert len(calls) > 4
+    for path, call in calls:
+        assert "console" in [given.arg for given in call.keywords], path

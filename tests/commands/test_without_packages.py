@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateformer.model.exports import export
 from gateformer.platforms import command_line
 from tests.support.every_command import TINY, environment
 
@@ -77,6 +78,20 @@ def test_one_line_says_what_to_install(tmp_path, command, said, extra):
     assert process.stderr.startswith(f"error: {said}, which is not installed; run: pip install")
     assert (process.returncode, process.stdout) == (2, "")
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize("target", export.TARGETS)
+def test_an_export_needs_what_it_uses(tmp_path, target, check):
+    used = {*export.PACKAGES[target], *(export.CHECKERS[target] if check else ())}
+    for package in used:
+        pytest.importorskip(package)
+    out = tmp_path / f"a{'.pt2' if target == 'torch' else '.onnx'}"
+    model = TINY if target in export.INTEGER_TARGETS else "shakespeare-115k"
+    given = (model, "--to", target, "--out", str(out), *(() if check else ("--no-check",)))
+    process = run_without({*PACKAGES} - used, "export", *given, cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    assert out.is_file() and (" equals " in process.stdout) == check
 
 
 def run_without(

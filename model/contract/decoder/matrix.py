@@ -8,6 +8,7 @@ import functools
 import numpy as np
 
 from ...support.errors import UserError
+from ...support.numbers import check_integer
 from .arith import MAX_MULT
 from .formats import WeightFormat
 
@@ -127,12 +128,6 @@ def check_range(name: str, array, shape, low: int, high: int) -> None:
     if array.size and (array.min() < low or array.max() > high):
         outside = array[(array < low) | (array > high)]
         raise UserError(f"{name} must be in {low}..{high}, but has {outside.flat[0]}")
-
-
-def check_integer(name: str, value, low: int, high: int) -> None:
-    """UserError if ``value`` is no integer in low..high."""
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise UserError(f"{name} must be an integer in {low}..{high}, not {value!r}")
 
 
 def _check_optional(name: str, array, shape, low: int, high: int) -> None:

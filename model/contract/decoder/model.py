@@ -5,18 +5,18 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import hashlib
-import json
 import math
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from ...support.errors import UserError
+from ...support.numbers import check_integer
 from ..config import ModelConfig
+from ..digest import model_digest
 from . import arith
 from .formats import WeightFormat
-from .matrix import MAX_BIAS, MAX_BIAS_SHIFT, MAX_SHIFT, Matrix, check_integer, check_range
+from .matrix import MAX_BIAS, MAX_BIAS_SHIFT, MAX_SHIFT, Matrix, check_range
 from .tensors import scalars, tensors
 
 SPEC_VERSION = 2
@@ -199,12 +199,8 @@ class DecoderModel:
     @functools.cached_property
     def digest(self) -> str:
         """SHA-256 (hex) over spec version, config, scalars and tensors: the model's identity."""
-        header = {"spec": SPEC_VERSION, "config": self.config.to_dict(), "scalars": scalars(self)}
-        hasher = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
-        for name, array in sorted(tensors(self).items()):
-            hasher.update(name.encode())
-            hasher.update(np.ascontiguousarray(array).tobytes())
-        return hasher.hexdigest()
+        facts = (self.config.to_dict(), scalars(self), tensors(self))
+        return model_digest(SPEC_VERSION, *facts)
 
 
 @contextlib.contextmanager

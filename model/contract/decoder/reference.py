@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from .. import arith as arith_1
+from ..context_window import drawn
 from ..kv_cache import CachedSequence, Tap, no_tap
 from ..reference import check_request
 from ..windows import check_windows
@@ -62,14 +63,8 @@ class DecoderReference(CachedSequence):
         :meth:`model.contract.reference.Reference.generate`."""
         check_request(self.model.config, prompt, count)
         self.reset()
-        sampler = DecoderSampler(settings)
         logits = self.feed(prompt)[-1]
-        for remaining in range(count, 0, -1):
-            token = sampler.choose(logits)
-            yield token
-            if remaining == 1 or self.position >= self.model.config.ctx_len:
-                return
-            logits = self.step(token)
+        yield from drawn(logits, DecoderSampler(settings), self, count, self.model.config.ctx_len)
 
     def feed(self, tokens) -> np.ndarray:
         """Feed tokens [n]; integer logits [n, vocab_size] of the one after each.

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import safetensors
 
-from ...contract.artifact import FORMAT, Artifact, load
+from ...contract.artifact import Artifact, load
 from ...contract.config import ModelConfig
 from ...contract.decoder.model import DecoderModel
 from ...support.errors import UserError
@@ -42,15 +41,6 @@ def twin_of(artifact: Artifact) -> SourceModel | None:
     for name in weights:
         raise UserError(f"float weight {name} is not supported; it is none of this model's")
     return SourceModel(artifact.name, KIND, FAMILY, shape, tensors)
-
-
-def is_artifact(path: Path) -> bool:
-    """Whether a file says that it is one."""
-    try:
-        with safetensors.safe_open(path, "numpy") as file:
-            return FORMAT in (file.metadata() or {})
-    except (safetensors.SafetensorError, OSError):
-        return False
 
 
 def open_twin(path: Path) -> SourceModel:

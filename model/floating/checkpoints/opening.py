@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import safetensors
-
-from ...contract.artifact import FLOAT_FORMAT
+from ...contract.artifact import FLOAT_FORMAT, FORMAT, is_marked
 from ...support.errors import UserError
 from . import artifact_twin, gguf_model, llama2c, nanogpt
 from .hugging_face import open_directory
@@ -29,9 +27,9 @@ def open_source(path: str | os.PathLike) -> SourceModel:
     path = Path(path)
     if path.is_dir():
         return open_directory(path)
-    if artifact_twin.is_artifact(path):
+    if is_marked(path, FORMAT):
         return artifact_twin.open_twin(path)
-    if _is_float_checkpoint(path):
+    if is_marked(path, FLOAT_FORMAT):
         raise UserError(
             f"{path} is a float checkpoint of gateformer train-float; expected {EXPECTED}"
         )
@@ -51,11 +49,3 @@ def open_source(path: str | os.PathLike) -> SourceModel:
     if llama2c.is_header(path):
         return llama2c.open_file(path)
     raise UserError(f"{path} is none of the models known here; expected {EXPECTED}")
-
-
-def _is_float_checkpoint(path: Path) -> bool:
-    try:
-        with safetensors.safe_open(path, "numpy") as file:
-            return FLOAT_FORMAT in (file.metadata() or {})
-    except (safetensors.SafetensorError, OSError):
-        return False

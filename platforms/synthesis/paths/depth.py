@@ -199,12 +199,19 @@ def main(argv: list[str] | None = None, console: Console | None = None) -> int:
     )
     parser.add_argument("--top", default="top", help="name of the top module")
     parser.add_argument(
-        "--limit", type=within(int, 0, MAX_LIMIT), default=MAX_STAGES, help="most stages of a path"
+        "--limit",
+        type=within(int, 0, MAX_LIMIT),
+        default=MAX_STAGES,
+        help="LUTs and carry chains that a path may have",
     )
     parser.add_argument(
-        "--rows", type=within(int, 0, MAX_LIMIT), default=20, help="rows of a table of paths"
+        "--rows", type=within(int, 0, MAX_LIMIT), default=20, help="paths that are listed"
     )
-    parser.add_argument("--ltp", action="store_true", help="compare with yosys' ltp -noff")
+    parser.add_argument(
+        "--ltp",
+        action="store_true",
+        help="compare with the longest path that yosys' ltp -noff finds",
+    )
     arguments = parser.parse_args(argv)
     console = console or output_console(UNWRAPPED)
     netlist = _read_netlist(arguments.netlist)

@@ -95,14 +95,18 @@ def test_a_failed_save_leaves_nothing(path, model, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(artifact.os, "replace", fail)
-    assert message(artifact.save, path, model) == f"cannot write {path}: No space left on device"
+    assert message(artifact.save, path, model) == (
+        f"cannot write {path}: No space left on device; free space, or choose another place"
+    )
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
     assert path.read_bytes() == before
 
 
 def test_missing_directory(tmp_path, model):
     path = tmp_path / "none" / "x.safetensors"
-    assert message(artifact.save, path, model) == f"cannot write {path}: No such file or directory"
+    assert message(artifact.save, path, model) == (
+        f"cannot write {path}: No such file or directory; create its directory first"
+    )
 
 
 def test_missing_file(tmp_path):

@@ -227,16 +227,21 @@ def test_places_that_cannot_be_written(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "target, package", [("onnx", "onnxruntime"), ("qonnx", "qonnx"), ("torch", "torch")]
+    "target, package, doing",
+    [
+        ("onnx", "onnx", "exporting to onnx"),
+        ("onnx", "onnxruntime", "comparing onnx with its source (not with --no-check)"),
+        ("qonnx", "qonnx", "comparing qonnx with its source (not with --no-check)"),
+        ("torch", "torch", "exporting to torch"),
+    ],
 )
-def test_missing_package(tmp_path, monkeypatch, target, package):
+def test_missing_package(tmp_path, monkeypatch, target, package, doing):
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == package else find_spec(name)
     )
     assert message(SPEC, "--to", target, "--out", tmp_path / "model.onnx") == (
-        f"exporting to {target} needs {package}, which is not installed; "
-        f"run: {install_command('export')}"
+        f"{doing} needs {package}, which is not installed; run: {install_command('export')}"
     )
 
 

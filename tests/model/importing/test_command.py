@@ -1,6 +1,7 @@
 """``gateformer import``, ``evaluate`` and ``generate``: a model from directory to text."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -69,6 +70,9 @@ def test_integers_follow_the_float_model(made, tmp_path, capsys, options, diverg
     told = capsys.readouterr().out
     assert "Llama type" in told and "parameters" in told and "bits per weight" in told
     assert "boards" in told and "KL divergence" in told
+    assert "windows of text.txt" in told  # ranges, and below in whole windows of the context
+    taken, count, window = re.search(r"([\d,]+): (\d+) windows of (\d+) ", told).groups()
+    assert int(taken.replace(",", "")) == int(count) * int(window) <= command.MEASURED_TOKENS
     arguments = [str(out), "--corpus", str(directory / "text.txt"), "--tokens", "400", "--json"]
     evaluate.main([*arguments, "--source", str(directory)])
     found = json.loads(capsys.readouterr().out)
@@ -162,7 +166,11 @@ def test_a_text_that_is_too_short(made, tmp_path):
     [
         ("none", "does not exist; give a UTF-8 text file"),
         ("directory", "cannot be read: Is a directory; give a UTF-8 text file"),
-        ("bytes", "is not UTF-8 text: byte 0 is 0xff; convert it to UTF-8"),
+        (
+            "bytes",
+            "is not UTF-8 text: byte 0 is 0xff; convert it to UTF-8, or its tokens to text as "
+            "docs/import.md says",
+        ),
     ],
 )
 def test_no_text_to_calibrate_on(made, tmp_path, name, told):

@@ -46,11 +46,11 @@ def start(count: int, place: Path, *options: str, program=PROGRAM) -> subprocess
 
 
 def trained(count: int, place: Path, name: str, *options: str) -> tuple[artifact.Artifact, str]:
-    """The artifact and what was printed."""
+    """The artifact and what was said."""
     with start(count, place, *OPTIONS, *STEPS, *options, "--out", f"{name}.st") as process:
         output, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
-    return artifact.load(place / f"{name}.st"), output
+    return artifact.load(place / f"{name}.st"), errors + output
 
 
 def losses(text: str) -> list[float]:
@@ -74,8 +74,8 @@ def test_several_processes_train_what_one_trains(place, count):
 def test_the_signal_of_torchrun_saves_a_checkpoint_that_any_number_continues(place):
     options = (*OPTIONS, "--float-steps", "100000", "--out", "x.st", "--runs", "runs")
     with start(2, place, *options) as process:
-        while "step 250/" not in (line := process.stdout.readline()):
-            assert line or process.poll() is None, process.stderr.read()
+        while "step 250/" not in (line := process.stderr.readline()):
+            assert line or process.poll() is None
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=60)
     (message,) = re.findall(r"float: stopped after step (\d+) of 100000; the same command", errors)
@@ -83,7 +83,7 @@ def test_the_signal_of_torchrun_saves_a_checkpoint_that_any_number_continues(pla
     assert len(checkpoints) == 1
     assert torch.load(checkpoints[0], weights_only=True)["step"] == int(message)
     with start(1, place, *options) as process:
-        steps = (re.match(r"float step (\d+)/", line) for line in process.stdout)
+        steps = (re.match(r"float step (\d+)/", line) for line in process.stderr)
         step = next(int(found[1]) for found in steps if found)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)

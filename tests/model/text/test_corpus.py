@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gateformer.model.support.errors import UserError
@@ -74,7 +75,21 @@ def test_unreadable_file(tmp_path):
 def test_not_utf8(tmp_path):
     path = tmp_path / "latin1.txt"
     path.write_bytes(b"na\xefve")
-    with raises(f"corpus {path} is not UTF-8 text: byte 2 is 0xef; convert it to UTF-8"):
+    with raises(
+        f"corpus {path} is not UTF-8 text: byte 2 is 0xef; convert it to UTF-8, or its tokens to "
+        "text as docs/import.md says"
+    ):
+        load_corpus(path)
+
+
+def test_small_tokens_are_no_text(tmp_path):
+    """As in nanoGPT's files of 16-bit tokens, of which each byte may be one of UTF-8."""
+    path = tmp_path / "val.bin"
+    path.write_bytes(np.arange(1, 65, dtype="<u2").tobytes())
+    with raises(
+        f"corpus {path} is not UTF-8 text: byte 1 is 0x00; convert it to UTF-8, or its tokens to "
+        "text as docs/import.md says"
+    ):
         load_corpus(path)
 
 

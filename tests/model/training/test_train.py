@@ -92,7 +92,8 @@ def test_interrupted_run_continues_to_the_same_model(
     with monkeypatch.context() as patch:
         interrupt_after(patch, count)
         assert train.main(again) == cli.INTERRUPTED_STATUS
-    assert capsys.readouterr().err == f"{message}; the same command continues from there\n"
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said == f"{message}; the same command continues from there"
     assert not (tmp_path / "out.safetensors").exists()
     assert train.main(again) is None
     places = {"out": tmp_path / "whole.safetensors", "runs": tmp_path / "new"}
@@ -102,6 +103,14 @@ def test_interrupted_run_continues_to_the_same_model(
     )
     assert same_model(continued, whole)
     assert (tmp_path / "out.svg").read_bytes() == (tmp_path / "whole.svg").read_bytes()
+
+
+def test_only_the_result_is_printed_as_output(arguments, tmp_path, capsys):
+    train.main(arguments())
+    said = capsys.readouterr()
+    assert said.out.startswith(f"{tmp_path / 'out.safetensors'}: validation loss ")
+    assert said.out.count("\n") == 1
+    assert [line.split()[0] for line in said.err.splitlines()] == ["float", "integer", "fixed"]
 
 
 def test_seed_decides_the_model(arguments, tmp_path):

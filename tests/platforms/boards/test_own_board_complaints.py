@@ -259,8 +259,12 @@ def test_names(tmp_path):
         ),
         (
             f"{SUBCLASS}device, package = 'xc7s50', 'csg324'",
-            "package 'csg324' is not one of those of xc7s50: cpga196, ftgb196, csga225, csga324, "
-            "fgga484, fgga676",
+            "package 'csg324' is not one of those of xc7s50: csga324, fgga484, ftgb196",
+        ),
+        (
+            f"{SUBCLASS}device, package = 'xc7a35ti', 'fgg676'",
+            "package 'fgg676' is not one of those of xc7a35ti: cpg236, csg324, csg325, fgg484, "
+            "ftg256",
         ),
     ],
 )

@@ -12,6 +12,7 @@ from gateformer.model.contract.decoder.reference import DecoderReference
 from gateformer.model.contract.decoder.sampling import DecoderSampler, DecoderSettings
 
 from . import contract_2_implementation as alone
+from . import contract_2_sampling as sampling_alone
 
 SHAPE = {"vocab_size": 21, "d_model": 16, "n_heads": 2, "n_layers": 2, "d_ff": 32, "ctx_len": 7}
 GROUPED = {**SHAPE, "n_heads": 4, "n_kv_heads": 2, "head_dim": 6, "positions": "rotary"}
@@ -68,9 +69,11 @@ def test_sampled_tokens(temperature, top_k, top_p):
         logit_scale=scale,
         vocab_size=40,
     )
-    mult, shift = alone.temperature(scale, temperature)
-    sampler, rng = DecoderSampler(settings), alone.Random(9)
+    mult, shift = sampling_alone.temperature(scale, temperature)
+    sampler, rng = DecoderSampler(settings), sampling_alone.Random(9)
     draws = np.random.default_rng(2).integers(-900, 900, (60, 40))
     limit = round(top_p * 65536)
     for row in draws.tolist():
-        assert alone.choose(row, mult, shift, top_k, limit, rng) == int(sampler.choose(row))
+        assert sampling_alone.choose(row, mult, shift, top_k, limit, rng) == int(
+            sampler.choose(row)
+        )

@@ -1,0 +1,11 @@
+"""Numbers that a message can name."""
+
+from __future__ import annotations
+
+from .errors import UserError
+
+
+def check_integer(name: str, value, low: int, high: int) -> None:
+    """UserError if ``value`` is no integer in low..high."""
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise UserError(f"{name} must be an integer in {low}..{high}, not {value!r}")
