@@ -142,8 +142,9 @@ def _imported_shape(registers: RegisterFile) -> ImportedShape:
 
 
 def _shape(registers: RegisterFile) -> ModelConfig:
+    sizes = _sizes(registers)
     try:
-        return ModelConfig(**_sizes(registers))
+        return ModelConfig(**sizes)
     except UserError as error:
         raise UserError(
             f"{registers.name}: the registers of the model's shape are of none: {error}; load the "
