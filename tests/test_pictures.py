@@ -15,6 +15,7 @@ pytest.importorskip("matplotlib")
 import matplotlib
 
 from gateformer.gateware.compiler.program import Program
+from gateformer.gateware.decoder.any_core import compile_model
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.bench.measure import Measurement
 from gateformer.model.bench.models import ROWS, Point, models_figure
@@ -185,6 +186,17 @@ def test_line_styles_never_repeat():
 def test_the_timeline_can_be_read(model, position):
     program = Program(open_model(model).model, HwConfig(rows=8, cols=64, lanes=64))
     drawn = timeline_svg(program, min(position, program.model.config.ctx_len - 1))
+    assert svg_faults(drawn) == []
+
+
+IMPORTED = ("n_kv_heads=2", "norm=layer,activation=gelu", "positions=rotary,gated=1,d_ff=900")
+
+
+@pytest.mark.parametrize("position", [0, 20])
+@pytest.mark.parametrize("choices", IMPORTED)
+def test_the_timeline_of_an_imported_model_can_be_read(choices, position):
+    model = open_model(f"random:vocab_size=300,ctx_len=32,{choices}", imported=True).model
+    drawn = timeline_svg(compile_model(model, HwConfig(rows=1, cols=1, lanes=16)), position)
     assert svg_faults(drawn) == []
 
 

@@ -25,6 +25,7 @@ from .requantizer import Requantizer
 from .residual import Residual
 from .softmax import DecoderSoftmax
 from .tables import parameter_widths, position_width
+from .timeline import SharedSpan, timeline
 from .timing import Timing
 from .token_program import TokenProgram
 
@@ -200,6 +201,10 @@ class DecoderProgram:
     def cycles_by_position(self, **kwargs) -> list[int]:
         """:meth:`cycles` for every position of the context."""
         return [self.cycles(p, **kwargs) for p in range(self.model.config.ctx_len)]
+
+    def timeline(self, position: int) -> list[SharedSpan]:
+        """What every part does in the cycles of a greedy token at ``position``."""
+        return timeline(self.instructions, position, self.cycles(position))
 
     def _check_embedding(self) -> None:
         """The sum of a token's and its position's embedding is limited, neither of them alone."""

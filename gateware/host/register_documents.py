@@ -20,7 +20,9 @@ that a register does not have, is answered with SLVERR and does nothing else.
 
 A run: write the settings, write the prompt's tokens to PROMPT, write `start` to CONTROL, read \
 tokens from OUTPUT until one has `last`.
+"""
 
+_BOTH_HEAD = """\
 SPEC_VERSION says whose registers these are: 1, a model that was trained here; 2, an imported one, \
 whose registers differ as the end of this document says.
 """
@@ -46,7 +48,8 @@ def document(registers: Iterable[Register], imported: Iterable[Register] = ()) -
     ``imported``: those of imported models' accelerators, of which the differences are shown.
     """
     registers, imported = list(registers), list(imported)
-    lines = [_DOCUMENT_HEAD, *_tables(registers)]
+    heads = [_DOCUMENT_HEAD, _BOTH_HEAD] if imported else [_DOCUMENT_HEAD]
+    lines = [*heads, *_tables(registers)]
     if imported:
         absent = {entry.name for entry in REGISTERS} - {entry.name for entry in imported}
         different = [entry for entry in imported if entry not in registers]

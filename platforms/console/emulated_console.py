@@ -6,9 +6,9 @@ import dataclasses
 import tempfile
 from pathlib import Path
 
-from gateformer.gateware.compiler.program import Program
+from gateformer.gateware.decoder.any_core import AnyProgram, compile_model
 from gateformer.gateware.host.identification import Identification
-from gateformer.model.contract.artifact import Artifact, open_model
+from gateformer.model.contract.artifact import Artifact
 
 from ..boards.board import board
 from ..firmware.build import build_firmware
@@ -18,8 +18,8 @@ from ..firmware.zynq_emulator import ZynqEmulator, require_unicorn
 from ..host.register_access import RegisterAccess
 from ..simulation.simulated_registers import BUILD_ID, SimulatedRegisters
 from ..sizes.sizing import choose_sizes
-from ..support.defaults import DEFAULT_MODEL
 from .link import FIRMWARE, Link
+from .simulation import simulated_artifact
 
 BOARD = "zybo"
 CLOCK_KHZ = 125_000
@@ -64,7 +64,7 @@ class EmulatedLink(Link):
 
 
 def firmware_emulator(
-    artifact: Artifact, program: Program, registers: RegisterAccess, **options
+    artifact: Artifact, program: AnyProgram, registers: RegisterAccess, **options
 ) -> ZynqEmulator:
     """An emulated Zybo with the firmware of a model; ``options`` as of :class:`ZynqEmulator`.
 
@@ -84,11 +84,12 @@ def emulate(model: str | None, *, reload: bool = False) -> EmulatedLink:
     """The emulated console of a model, with the sizes that ``build.py sim`` takes.
 
     ``model`` is a name as :func:`open_model` takes it; None: the default. ``reload``: it can be
-    replaced. Raises UserError if there is no such model, no compiler, or no Unicorn.
+    replaced. Raises UserError if there is no such model, if it is imported and to be replaced, no
+    compiler, or no Unicorn.
     """
     require_unicorn()  # before minutes of compiling
-    artifact = open_model(DEFAULT_MODEL if model is None else model)
+    artifact = simulated_artifact(model, reload)
     sizes = choose_sizes(artifact.model, board("sim"))
-    program = Program(artifact.model, dataclasses.replace(sizes, reload=reload))
+    program = compile_model(artifact.model, dataclasses.replace(sizes, reload=reload))
     registers = SimulatedRegisters(program, clock_khz=CLOCK_KHZ)
     return EmulatedLink(firmware_emulator(artifact, program, registers, line_speedup=LINE_SPEEDUP))

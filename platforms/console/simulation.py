@@ -9,7 +9,7 @@ from amaranth.lib import wiring
 
 from gateformer.gateware.console.system import ConsoleCore
 from gateformer.gateware.decoder.any_core import compile_model
-from gateformer.model.contract.artifact import open_model
+from gateformer.model.contract.artifact import Artifact, open_model
 from gateformer.model.contract.decoder.model import DecoderModel
 from gateformer.model.support.cache import digest
 from gateformer.model.support.errors import UserError
@@ -79,13 +79,8 @@ class SimulatedLink(Link):
         """Nothing to give back."""
 
 
-def simulate(model: str | None, *, reload: bool = False) -> SimulatedLink:
-    """The compiled console of a model, with the sizes that ``build.py sim`` takes.
-
-    ``model`` is a name as :func:`open_model` takes it; None: the default. ``reload``: it can be
-    replaced. Raises UserError if there is no such model, if it is imported and to be replaced, or
-    if there is no C++ compiler.
-    """
+def simulated_artifact(model: str | None, reload: bool) -> Artifact:
+    """The model of a name, or the default one; UserError as :func:`simulate`."""
     artifact = open_model(DEFAULT_MODEL if model is None else model, imported=True)
     if isinstance(artifact.model, DecoderModel):
         refuse_too_large(artifact)
@@ -94,6 +89,17 @@ def simulate(model: str | None, *, reload: bool = False) -> SimulatedLink:
                 f"--reload is for models that were trained here, and {artifact.name} is imported; "
                 "leave it out"
             )
+    return artifact
+
+
+def simulate(model: str | None, *, reload: bool = False) -> SimulatedLink:
+    """The compiled console of a model, with the sizes that ``build.py sim`` takes.
+
+    ``model`` is a name as :func:`open_model` takes it; None: the default. ``reload``: it can be
+    replaced. Raises UserError if there is no such model, if it is imported and to be replaced, or
+    if there is no C++ compiler.
+    """
+    artifact = simulated_artifact(model, reload)
     sizes = choose_sizes(artifact.model, board(SIMULATION))
     program = compile_model(artifact.model, dataclasses.replace(sizes, reload=reload))
     key = digest(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from gateformer.gateware.host import register_documents
 from gateformer.gateware.host.identification import Identification
+from gateformer.model.contract.decoder.model import DecoderModel
 from gateformer.model.contract.integer_model import IntegerModel
 from gateformer.model.support import compiler
 from gateformer.model.support.whole_file import write_whole
@@ -46,7 +47,7 @@ _FLAGS = (
 
 
 def build_firmware(
-    model: IntegerModel,
+    model: IntegerModel | DecoderModel,
     name: str,
     identification: Identification,
     processor: Processor,

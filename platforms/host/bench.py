@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import time
 
-from gateformer.model.contract.sampling import SamplingSettings
 from gateformer.model.support.errors import UserError
 
 from .run import AcceleratorRuns
@@ -65,7 +64,7 @@ def run_bench(runs: AcceleratorRuns, prompt: list[int], count: int) -> Bench:
             f"a measurement needs at least 2 generated tokens, not {count}; ask for more, or "
             "shorten the prompt"
         )
-    settings = SamplingSettings()
+    settings = runs.greedy
     started = time.perf_counter()
     first, tokens = None, []
     for token in runs.tokens(prompt, count, settings):
@@ -92,7 +91,7 @@ def run_bench(runs: AcceleratorRuns, prompt: list[int], count: int) -> Bench:
 
 def _cycles(runs: AcceleratorRuns, prompt: list[int], expected: list[int]) -> int:
     """Core cycles of a run whose tokens are left in OUTPUT until it has ended."""
-    runs.start(prompt, len(expected), SamplingSettings())
+    runs.start(prompt, len(expected), runs.greedy)
     cycles = runs.finish().cycles
     found = [runs.registers.read("OUTPUT")["token"] for _ in expected]
     if found != expected:

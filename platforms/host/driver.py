@@ -6,10 +6,13 @@ docs/zynq.md says what to do on a board. From a shell: ``gateformer accelerator`
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import os
 from collections.abc import Callable, Iterator, Sequence
 
 from gateformer.model.contract.context_window import refed_window
+from gateformer.model.contract.decoder.sampling import DecoderSettings
 from gateformer.model.contract.reference import check_request
 from gateformer.model.contract.sampling import SamplingSettings
 from gateformer.model.support.errors import UserError
@@ -133,22 +136,36 @@ class Accelerator:
         top_k: int = 0,
         seed: int = 1,
         *,
+        top_p: float | None = None,
         refeed: bool = False,
+        chat: bool = False,
+        system: str | None = None,
     ) -> Iterator[str] | Iterator[int]:
         """Yield what follows ``prompt``, token by token: text after a text, ids after ids.
+
+        Before a text come the tokens that the model wants there (its prefix, and what begins a
+        text), and a token that ends a text ends the generation. Ids are taken and given as they
+        are. A token's text may be empty, when it is a part of a character.
 
         Parameters
         ----------
         prompt : str or sequence of int
-            1 to ctx_len tokens.
+            1 to ctx_len tokens, with those that come before it.
         n : int
             Tokens to generate. Without ``refeed`` fewer come when the context is full: a prompt of
             p tokens leaves room for ctx_len - p, and one more that is not fed back.
-        temperature, top_k, seed
-            As :meth:`model.contract.sampling.SamplingSettings.from_user`; 0 is greedy.
+        temperature, top_k, seed, top_p
+            As :meth:`model.contract.sampling.SamplingSettings.from_user`; 0 is greedy. ``top_p``
+            for imported models only, as
+            :meth:`model.contract.decoder.sampling.DecoderSettings.from_user`.
         refeed : bool
             Go on when the context is full: the last ctx_len // 2 tokens (at least 1) are kept as
-            the prompt of a new sequence, with seed + 1. All before them is forgotten.
+            the prompt of a new sequence, with seed + 1. All before them is forgotten. (With a
+            prefix it stays, and half of what it leaves is kept.)
+        chat : bool
+            ``prompt`` is what a user says: the model's chat template makes the tokens of it.
+        system : str, optional
+            With ``chat``: what the system message says.
 
         Raises
         ------
@@ -156,13 +173,23 @@ class Accelerator:
             At once, for a request that can't be served; while it is read, if the core does not
             answer, or not as it should. An iterator that is closed early stops the core.
         """
-        is_text = isinstance(prompt, str)
-        tokenizer = self._known("text").tokenizer() if is_text else None
-        tokens = tokenizer.encode(prompt) if is_text else [int(token) for token in prompt]
-        check_request(self._info.config, tokens, n)
-        settings = self._settings(temperature, top_k, seed)
-        found = self._generate(tokens, n, settings, refeed)
-        return (tokenizer.decode([token]) for token in found) if is_text else found
+        sampling = (temperature, top_k, seed, top_p)
+        if not isinstance(prompt, str):
+            if chat or system is not None:
+                raise UserError("chat is for a text; give one, or leave chat and system out")
+            tokens = [int(token) for token in prompt]
+            check_request(self._info.config, tokens, n)
+            return self._generate(tokens, n, self._settings(*sampling), refeed)
+        if system is not None and not chat:
+            raise UserError("a system message is for chat; give both, or leave system out")
+        model = self._known("text")
+        tokens = model.chat(prompt, system) if chat else model.encode(prompt)
+        config, prefix = self._info.config, list(model.prefix)
+        room = dataclasses.replace(config, ctx_len=config.ctx_len - len(prefix))
+        check_request(room, tokens, n)
+        settings = self._settings(*sampling)
+        found = self._generate(tokens, n, settings, refeed, prefix, model.codec.stop)
+        return model.codec.stream(found, first=chat)
 
     def bench(self, prompt: Sequence[int] = (0,), n: int | None = None) -> Bench:
         """Generate greedily and measure; see :class:`platforms.host.bench.Bench`.
@@ -175,27 +202,36 @@ class Accelerator:
         check_request(self._info.config, list(prompt), n)
         return run_bench(self._runs, list(prompt), min(n, room))
 
-    def _generate(self, tokens, n, settings, refeed) -> Iterator[int]:
+    def _generate(self, tokens, n, settings, refeed, prefix=(), stop=()) -> Iterator[int]:
+        room = self._info.config.ctx_len - len(prefix)
         while True:
             fresh = []
-            for token in self._runs.tokens(tokens, n, settings):
-                fresh.append(token)
-                yield token
+            with contextlib.closing(self._runs.tokens([*prefix, *tokens], n, settings)) as run:
+                for token in run:
+                    if token in stop:
+                        return
+                    fresh.append(token)
+                    yield token
             n -= len(fresh)
             if n <= 0 or not refeed:
                 return
-            tokens, settings = refed_window(tokens + fresh, self._info.config.ctx_len, settings)
+            tokens, settings = refed_window(tokens + fresh, room, settings)
 
-    def _settings(self, temperature, top_k, seed) -> SamplingSettings:
+    def _settings(self, temperature, top_k, seed, top_p) -> SamplingSettings:
         if temperature != 0:
-            return self._known("a temperature").settings(temperature, top_k, seed)
-        return SamplingSettings.from_user(
-            temperature=0,
-            top_k=top_k,
-            seed=seed,
-            logit_scale=1,
-            vocab_size=self._info.config.vocab_size,
-        )
+            return self._known("a temperature").settings(temperature, top_k, seed, top_p)
+        given = {
+            "temperature": 0,
+            "top_k": top_k,
+            "seed": seed,
+            "logit_scale": 1,
+            "vocab_size": self._info.config.vocab_size,
+        }
+        if self._info.imported:
+            return DecoderSettings.from_user(top_p=top_p, **given)
+        if top_p is not None:
+            raise UserError("top-p is for imported models; leave it out")
+        return SamplingSettings.from_user(**given)
 
     def _known(self, what: str) -> HostModel:
         if self.model is None:

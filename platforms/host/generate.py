@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from gateformer.model.support.cli import ArgumentParser, run
+from gateformer.model.contract.decoder.sampling import TOP_P_ONE
+from gateformer.model.support.cli import ArgumentParser, run, within
 from gateformer.model.support.errors import UserError
 from gateformer.model.text.options import (
     TEXT_OPTIONS,
@@ -18,6 +19,7 @@ from .driver import TIMEOUT, Accelerator
 
 MAX_WORD = 2**32 - 1
 """A register holds no more."""
+FOR_TEXT = (*TEXT_OPTIONS, "top_p", "chat", "system")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -31,6 +33,17 @@ def parser() -> argparse.ArgumentParser:
         help="first replace the accelerator's model by this one of the same shape",
     )
     add_text_options(p, prompt="text to continue; without it, what the accelerator is")
+    p.add_argument(
+        "--top-p",
+        type=within(float, 1 / TOP_P_ONE, 1),
+        help="keep the likeliest tokens that reach this share (imported models)",
+    )
+    p.add_argument(
+        "--chat",
+        action="store_true",
+        help="the prompt is what a user says: the model's chat template makes a prompt of it",
+    )
+    p.add_argument("--system", help="with --chat: what the system message says")
     p.add_argument("--bench", action="store_true", help="measure tokens per second instead")
     p.add_argument(
         "--timeout",
@@ -79,9 +92,9 @@ def _check_numbers(arguments: argparse.Namespace) -> None:
 def _refuse_unheeded(arguments: argparse.Namespace) -> None:
     """UserError naming the first option of a text without ``--prompt``, or beside ``--bench``."""
     for name in given_options(arguments):
-        if name in TEXT_OPTIONS and arguments.bench:
+        if name in FOR_TEXT and arguments.bench:
             raise UserError(f"{flag(name)} is for text, not for --bench; leave one of them out")
-        if name in TEXT_OPTIONS and arguments.prompt is None:
+        if name in FOR_TEXT and arguments.prompt is None:
             raise UserError(f"{flag(name)} is for --prompt; give both, or leave {flag(name)} out")
 
 
@@ -93,9 +106,13 @@ def _print_text(accelerator: Accelerator, arguments: argparse.Namespace) -> None
         options.temperature,
         options.top_k,
         options.seed,
+        top_p=arguments.top_p,
         refeed=options.refeed,
+        chat=arguments.chat,
+        system=arguments.system,
     )
-    print(options.prompt, end="", flush=True)
+    if not arguments.chat:
+        print(options.prompt, end="", flush=True)
     for piece in pieces:
         print(piece, end="", flush=True)
     print()

@@ -10,13 +10,16 @@ from gateformer.gateware.host.base_registers import (
     PROMPT_LEVEL_BITS,
     TOKEN_BITS,
 )
+from gateformer.gateware.host.imported_registers import IMPORTED_REGISTERS
 from gateformer.gateware.host.reload_registers import RELOAD_MAGIC
 from gateformer.model.contract.arith import SPEC_VERSION
 from gateformer.model.contract.config import ModelConfig
+from gateformer.model.contract.decoder.model import SPEC_VERSION as IMPORTED_VERSION
 from gateformer.model.support.errors import UserError
 
 from .model import HostModel
 from .register_access import RegisterFile
+from .shape import ImportedShape, choices
 
 SHOWN_DIGITS = 16
 """Of a digest, in messages."""
@@ -29,7 +32,7 @@ class AcceleratorInfo:
     """The identification registers; sizes as :class:`gateware.plan.hw_config.HwConfig` names them.
 
     ``name`` is the model's, if the host knows it. ``config`` has its shape; the registers do not
-    say how many digits its weights have.
+    say how many digits its weights have. An imported model's core has lanes only.
 
     ``reload``: models can be loaded. ``loaded``: there is one; if not, ``digest`` is of no account.
     """
@@ -38,24 +41,30 @@ class AcceleratorInfo:
     digest: str
     build_id: int
     clock_khz: int
-    config: ModelConfig
-    rows: int
-    cols: int
+    config: ModelConfig | ImportedShape
+    rows: int | None
+    cols: int | None
     lanes: int
     reload: bool = False
     loaded: bool = True
 
     def __str__(self) -> str:
         shape = self.config
+        sizes = f"lanes {self.lanes}, clock {self.clock_khz / 1000:g} MHz"
         return "\n".join(
             (
                 f"{self._model}, build {self.build_id:08x}",
                 f"n_layers {shape.n_layers}, d_model {shape.d_model}, n_heads {shape.n_heads}, "
                 f"d_ff {shape.d_ff}, ctx_len {shape.ctx_len}, vocab_size {shape.vocab_size}",
-                f"rows {self.rows}, cols {self.cols}, lanes {self.lanes}, "
-                f"clock {self.clock_khz / 1000:g} MHz",
+                *([str(shape)] if self.imported else []),
+                sizes if self.imported else f"rows {self.rows}, cols {self.cols}, {sizes}",
             )
         )
+
+    @property
+    def imported(self) -> bool:
+        """Whether it is for an imported model."""
+        return isinstance(self.config, ImportedShape)
 
     @property
     def _model(self) -> str:
@@ -65,7 +74,7 @@ class AcceleratorInfo:
 
 
 def identify(registers: RegisterFile, model: HostModel | None) -> AcceleratorInfo:
-    """Read the identification registers.
+    """Read the identification registers; ``registers`` has those of its version from then on.
 
     Raises
     ------
@@ -81,11 +90,14 @@ def identify(registers: RegisterFile, model: HostModel | None) -> AcceleratorInf
             "address"
         )
     version = registers.word("SPEC_VERSION")
-    if version != SPEC_VERSION:
+    if version not in (SPEC_VERSION, IMPORTED_VERSION):
         raise UserError(
-            f"{registers.name}: SPEC_VERSION reads {version}, expected {SPEC_VERSION}; build the "
-            "bitstream with this version of the program"
+            f"{registers.name}: SPEC_VERSION reads {version}, expected {SPEC_VERSION} or "
+            f"{IMPORTED_VERSION}; build the bitstream with this version of the program"
         )
+    imported = version == IMPORTED_VERSION
+    if imported:
+        registers.declared = IMPORTED_REGISTERS
     reload = magic == RELOAD_MAGIC
     words = [registers.word(f"ARTIFACT_HASH_{i}") for i in range(HASH_WORDS)]
     info = AcceleratorInfo(
@@ -93,9 +105,9 @@ def identify(registers: RegisterFile, model: HostModel | None) -> AcceleratorInf
         digest="".join(f"{word:08x}" for word in words),
         build_id=registers.word("BUILD_ID"),
         clock_khz=_size(registers, "CLOCK_KHZ"),
-        config=_shape(registers),
-        rows=_size(registers, "ENGINE_ROWS"),
-        cols=_size(registers, "ENGINE_COLS"),
+        config=_imported_shape(registers) if imported else _shape(registers),
+        rows=None if imported else _size(registers, "ENGINE_ROWS"),
+        cols=None if imported else _size(registers, "ENGINE_COLS"),
         lanes=_size(registers, "ARRAY_LANES"),
         reload=reload,
         loaded=not reload or bool(registers.read("LOAD_STATUS")["loaded"]),
@@ -105,9 +117,32 @@ def identify(registers: RegisterFile, model: HostModel | None) -> AcceleratorInf
     return info
 
 
-def _shape(registers: RegisterFile) -> ModelConfig:
+def _sizes(registers: RegisterFile) -> dict[str, int]:
     names = ("vocab_size", "d_model", "n_heads", "n_layers", "d_ff", "ctx_len")
-    sizes = {name: _size(registers, name.upper()) for name in names}
+    return {name: _size(registers, name.upper()) for name in names}
+
+
+def _imported_shape(registers: RegisterFile) -> ImportedShape:
+    family, heads = registers.read("FAMILY"), registers.read("HEADS")
+    sizes = _sizes(registers)
+    for name, value in heads.items():
+        if not value or (name == "n_kv_heads" and sizes["n_heads"] % value):
+            wanted = f"a divisor of {sizes['n_heads']}" if name == "n_kv_heads" else "at least 1"
+            raise UserError(
+                f"{registers.name}: HEADS reads {name} {value}, expected {wanted}; load the "
+                "bitstream again"
+            )
+    try:
+        return ImportedShape(**sizes, **heads, **choices(family))
+    except IndexError:
+        raise UserError(
+            f"{registers.name}: FAMILY reads 0x{registers.word('FAMILY'):08X}, which is no "
+            "architecture of this program; build the bitstream with this version of the program"
+        ) from None
+
+
+def _shape(registers: RegisterFile) -> ModelConfig:
+    sizes = _sizes(registers)
     try:
         return ModelConfig(**sizes)
     except UserError as error:
@@ -135,8 +170,8 @@ def _check_model(where: str, info: AcceleratorInfo, model: HostModel) -> None:
             "the model of this one"
         )
     vocab_size = info.config.vocab_size
-    if vocab_size != len(model.vocabulary):
+    if vocab_size != model.vocab_size:
         raise UserError(
-            f"{where}: VOCAB_SIZE reads {vocab_size}, expected {len(model.vocabulary)} of "
+            f"{where}: VOCAB_SIZE reads {vocab_size}, expected {model.vocab_size} of "
             f"{model.name}; load that model's bitstream"
         )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from gateformer.gateware.plan.hw_config import PACKINGS, HwConfig
 from gateformer.gateware.plan.reload_limits import ReloadLimits
 from gateformer.model.contract.config import ModelConfig
+from gateformer.model.contract.decoder.model import DecoderModel
 from gateformer.model.support.errors import UserError
 
 from .info import AcceleratorInfo
@@ -36,6 +37,11 @@ def image_for(registers: RegisterFile, info: AcceleratorInfo, artifact) -> list[
         If the accelerator was built without ``--reload``, or the model does not fit it (names what
         differs), or Amaranth is missing, whose layouts the memories have.
     """
+    if info.imported or isinstance(artifact.model, DecoderModel):
+        raise UserError(
+            f"{registers.name}: no accelerator takes an imported model at run time, or is of one "
+            "and takes another; build a bitstream for the model"
+        )
     if not info.reload:
         raise fixed_model(registers.name)
     check_shape(registers.name, info.config, artifact.model.config)

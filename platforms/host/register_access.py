@@ -5,7 +5,9 @@ from __future__ import annotations
 import abc
 from collections.abc import Mapping
 
+from gateformer.gateware.host.register import Register
 from gateformer.gateware.host.registers import register
+from gateformer.gateware.host.reload_registers import RELOAD_REGISTERS
 from gateformer.model.support.errors import UserError
 
 
@@ -40,10 +42,16 @@ class RegisterFile:
     Parameters
     ----------
     access : RegisterAccess
+
+    Attributes
+    ----------
+    declared : tuple of Register
+        Those that there are; at first of a trained model's accelerator.
     """
 
     def __init__(self, access: RegisterAccess):
         self.access = access
+        self.declared: tuple[Register, ...] = RELOAD_REGISTERS
 
     @property
     def name(self) -> str:
@@ -51,7 +59,7 @@ class RegisterFile:
 
     def word(self, name: str) -> int:
         """The word of a register; UserError if bits are set that always read 0."""
-        entry = register(name)
+        entry = self._entry(name)
         word = int(self.access.read(entry.offset)) & 0xFFFFFFFF
         if word & ~entry.mask:
             raise UserError(
@@ -62,15 +70,18 @@ class RegisterFile:
 
     def read(self, name: str) -> Mapping[str, int]:
         """Fields of a register; errors as :meth:`word`."""
-        return register(name).unpack(self.word(name))
+        return self._entry(name).unpack(self.word(name))
 
     def write(self, name: str, **fields: int) -> None:
         """Write the fields, the others 0; ValueError for a value that does not fit."""
-        entry = register(name)
+        entry = self._entry(name)
         self.access.write(entry.offset, entry.pack(**fields))
 
     def errors(self) -> str:
         """The flags of ERROR that are set, each with its meaning; empty if there are none."""
         flags = self.read("ERROR")
-        fields = register("ERROR").fields
+        fields = self._entry("ERROR").fields
         return ", ".join(f"{f.name} ({f.description})" for f in fields if flags[f.name])
+
+    def _entry(self, name: str) -> Register:
+        return register(name, self.declared)

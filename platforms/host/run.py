@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from gateformer.gateware.host.registers import register
+from gateformer.model.contract.decoder.sampling import DecoderSettings
 from gateformer.model.contract.sampling import SamplingSettings
 from gateformer.model.support.errors import UserError
 
@@ -48,6 +49,11 @@ class AcceleratorRuns:
         self.last: RunCounts | None = None
         self._number = 0
 
+    @property
+    def greedy(self) -> SamplingSettings:
+        """Settings of the accelerator's kind that choose the likeliest token."""
+        return DecoderSettings() if self.info.imported else SamplingSettings()
+
     def abort(self) -> None:
         """Stop whatever runs; the core is idle and both queues are empty afterwards.
 
@@ -73,6 +79,8 @@ class AcceleratorRuns:
         )
         registers.write("TOP_K", value=settings.top_k)
         registers.write("SEED", value=settings.seed)
+        if self.info.imported:
+            registers.write("TOP_P", value=settings.top_p)
         registers.write("GENERATE_COUNT", value=min(count, MAX_COUNT))
         for token in prompt:
             registers.write("PROMPT", token=token)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
-from gateformer.gateware.compiler.program import Program
+from gateformer.gateware.decoder.any_core import AnyProgram
 from gateformer.gateware.host.register_documents import document, header
 from gateformer.gateware.host.registers import registers
 from gateformer.model.contract.artifact import Artifact
@@ -40,7 +40,7 @@ _CELL_MODELS = {"dsp48e1": "xc7_dsp.v", "mult18x18d": "ecp5_multiplier.v"}
 def export_board_ip(
     board: Board,
     artifact: Artifact,
-    program: Program,
+    program: AnyProgram,
     clock_mhz: float,
     directory: Path,
     *,
@@ -73,7 +73,7 @@ def export_board_ip(
 
 def export_ip(
     artifact: Artifact,
-    program: Program,
+    program: AnyProgram,
     directory: Path,
     clock_mhz: float | Fraction,
     build_id: int,

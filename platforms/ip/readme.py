@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 
-from gateformer.gateware.compiler.program import Program
+from gateformer.gateware.decoder.any_core import AnyProgram
 from gateformer.gateware.host.register import ADDRESS_WIDTH, Access, Register
 from gateformer.gateware.host.register_documents import PREFIX
 from gateformer.model.contract.artifact import Artifact
+from gateformer.model.contract.decoder.model import DecoderModel
 
 from ..boards.board import Board
 from ..families.family import Resources
@@ -54,7 +55,7 @@ A start that the core refuses (an empty prompt, say) gives no tokens: read ERROR
 
 def readme(
     artifact: Artifact,
-    program: Program,
+    program: AnyProgram,
     registers: Iterable[Register],
     *,
     files: Iterable[str],
@@ -66,13 +67,12 @@ def readme(
 ) -> str:
     """Text of the README; ``files`` are the others beside it."""
     files = {*files, "README.md"}
-    hw, cfg = program.hw, program.model.config
+    cfg = program.model.config
     sections = [
         f"# {TOP}: {artifact.name}",
         "Written by gateformer's `--export ip`. An accelerator of one language model "
         f"(layers: {cfg.n_layers}, d_model: {cfg.d_model}, heads: {cfg.n_heads}, context: "
-        f"{cfg.ctx_len}, vocabulary: {cfg.vocab_size}) with {hw.rows} × {hw.cols} weights per "
-        f"cycle and {program.layout.lanes} lanes, behind AXI4-Lite.",
+        f"{cfg.ctx_len}, vocabulary: {cfg.vocab_size}) with {_sizes(program)}, behind AXI4-Lite.",
         _table(
             ("file", ""), [(f"`{name}`", what) for name, what in FILES.items() if name in files]
         ),
@@ -93,6 +93,13 @@ def readme(
         _resources(board, resources, dsp),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _sizes(program: AnyProgram) -> str:
+    hw, lanes = program.hw, f"{program.layout.lanes} lanes"
+    if isinstance(program.model, DecoderModel):
+        return lanes
+    return f"{hw.rows} × {hw.cols} weights per cycle and {lanes}"
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -11,7 +11,7 @@ from amaranth.back import rtlil
 from amaranth.hdl import Shape
 from amaranth.lib.wiring import Out
 
-from gateformer.gateware.compiler.program import Program
+from gateformer.gateware.decoder.any_core import AnyProgram
 from gateformer.gateware.host.axi_lite import DATA_BITS, axi_lite_signature
 from gateformer.gateware.host.hosted_core import HostedCore
 from gateformer.gateware.host.register import ADDRESS_WIDTH
@@ -44,7 +44,7 @@ _PARAMETERS = {
 """No FREQ_HZ: the clock is whatever the block design connects."""
 
 
-def ip_verilog(program: Program, *, build_id: int, clock_khz: int, dsp: str, head: str) -> str:
+def ip_verilog(program: AnyProgram, *, build_id: int, clock_khz: int, dsp: str, head: str) -> str:
     """Verilog of module ``gateformer``, complete but for the primitives of ``dsp``.
 
     With those of no vendor it has no hints about memories either: a hint that one family needs
@@ -58,7 +58,7 @@ def ip_verilog(program: Program, *, build_id: int, clock_khz: int, dsp: str, hea
     return f"{comment}\n\n{_wrapper()}\n{system}"
 
 
-def system_rtlil(program: Program, name: str, build_id: int, clock_khz: int, dsp: str) -> str:
+def system_rtlil(program: AnyProgram, name: str, build_id: int, clock_khz: int, dsp: str) -> str:
     """RTLIL of a :class:`HostedCore` as module ``name``."""
     system = HostedCore(program, build_id=build_id, clock_khz=clock_khz, dsp=dsp)
     return rtlil.convert(system, name=name, emit_src=False)

@@ -4,15 +4,32 @@ import random
 
 from amaranth.sim import Simulator
 
+from gateformer.gateware.host.base_registers import REGISTERS
 from gateformer.gateware.host.host_interface import HostInterface
-from gateformer.gateware.host.registers import register
+from gateformer.gateware.host.registers import register, registers
 from gateformer.gateware.plan.hw_config import HwConfig
-from gateformer.model.contract.config import ModelConfig
+from gateformer.model.contract.config import MATRICES, Bits, ModelConfig
 
 from .axi_driver import OKAY, AxiDriver
 
 CONFIG = ModelConfig(vocab_size=11, d_model=12, n_heads=3, n_layers=2, d_ff=20, ctx_len=6)
-
+_SHAPE = {
+    **{"vocab_size": 11, "d_model": 12, "n_heads": 4, "n_layers": 2, "d_ff": 20, "ctx_len": 6},
+    **{"n_kv_heads": 2, "head_dim": 6, "norm": "layer", "positions": "rotary"},
+    **{"activation": "gelu", "norm_bias": True, "bias": ("v_proj",), "tied_head": True},
+}
+IMPORTED_CONFIG = ModelConfig(
+    **_SHAPE,
+    bits=Bits(),
+    formats=dict.fromkeys(
+        (
+            "token_embedding",
+            *(f"layers.{i}.{kind}" for i in range(2) for kind in MATRICES),
+        ),
+        "int8",
+    ),
+)
+"""An imported model's, of which only the registers see anything."""
 
 DIGEST = bytes(range(7, 39)).hex()
 
@@ -37,7 +54,8 @@ class FakeCore:
 
     async def process(self, ctx):
         host = self.host
-        settings = [getattr(host.settings, name) for name in SETTINGS]
+        names = [name for name in SETTINGS if name in host.settings.signature.members]
+        settings = [getattr(host.settings, name) for name in names]
         samples = (
             *(host.start, host.abort, host.prompt.valid, host.prompt.payload.token),
             *(host.prompt.payload.last, host.output.ready, *settings),
@@ -65,7 +83,7 @@ class FakeCore:
                 ctx.set(host.busy, 1)
                 self.busy_cycles = 0
                 prompt, left, settled = [], None, values
-                self.runs.append((prompt, dict(zip(SETTINGS, values, strict=True))))
+                self.runs.append((prompt, dict(zip(names, values, strict=True))))
             elif busy and left is None:
                 if valid and taking:
                     prompt.append(token)
@@ -84,22 +102,23 @@ class FakeCore:
                 ctx.set(host.output.payload.last, not left)
 
 
-SETTINGS = ("temperature_mult", "temperature_shift", "top_k", "seed", "count")
+SETTINGS = ("temperature_mult", "temperature_shift", "top_k", "top_p", "seed", "count")
 
 
 class Host:
-    """What a driver does, by register names."""
+    """What a driver does, by the names of ``declared`` registers."""
 
-    def __init__(self, ctx, axi):
+    def __init__(self, ctx, axi, declared=REGISTERS):
         self.ctx = ctx
         self.axi = axi
+        self.declared = declared
 
     async def write(self, name, **fields):
-        entry = register(name)
+        entry = register(name, self.declared)
         return await self.axi.write(self.ctx, entry.offset, entry.pack(**fields))
 
     async def read(self, name):
-        entry = register(name)
+        entry = register(name, self.declared)
         word, response = await self.axi.read(self.ctx, entry.offset)
         assert response == OKAY
         return entry.unpack(word)
@@ -107,11 +126,13 @@ class Host:
     async def value(self, name):
         return (await self.read(name))["value"]
 
-    async def configure(self, mult=0, shift=0, top_k=0, seed=0, count=1):
+    async def configure(self, mult=0, shift=0, top_k=0, seed=0, count=1, top_p=None):
         await self.write("TEMPERATURE", mult=mult, shift=shift)
         await self.write("TOP_K", value=top_k)
         await self.write("SEED", value=seed)
         await self.write("GENERATE_COUNT", value=count)
+        if top_p is not None:
+            await self.write("TOP_P", value=top_p)
 
     async def push(self, tokens):
         for token in tokens:
@@ -150,9 +171,16 @@ class Host:
         raise AssertionError("not done")
 
 
-def run(scenario, *, seed=0, stall=0.3, core_stall=None):
+def host_interface(config=CONFIG) -> HostInterface:
+    """The one that the benches have, of a model of ``config``."""
+    return HostInterface(
+        config, HwConfig(2, 4, 6), digest=DIGEST, build_id=0xB1D, clock_khz=150_000
+    )
+
+
+def run(scenario, *, seed=0, stall=0.3, core_stall=None, config=CONFIG):
     """Run ``await scenario(host, core)`` over AXI."""
-    dut = HostInterface(CONFIG, HwConfig(2, 4, 6), digest=DIGEST, build_id=0xB1D, clock_khz=150_000)
+    dut = host_interface(config)
     sim = Simulator(dut)
     sim.add_clock(1e-6)
     axi = AxiDriver(dut.axi, seed=seed, stall=stall)
@@ -161,7 +189,7 @@ def run(scenario, *, seed=0, stall=0.3, core_stall=None):
     sim.add_testbench(core.process, background=True)
 
     async def testbench(ctx):
-        await scenario(Host(ctx, axi), core)
+        await scenario(Host(ctx, axi, registers(config)), core)
 
     sim.add_testbench(testbench)
     sim.run()

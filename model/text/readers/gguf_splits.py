@@ -18,8 +18,8 @@ class Splits:
     add_bos: bool = False
 
 
-_GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-_WORDS = (
+GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|%s"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
@@ -29,18 +29,18 @@ _TEKKEN = (
     rf"|[^\r\n\p{{L}}\p{{N}}]?(?:{_UPPER})+(?:{_LOWER})*"
     r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-_THREE_DIGITS = _WORDS % r"\p{N}{1,3}"
+_THREE_DIGITS = WORDS % r"\p{N}{1,3}"
 _KINDS = {
-    ("default",): Splits((r"[\p{P}$+<=>^~|]+", _GPT2, r"\p{N}+", r"[0-9][0-9][0-9]")),
-    ("gpt-2", "phi-2", "mellum", "a.x-4.0", "trillion", "olmo", "mpt"): Splits((_GPT2,)),
+    ("default",): Splits((r"[\p{P}$+<=>^~|]+", GPT2, r"\p{N}+", r"[0-9][0-9][0-9]")),
+    ("gpt-2", "phi-2", "mellum", "a.x-4.0", "trillion", "olmo", "mpt"): Splits((GPT2,)),
     ("smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b"): Splits(
-        (r"\p{N}", _GPT2)
+        (r"\p{N}", GPT2)
     ),
     ("llama-bpe", "llama3", "llama-v3", "falcon3", "pixtral", "midm-2.0"): Splits(
         (_THREE_DIGITS,), whole_words=True, add_bos=True
     ),
     ("smaug-bpe", "dbrx"): Splits((_THREE_DIGITS,)),
-    ("qwen2", "deepseek-r1-qwen", "megrez", "stablelm2", "hunyuan"): Splits((_WORDS % r"\p{N}",)),
+    ("qwen2", "deepseek-r1-qwen", "megrez", "stablelm2", "hunyuan"): Splits((WORDS % r"\p{N}",)),
     ("tekken",): Splits((_TEKKEN,), whole_words=True, add_bos=True),
 }
 SPLITS = {name: splits for names, splits in _KINDS.items() for name in names}

@@ -67,6 +67,9 @@ bool accelerator_start(const uint16_t *prompt, uint32_t length, const struct set
 	set(GATEFORMER_TEMPERATURE, settings->mult << GATEFORMER_TEMPERATURE_MULT_SHIFT |
 					    settings->shift << GATEFORMER_TEMPERATURE_SHIFT_SHIFT);
 	set(GATEFORMER_TOP_K, settings->top_k);
+#if IMPORTED
+	set(GATEFORMER_TOP_P, settings->top_p);
+#endif
 	set(GATEFORMER_SEED, settings->seed);
 	set(GATEFORMER_GENERATE_COUNT, settings->count);
 	for (uint32_t i = 0; i < length; i++)

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 struct settings {
-	uint32_t mult, shift, top_k, seed, count;
+	uint32_t mult, shift, top_k, top_p, seed, count; // top_p: of an imported model
 };
 
 #define DIGEST_WORDS 8

@@ -47,6 +47,15 @@ static bool read_number(const uint16_t *bytes, uint32_t length, uint32_t decimal
 	return true;
 }
 
+bool has_decimals(uint32_t code)
+{
+#if IMPORTED
+	if (code == NUMBER_TOP_P)
+		return true;
+#endif
+	return code == NUMBER_TEMPERATURE;
+}
+
 struct command command_read(const uint16_t *bytes, uint32_t length, const uint32_t *limits)
 {
 	struct command read = {UNKNOWN_COMMAND, false, false, 0};
@@ -62,11 +71,15 @@ struct command command_read(const uint16_t *bytes, uint32_t length, const uint32
 	if (at == length) {
 		read.code = code;
 	} else if (code < SETTINGS) {
-		uint32_t decimals = code == NUMBER_TEMPERATURE ? DECIMALS : 0;
+		uint32_t decimals = has_decimals(code) ? DECIMALS : 0;
 		read.code = code;
 		read.has_argument = true;
 		read.refused = !read_number(bytes + at, length - at, decimals, limits[code],
 					    &read.value);
+#if IMPORTED
+		static const uint32_t least[] = SETTING_LEAST;
+		read.refused = read.refused || read.value < least[code];
+#endif
 	}
 	return read;
 }

@@ -12,6 +12,9 @@ struct command {
 	uint32_t value;
 };
 
+// Whether a setting, or the number of this code, has decimals.
+bool has_decimals(uint32_t code);
+
 // Read the line of bytes, of which the first is the slash. limits: of each setting.
 struct command command_read(const uint16_t *bytes, uint32_t length, const uint32_t *limits);
 

@@ -75,8 +75,10 @@ static bool ready(bool choose)
 	if (!accept(&complaint))
 		return false;
 	numbers[NUMBER_BUILD] = accelerator_register(GATEFORMER_BUILD_ID);
+#if !IMPORTED
 	numbers[NUMBER_ROWS] = accelerator_register(GATEFORMER_ENGINE_ROWS);
 	numbers[NUMBER_COLS] = accelerator_register(GATEFORMER_ENGINE_COLS);
+#endif
 	numbers[NUMBER_LANES] = accelerator_register(GATEFORMER_ARRAY_LANES);
 	numbers[NUMBER_CLOCK] = accelerator_register(GATEFORMER_CLOCK_KHZ);
 	return true;
@@ -117,6 +119,9 @@ static void answer_with_generation(const uint16_t *prompt, uint32_t length, bool
 		.mult = bench ? 0 : multiplier->mult,
 		.shift = bench ? 0 : multiplier->shift,
 		.top_k = numbers[NUMBER_TOP_K],
+#if IMPORTED
+		.top_p = top_p_settings[numbers[NUMBER_TOP_P]],
+#endif
 		.seed = numbers[NUMBER_SEED],
 		.count = bench || !count ? COUNT_LIMIT : count,
 	};
@@ -211,6 +216,20 @@ static void obey(void)
 	}
 }
 
+static void answer_prompt(void)
+{
+#if IMPORTED
+	static uint16_t prompt[CTX_LEN];
+	uint32_t length = line_prompt(prompt);
+	if (line.failed)
+		print_message(line.refusal);
+	else
+		answer_with_generation(prompt, length, false);
+#else
+	answer_with_generation(line.values, line.length, false);
+#endif
+}
+
 static void answer(void)
 {
 	if (line.failed)
@@ -220,7 +239,7 @@ static void answer(void)
 	else if (line.command)
 		obey();
 	else
-		answer_with_generation(line.values, line.length, false);
+		answer_prompt();
 }
 
 static void handle(int item)
@@ -233,7 +252,10 @@ static void handle(int item)
 		line_add(item);
 		break;
 	case LINE_RUBOUT:
-		print_message(MESSAGE_RUBOUT);
+#if IMPORTED
+		while (line.rubbed--)
+#endif
+			print_message(MESSAGE_RUBOUT);
 		break;
 	case LINE_ERASED:
 		print_message(MESSAGE_ERASED);

@@ -21,14 +21,31 @@ static void renew(void)
 // Send what there is room for of a token's text, from byte *sent on; whether that was all.
 static bool send_text(uint32_t token, uint32_t *sent)
 {
-	const uint8_t *text = token_texts[token];
-	while (*sent < text[0]) {
+#if IMPORTED
+	const uint8_t *text = token_bytes + token_begins[token];
+	uint32_t length = token_begins[token + 1] - token_begins[token];
+#else
+	const uint8_t *text = token_texts[token] + 1;
+	uint32_t length = token_texts[token][0];
+#endif
+	while (*sent < length) {
 		if (!uart_has_room())
 			return false;
-		uart_send(text[1 + (*sent)++]);
+		uart_send(text[(*sent)++]);
 	}
 	*sent = 0;
 	return true;
+}
+
+static bool ends_text(uint32_t token)
+{
+#if IMPORTED
+	for (uint32_t i = 0; i < STOPS; i++)
+		if (stop_tokens[i] == token)
+			return true;
+#endif
+	(void)token;
+	return false;
 }
 
 // What the core is at, while it has no token: SILENT, REFUSED, or else go on.
@@ -94,6 +111,12 @@ enum result generate(const uint16_t *prompt, uint32_t length, const struct setti
 				ending = finish(generation);
 				if (ending == SILENT)
 					return broken_off(SILENT, generation);
+			}
+			if (!silent && ends_text(token)) {
+				if (!last)
+					broken_off(ENDED_BY_STOP, generation);
+				ending = ENDED_BY_STOP;
+				last = true;
 			}
 		} else if (!last) {
 			enum result state = look(generation);

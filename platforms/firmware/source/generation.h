@@ -7,7 +7,7 @@
 
 #include "accelerator.h"
 
-enum result { ENDED_BY_COUNT, ENDED_BY_CONTEXT, STOPPED, SILENT, REFUSED };
+enum result { ENDED_BY_COUNT, ENDED_BY_CONTEXT, STOPPED, ENDED_BY_STOP, SILENT, REFUSED };
 
 struct generation {
 	uint32_t tokens;  // generated; with text, those of which the text was sent
@@ -16,7 +16,7 @@ struct generation {
 	uint32_t errors;  // the register ERROR, if REFUSED
 };
 
-// Generate, and send the text unless silent; a Ctrl-C stops it.
+// Generate, and send the text unless silent; a Ctrl-C stops it, and a stop token a text.
 enum result generate(const uint16_t *prompt, uint32_t length, const struct settings *settings,
 		     bool silent, struct generation *generation);
 

@@ -2,6 +2,8 @@
 
 #include "uart.h"
 
+#if !IMPORTED // of an imported model: imported_line.c
+
 enum { CR = 0x0D, LF = 0x0A, BS = 0x08, DEL = 0x7F, CTRL_U = 0x15 };
 
 struct line line;
@@ -179,3 +181,5 @@ void line_add(uint8_t byte)
 		begin_character(byte);
 	}
 }
+
+#endif

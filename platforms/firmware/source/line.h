@@ -15,7 +15,16 @@ extern struct line {
 	uint32_t length;
 	bool command, failed;
 	enum message refusal; // for the first error, if failed
+#if IMPORTED
+	uint32_t rubbed; // LINE_RUBOUT: how many bytes to rub out
+#endif
 } line;
+
+#if IMPORTED
+// The prompt that the line is, with what comes before every prompt, and its length; a line that is
+// none fails.
+uint32_t line_prompt(uint16_t *prompt);
+#endif
 
 // What an item of the queue asks for. LINE_ECHO: send the byte, then call line_add() with it.
 enum line_event line_look(int item);

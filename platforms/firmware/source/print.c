@@ -61,6 +61,9 @@ static void print_number(uint32_t number)
 	uint32_t value = numbers[number];
 	switch (number) {
 	case NUMBER_TEMPERATURE:
+#if IMPORTED
+	case NUMBER_TOP_P:
+#endif
 		print_digits(value, DECIMALS + 1, DECIMALS);
 		break;
 	case NUMBER_BUILD:

@@ -7,13 +7,10 @@ hand.
 import copy
 
 from gateformer.gateware.host.base_registers import REGISTERS
+from gateformer.gateware.host.imported_registers import IMPORTED_REGISTERS
 from tests.support.axi_rules import OKAY, SLVERR
 
 OUTPUT_DEPTH = 16
-TABLE = {entry.offset: entry for entry in REGISTERS}
-NAMES = {entry.name: entry.offset for entry in REGISTERS}
-READABLE = {entry.offset for entry in REGISTERS if entry.access.value != "write"}
-WRITABLE = {entry.offset for entry in REGISTERS if "write" in entry.access.value}
 SETTINGS = {
     "GENERATE_COUNT": 0xFFFF,
     "TEMPERATURE": 0x1FFF,
@@ -21,6 +18,11 @@ SETTINGS = {
     "SEED": 0xFFFFFFFF,
 }
 """Bits that a setting keeps."""
+IMPORTED_SETTINGS = {**SETTINGS, "TEMPERATURE": 0x3FFFFF, "TOP_P": 0x1FFFF}
+RESETS = {"GENERATE_COUNT": 1, "TOP_P": 0x10000}
+"""Settings that are not 0 after a reset."""
+MAX_SHIFT = 47
+"""Largest shift of an imported model's temperature."""
 ERRORS = {
     name: 1 << bit
     for bit, name in enumerate(
@@ -30,16 +32,33 @@ ERRORS = {
             "top_k_too_large",
         )
     )
-}
+} | {"setting_out_of_range": 1 << 10}
+
+
+class Kind:
+    """The registers of a trained or an imported model's accelerator."""
+
+    def __init__(self, registers, settings):
+        self.settings = settings
+        self.table = {entry.offset: entry for entry in registers}
+        self.names = {entry.name: entry.offset for entry in registers}
+        self.readable = {entry.offset for entry in registers if entry.access.value != "write"}
+        self.writable = {entry.offset for entry in registers if "write" in entry.access.value}
+
+
+TRAINED = Kind(REGISTERS, SETTINGS)
+IMPORTED = Kind(IMPORTED_REGISTERS, IMPORTED_SETTINGS)
 
 
 class HostModel:
     """Registers, prompt and output between runs; a run is one step (:meth:`begin`, :meth:`end`)."""
 
-    def __init__(self, constants: dict[str, int], vocab_size: int, ctx_len: int):
-        self.constants = constants
+    def __init__(
+        self, constants: dict[str, int], vocab_size: int, ctx_len: int, kind: Kind = TRAINED
+    ):
+        self.constants, self.kind = constants, kind
         self.vocab_size, self.ctx_len = vocab_size, ctx_len
-        self.settings = dict.fromkeys(SETTINGS, 0) | {"GENERATE_COUNT": 1}
+        self.settings = {name: RESETS.get(name, 0) for name in kind.settings}
         self.errors = 0
         self.prompt: list[int] = []
         self.output: list[tuple[int, bool]] = []
@@ -62,6 +81,7 @@ class HostModel:
             "prompt_too_long": len(self.prompt) > self.ctx_len,
             "count_zero": self.settings["GENERATE_COUNT"] == 0,
             "top_k_too_large": self.settings["TOP_K"] > self.vocab_size,
+            "setting_out_of_range": self._out_of_range(),
         }
         if any(wrong.values()):
             return self._fail(*(name for name, found in wrong.items() if found))
@@ -69,6 +89,10 @@ class HostModel:
         self.cycles = self.tokens = 0
         self.running, self.prompt = self.prompt, []
         return None
+
+    def _out_of_range(self):
+        shift = self.settings["TEMPERATURE"] >> 16  # 0 of a trained model
+        return not 1 <= self.settings.get("TOP_P", 1) <= 0x10000 or shift > MAX_SHIFT
 
     def end(self, tokens: list[int], cycles: int):
         """The core has handed over the last of ``tokens``."""
@@ -79,10 +103,10 @@ class HostModel:
     def write(self, address: int, data: int, strobe: int) -> int:
         """Response of a write."""
         offset = address & ~3
-        if offset not in WRITABLE:
+        if offset not in self.kind.writable:
             return SLVERR
         mask = sum(0xFF << 8 * i for i in range(4) if strobe >> i & 1)
-        name, word = TABLE[offset].name, data & mask
+        name, word = self.kind.table[offset].name, data & mask
         if name == "PROMPT":
             if strobe not in (0, 15):
                 return SLVERR
@@ -101,7 +125,7 @@ class HostModel:
             self._fail("settings_locked")
         else:
             kept = self.settings[name] & ~mask
-            self.settings[name] = (kept | word) & SETTINGS[name]
+            self.settings[name] = (kept | word) & self.kind.settings[name]
         return OKAY
 
     def _append(self, token):
@@ -115,14 +139,14 @@ class HostModel:
     def read(self, address: int) -> tuple[int, int]:
         """Word and response; what the read does is :meth:`was_read`."""
         offset = address & ~3
-        if offset not in READABLE:
+        if offset not in self.kind.readable:
             return 0, SLVERR
-        return self._word(TABLE[offset].name), OKAY
+        return self._word(self.kind.table[offset].name), OKAY
 
     def _word(self, name):
         if name in self.constants:
             return self.constants[name]
-        if name in SETTINGS:
+        if name in self.settings:
             return self.settings[name]
         if name == "OUTPUT":
             if not self.output:
@@ -142,7 +166,7 @@ class HostModel:
     def was_read(self, address: int):
         """The side effects of a read."""
         offset = address & ~3
-        if offset == NAMES["OUTPUT"] and self.output:
+        if offset == self.kind.names["OUTPUT"] and self.output:
             del self.output[0]
-        elif offset == NAMES["CYCLES_LOW"]:
+        elif offset == self.kind.names["CYCLES_LOW"]:
             self.high = self.cycles >> 32

@@ -11,15 +11,12 @@ from amaranth.hdl import Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from gateformer.gateware.host.base_registers import REGISTERS
-from gateformer.gateware.host.host_interface import HostInterface
 from gateformer.gateware.host.register import ADDRESS_WIDTH
-from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.platforms.boards.axi3_bridge import Axi3Bridge, axi3_signature
 from gateformer.platforms.support.verilog import verilog_text
-from tests.support.host_bench import CONFIG, DIGEST
+from tests.support.host_bench import CONFIG, IMPORTED_CONFIG, host_interface
 
-from .host_model import SETTINGS
+from .host_model import IMPORTED, TRAINED
 
 BASE = 0x43C0_0000
 ROOT = Path(__file__).parents[3]
@@ -68,24 +65,23 @@ def connect_port(m, member, outer, inner):
     m.d.comb += inner.eq(outer) if member.flow is In else outer.eq(inner)
 
 
-def simulate(protocol, transactions, directory):
+def simulate(protocol, transactions, directory, config=CONFIG):
     """Counts of what was compared and transferred; fails if cocotb's test does."""
     pytest.importorskip("cocotbext.axi", reason="pip install 'gateformer[cocotb]'")
     from cocotb_tools.runner import get_results, get_runner
 
     if not shutil.which("iverilog"):
         pytest.skip("Icarus Verilog is not installed")
-    host = HostInterface(
-        CONFIG, HwConfig(2, 4, 6), digest=DIGEST, build_id=0xB1D, clock_khz=120_000
-    )
-    names = {entry.name: entry for entry in REGISTERS}
+    host = host_interface(config)
+    kind = IMPORTED if config is IMPORTED_CONFIG else TRAINED
+    names = {entry.name: entry for entry in kind.table.values()}
     plan = {
         "protocol": protocol,
         "base": 0 if protocol == "lite" else BASE,
         "transactions": transactions,
         "seed": 1,
         "constants": {names[n].offset: v for n, v in host.identification.constants.items()},
-        "settings": {names[n].offset: (mask, names[n].reset) for n, mask in SETTINGS.items()},
+        "settings": {names[n].offset: (mask, names[n].reset) for n, mask in kind.settings.items()},
     }
     design = host if protocol == "lite" else BridgedHost(host)
     source = directory / "design.v"
@@ -113,9 +109,13 @@ def simulate(protocol, transactions, directory):
     return json.loads(result.read_text())
 
 
-@pytest.mark.parametrize("protocol", ["lite", "axi3"])
-def test_an_independent_master_sees_the_declared_registers(protocol, tmp_path):
-    counts = simulate(protocol, 600, tmp_path)
+@pytest.mark.parametrize(
+    ("protocol", "config"),
+    [("lite", CONFIG), ("axi3", CONFIG), ("axi3", IMPORTED_CONFIG)],
+    ids=["lite", "axi3", "imported"],
+)
+def test_an_independent_master_sees_the_declared_registers(protocol, config, tmp_path):
+    counts = simulate(protocol, 600, tmp_path, config)
     assert counts["compared"] >= 600 and counts["resets"] == 1
     assert min(counts[channel] for channel in ("aw", "w", "b", "ar", "r")) > 50
 

@@ -6,16 +6,13 @@ import time
 import pytest
 
 from gateformer.gateware.host import host_interface, register_bank
-from gateformer.gateware.host.host_interface import HostInterface
-from gateformer.gateware.plan.hw_config import HwConfig
-from gateformer.model.contract.config import ModelConfig
 from tests.support.formal_prover import mutated
+from tests.support.host_bench import CONFIG, IMPORTED_CONFIG
+from tests.support.host_bench import host_interface as interface
 
 from .bus_master import BusMaster, Pins, Transaction
-from .host_model import NAMES, OUTPUT_DEPTH, SETTINGS, HostModel
+from .host_model import IMPORTED, OUTPUT_DEPTH, TRAINED, HostModel, Kind
 
-CONFIG = ModelConfig(vocab_size=11, d_model=12, n_heads=3, n_layers=2, d_ff=20, ctx_len=6)
-DIGEST = bytes(range(7, 39)).hex()
 QUICK, MANY = 6_000, 120_000
 MAX_UNDER_WAY = 6
 
@@ -69,11 +66,10 @@ class Core:
 class Traffic:
     """Random transactions, a model that follows them, and the comparison."""
 
-    def __init__(self, seed: int, *, host=None):
-        self.rng = random.Random(seed)
-        host = host or HostInterface(
-            CONFIG, HwConfig(2, 4, 6), digest=DIGEST, build_id=0xB1D, clock_khz=150_000
-        )
+    def __init__(self, seed: int, kind: Kind = TRAINED):
+        self.rng, self.kind = random.Random(seed), kind
+        self.names = kind.names
+        host = interface(IMPORTED_CONFIG if kind is IMPORTED else CONFIG)
         self.constants = host.identification.constants
         self.pins = Pins(host)
         self.bus = BusMaster(self.pins, self.rng)
@@ -83,7 +79,7 @@ class Traffic:
 
     def _restart(self):
         """Everything as after a reset. ``_states[k]``: the model after ``k`` writes."""
-        self._states = [HostModel(self.constants, CONFIG.vocab_size, CONFIG.ctx_len)]
+        self._states = [HostModel(self.constants, CONFIG.vocab_size, CONFIG.ctx_len, self.kind)]
         self._writes = []
         self._reads = []
 
@@ -105,16 +101,16 @@ class Traffic:
 
     def random_transaction(self) -> Transaction:
         rng = self.rng
-        address = rng.choice((*NAMES.values(), rng.randrange(0x100), rng.randrange(0x1000)))
+        address = rng.choice((*self.names.values(), rng.randrange(0x100), rng.randrange(0x1000)))
         address = address & ~3 | rng.getrandbits(2)
         # CONTROL and OUTPUT are for _alone()
-        ordered = (NAMES["CONTROL"], NAMES["OUTPUT"], NAMES["CYCLES_LOW"])
+        ordered = (self.names["CONTROL"], self.names["OUTPUT"], self.names["CYCLES_LOW"])
         if address & ~3 in ordered:
             address ^= 0x800
         if rng.random() < 0.5:
             return Transaction(address)
-        name = rng.choice(("PROMPT", "PROMPT", *SETTINGS, "ERROR", None, None))
-        address = address if name is None else NAMES[name] | rng.getrandbits(2)
+        name = rng.choice(("PROMPT", "PROMPT", *self.kind.settings, "ERROR", None, None))
+        address = address if name is None else self.names[name] | rng.getrandbits(2)
         data = rng.choice((rng.getrandbits(32), rng.randrange(12), 0, 0xFFFFFFFF))
         return Transaction(address, data, rng.choice((15, 15, 15, rng.getrandbits(4))))
 
@@ -162,7 +158,7 @@ class Traffic:
         """A write to CONTROL, or a read that has an effect; a run goes on to its end."""
         rng = self.rng
         name = rng.choice(("CONTROL", "CONTROL", "OUTPUT", "OUTPUT", "CYCLES_LOW"))
-        address = NAMES[name] | rng.getrandbits(2)
+        address = self.names[name] | rng.getrandbits(2)
         if name != "CONTROL":
             self._alone(Transaction(address))
             return
@@ -176,14 +172,17 @@ class Traffic:
     def start(self):
         """A run that nothing refuses, if there is a prompt of a possible length."""
         rng = self.rng
-        self._alone(Transaction(NAMES["GENERATE_COUNT"], rng.randint(1, 0xFFFF), 15))
-        self._alone(Transaction(NAMES["TOP_K"], rng.randrange(12), 15))
+        self._alone(Transaction(self.names["GENERATE_COUNT"], rng.randint(1, 0xFFFF), 15))
+        self._alone(Transaction(self.names["TOP_K"], rng.randrange(12), 15))
+        if self.kind is IMPORTED:
+            self._alone(Transaction(self.names["TOP_P"], rng.randint(1, 0x10000), 15))
+            self._alone(Transaction(self.names["TEMPERATURE"], rng.randint(0, 0x2FFFFF), 15))
         if not self.model.prompt or len(self.model.prompt) > CONFIG.ctx_len:
-            self._alone(Transaction(NAMES["CONTROL"], 2, 15))
+            self._alone(Transaction(self.names["CONTROL"], 2, 15))
             for _ in range(rng.randint(1, CONFIG.ctx_len)):
-                self._alone(Transaction(NAMES["PROMPT"], rng.randrange(11), 15))
+                self._alone(Transaction(self.names["PROMPT"], rng.randrange(11), 15))
         self.core.held = rng.random() < 0.5
-        self._alone(Transaction(NAMES["CONTROL"], 1, 15))
+        self._alone(Transaction(self.names["CONTROL"], 1, 15))
         assert self.model.busy
         self._run()
 
@@ -192,10 +191,10 @@ class Traffic:
         self.runs += 1
         if self.core.held:
             for _ in range(self.rng.randrange(6)):
-                name = self.rng.choice((*SETTINGS, "CONTROL"))
-                self._alone(Transaction(NAMES[name], 1, 15))
+                name = self.rng.choice((*self.kind.settings, "CONTROL"))
+                self._alone(Transaction(self.names[name], 1, 15))
             if self.rng.random() < 0.2:
-                self._alone(Transaction(NAMES["CONTROL"], 2, 15))
+                self._alone(Transaction(self.names["CONTROL"], 2, 15))
                 self._idle(3)
                 self.model.cycles, self.model.tokens = self.core.cycles, 0
                 return
@@ -214,12 +213,12 @@ class Traffic:
         # what was read during the run was there before it
         self.model.end(self.core.tokens, self.core.cycles)
         for word in taken:
-            assert word == self.model.read(NAMES["OUTPUT"])[0]
-            self.model.was_read(NAMES["OUTPUT"])
+            assert word == self.model.read(self.names["OUTPUT"])[0]
+            self.model.was_read(self.names["OUTPUT"])
 
     def _take(self):
         """A token out of OUTPUT, while the core waits for room."""
-        self.bus.send(read := Transaction(NAMES["OUTPUT"]))
+        self.bus.send(read := Transaction(self.names["OUTPUT"]))
         while self.bus.under_way:
             self.cycle()
         self.bus.answered.remove(read)
@@ -258,17 +257,19 @@ class Traffic:
         return self
 
 
+@pytest.mark.parametrize("kind", [TRAINED, IMPORTED], ids=["trained", "imported"])
 @pytest.mark.parametrize("seed", [1])
-def test_traffic_equals_the_model(seed):
-    traffic = Traffic(seed).run(QUICK)
+def test_traffic_equals_the_model(seed, kind):
+    traffic = Traffic(seed, kind).run(QUICK)
     assert traffic.checked >= QUICK
     assert min(traffic.resets, traffic.cut, traffic.runs, traffic.overlaps) > 0
 
 
 @pytest.mark.slow
-def test_much_traffic_equals_the_model(capsys):
+@pytest.mark.parametrize("kind", [TRAINED, IMPORTED], ids=["trained", "imported"])
+def test_much_traffic_equals_the_model(kind, capsys):
     start = time.monotonic()
-    traffic = Traffic(2).run(MANY)
+    traffic = Traffic(2, kind).run(MANY)
     with capsys.disabled():
         counts = dict(traffic.bus.rules.transfers)
         print(

@@ -5,6 +5,7 @@ from amaranth.hdl import Cat, Const, Module, Signal, Value
 
 from gateformer.gateware.host import register_bank
 from gateformer.gateware.host.base_registers import REGISTERS
+from gateformer.gateware.host.imported_registers import IMPORTED_REGISTERS
 from gateformer.gateware.host.register import Access
 from tests.support.formal_prover import (
     Refuted,
@@ -41,7 +42,7 @@ def read_rules(bank):
     bus = bank.bus
     data, known = Const(0, 32), Const(0)
     rules = {}
-    for register in REGISTERS:
+    for register in bank.registers:
         here = bus.read_address == register.offset // 4
         if register.access.readable:
             data |= here.replicate(32) & port(bank, register) & register.mask
@@ -59,7 +60,7 @@ def write_rules(m, bank):
     bits = Cat(strobe.replicate(8) for strobe in bus.write_strobe)
     taken, lock = Const(0), Const(0)
     rules = {}
-    for register in REGISTERS:
+    for register in bank.registers:
         if not register.access.writable:
             continue
         name, value = register.name, port(bank, register)
@@ -95,15 +96,16 @@ def bank_rules(bank):
     bus = bank.bus
     values = [
         port(bank, register)
-        for register in REGISTERS
+        for register in bank.registers
         if register.access in (Access.RO, Access.RW1C)
     ]
     writes = [bus.write, bus.write_address, bus.write_data, bus.write_strobe]
     return m, [*writes, bus.read, bus.read_address, bank.locked, *values]
 
 
-def test_every_access_is_as_declared(tmp_path):
-    prove(*bank_rules(register_bank.RegisterBank(REGISTERS)), tmp_path, depth=3)
+@pytest.mark.parametrize("registers", [REGISTERS, IMPORTED_REGISTERS], ids=["trained", "imported"])
+def test_every_access_is_as_declared(registers, tmp_path):
+    prove(*bank_rules(register_bank.RegisterBank(registers)), tmp_path, depth=3)
 
 
 @pytest.mark.parametrize(

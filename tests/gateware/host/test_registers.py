@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from amaranth.sim import Simulator
 
-from gateformer.gateware.host import register_documents, registers
+from gateformer.gateware.host import register_documents
+from gateformer.gateware.host.base_registers import ACCELERATOR_MAGIC
+from gateformer.gateware.host.imported_registers import IMPORTED_REGISTERS
 from gateformer.gateware.host.register import Access, Field, Register
 from gateformer.gateware.host.register_bank import RegisterBank
 from gateformer.gateware.host.registers import register
@@ -27,26 +29,38 @@ SMALL = (
 )
 
 
-def test_names_and_offsets_are_unique_and_rise():
-    offsets = [entry.offset for entry in RELOAD_REGISTERS]
+@pytest.mark.parametrize("declared", [RELOAD_REGISTERS, IMPORTED_REGISTERS])
+def test_names_and_offsets_are_unique_and_rise(declared):
+    offsets = [entry.offset for entry in declared]
     assert offsets == sorted(set(offsets))
-    assert len({entry.name for entry in RELOAD_REGISTERS}) == len(RELOAD_REGISTERS)
+    assert len({entry.name for entry in declared}) == len(declared)
+
+
+def test_what_both_kinds_have_is_at_the_same_place():
+    places = {entry.name: entry.offset for entry in RELOAD_REGISTERS}
+    both = {e.name: e.offset for e in IMPORTED_REGISTERS if e.name in places}
+    assert len(both) == len(IMPORTED_REGISTERS) - len(("HEADS", "FAMILY", "TOP_P"))
+    assert both.items() <= places.items()
 
 
 def test_committed_document_is_the_generated_one():
     """To write it again: gateformer registers --document > docs/registers.md"""
     committed = (ROOT / "docs" / "registers.md").read_text(encoding="utf-8")
-    assert committed == register_documents.document(RELOAD_REGISTERS)
+    assert committed == register_documents.document(RELOAD_REGISTERS, IMPORTED_REGISTERS)
 
 
 @pytest.mark.parametrize(
-    ("option", "render"),
-    [("--document", register_documents.document), ("--header", register_documents.header)],
+    ("options", "expected"),
+    [
+        (["--document"], register_documents.document(RELOAD_REGISTERS, IMPORTED_REGISTERS)),
+        (["--header"], register_documents.header(RELOAD_REGISTERS)),
+        (["--header", "--imported"], register_documents.header(IMPORTED_REGISTERS)),
+    ],
 )
-def test_command_prints_the_generated_text(option, render):
-    command = [sys.executable, "-m", "gateformer.gateware.host.registers", option]
+def test_command_prints_the_generated_text(options, expected):
+    command = [sys.executable, "-m", "gateformer.gateware.host.registers", *options]
     printed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
-    assert printed.decode() == render(RELOAD_REGISTERS)
+    assert printed.decode() == expected
 
 
 def test_header_defines_every_offset_shift_and_mask():
@@ -148,4 +162,4 @@ def test_bank_against_a_model_of_it():
 
 
 def test_magic_is_readable_in_memory():
-    assert registers.ACCELERATOR_MAGIC.to_bytes(4, "little") == b"GTF1"
+    assert ACCELERATOR_MAGIC.to_bytes(4, "little") == b"GTF1"

@@ -8,6 +8,7 @@ import struct
 import pytest
 
 from gateformer.gateware.host.identification import Identification
+from gateformer.gateware.host.imported_registers import IMPORTED_REGISTERS
 from gateformer.gateware.host.register_documents import header
 from gateformer.gateware.host.reload_registers import RELOAD_REGISTERS
 from gateformer.model.support import compiler
@@ -85,7 +86,8 @@ def test_boards_with_a_processor_state_it():
 
 def test_registers_come_from_the_declaration():
     """No offset, mask or shift of the accelerator's is written in the sources."""
-    defined = set(re.findall(r"#define (GATEFORMER_\w+)", header(RELOAD_REGISTERS)))
+    declared = header(RELOAD_REGISTERS) + header(IMPORTED_REGISTERS)
+    defined = set(re.findall(r"#define (GATEFORMER_\w+)", declared))
     text = "".join(path.read_text() for path in SOURCES.glob("*.[chS]"))
     used = set(re.findall(r"\bGATEFORMER_\w+", text))
     assert used and used <= defined
@@ -135,6 +137,21 @@ def test_the_command(tmp_path):
     assert result.stdout.splitlines() == paths
     image = (tmp_path / "build/fw/gateformer.bin").read_bytes()
     assert read_elf((tmp_path / "build/fw/gateformer.elf").read_bytes()).image() == image
+
+
+def test_the_command_with_an_imported_model(tmp_path):
+    """And the other modes that it has: a picture, an IP core."""
+    model = "random:n_kv_heads=1,n_layers=1,d_model=8,d_ff=8,ctx_len=8,vocab_size=20"
+    chosen = ("--model", model, "--lanes", "8", "--out", "build/fw")
+    result = build(tmp_path, "zybo-z7-20", *chosen, "--firmware")
+    assert result.returncode == 0, result.stderr
+    assert "build/fw/gateformer.elf" in result.stdout.splitlines()
+    result = build(tmp_path, "zybo-z7-20", *chosen, "--timeline")
+    assert result.returncode == 0, result.stderr
+    assert ">One token at position 4: " in (tmp_path / "build/fw/timeline.svg").read_text()
+    result = build(tmp_path, "zybo-z7-20", *chosen, "--export", "ip", "--no-synthesis")
+    assert result.returncode == 0, result.stderr
+    assert "TOP_P" in (tmp_path / "build/fw/ip/gateformer_regs.h").read_text()
 
 
 def test_the_command_loads_it(tmp_path, monkeypatch):

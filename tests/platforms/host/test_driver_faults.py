@@ -6,13 +6,14 @@ import pytest
 
 from gateformer.gateware.host.registers import register
 from gateformer.model.support.errors import UserError
+from gateformer.model.text.codec import TextCodec
 from gateformer.platforms.host.driver import Accelerator
 from gateformer.platforms.host.model import HostModel
 from tests.support.fake_registers import CONSTANTS, DIGEST, FakeRegisters, random_words
 from tests.support.user_error import message
 
 LOAD = "load the bitstream again"
-MODEL = HostModel("tiny", DIGEST, 0.001, tuple("abcdefghijk"))
+MODEL = HostModel("tiny", DIGEST, 0.001, TextCodec.of_characters("abcdefghijk"), 11)
 VALID, LAST = 1 << 31, 1 << 30
 DONE = 2
 
@@ -33,7 +34,7 @@ def generated(registers, count=3) -> str:
         ),
         (
             {"SPEC_VERSION": 7},
-            "SPEC_VERSION reads 7, expected 1; build the bitstream with this version of the "
+            "SPEC_VERSION reads 7, expected 1 or 2; build the bitstream with this version of the "
             "program",
         ),
         ({"VOCAB_SIZE": 0}, f"VOCAB_SIZE reads 0, expected 1 to 65536; {LOAD}"),

@@ -73,7 +73,7 @@ def test_another_process_has_it(page):
 
 
 def test_a_refused_accelerator_gives_its_device_back(page):
-    other = HostModel("other", "0" * 64, 0.001, MODEL.vocabulary)
+    other = HostModel("other", "0" * 64, 0.001, MODEL.codec, MODEL.vocab_size)
     for _ in range(2):
         assert "ARTIFACT_HASH reads" in message(Accelerator, page, other)
 
