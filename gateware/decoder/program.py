@@ -50,7 +50,7 @@ class DecoderProgram:
             raise UserError("the core of an imported model cannot be loaded with another one yet")
         self.model, self.hw = model, hw
         self.layout = DecoderLayout(model.config, hw.lanes)
-        self.images = DecoderImages(model, self.layout.lanes)
+        self.images = self._empty_images()
         self._check_embedding()
         bits = model.config.bits
         self.widths = tuple(sorted({*dataclasses.asdict(bits).values(), arith.LOGIT_BITS}))
@@ -63,6 +63,9 @@ class DecoderProgram:
         may_stay_unused(lanes, softmax, self._sampler)
         self.timing = Timing(lanes.total_latency, softmax.maximum_latency)
         self.instructions = self.timing.with_waits(plain)
+
+    def _empty_images(self) -> DecoderImages:
+        return DecoderImages(self.model, self.layout.lanes)
 
     @property
     def token_words(self) -> int:

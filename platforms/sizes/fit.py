@@ -25,6 +25,8 @@ from ..support.progress import console as status
 from ..support.progress import output_console
 from .families import FAMILIES
 
+CORES = ("trained", "imported")
+"""Kinds of models whose cores are calibrated (:data:`platforms.sizes.calibrate.KINDS`)."""
 PICTURE_DIRECTORY = Path("build")
 MAX_JOBS = 1024
 
@@ -56,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
         help="synthesize what the predictions come from and write resource_data.json (long)",
     )
     p.add_argument("--family", help=f"of --calibrate: {', '.join(FAMILIES)} (default: all)")
+    p.add_argument("--cores", help=f"of --calibrate: {', '.join(CORES)} (default: both)")
     p.add_argument("--jobs", type=int, help="syntheses at a time (default: 1)")
     p.add_argument("--scheduler", metavar="ADDRESS", help="dask scheduler that runs the syntheses")
     return p
@@ -85,6 +88,8 @@ def _refuse_unheeded(arguments) -> None:
     """UserError naming the first option that has no effect with the others."""
     if arguments.family is not None and not arguments.calibrate:
         raise UserError("--family goes with --calibrate; a board has its family")
+    if arguments.cores is not None and not arguments.calibrate:
+        raise UserError("--cores goes with --calibrate; a model has its core")
     if arguments.jobs is not None and not 1 <= arguments.jobs <= MAX_JOBS:
         bound = "least 1" if arguments.jobs < 1 else f"most {MAX_JOBS}"
         raise UserError(f"jobs must be at {bound}, not {arguments.jobs}")
@@ -224,8 +229,11 @@ def _calibrate(arguments) -> None:
     for name in names:
         if name not in FAMILIES:
             raise UserError(f"unknown family {name!r}; known: {', '.join(FAMILIES)}")
-    data = calibrate(names, jobs=arguments.jobs, scheduler=arguments.scheduler)
-    print_calibration(data, names, output_console())
+    if arguments.cores not in (None, *CORES):
+        raise UserError(f"unknown cores {arguments.cores!r}; known: {', '.join(CORES)}")
+    kinds = CORES if arguments.cores is None else [arguments.cores]
+    data = calibrate(names, kinds, jobs=arguments.jobs, scheduler=arguments.scheduler)
+    print_calibration(data, names, kinds, output_console())
 
 
 if __name__ == "__main__":

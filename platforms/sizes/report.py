@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from gateformer.gateware.plan.hw_config import HwConfig
+
 from ..boards.board import Board
 from ..families.family import UNITS
 from ..families.toolchain_limits import LIMITED, device_total, toolchain_limits
-from .calibrate import lut_error, predict
+from .calibrate import KINDS, lut_error, predict
 from .families import FAMILIES, LUT_LIMIT, SITE_LIMIT, short_name, units
 from .resource_model import resource_model
 from .search import NO_FIT_ADVICE, Candidate, choose, pareto_front, reason, shortage, sizes_text
@@ -153,7 +155,9 @@ def document(name: str, candidates: Sequence[Candidate], board: Board) -> dict:
     }
 
 
-def print_calibration(data: dict, families: Sequence[str], out: Console) -> None:
+def print_calibration(
+    data: dict, families: Sequence[str], kinds: Sequence[str], out: Console
+) -> None:
     """Every point with its predicted counts; those marked were not used to fit."""
     for name in families:
         table = Table(title=f"{name}: synthesized and predicted, {MARK} only checked")
@@ -164,14 +168,14 @@ def print_calibration(data: dict, families: Sequence[str], out: Console) -> None
         for heading in ("BRAM", "DSP"):
             table.add_column(heading)
         model = resource_model(FAMILIES[name])
-        for point in data["families"][name]["points"]:
+        sections = [data[KINDS[kind].section][name] for kind in kinds]
+        for point in (point for section in sections for point in section["points"]):
             prediction = predict(model, point)
-            rows, cols, lanes, packing = point["sizes"]
             table.add_row(
                 MARK if point["checks"] else "",
                 point["what"],
                 point["model"].removeprefix("random:"),
-                f"{rows} × {cols}, {lanes}, {packing}",
+                sizes_text(HwConfig(*point["sizes"])),
                 f"{point['lut']:,}",
                 f"{lut_error(point, prediction):+.1%}",
                 f"{point['ff']:,}",

@@ -24,11 +24,14 @@ from gateformer.model.support.errors import UserError
 
 from ..boards.board import PROCESSOR
 from ..families.family import Family
+from .facts import AnySized, core_facts
 from .memory import Mapping, MemoryShape, Style, map_memory
-from .program import SizedProgram
-from .units import LANE_FACTORS, UnitFacts, unit_facts
+from .units import LANE_FACTORS, UnitFacts
 
 DATA_FILE = Path(__file__).parent / "resource_data.json"
+
+SECTIONS = ("families", "imported")
+"""Of the data file: cores of trained models and whole tops; cores of imported models."""
 
 INFERRED_BITS = {"xc7": (25, 18), "ecp5": (18, 18), "gowin": (18, 18)}
 """Signed factors of one block when yosys finds the multiplier itself; wider ones are divided into
@@ -126,8 +129,11 @@ def bram_of(family: Family, facts: UnitFacts) -> float:
 
 
 def dsp_of(family: Family, facts: UnitFacts) -> float:
+    kinds = ((multiplier_blocks, facts.multipliers), (_inferred_blocks, facts.products))
     return sum(
-        number * multiplier_blocks(family, *widths) for widths, number in facts.multipliers.items()
+        number * blocks(family, *widths)
+        for blocks, products in kinds
+        for widths, number in products.items()
     )
 
 
@@ -176,9 +182,9 @@ class ResourceModel:
             sites=exact + _sum(factors["sites"], terms) if "sites" in factors else 0,
         )
 
-    def core(self, program: SizedProgram) -> Prediction:
-        """Resources of :class:`gateware.core.core.Core`."""
-        return self.core_of(unit_facts(program))
+    def core(self, program: AnySized) -> Prediction:
+        """Resources of the core of any model."""
+        return self.core_of(core_facts(program))
 
     def core_of(self, facts: dict[str, UnitFacts]) -> Prediction:
         """Resources of a core, given its units."""
@@ -204,10 +210,12 @@ def load_data() -> dict:
 
 def resource_model(family: Family) -> ResourceModel:
     """The calibrated model of ``family``; UserError if it was not calibrated."""
-    fitted = load_data()["families"]
-    if family.name not in fitted:
+    data = load_data()
+    trained, imported = (data.get(section, {}).get(family.name) for section in SECTIONS)
+    if trained is None or imported is None:
         raise UserError(
             f"no resource data for {family.name}; make it with "
             f"gateformer fit --calibrate --family {family.name}"
         )
-    return ResourceModel(family, fitted[family.name]["factors"], fitted[family.name]["hosts"])
+    factors = {**trained["factors"], **imported["factors"]}
+    return ResourceModel(family, factors, trained["hosts"])

@@ -223,6 +223,13 @@ def room_taken(candidate: Candidate, board: Board) -> str:
     return f"{share:.0%} of the {short_name(kind)}{'' if kind == 'sites' else 's'}"
 
 
+def has_lanes_only(hw: HwConfig) -> bool:
+    """Whether it is of an imported model's core, which has no ternary engine."""
+    return hw.rows == hw.cols == 1
+
+
 def sizes_text(hw: HwConfig) -> str:
-    """``8 × 64, 64 lanes, 2bit``"""
+    """``8 × 64, 64 lanes, 2bit``, of an imported model ``64 lanes``."""
+    if has_lanes_only(hw):
+        return f"{hw.lanes} lanes"
     return f"{hw.rows} × {hw.cols}, {hw.lanes} lanes, {hw.packing}"

@@ -1,0 +1,288 @@
+"""What the core of an imported model consists of, as :mod:`platforms.sizes.units` for trained ones.
+
+A unit here is a module of the core's hierarchy: :data:`MODULES` names it.
+"""
+
+from __future__ import annotations
+
+import functools
+
+from gateformer.gateware.decoder.issue import BeatSignature
+from gateformer.gateware.decoder.lanes import LEVELS_PER_REGISTER, DecoderLanes
+from gateformer.gateware.decoder.layout import DecoderLayout
+from gateformer.gateware.decoder.residual import DISTRIBUTED_DEPTH, Residual
+from gateformer.gateware.decoder.rotation import TURN_BITS
+from gateformer.gateware.decoder.softmax import DISTRIBUTED_DEPTH as SCORES_DISTRIBUTED
+from gateformer.gateware.decoder.tables import Parameters
+from gateformer.gateware.engines.sampler.scheme import VERSION_2
+from gateformer.gateware.parts.elaboration import may_stay_unused
+from gateformer.gateware.parts.memory_banks import bank_depths
+from gateformer.model.contract.arith import signed_width
+from gateformer.model.contract.decoder import arith
+
+from .decoder_program import SizedDecoderProgram
+from .live_bits import varying_bits
+from .memory import MemoryShape, Style
+from .trees import dot_tree
+from .units import UnitFacts, sequencer_facts
+
+GLUE = "decoder core"
+MODULES = {
+    "decoder lanes": "datapath.lanes",
+    "decoder softmax": "datapath.softmax",
+    "residual": "datapath.residual",
+    "requantizer": "datapath.requantizer",
+    "rotation": "datapath.rotation",
+    "gate": "datapath.gate",
+    "decoder sampler": "sampler",
+    "decoder sequencer": "sequencer",
+}
+"""Units, and where they are in the core; what else there is, is :data:`GLUE`."""
+
+
+def decoder_unit_facts(program: SizedDecoderProgram) -> dict[str, UnitFacts]:
+    """Facts of every unit of the core, by the unit's name."""
+    cfg = program.model.config
+    lanes = program.build_lanes()
+    residual = Residual(
+        d_model=cfg.d_model,
+        bits=cfg.bits.residual,
+        layer_norm=cfg.norm == "layer",
+        eps=program.eps,
+    )
+    may_stay_unused(lanes, residual)
+    rotary = {} if program.model.rotary_cos is None else {"rotation": _rotation(program)}
+    return {
+        "decoder lanes": _lanes(program, lanes),
+        "decoder softmax": _softmax(program),
+        "residual": _residual(program, residual),
+        "requantizer": _requantizer(program, lanes, residual),
+        **rotary,
+        "gate": _gate(program),
+        "decoder sampler": _sampler(program),
+        "decoder sequencer": sequencer_facts(program, BeatSignature(program)),
+        GLUE: _glue(program),
+    }
+
+
+def _lanes(program: SizedDecoderProgram, lanes: DecoderLanes) -> UnitFacts:
+    layout = program.layout
+    number, bits = layout.lanes, layout.config.bits
+    operands = (lanes._memory_bits, lanes._other_bits)
+    tree = dot_tree(
+        layout.segments,
+        layout.segment_lanes,
+        lanes._lane_width,
+        lanes._segment_width,
+        LEVELS_PER_REGISTER,
+    )
+    banks = bank_depths(len(program.images.weight_words))
+    caches = [_cache(layout, width) for width in (bits.key, bits.value)]
+    word_bits = layout.kv_lanes * (bits.key + bits.value)
+    return UnitFacts(
+        luts={
+            "lanes": number,
+            "operand bits": number * sum(operands),
+            "accumulator bits": number * lanes._acc_width,
+            "adder bits": tree.bits,
+            "read bits": lanes.mean_width * (number - 1),
+            "cached bits": word_bits,
+            "multiplexed bits": (len(banks) - 1) * lanes._code_bits * number
+            + (len(caches[0]) // len(_groups(layout)) - 1) * word_bits,
+            "unit": 1,
+        },
+        flip_flops={
+            "lanes": number,
+            "accumulator bits": number * lanes._acc_width,
+            "operand bits": number * sum(operands),
+            "register bits": tree.registers + len(banks) * lanes._code_bits * number,
+            "cached bits": word_bits,
+            "unit": 1,
+        },
+        memories=[
+            *[
+                MemoryShape(depth, live, Style.BLOCK, rom=True)
+                for depth, live in zip(banks, program.images.live_bits(), strict=True)
+            ],
+            *caches[0],
+            *caches[1],
+            *[
+                MemoryShape(layout.activation_words, lanes._activation_bits, Style.DISTRIBUTED),
+            ]
+            * number,
+        ],
+        products={operands: number},
+    )
+
+
+def _groups(layout: DecoderLayout) -> range:
+    """Memories side by side of keys, or values, of a bank."""
+    return range(1 if layout.head_words == 1 else layout.kv_lanes)
+
+
+def _cache(layout: DecoderLayout, bits: int) -> list[MemoryShape]:
+    groups = _groups(layout)
+    width = layout.kv_lanes * bits // len(groups)
+    depths = bank_depths(layout.cache_words)
+    return [MemoryShape(depth, width, Style.BLOCK) for depth in depths for _ in groups]
+
+
+def _softmax(program: SizedDecoderProgram) -> UnitFacts:
+    softmax, ctx_len = program.build_softmax(), program.model.config.ctx_len
+    may_stay_unused(softmax)
+    segments, width = softmax._segments, softmax._score_width
+    style = Style.DISTRIBUTED if ctx_len <= SCORES_DISTRIBUTED else Style.BLOCK
+    counts = {
+        "segments": segments,
+        "score bits": segments * width * len(softmax._shifts),
+        "total bits": segments * softmax._total_width,
+        "unit": 1,
+    }
+    return UnitFacts(
+        luts=counts,
+        flip_flops={**counts, "score bits": segments * width},
+        memories=[MemoryShape(ctx_len, segments * width, style), _reciprocals()],
+    )
+
+
+@functools.cache
+def _reciprocals() -> MemoryShape:
+    return _rom(arith.reciprocal_table())
+
+
+def _rom(words) -> MemoryShape:
+    """Of unsigned integers."""
+    words = [int(word) for word in words]
+    return MemoryShape(len(words), varying_bits(words), Style.BLOCK, rom=True)
+
+
+def _residual(program: SizedDecoderProgram, residual: Residual) -> UnitFacts:
+    cfg = program.model.config
+    bits, total = cfg.bits.residual, residual._sum_width
+    style = Style.DISTRIBUTED if cfg.d_model <= DISTRIBUTED_DEPTH else Style.BLOCK
+    products = {(bits, bits): 1}
+    counts = {"unit": 1}
+    if residual._layer_norm:
+        mean, mult = residual._mean_width, arith.mean_reciprocal(cfg.d_model)[0]
+        others = [(total, mult.bit_length() + 1), (mean, total), (mean, mean)]
+        if cfg.d_model & (cfg.d_model - 1):  # else only a shift
+            others.append((2 * mean, cfg.d_model.bit_length() + 1))
+        for widths in others:
+            products[widths] = products.get(widths, 0) + 1
+        counts["mean"] = 1
+    return UnitFacts(
+        luts=counts,
+        flip_flops=dict(counts),
+        memories=[
+            MemoryShape(cfg.d_model, bits, style),
+            _rom(arith.rsqrt_table(cfg.d_model)),
+        ],
+        products=products,
+    )
+
+
+def _requantizer(
+    program: SizedDecoderProgram, lanes: DecoderLanes, residual: Residual
+) -> UnitFacts:
+    cfg = program.model.config
+    softmax, factors = program.build_softmax(), Parameters(program.images.parameters)
+    may_stay_unused(softmax, factors)
+    position = _position_bits(program)
+    a_width = max(lanes.total_width, lanes.mean_width, residual.centred_width, position)
+    b_width = max(residual.root_width, arith.RECIPROCAL_BITS + 1) + 1
+    middle = max(
+        lanes.total_width,
+        residual.normalized_width,
+        softmax.mean_width(cfg.bits.value),
+        position,
+    )
+    factor = len(factors.factor)
+    products = {(a_width, b_width): 1}
+    products[middle, factor] = products.get((middle, factor), 0) + 1
+    counts = {"product bits": a_width + b_width + middle + factor, "unit": 1}
+    return UnitFacts(luts=counts, flip_flops=dict(counts), products=products)
+
+
+def _position_bits(program: SizedDecoderProgram) -> int:
+    embedding = program.model.position_embedding
+    return 1 if embedding is None else signed_width(int(abs(embedding).max()))
+
+
+def _rotation(program: SizedDecoderProgram) -> UnitFacts:
+    bits = program.model.config.bits
+    counts = {"unit": 1}
+    return UnitFacts(luts=counts, flip_flops=dict(counts), products={(bits.query, TURN_BITS): 2})
+
+
+def _gate(program: SizedDecoderProgram) -> UnitFacts:
+    cfg = program.model.config
+    table = arith.gate_table(cfg.activation).astype(int)
+    slopes = table[1:] - table[:-1]
+    slope_bits = signed_width(int(abs(slopes).max()))
+    base_bits, share_bits = arith.GATE_ONE.bit_length(), arith.GATE_ONE.bit_length() + 1
+    mask = (1 << slope_bits) - 1
+    words = [int(b) | (int(s) & mask) << base_bits for b, s in zip(table[:-1], slopes, strict=True)]
+    products = {
+        (slope_bits, arith.GATE_STEP_BITS + 1): 1,
+        (cfg.bits.gate, share_bits): 1,
+    }
+    counts = {"unit": 1}
+    if cfg.gated:
+        pair = (cfg.bits.gate + 2, cfg.bits.gate)
+        products[pair] = products.get(pair, 0) + 1
+        counts["gated"] = 1
+    return UnitFacts(
+        luts=counts, flip_flops=dict(counts), memories=[_rom(words)], products=products
+    )
+
+
+def _sampler(program: SizedDecoderProgram) -> UnitFacts:
+    vocab_size = program.model.config.vocab_size
+    counts = {"index bits": vocab_size.bit_length(), "unit": 1}
+    return UnitFacts(
+        luts=counts,
+        flip_flops=dict(counts),
+        memories=[
+            MemoryShape(vocab_size, arith.LOGIT_BITS, Style.BLOCK),
+            _rom(VERSION_2.probabilities),
+            MemoryShape(
+                2 ** (VERSION_2.key_bits - 1), VERSION_2.mass_bits(vocab_size), Style.BLOCK
+            ),
+        ],
+    )
+
+
+def _glue(program: SizedDecoderProgram) -> UnitFacts:
+    """Tables beside the engines, and what connects them."""
+    model = program.model
+    counts = {"lanes": program.layout.lanes, "unit": 1}
+    if model.position_embedding is not None:
+        counts["learned positions"] = 1
+    return UnitFacts(
+        luts=counts,
+        flip_flops=dict(counts),
+        memories=[_parameters(program), _positions(program)],
+    )
+
+
+def _parameters(program: SizedDecoderProgram) -> MemoryShape:
+    entries = program.images.parameters
+    factor, bias = zip(*entries, strict=True)
+    bits = _varying(factor) + _varying(bias)
+    return MemoryShape(len(entries), bits, Style.BLOCK, rom=True)
+
+
+def _varying(numbers) -> int:
+    """Bits of two's complement that are not the same in all ``numbers``."""
+    width = max(signed_width(max(map(abs, numbers))), 2)
+    mask = (1 << width) - 1
+    return varying_bits(number & mask for number in numbers)
+
+
+def _positions(program: SizedDecoderProgram) -> MemoryShape:
+    model = program.model
+    tables = (model.rotary_cos, model.rotary_sin)
+    if model.position_embedding is not None:
+        tables = (model.position_embedding,)
+    bits = sum(_varying(table.ravel().tolist()) for table in tables)
+    return MemoryShape(tables[0].size, bits, Style.BLOCK, rom=True)
