@@ -15,9 +15,9 @@ from gateformer.model.support.whole_file import write_whole
 from ..boards.board import board
 from ..families.family import SITE_UNITS, UNITS, Family
 from ..support import yosys
-from .decoder_points import decoder_runs
-from .decoder_units import GLUE as DECODER_GLUE
-from .decoder_units import MODULES
+from .decoder.points import decoder_runs
+from .decoder.units import GLUE as DECODER_GLUE
+from .decoder.units import MODULES
 from .facts import core_facts, sizer
 from .families import FAMILIES
 from .jobs import run_jobs

@@ -10,8 +10,8 @@ from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.decoder.model import DecoderModel
 from gateformer.model.contract.integer_model import IntegerModel
 
-from .decoder_program import SizedDecoderProgram
-from .decoder_units import decoder_unit_facts
+from .decoder.program import SizedDecoderProgram
+from .decoder.units import decoder_unit_facts
 from .program import SizedProgram
 from .units import UnitFacts, unit_facts
 

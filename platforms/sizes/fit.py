@@ -24,6 +24,7 @@ from ..support.defaults import DEFAULT_MODEL
 from ..support.progress import console as status
 from ..support.progress import output_console
 from .families import FAMILIES
+from .named_board import boards_with_budget
 
 CORES = ("trained", "imported")
 """Kinds of models whose cores are calibrated (:data:`platforms.sizes.calibrate.KINDS`)."""
@@ -127,8 +128,7 @@ def _targets(arguments) -> list[Board]:
         if arguments.toolchain is not None:
             target = for_toolchain(target, arguments.toolchain)
         return [target]
-    every = [b for b in boards().values() if b.budget is not None]
-    return [variant for b in every for variant in (b.variants.values() or [b])]
+    return boards_with_budget()
 
 
 def _with_budget() -> str:
@@ -136,15 +136,21 @@ def _with_budget() -> str:
 
 
 def _one_board(arguments, target: Board) -> None:
+    from .decoder.lanes import TooManyBits
     from .picture import matplotlib_missing, picture
     from .report import document, print_search
     from .search import search
 
-    artifact = open_model(arguments.model)
+    artifact = open_model(arguments.model, imported=True)
     drawn = not arguments.no_picture and not matplotlib_missing()
     if drawn:
         _check_picture()
-    candidates = search(artifact.model, target)
+    try:
+        candidates = search(artifact.model, target)
+    except TooManyBits as error:
+        output_console().print(str(error), markup=False, soft_wrap=True)
+        _write_json(arguments, document(artifact.name, [], target))
+        return
     print_search(artifact.name, candidates, target, output_console())
     if not arguments.no_picture and matplotlib_missing():
         status.print(f"no picture: {matplotlib_missing()}", markup=False, soft_wrap=True)
@@ -171,10 +177,10 @@ def _check_picture() -> None:
 
 def _every_board(arguments, targets: list[Board]) -> None:
     from .report import choices_table, document
-    from .search import search
+    from .search import search_all
 
-    artifact = open_model(arguments.model)
-    found = [(target, search(artifact.model, target)) for target in targets]
+    artifact = open_model(arguments.model, imported=True)
+    found = search_all(artifact.model, targets)
     output_console().print(choices_table(artifact.name, found))
     _write_json(arguments, [document(artifact.name, c, target) for target, c in found])
 

@@ -24,8 +24,8 @@ from ..boards.board import board
 from ..families.family import Family
 from ..support import yosys
 from ..synthesis.synthesis import COUNTED, HIDE_ELEMENTS, TOP
-from .decoder_units import GLUE as DECODER_CORE
-from .decoder_units import MODULES
+from .decoder.units import GLUE as DECODER_CORE
+from .decoder.units import MODULES
 from .families import FAMILIES
 
 SHIPPED = "shakespeare-115k"
@@ -78,7 +78,7 @@ class Point:
 class Run:
     """Points that one run of yosys synthesizes, for one family.
 
-    Units side by side, or, if they are :data:`platforms.sizes.decoder_units.MODULES`, as modules
+    Units side by side, or, if they are :data:`platforms.sizes.decoder.units.MODULES`, as modules
     of one core.
     """
 

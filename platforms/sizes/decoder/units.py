@@ -1,4 +1,4 @@
-"""What the core of an imported model consists of, as :mod:`platforms.sizes.units` for trained ones.
+"""What an imported model's core consists of, as :mod:`platforms.sizes.units` says of trained ones.
 
 A unit here is a module of the core's hierarchy: :data:`MODULES` names it.
 """
@@ -20,11 +20,11 @@ from gateformer.gateware.parts.memory_banks import bank_depths
 from gateformer.model.contract.arith import signed_width
 from gateformer.model.contract.decoder import arith
 
-from .decoder_program import SizedDecoderProgram
-from .live_bits import varying_bits
-from .memory import MemoryShape, Style
-from .trees import dot_tree
-from .units import UnitFacts, sequencer_facts
+from ..live_bits import varying_bits
+from ..memory import MemoryShape, Style
+from ..trees import dot_tree
+from ..units import UnitFacts, sequencer_facts
+from .program import SizedDecoderProgram
 
 GLUE = "decoder core"
 MODULES = {

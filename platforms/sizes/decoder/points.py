@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .decoder_units import GLUE, MODULES
-from .points import Point, Run, points_of
+from ..points import Point, Run, points_of
+from .units import GLUE, MODULES
 
 _LLAMA = "random:norm=rms,positions=rotary,activation=silu,gated=1,"
 _GPT2 = "random:norm=layer,norm_bias=1,positions=learned,activation=gelu,bias=1,"
