@@ -178,7 +178,3 @@ def _say_what_it_is(source: SourceModel) -> None:
         f"feed-forward {shape.d_ff}, vocabulary {shape.vocab_size:,}, context {shape.ctx_len:,}",
         flush=True,
     )
-
-
-if __name__ == "__main__":
-    cli.run(main)

@@ -170,7 +170,9 @@ class ResourceModel:
         self._hosts = {kind: Prediction(**counts) for kind, counts in hosts.items()}
 
     def unit(self, name: str, facts: UnitFacts) -> Prediction:
-        """Resources of one unit."""
+        """Resources of one unit; UserError if it was not calibrated."""
+        if name not in self._factors:
+            raise _no_data(self.family)
         factors = self._factors[name]
         exact, terms = lut_terms(self.family, facts)
         return Prediction(
@@ -210,12 +212,15 @@ def load_data() -> dict:
 
 def resource_model(family: Family) -> ResourceModel:
     """The calibrated model of ``family``; UserError if it was not calibrated."""
-    data = load_data()
-    trained, imported = (data.get(section, {}).get(family.name) for section in SECTIONS)
-    if trained is None or imported is None:
-        raise UserError(
-            f"no resource data for {family.name}; make it with "
-            f"gateformer fit --calibrate --family {family.name}"
-        )
-    factors = {**trained["factors"], **imported["factors"]}
-    return ResourceModel(family, factors, trained["hosts"])
+    fitted = [load_data().get(section, {}).get(family.name, {}) for section in SECTIONS]
+    trained, imported = (section.get("factors", {}) for section in fitted)
+    if not trained:
+        raise _no_data(family)
+    return ResourceModel(family, {**trained, **imported}, fitted[0]["hosts"])
+
+
+def _no_data(family: Family) -> UserError:
+    return UserError(
+        f"no resource data for {family.name}; make it with "
+        f"gateformer fit --calibrate --family {family.name}"
+    )

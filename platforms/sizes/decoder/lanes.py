@@ -16,6 +16,8 @@ from ...families.family import Family
 
 DEFAULT_LANES = 64
 """Of the simulation."""
+FEWEST_LANES = 4
+"""Fewer save next to nothing of a core."""
 FEWEST_BITS = 4
 """Of ``gateformer import --bits`` for the weights of layers."""
 
@@ -37,7 +39,8 @@ def lane_sizes(config: ModelConfig, base: HwConfig, fixed: dict) -> list[HwConfi
     else:
         halves = (-(-config.head_dim >> i) for i in range(config.head_dim.bit_length()))
         heads = range(config.head_dim, most + 1, config.head_dim)
-        numbers = {*halves, *(DecoderLayout(config, lanes).lanes for lanes in heads)}
+        parts = (lanes for lanes in halves if lanes >= min(FEWEST_LANES, config.head_dim))
+        numbers = {*parts, *(DecoderLayout(config, lanes).lanes for lanes in heads)}
     return [dataclasses.replace(base, rows=1, cols=1, lanes=lanes) for lanes in sorted(numbers)]
 
 

@@ -5,29 +5,27 @@ from __future__ import annotations
 from ..points import Point, Run, points_of
 from .units import GLUE, MODULES
 
-_LLAMA = "random:norm=rms,positions=rotary,activation=silu,gated=1,"
-_GPT2 = "random:norm=layer,norm_bias=1,positions=learned,activation=gelu,bias=1,"
+_LLAMA = "random:norm=rms,positions=rotary,activation=silu,gated=1,n_layers=1,"
+_GPT2 = "random:norm=layer,norm_bias=1,positions=learned,activation=gelu,bias=1,n_layers=1,"
 
-_NARROW = f"{_LLAMA}vocab_size=64,d_model=32,n_heads=4,n_kv_heads=2,n_layers=2,d_ff=64,ctx_len=64"
-_WIDE = (
-    f"{_LLAMA}vocab_size=300,d_model=64,n_heads=8,n_kv_heads=4,n_layers=3,d_ff=172,ctx_len=256,"
-    "tied_head=0,weights=int4"
+_NARROW = f"{_LLAMA}vocab_size=48,d_model=32,n_heads=4,n_kv_heads=2,d_ff=32,ctx_len=48"
+_SPLIT = f"{_GPT2}vocab_size=48,d_model=24,n_heads=2,head_dim=16,d_ff=48,ctx_len=160"
+_LEARNED = f"{_GPT2}vocab_size=48,d_model=48,n_heads=3,d_ff=64,ctx_len=64"
+_SHARED = (
+    f"{_LLAMA}vocab_size=150,d_model=64,n_heads=8,n_kv_heads=4,d_ff=32,ctx_len=256,tied_head=0,"
+    "weights=int4"
 )
-_LEARNED = f"{_GPT2}vocab_size=96,d_model=48,n_heads=3,n_layers=1,d_ff=192,ctx_len=160"
-CALIBRATED = ((_NARROW, 16), (_LEARNED, 8), (_WIDE, 32), (_LEARNED, 48))
-"""Models and lanes of cores whose modules are counted one by one."""
+CALIBRATED = ((_NARROW, 16), (_SPLIT, 8), (_LEARNED, 48), (_SHARED, 32))
+"""Models and lanes of cores whose modules are counted one by one. Few weights: synthesis takes its
+time for each block memory."""
 FLATTENED = CALIBRATED[:2]
 """Of them, those that are synthesized whole as well: what the modules' borders cost."""
 
-_STORIES = (
-    f"{_LLAMA}vocab_size=512,d_model=64,n_heads=8,n_kv_heads=4,n_layers=2,d_ff=172,ctx_len=512"
-)
-_GROUPED = (
-    f"{_LLAMA}vocab_size=128,d_model=96,n_heads=6,n_kv_heads=2,n_layers=1,d_ff=256,ctx_len=128,"
-    "bias=1,seed=1"
-)
-_NANO = f"{_GPT2}vocab_size=65,d_model=128,n_heads=4,n_layers=1,d_ff=512,ctx_len=64"
-CHECKED = ((_STORIES, 64), (_GROUPED, 8), (_NANO, 128), (_NANO, 16))
+_STORIES = f"{_LLAMA}vocab_size=128,d_model=64,n_heads=8,n_kv_heads=4,d_ff=172,ctx_len=128"
+_BIASED = f"{_LLAMA}vocab_size=64,d_model=48,n_heads=3,n_kv_heads=1,d_ff=64,ctx_len=64,bias=1"
+_HEADS = f"{_GPT2}vocab_size=65,d_model=64,n_heads=4,head_dim=32,d_ff=128,ctx_len=64"
+_NANO = f"{_GPT2}vocab_size=65,d_model=80,n_heads=5,d_ff=128,ctx_len=96"
+CHECKED = ((_STORIES, 64), (_BIASED, 8), (_HEADS, 128), (_NANO, 16))
 
 
 def decoder_runs(family: str) -> list[Run]:

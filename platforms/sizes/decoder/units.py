@@ -13,6 +13,7 @@ from gateformer.gateware.decoder.layout import DecoderLayout
 from gateformer.gateware.decoder.residual import DISTRIBUTED_DEPTH, Residual
 from gateformer.gateware.decoder.rotation import TURN_BITS
 from gateformer.gateware.decoder.softmax import DISTRIBUTED_DEPTH as SCORES_DISTRIBUTED
+from gateformer.gateware.decoder.softmax import DecoderSoftmax
 from gateformer.gateware.decoder.tables import Parameters
 from gateformer.gateware.engines.sampler.scheme import VERSION_2
 from gateformer.gateware.parts.elaboration import may_stay_unused
@@ -43,20 +44,20 @@ MODULES = {
 def decoder_unit_facts(program: SizedDecoderProgram) -> dict[str, UnitFacts]:
     """Facts of every unit of the core, by the unit's name."""
     cfg = program.model.config
-    lanes = program.build_lanes()
+    lanes, softmax = program.build_lanes(), program.build_softmax()
     residual = Residual(
         d_model=cfg.d_model,
         bits=cfg.bits.residual,
         layer_norm=cfg.norm == "layer",
         eps=program.eps,
     )
-    may_stay_unused(lanes, residual)
+    may_stay_unused(lanes, softmax, residual)
     rotary = {} if program.model.rotary_cos is None else {"rotation": _rotation(program)}
     return {
         "decoder lanes": _lanes(program, lanes),
-        "decoder softmax": _softmax(program),
+        "decoder softmax": _softmax(softmax, cfg.ctx_len),
         "residual": _residual(program, residual),
-        "requantizer": _requantizer(program, lanes, residual),
+        "requantizer": _requantizer(program, lanes, residual, softmax),
         **rotary,
         "gate": _gate(program),
         "decoder sampler": _sampler(program),
@@ -127,9 +128,7 @@ def _cache(layout: DecoderLayout, bits: int) -> list[MemoryShape]:
     return [MemoryShape(depth, width, Style.BLOCK) for depth in depths for _ in groups]
 
 
-def _softmax(program: SizedDecoderProgram) -> UnitFacts:
-    softmax, ctx_len = program.build_softmax(), program.model.config.ctx_len
-    may_stay_unused(softmax)
+def _softmax(softmax: DecoderSoftmax, ctx_len: int) -> UnitFacts:
     segments, width = softmax._segments, softmax._score_width
     style = Style.DISTRIBUTED if ctx_len <= SCORES_DISTRIBUTED else Style.BLOCK
     counts = {
@@ -182,11 +181,13 @@ def _residual(program: SizedDecoderProgram, residual: Residual) -> UnitFacts:
 
 
 def _requantizer(
-    program: SizedDecoderProgram, lanes: DecoderLanes, residual: Residual
+    program: SizedDecoderProgram,
+    lanes: DecoderLanes,
+    residual: Residual,
+    softmax: DecoderSoftmax,
 ) -> UnitFacts:
-    cfg = program.model.config
-    softmax, factors = program.build_softmax(), Parameters(program.images.parameters)
-    may_stay_unused(softmax, factors)
+    cfg, factors = program.model.config, Parameters(program.images.parameters)
+    may_stay_unused(factors)
     position = _position_bits(program)
     a_width = max(lanes.total_width, lanes.mean_width, residual.centred_width, position)
     b_width = max(residual.root_width, arith.RECIPROCAL_BITS + 1) + 1
