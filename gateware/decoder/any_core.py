@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from gateformer.model.contract.decoder.model import DecoderModel
 from gateformer.model.contract.integer_model import IntegerModel
 
 from ..compiler.program import Program
+from ..compiler.reload_image import Section
 from ..core import taps
 from ..core.core import Core
 from ..core.taps import TapPort
@@ -25,10 +28,17 @@ def compile_model(model: IntegerModel | DecoderModel, hw: HwConfig) -> AnyProgra
     return kind(model, hw)
 
 
-def build_core(program: AnyProgram, *, taps: bool = False) -> Core | DecoderCore:
-    """The core of a program."""
-    kind = DecoderCore if isinstance(program, DecoderProgram) else Core
-    return kind(program, taps=taps)
+def build_core(
+    program: AnyProgram,
+    *,
+    dsp: str = "generic",
+    further: Sequence[Section] = (),
+    taps: bool = False,
+) -> Core | DecoderCore:
+    """The core of a program; parameters as :class:`gateware.core.core.Core`."""
+    if isinstance(program, DecoderProgram):
+        return DecoderCore(program, dsp=dsp, taps=taps)
+    return Core(program, dsp=dsp, further=further, taps=taps)
 
 
 def tap_ports(program: AnyProgram) -> list[TapPort]:

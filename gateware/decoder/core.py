@@ -24,6 +24,8 @@ class DecoderCore(wiring.Component):
     Parameters
     ----------
     program : DecoderProgram
+    dsp : str
+        Multiplier family, as :class:`gateware.core.core.Core`.
     taps : bool
         Adds the ``taps`` port, on which every intermediate result of the reference appears.
 
@@ -32,8 +34,8 @@ class DecoderCore(wiring.Component):
     Those of :func:`gateware.core.ports.core_signature`.
     """
 
-    def __init__(self, program: DecoderProgram, *, taps: bool = False):
-        self.program = program
+    def __init__(self, program: DecoderProgram, *, dsp: str = "generic", taps: bool = False):
+        self.program, self._dsp = program, dsp
         members = dict(core_signature(program.model.config.vocab_size, scheme=VERSION_2).members)
         if taps:
             members["taps"] = Out(tap_signature(program))

@@ -7,19 +7,21 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
 from gateformer.model.contract.config import ModelConfig
+from gateformer.model.contract.decoder.sampling import TOP_P_ONE, DecoderSettings
 
 from ..core.ports import core_signature
+from ..engines.sampler.scheme import scheme_of
 from ..parts.cycle_counter import CycleCounter
 from ..parts.fifo import Fifo
 from ..parts.integers import check_integer
 from ..plan.hw_config import HwConfig
 from ..plan.reload_limits import ReloadLimits
 from .axi_lite import AxiLiteSlave, axi_lite_signature
+from .base_registers import HASH_WORDS, OUTPUT_LEVEL_BITS, PROMPT_LEVEL_BITS, TOKEN_BITS
 from .identification import Identification
 from .register import ADDRESS_WIDTH
 from .register_bank import RegisterBank
-from .registers import HASH_WORDS, OUTPUT_LEVEL_BITS, PROMPT_LEVEL_BITS, TOKEN_BITS, register
-from .registers import registers as built_registers
+from .registers import register
 
 MIN_OUTPUT_DEPTH = 16
 
@@ -49,8 +51,7 @@ class HostInterface(wiring.Component):
     output_depth : int
         16 to 4,095.
     limits : ReloadLimits, optional
-        With ``hw.reload``, with which the registers are
-        :data:`gateware.host.registers.RELOAD_REGISTERS`.
+        With ``hw.reload``.
 
     Members
     -------
@@ -79,6 +80,7 @@ class HostInterface(wiring.Component):
     ):
         self.identification = Identification(config, hw, digest, build_id, clock_khz, limits)
         self._reload = hw.reload
+        self._has_top_p = scheme_of(config).has_top_p
         check_integer("vocab_size", config.vocab_size, 1, 2**TOKEN_BITS)
         check_integer("ctx_len", config.ctx_len, 1, 2**PROMPT_LEVEL_BITS - 2)
         check_integer("output_depth", output_depth, MIN_OUTPUT_DEPTH, 2**OUTPUT_LEVEL_BITS - 1)
@@ -87,14 +89,16 @@ class HostInterface(wiring.Component):
         super().__init__(
             {
                 "axi": In(axi_lite_signature(ADDRESS_WIDTH)),
-                **core_signature(config.vocab_size, hw.reload).flip().members,
+                **core_signature(config.vocab_size, hw.reload, scheme=scheme_of(config))
+                .flip()
+                .members,
             }
         )
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.axi = axi = AxiLiteSlave(ADDRESS_WIDTH)
-        m.submodules.registers = registers = RegisterBank(built_registers(self._reload))
+        m.submodules.registers = registers = RegisterBank(self.identification.registers)
         wiring.connect(m, wiring.flipped(self.axi), axi.axi)
         wiring.connect(m, axi.bus, registers.bus)
         for name, value in self.identification.constants.items():
@@ -146,6 +150,12 @@ class HostInterface(wiring.Component):
             "count_zero": registers.generate_count.value == 0,
             "top_k_too_large": registers.top_k.value > self.config.vocab_size,
         }
+        if self._has_top_p:
+            part = registers.top_p.value
+            shift = registers.temperature.shift
+            found["setting_out_of_range"] = (
+                (part == 0) | (part > TOP_P_ONE) | (shift > DecoderSettings.MAX_SHIFT)
+            )
         if self._reload:
             found["not_loaded"] = ~self.load_status.loaded | self.load_status.loading
         refusals = {"start_while_busy": busy}
@@ -239,11 +249,13 @@ class HostInterface(wiring.Component):
             self.settings.seed.eq(registers.seed.value),
             self.settings.count.eq(registers.generate_count.value),
         ]
+        if self._has_top_p:
+            m.d.comb += self.settings.top_p.eq(registers.top_p.value)
 
     def _keep_errors(self, m, registers, events):
         """Flags of ERROR; an error in the cycle in which its flag is cleared stays."""
         clear_all = registers.control_write & registers.control.clear_errors
-        for field in register("ERROR", self._reload).fields:
+        for field in register("ERROR", self.identification.registers).fields:
             flag = registers.error[field.name]
             cleared = clear_all | registers.error_clear[field.low]
             m.d.sync += flag.eq(events[field.name] | (flag & ~cleared))

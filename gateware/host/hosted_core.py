@@ -6,8 +6,7 @@ from amaranth.hdl import Module, ResetInserter
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..compiler.program import Program
-from ..core.core import Core
+from ..decoder.any_core import AnyProgram, build_core
 from .axi_lite import axi_lite_signature
 from .host_interface import HostInterface
 from .register import ADDRESS_WIDTH
@@ -21,7 +20,7 @@ class HostedCore(wiring.Component):
 
     Parameters
     ----------
-    program : Program
+    program : Program or DecoderProgram
     build_id : int, 32 bits
     clock_khz : int, 32 bits
         What the registers BUILD_ID and CLOCK_KHZ read.
@@ -43,7 +42,7 @@ class HostedCore(wiring.Component):
         As :class:`gateware.host.host_interface.HostInterface`.
     """
 
-    def __init__(self, program: Program, *, build_id: int, clock_khz: int, dsp: str = "generic"):
+    def __init__(self, program: AnyProgram, *, build_id: int, clock_khz: int, dsp: str = "generic"):
         model, hw = program.model, program.hw
         self._host = HostInterface(
             model.config,
@@ -54,7 +53,7 @@ class HostedCore(wiring.Component):
             limits=program.limits,
         )
         self._reload = hw.reload
-        self._core = Core(program, dsp=dsp)
+        self._core = build_core(program, dsp=dsp)
         super().__init__(
             {
                 "axi": In(axi_lite_signature(ADDRESS_WIDTH)),

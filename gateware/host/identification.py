@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 import re
 
-from gateformer.model.contract.arith import SPEC_VERSION
+from gateformer.model.contract.choices import CHOICES
 from gateformer.model.contract.config import ModelConfig
 
-from ..compiler.program import Program
+from ..decoder.any_core import AnyProgram
 from ..parts.integers import check_integer
 from ..plan.hw_config import PACKINGS, HwConfig
 from ..plan.reload_limits import ReloadLimits
-from .registers import ACCELERATOR_MAGIC, HASH_WORDS, RELOAD_MAGIC, register
+from .base_registers import ACCELERATOR_MAGIC, HASH_WORDS
+from .register import Register
+from .registers import register, registers
+from .reload_registers import RELOAD_MAGIC
 
 WORD_DIGITS = 8
 """Hexadecimal digits of a register."""
@@ -48,7 +51,7 @@ class Identification:
     limits: ReloadLimits | None = None
 
     @classmethod
-    def of(cls, program: Program, build_id: int, clock_khz: int) -> Identification:
+    def of(cls, program: AnyProgram, build_id: int, clock_khz: int) -> Identification:
         """That of an accelerator made from a program."""
         model, hw = program.model, program.hw
         return cls(model.config, hw, model.digest, build_id, clock_khz, program.limits)
@@ -75,9 +78,9 @@ class Identification:
             f"ARTIFACT_HASH_{i}": int(self.digest[i * WORD_DIGITS : (i + 1) * WORD_DIGITS], 16)
             for i in range(HASH_WORDS)
         }
-        return {
+        values = {
             "MAGIC": RELOAD_MAGIC if self.hw.reload else ACCELERATOR_MAGIC,
-            "SPEC_VERSION": SPEC_VERSION,
+            "SPEC_VERSION": self.config.spec_version,
             "BUILD_ID": self.build_id,
             "CLOCK_KHZ": self.clock_khz,
             "VOCAB_SIZE": self.config.vocab_size,
@@ -90,8 +93,31 @@ class Identification:
             "ENGINE_COLS": self.hw.cols,
             "ARRAY_LANES": self.hw.lanes,
             **(self._reload if self.hw.reload else {}),
+            **(self._family if self.config.spec_version != 1 else {}),
             **words,
         }
+        built = {entry.name for entry in self.registers}
+        return {name: value for name, value in values.items() if name in built}
+
+    @property
+    def registers(self) -> tuple[Register, ...]:
+        """All registers of the accelerator."""
+        return registers(self.config, self.hw.reload)
+
+    @property
+    def _family(self) -> dict[str, int]:
+        cfg = self.config
+        heads = register("HEADS", self.registers).pack(
+            n_kv_heads=cfg.n_kv_heads, head_dim=cfg.head_dim
+        )
+        family = register("FAMILY", self.registers).pack(
+            **{name: names.index(getattr(cfg, name)) for name, names in CHOICES.items()},
+            gated=cfg.gated,
+            tied_head=cfg.tied_head,
+            norm_bias=cfg.norm_bias,
+            bias=bool(cfg.bias),
+        )
+        return {"HEADS": heads, "FAMILY": family}
 
     @property
     def _reload(self) -> dict[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from .base_registers import REGISTERS
 from .register import ADDRESS_WIDTH, Register
 
 PREFIX = "GATEFORMER"
@@ -19,6 +20,16 @@ that a register does not have, is answered with SLVERR and does nothing else.
 
 A run: write the settings, write the prompt's tokens to PROMPT, write `start` to CONTROL, read \
 tokens from OUTPUT until one has `last`.
+
+SPEC_VERSION says whose registers these are: 1, a model that was trained here; 2, an imported one, \
+whose registers differ as the end of this document says.
+"""
+
+_IMPORTED_HEAD = """\
+# Imported models
+
+Where SPEC_VERSION reads 2, {absent} do not exist, nor what is only there with MAGIC "GTF2", and \
+these registers are there in addition or are different.
 """
 
 _HEADER_HEAD = f"""\
@@ -29,10 +40,23 @@ _HEADER_HEAD = f"""\
 """
 
 
-def document(registers: Iterable[Register]) -> str:
-    """Markdown with a table of all registers and one section for each that is no mere constant."""
-    registers = list(registers)
-    lines = [_DOCUMENT_HEAD, "| offset | register | access | reset | |", "|---|---|---|---|---|"]
+def document(registers: Iterable[Register], imported: Iterable[Register] = ()) -> str:
+    """Markdown with a table of all registers and one section for each that is no mere constant.
+
+    ``imported``: those of imported models' accelerators, of which the differences are shown.
+    """
+    registers, imported = list(registers), list(imported)
+    lines = [_DOCUMENT_HEAD, *_tables(registers)]
+    if imported:
+        absent = {entry.name for entry in REGISTERS} - {entry.name for entry in imported}
+        different = [entry for entry in imported if entry not in registers]
+        lines += ["", _IMPORTED_HEAD.format(absent=" and ".join(sorted(absent, reverse=True)))]
+        lines += _tables(different)
+    return "\n".join(lines) + "\n"
+
+
+def _tables(registers: list[Register]) -> list[str]:
+    lines = ["| offset | register | access | reset | |", "|---|---|---|---|---|"]
     for entry in registers:
         lines.append(
             f"| 0x{entry.offset:03X} | {entry.name} | {entry.access.value} | "
@@ -41,7 +65,7 @@ def document(registers: Iterable[Register]) -> str:
     for entry in registers:
         if len(entry.fields) > 1 or entry.side_effect or _is_settable(entry):
             lines += ["", *_section(entry)]
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def header(registers: Iterable[Register]) -> str:

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from amaranth.hdl import ClockDomain, Module, Signal
 
-from gateformer.gateware.compiler.program import Program
+from gateformer.gateware.decoder.any_core import AnyProgram
 
 from ..families.clock import ClockGenerator
 from ..support.build_id import build_id
@@ -28,7 +28,7 @@ class BoardTop(PinUser):
 
     Parameters
     ----------
-    program : Program
+    program : Program or DecoderProgram
     platform : type
         Class of the board's platform; part of the build id.
     clock : callable, as :class:`platforms.families.clock.ClockGenerator`
@@ -56,7 +56,7 @@ class BoardTop(PinUser):
 
     def __init__(
         self,
-        program: Program,
+        program: AnyProgram,
         *,
         platform: type,
         clock,

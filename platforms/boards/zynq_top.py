@@ -8,7 +8,7 @@ from amaranth.hdl import Module, ResetInserter
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from gateformer.gateware.compiler.program import Program
+from gateformer.gateware.decoder.any_core import AnyProgram
 from gateformer.gateware.host.hosted_core import HostedCore
 from gateformer.gateware.host.register import ADDRESS_WIDTH
 
@@ -25,7 +25,7 @@ class ZynqSystem(wiring.Component):
 
     Parameters
     ----------
-    program : Program
+    program : Program or DecoderProgram
     build_id : int, 32 bits
     clock_khz : int
     dsp : str
@@ -38,7 +38,7 @@ class ZynqSystem(wiring.Component):
     busy, context_full : Out(1)
     """
 
-    def __init__(self, program: Program, *, build_id: int, clock_khz: int, dsp: str):
+    def __init__(self, program: AnyProgram, *, build_id: int, clock_khz: int, dsp: str):
         self._program = program
         self._facts = {"build_id": build_id, "clock_khz": clock_khz, "dsp": dsp}
         super().__init__(
@@ -80,7 +80,7 @@ class ZynqTop(BoardTop):
 
     def __init__(
         self,
-        program: Program,
+        program: AnyProgram,
         *,
         platform: type,
         clock_mhz: Fraction,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from gateformer.gateware.compiler.program import Program
+from gateformer.gateware.decoder.any_core import AnyProgram
 from gateformer.gateware.parts.uart import uart_divisor
 from gateformer.model.contract.artifact import Artifact
 from gateformer.model.support.errors import ToolError, UserError
@@ -62,7 +62,7 @@ def check_options(target: Board, arguments, clock_mhz: float) -> None:
 
 def build_board(
     artifact: Artifact,
-    core_program: Program,
+    core_program: AnyProgram,
     target: Board,
     clock_mhz: float,
     directory: Path,
@@ -157,7 +157,7 @@ def _write(result: dict, project: Project, text: str, output: Console) -> None:
     report.print_report(result, text, output)
 
 
-def refuse_if_too_large(core_program: Program, target: Board, resources: Resources) -> None:
+def refuse_if_too_large(core_program: AnyProgram, target: Board, resources: Resources) -> None:
     """UserError, naming resource, excess and sizes that fit, if the synthesized design does not."""
     for name, used, available in resources.exceeding(target.budget):
         smaller = nearest_fitting(core_program.model, target, core_program.hw)

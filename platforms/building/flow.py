@@ -9,8 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from gateformer.gateware.compiler.program import Program
-from gateformer.gateware.decoder.any_core import compile_model
+from gateformer.gateware.decoder.any_core import AnyProgram, compile_model
 from gateformer.gateware.host.identification import Identification
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.artifact import Artifact, open_model, shipped_models
@@ -91,7 +90,7 @@ def _own(name: str) -> dict[str, Board]:
 def _build_in(
     directory: Path,
     artifact: Artifact,
-    program: Program,
+    program: AnyProgram,
     target: Board,
     clock: float,
     arguments,
@@ -190,7 +189,7 @@ def _position(artifact: Artifact, arguments) -> int:
 
 
 def _write_timeline(
-    artifact: Artifact, program: Program, arguments, directory: Path, output: Console
+    artifact: Artifact, program: AnyProgram, arguments, directory: Path, output: Console
 ) -> None:
     position = _position(artifact, arguments)
     path = directory / TIMELINE_NAME

@@ -11,7 +11,7 @@ from gateformer.model.text.options import TEXT_OPTIONS, flag, given_options
 
 from ..boards.board import boards
 from ..boards.file import is_board_file
-from ..boards.target import PROCESSOR, Board
+from ..boards.target import PROCESSOR, UART, Board
 
 _FOR_A_BOARD = ("toolchain", "baud", "program")
 _FOR_THE_SIMULATION = ("check", "waveform", "cycles")
@@ -21,7 +21,7 @@ _HEEDED_BESIDE = {"check": ("seed",), "firmware": ("program", "toolchain")}
 """Options of a build that a run instead of it has a use for, too."""
 _ONLY_BESIDE = {"cycles": "waveform", "position": "timeline", "fits": "list"}
 _NOT_SYNTHESIZED = ("firmware", "timeline", "check")
-_TRAINED_ONLY = ("rows", "cols", "packing", "reload", "export", "timeline")
+_TRAINED_ONLY = ("rows", "cols", "packing", "reload", "export", "timeline", "firmware")
 MOST_SIMULATED_WEIGHTS = 4_000_000
 _WITHOUT_A_CLOCK = {"timeline": "counts cycles", "check": "compares integers"}
 
@@ -75,10 +75,10 @@ def refuse_imported(artifact: Artifact, target: Board, arguments: argparse.Names
     model = artifact.model
     if not isinstance(model, DecoderModel):
         return
-    if target.budget is not None:
+    if target.console == UART:
         raise UserError(
-            f"{artifact.name} is an imported model: its core is only simulated as yet "
-            f"(build.py sim --model {artifact.name}), not built for {target.name}"
+            f"{artifact.name} is an imported model, for which there is no console on a serial port "
+            f"yet; build it for a board with a processor, not for {target.name}"
         )
     for option in _TRAINED_ONLY:
         if getattr(arguments, option) not in (None, False):

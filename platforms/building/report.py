@@ -198,8 +198,10 @@ def print_report(report: dict, text: str | None, console: Console) -> None:
     if text is not None:
         table.add_row("text (compiled simulation)", repr(text)[1:-1])
     hw = report["hardware"]
-    weights = f"{hw['rows']} × {hw['cols']} weights per cycle ({hw['packing']})"
-    table.add_row("hardware", f"{weights}, {hw['lanes_built']} lanes")
+    engine = ""
+    if "rows" in hw:
+        engine = f"{hw['rows']} × {hw['cols']} weights per cycle ({hw['packing']}), "
+    table.add_row("hardware", f"{engine}{hw['lanes_built']} lanes")
     loss = report["model"]["val_loss_int"]
     if loss is not None:
         twin = report["model"]["val_loss_float"]

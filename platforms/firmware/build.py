@@ -12,7 +12,6 @@ from pathlib import Path
 
 from gateformer.gateware.host import register_documents
 from gateformer.gateware.host.identification import Identification
-from gateformer.gateware.host.registers import registers
 from gateformer.model.contract.integer_model import IntegerModel
 from gateformer.model.support import compiler
 from gateformer.model.support.whole_file import write_whole
@@ -74,7 +73,7 @@ def build_firmware(
         for source in sorted(SOURCES.iterdir()):
             shutil.copy(source, work)
         (work / "model.h").write_text(header, encoding="utf-8")
-        declared = register_documents.header(registers(identification.hw.reload))
+        declared = register_documents.header(identification.registers)
         (work / "registers.h").write_text(declared, encoding="utf-8")
         sources = sorted(path.name for path in work.iterdir() if path.suffix in (".c", ".S"))
         target = _ZIG if "ziglang" in command else _GCC

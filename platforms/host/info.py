@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 
-from gateformer.gateware.host.registers import (
+from gateformer.gateware.host.base_registers import (
     ACCELERATOR_MAGIC,
     HASH_WORDS,
     PROMPT_LEVEL_BITS,
-    RELOAD_MAGIC,
     TOKEN_BITS,
 )
+from gateformer.gateware.host.reload_registers import RELOAD_MAGIC
 from gateformer.model.contract.arith import SPEC_VERSION
 from gateformer.model.contract.config import ModelConfig
 from gateformer.model.support.errors import UserError

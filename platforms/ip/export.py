@@ -115,7 +115,7 @@ def export_ip(
             head=f"{description}.\nWritten by gateformer's --export ip; do not edit.",
         )
     part = board.device if family is not None and family.name == "xc7" else None
-    built = registers(program.hw.reload)
+    built = registers(program.model.config, program.hw.reload)
     has_cells = dsp in _CELL_MODELS
     verilog_files = [f"{TESTBENCH}.v", f"{TOP}.v", *([CELLS] if has_cells else [])]
     texts = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateformer.gateware.compiler.program import Program
+from gateformer.gateware.decoder.any_core import AnyProgram
 from gateformer.model.support.cache import digest
 
 from ..boards import axi3_bridge, zynq_top
@@ -31,7 +31,7 @@ class SimulatedRegisters(RegisterAccess):
 
     Parameters
     ----------
-    program : Program
+    program : Program or DecoderProgram
     clock_khz : int
         What CLOCK_KHZ reads.
 
@@ -49,7 +49,7 @@ class SimulatedRegisters(RegisterAccess):
 
     name = "the simulation"
 
-    def __init__(self, program: Program, *, clock_khz: int = 125_000):
+    def __init__(self, program: AnyProgram, *, clock_khz: int = 125_000):
         sources = [Path(module.__file__).read_text() for module in (axi3_bridge, zynq_top)]
         facts = (design_digest(program), "zynq", str(clock_khz), str(BUILD_ID), *sources)
         system = ZynqSystem(program, build_id=BUILD_ID, clock_khz=clock_khz, dsp="generic")

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Iterable
 from pathlib import Path
 
-from gateformer.gateware.compiler.program import Program
+from gateformer.gateware.decoder.any_core import AnyProgram
 from gateformer.model.support.cache import digest
 
 from .design_digest import code, design_digest
@@ -15,7 +15,7 @@ PLATFORMS = __package__.rpartition(".")[0]
 """Package whose classes describe hardware."""
 
 
-def build_id(program: Program, facts: Iterable[object], classes: Iterable[type]) -> int:
+def build_id(program: AnyProgram, facts: Iterable[object], classes: Iterable[type]) -> int:
     """Digest of the core, of what was chosen around it, and of the sources of all that.
 
     ``facts``: clock, baud rate and whatever else the caller's hardware depends on. ``classes``:

@@ -2,8 +2,9 @@
 
 import random
 
+from gateformer.gateware.host.base_registers import REGISTERS
 from gateformer.gateware.host.identification import Identification
-from gateformer.gateware.host.registers import REGISTERS, register
+from gateformer.gateware.host.registers import register
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.config import ModelConfig
 from gateformer.platforms.host.register_access import RegisterAccess

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from gateformer.model.contract.arith import EXP2
+from gateformer.model.contract.config import ModelConfig
 from gateformer.model.contract.decoder import arith
 from gateformer.model.contract.decoder.sampling import DecoderSettings
 from gateformer.model.contract.sampling import SamplingSettings
@@ -63,3 +64,8 @@ VERSION_2 = SamplingScheme(
     (arith.EXP2_OCTAVES << arith.EXP2_FRAC_BITS).bit_length(),
     tuple(map(int, arith.exp2_mantissas())),
 )
+
+
+def scheme_of(config: ModelConfig) -> SamplingScheme:
+    """That of the contract version of models with this shape."""
+    return VERSION_1 if config.spec_version == 1 else VERSION_2

@@ -6,7 +6,7 @@ hand.
 
 import copy
 
-from gateformer.gateware.host.registers import REGISTERS
+from gateformer.gateware.host.base_registers import REGISTERS
 from tests.support.axi_rules import OKAY, SLVERR
 
 OUTPUT_DEPTH = 16

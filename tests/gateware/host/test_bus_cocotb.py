@@ -11,9 +11,9 @@ from amaranth.hdl import Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from gateformer.gateware.host.base_registers import REGISTERS
 from gateformer.gateware.host.host_interface import HostInterface
 from gateformer.gateware.host.register import ADDRESS_WIDTH
-from gateformer.gateware.host.registers import REGISTERS
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.platforms.boards.axi3_bridge import Axi3Bridge, axi3_signature
 from gateformer.platforms.support.verilog import verilog_text

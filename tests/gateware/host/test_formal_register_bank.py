@@ -4,8 +4,8 @@ import pytest
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 
 from gateformer.gateware.host import register_bank
+from gateformer.gateware.host.base_registers import REGISTERS
 from gateformer.gateware.host.register import Access
-from gateformer.gateware.host.registers import REGISTERS
 from tests.support.formal_prover import (
     Refuted,
     assume,

@@ -7,8 +7,9 @@ import pytest
 from amaranth.sim import Simulator
 
 from gateformer.gateware.host import host_interface
+from gateformer.gateware.host.base_registers import REGISTERS
 from gateformer.gateware.host.host_interface import HostInterface
-from gateformer.gateware.host.registers import REGISTERS, register
+from gateformer.gateware.host.registers import register
 from gateformer.gateware.parts import cycle_counter
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.arith import SPEC_VERSION

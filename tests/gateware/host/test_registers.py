@@ -12,7 +12,8 @@ from amaranth.sim import Simulator
 from gateformer.gateware.host import register_documents, registers
 from gateformer.gateware.host.register import Access, Field, Register
 from gateformer.gateware.host.register_bank import RegisterBank
-from gateformer.gateware.host.registers import RELOAD_REGISTERS, register
+from gateformer.gateware.host.registers import register
+from gateformer.gateware.host.reload_registers import RELOAD_REGISTERS
 
 ROOT = Path(__file__).parents[3]
 

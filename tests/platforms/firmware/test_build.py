@@ -9,7 +9,7 @@ import pytest
 
 from gateformer.gateware.host.identification import Identification
 from gateformer.gateware.host.register_documents import header
-from gateformer.gateware.host.registers import RELOAD_REGISTERS
+from gateformer.gateware.host.reload_registers import RELOAD_REGISTERS
 from gateformer.model.support import compiler
 from gateformer.model.support.errors import UserError
 from gateformer.platforms.boards.board import board, boards

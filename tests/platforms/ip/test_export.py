@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from gateformer.gateware.compiler.program import Program
+from gateformer.gateware.host.base_registers import REGISTERS
 from gateformer.gateware.host.register_documents import document, header
-from gateformer.gateware.host.registers import REGISTERS
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.artifact import open_model
 from gateformer.model.contract.reference import Reference
