@@ -116,14 +116,21 @@ class DecoderIssueUnit(wiring.Component):
         return m
 
     def _countdown(self, m: Module, loaded, current, advance):
-        """A loop of ``loaded`` + 1 steps, ``current`` + 1 again after the last: (first, last)."""
+        """A loop of ``loaded`` + 1 steps, ``current`` + 1 again after the last: (first, last).
+
+        Both are registers: much hangs on them.
+        """
         left = Signal.like(loaded, reset_less=True)
-        first = Signal(reset_less=True)
+        first, last = Signal(reset_less=True), Signal(reset_less=True)
         with m.If(advance):
-            m.d.sync += [first.eq(left == 0), left.eq(Mux(left == 0, current, left - 1))]
+            m.d.sync += [
+                first.eq(last),
+                last.eq(Mux(last, current == 0, left == 1)),
+                left.eq(Mux(last, current, left - 1)),
+            ]
         with m.If(self.load):
-            m.d.sync += [first.eq(1), left.eq(loaded)]
-        return first, left == 0
+            m.d.sync += [first.eq(1), left.eq(loaded), last.eq(loaded == 0)]
+        return first, last
 
     def _loops(self, m: Module, current):
         beat, loaded = self.beat, self.instruction

@@ -13,8 +13,16 @@ from amaranth.lib.wiring import In, Out
 from gateformer.model.contract.arith import signed_width
 
 from ..parts.constant_product import times
+from ..parts.delay import delayed
+from ..parts.loadable_memory import BLOCK
 from ..parts.registered_read import COLLISION_FREE, registered_read
 from .rotation import TURN_BITS
+
+
+def parameter_widths(entries: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """Bits of multipliers and of biases, signed."""
+    factor, bias = (max(signed_width(max(map(abs, v))), 2) for v in zip(*entries, strict=True))
+    return factor, bias
 
 
 class Parameters(wiring.Component):
@@ -37,7 +45,7 @@ class Parameters(wiring.Component):
 
     def __init__(self, entries: Sequence[tuple[int, int]]):
         self._entries = entries
-        factor, bias = (max(signed_width(max(map(abs, v))), 2) for v in zip(*entries, strict=True))
+        factor, bias = parameter_widths(entries)
         super().__init__(
             {
                 "address": In(range(len(entries))),
@@ -54,7 +62,7 @@ class Parameters(wiring.Component):
             shape=unsigned(low + len(self.bias)),
             depth=len(self._entries),
             init=[(f & masks[0]) | (b & masks[1]) << low for f, b in self._entries],
-            attrs={"ram_style": "block", **COLLISION_FREE},
+            attrs={**BLOCK, **COLLISION_FREE},
         )
         word = Signal(low + len(self.bias), reset_less=True)
         m.d.sync += word.eq(registered_read(m, memory, self.address))
@@ -70,13 +78,18 @@ class PositionTable(wiring.Component):
     entries : int array [ctx_len, entries of a row, numbers of an entry]
     width : int, bits of a number, signed
 
+    Attributes
+    ----------
+    LATENCY = 2 : cycles from ``index`` to ``numbers``
+
     Members
     -------
     position : In, two cycles before an ``index`` of its row at least
     index : In, within the row
-    numbers : Out(entry's numbers side by side), a cycle after ``index``
-
+    numbers : Out(entry's numbers side by side), LATENCY cycles after ``index``
     """
+
+    LATENCY = 2
 
     def __init__(self, entries: np.ndarray, width: int):
         self._entries, self._width = entries, width
@@ -98,14 +111,14 @@ class PositionTable(wiring.Component):
             shape=unsigned(numbers * width),
             depth=positions * row,
             init=[sum(number << i * width for i, number in enumerate(entry)) for entry in flat],
-            attrs={"ram_style": "block", **COLLISION_FREE},
+            attrs={**BLOCK, **COLLISION_FREE},
         )
         first = Signal(range(positions * row), reset_less=True)
         address = Signal.like(first)
         m.d.sync += first.eq(times(self.position, row))
         m.d.comb += [
             address.eq(first + self.index),
-            self.numbers.eq(registered_read(m, memory, address)),
+            self.numbers.eq(delayed(m, registered_read(m, memory, address), 1, name="numbers")),
         ]
         return m
 
@@ -115,6 +128,11 @@ def angle_table(cos: np.ndarray, sin: np.ndarray) -> PositionTable:
     return PositionTable(np.stack([cos, sin], axis=-1), TURN_BITS)
 
 
+def position_width(embedding: np.ndarray) -> int:
+    """Bits of a number of a position embedding, signed."""
+    return signed_width(int(np.abs(embedding).max()))
+
+
 def position_table(embedding: np.ndarray) -> PositionTable:
     """The position embedding [ctx_len, d_model]."""
-    return PositionTable(embedding[..., None], signed_width(int(np.abs(embedding).max())))
+    return PositionTable(embedding[..., None], position_width(embedding))

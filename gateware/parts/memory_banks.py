@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from amaranth.hdl import Cat, Const, Module, Mux, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
 from .delay import delayed
 from .integers import ceil_div
@@ -55,5 +55,25 @@ def banked_word(
         else:
             beyond = delayed(m, address >= first, 2, name=f"is_bank{number}")
             word = Mux(beyond, bank, word)
+        first += bank_depth
+    return word
+
+
+def asked_word(
+    m: Module, address: Value, depth: int, asked: Value, read: Callable[[int, range], Value]
+) -> Value:
+    """As :func:`banked_word`, but 0 if ``asked`` is not set with the address.
+
+    The output register of every bank that is not asked is 0, which costs no logic. So words of
+    several memories need no multiplexer, but are ORed.
+    """
+    word, first = None, 0
+    for number, bank_depth in enumerate(bank_depths(depth)):
+        words = range(first, first + bank_depth)
+        is_here = delayed(m, asked & is_in_bank(address, words), 1, name=f"is_bank{number}")
+        read_word = read(number, words)
+        bank = Signal.like(read_word, name=f"word{number}_asked", reset_less=True)
+        m.d.sync += bank.eq(Mux(is_here, read_word, 0))
+        word = bank if word is None else word | bank
         first += bank_depth
     return word
