@@ -217,7 +217,7 @@ def _rtlil(run: Run, family: Family) -> tuple[str, list[str]]:
     if run.points[0].what.startswith("top:"):
         return _top_rtlil(run.points[0]), [TOP]
     if run.points[0].what in MODULES:
-        text = rtlil.convert(_decoder_core(run.points[0]), name=TOP)
+        text = rtlil.convert(_decoder_core(run.points[0], family), name=TOP)
         return text, [f"{TOP}.{MODULES[point.what]}" for point in run.points]
     units = [_unit(point, family) for point in run.points]
     if len(units) == 1:
@@ -227,13 +227,14 @@ def _rtlil(run: Run, family: Family) -> tuple[str, list[str]]:
     return text, [f"{TOP}.unit{i}" for i in range(len(units))]
 
 
-def _decoder_core(point: Point) -> DecoderCore:
-    return DecoderCore(DecoderProgram(open_model(point.model, imported=True).model, point.hw))
+def _decoder_core(point: Point, family: Family) -> DecoderCore:
+    program = DecoderProgram(open_model(point.model, imported=True).model, point.hw)
+    return DecoderCore(program, dsp=family.dsp)
 
 
 def _unit(point: Point, family: Family):
     if point.what == DECODER_CORE:
-        return _decoder_core(point)
+        return _decoder_core(point, family)
     program = Program(open_model(point.model).model, point.hw)
     if point.what == "core":
         return Core(program, dsp=family.dsp)

@@ -26,7 +26,7 @@ from ..boards.board import PROCESSOR
 from ..families.family import Family
 from .facts import AnySized, core_facts
 from .memory import Mapping, MemoryShape, Style, map_memory
-from .units import LANE_FACTORS, UnitFacts
+from .units import UnitFacts
 
 DATA_FILE = Path(__file__).parent / "resource_data.json"
 
@@ -64,17 +64,18 @@ class Prediction:
 def multiplier_blocks(family: Family, a_width: int, b_width: int) -> float:
     """Blocks of a :class:`~gateware.parts.multiplier.Multiplier`, in the family's unit.
 
-    The only place that knows what becomes a multiplier block: those that the gateware
-    instantiates, otherwise what synthesis makes of a plain product.
+    Those that the gateware instantiates, otherwise what synthesis makes of a plain product.
     """
-    if (a_width, b_width) == LANE_FACTORS:
-        if family.dsp in dsp48e1.FAMILIES:
-            return 1
-        blocks = product_blocks(family.dsp, a_width, b_width)
-    else:
-        multiplier = Multiplier(a_width=a_width, b_width=b_width, dsp=family.dsp)
-        may_stay_unused(multiplier)
-        blocks = multiplier.blocks
+    multiplier = Multiplier(a_width=a_width, b_width=b_width, dsp=family.dsp)
+    may_stay_unused(multiplier)
+    return multiplier.blocks or _inferred_blocks(family, a_width, b_width)
+
+
+def lane_blocks(family: Family, a_width: int, b_width: int) -> float:
+    """Likewise of a :class:`~gateware.parts.multiplier.MultiplyAccumulate`."""
+    if family.dsp in dsp48e1.FAMILIES:
+        return 1
+    blocks = product_blocks(family.dsp, a_width, b_width)
     return blocks or _inferred_blocks(family, a_width, b_width)
 
 
@@ -129,7 +130,7 @@ def bram_of(family: Family, facts: UnitFacts) -> float:
 
 
 def dsp_of(family: Family, facts: UnitFacts) -> float:
-    kinds = ((multiplier_blocks, facts.multipliers), (_inferred_blocks, facts.products))
+    kinds = ((multiplier_blocks, facts.multipliers), (lane_blocks, facts.lane_products))
     return sum(
         number * blocks(family, *widths)
         for blocks, products in kinds

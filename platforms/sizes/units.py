@@ -41,10 +41,10 @@ class UnitFacts:
         Counts that the LUTs (the flip-flops) follow, by name.
     memories : list of MemoryShape
     multipliers : dict of (bits, bits) to number
-        Products that the gateware makes of multiplier blocks where the family has them, by the
-        widths of their signed factors; of a lane and of the vector unit.
-    products : dict of (bits, bits) to number
-        Products that are left to synthesis, likewise.
+        Products of a :class:`~gateware.parts.multiplier.Multiplier`, by the widths of their
+        signed factors.
+    lane_products : dict of (bits, bits) to number
+        Likewise of a :class:`~gateware.parts.multiplier.MultiplyAccumulate`.
     delay_bits, delay_cycles : int
         Width and length of the unit's delay line.
     """
@@ -53,7 +53,7 @@ class UnitFacts:
     flip_flops: dict[str, float]
     memories: list[MemoryShape] = dataclasses.field(default_factory=list)
     multipliers: dict[tuple[int, int], int] = dataclasses.field(default_factory=dict)
-    products: dict[tuple[int, int], int] = dataclasses.field(default_factory=dict)
+    lane_products: dict[tuple[int, int], int] = dataclasses.field(default_factory=dict)
     delay_bits: int = 0
     delay_cycles: int = 0
 
@@ -142,7 +142,7 @@ def _array(program: SizedProgram) -> UnitFacts:
             "unit": 1,
         },
         memories=memories,
-        multipliers={LANE_FACTORS: lanes},
+        lane_products={LANE_FACTORS: lanes},
     )
 
 

@@ -11,11 +11,7 @@ _GPT2 = "random:norm=layer,norm_bias=1,positions=learned,activation=gelu,bias=1,
 _NARROW = f"{_LLAMA}vocab_size=48,d_model=32,n_heads=4,n_kv_heads=2,d_ff=32,ctx_len=48"
 _SPLIT = f"{_GPT2}vocab_size=48,d_model=24,n_heads=2,head_dim=16,d_ff=48,ctx_len=160"
 _LEARNED = f"{_GPT2}vocab_size=48,d_model=48,n_heads=3,d_ff=64,ctx_len=64"
-_SHARED = (
-    f"{_LLAMA}vocab_size=150,d_model=64,n_heads=8,n_kv_heads=4,d_ff=32,ctx_len=256,tied_head=0,"
-    "weights=int4"
-)
-CALIBRATED = ((_NARROW, 16), (_SPLIT, 8), (_LEARNED, 48), (_SHARED, 32))
+CALIBRATED = ((_NARROW, 16), (_SPLIT, 8), (_LEARNED, 48))
 """Models and lanes of cores whose modules are counted one by one. Few weights: synthesis takes its
 time for each block memory."""
 FLATTENED = CALIBRATED[:2]

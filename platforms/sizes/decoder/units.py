@@ -5,19 +5,24 @@ A unit here is a module of the core's hierarchy: :data:`MODULES` names it.
 
 from __future__ import annotations
 
+import collections
 import functools
+import itertools
+
+from amaranth.hdl import Shape
 
 from gateformer.gateware.decoder.issue import BeatSignature
-from gateformer.gateware.decoder.lanes import LEVELS_PER_REGISTER, DecoderLanes
+from gateformer.gateware.decoder.lanes import LEVELS_PER_REGISTER, PROBABILITY_BITS, DecoderLanes
 from gateformer.gateware.decoder.layout import DecoderLayout
+from gateformer.gateware.decoder.requantizer import Requantizer
 from gateformer.gateware.decoder.residual import DISTRIBUTED_DEPTH, Residual
 from gateformer.gateware.decoder.rotation import TURN_BITS
 from gateformer.gateware.decoder.softmax import DISTRIBUTED_DEPTH as SCORES_DISTRIBUTED
 from gateformer.gateware.decoder.softmax import DecoderSoftmax
-from gateformer.gateware.decoder.tables import Parameters
 from gateformer.gateware.engines.sampler.scheme import VERSION_2
 from gateformer.gateware.parts.elaboration import may_stay_unused
 from gateformer.gateware.parts.memory_banks import bank_depths
+from gateformer.gateware.parts.wide_multiplier import LIMB_BITS, _limbs
 from gateformer.model.contract.arith import signed_width
 from gateformer.model.contract.decoder import arith
 
@@ -45,19 +50,14 @@ def decoder_unit_facts(program: SizedDecoderProgram) -> dict[str, UnitFacts]:
     """Facts of every unit of the core, by the unit's name."""
     cfg = program.model.config
     lanes, softmax = program.build_lanes(), program.build_softmax()
-    residual = Residual(
-        d_model=cfg.d_model,
-        bits=cfg.bits.residual,
-        layer_norm=cfg.norm == "layer",
-        eps=program.eps,
-    )
-    may_stay_unused(lanes, softmax, residual)
+    residual, requantizer = program.build_residual(), program.build_requantizer()
+    may_stay_unused(lanes, softmax, residual, requantizer)
     rotary = {} if program.model.rotary_cos is None else {"rotation": _rotation(program)}
     return {
         "decoder lanes": _lanes(program, lanes),
         "decoder softmax": _softmax(softmax, cfg.ctx_len),
         "residual": _residual(program, residual),
-        "requantizer": _requantizer(program, lanes, residual, softmax),
+        "requantizer": _requantizer(requantizer),
         **rotary,
         "gate": _gate(program),
         "decoder sampler": _sampler(program),
@@ -69,7 +69,7 @@ def decoder_unit_facts(program: SizedDecoderProgram) -> dict[str, UnitFacts]:
 def _lanes(program: SizedDecoderProgram, lanes: DecoderLanes) -> UnitFacts:
     layout = program.layout
     number, bits = layout.lanes, layout.config.bits
-    operands = (lanes._memory_bits, lanes._other_bits)
+    factors = (max(lanes._activation_bits, PROBABILITY_BITS + 1), lanes._memory_bits)
     tree = dot_tree(
         layout.segments,
         layout.segment_lanes,
@@ -83,7 +83,7 @@ def _lanes(program: SizedDecoderProgram, lanes: DecoderLanes) -> UnitFacts:
     return UnitFacts(
         luts={
             "lanes": number,
-            "operand bits": number * sum(operands),
+            "operand bits": number * sum(factors),
             "accumulator bits": number * lanes._acc_width,
             "adder bits": tree.bits,
             "read bits": lanes.mean_width * (number - 1),
@@ -95,7 +95,7 @@ def _lanes(program: SizedDecoderProgram, lanes: DecoderLanes) -> UnitFacts:
         flip_flops={
             "lanes": number,
             "accumulator bits": number * lanes._acc_width,
-            "operand bits": number * sum(operands),
+            "operand bits": number * sum(factors),
             "register bits": tree.registers + len(banks) * lanes._code_bits * number,
             "cached bits": word_bits,
             "unit": 1,
@@ -112,7 +112,7 @@ def _lanes(program: SizedDecoderProgram, lanes: DecoderLanes) -> UnitFacts:
             ]
             * number,
         ],
-        products={operands: number},
+        lane_products={factors: number},
     )
 
 
@@ -157,18 +157,16 @@ def _rom(words) -> MemoryShape:
 
 def _residual(program: SizedDecoderProgram, residual: Residual) -> UnitFacts:
     cfg = program.model.config
-    bits, total = cfg.bits.residual, residual._sum_width
+    bits, counts = cfg.bits.residual, {"unit": 1}
     style = Style.DISTRIBUTED if cfg.d_model <= DISTRIBUTED_DEPTH else Style.BLOCK
-    products = {(bits, bits): 1}
-    counts = {"unit": 1}
+    wide = [(bits, bits)]
     if residual._layer_norm:
-        mean, mult = residual._mean_width, arith.mean_reciprocal(cfg.d_model)[0]
-        others = [(total, mult.bit_length() + 1), (mean, total), (mean, mean)]
-        if cfg.d_model & (cfg.d_model - 1):  # else only a shift
-            others.append((2 * mean, cfg.d_model.bit_length() + 1))
-        for widths in others:
-            products[widths] = products.get(widths, 0) + 1
-        counts["mean"] = 1
+        spread = residual._build_spread()
+        may_stay_unused(spread)
+        if spread._averages:
+            wide.append((residual._sum_width, spread._mult.bit_length() + 1))
+        wide.append((spread._cross_width, residual._mean_width))
+        counts |= {"mean": 1, "digit bits": len(spread._digits) * spread._cross_width}
     return UnitFacts(
         luts=counts,
         flip_flops=dict(counts),
@@ -176,43 +174,29 @@ def _residual(program: SizedDecoderProgram, residual: Residual) -> UnitFacts:
             MemoryShape(cfg.d_model, bits, style),
             _rom(arith.rsqrt_table(cfg.d_model)),
         ],
-        products=products,
+        multipliers=_chains(*wide),
     )
 
 
-def _requantizer(
-    program: SizedDecoderProgram,
-    lanes: DecoderLanes,
-    residual: Residual,
-    softmax: DecoderSoftmax,
-) -> UnitFacts:
-    cfg, factors = program.model.config, Parameters(program.images.parameters)
-    may_stay_unused(factors)
-    position = _position_bits(program)
-    a_width = max(lanes.total_width, lanes.mean_width, residual.centred_width, position)
-    b_width = max(residual.root_width, arith.RECIPROCAL_BITS + 1) + 1
-    middle = max(
-        lanes.total_width,
-        residual.normalized_width,
-        softmax.mean_width(cfg.bits.value),
-        position,
-    )
-    factor = len(factors.factor)
-    products = {(a_width, b_width): 1}
-    products[middle, factor] = products.get((middle, factor), 0) + 1
-    counts = {"product bits": a_width + b_width + middle + factor, "unit": 1}
-    return UnitFacts(luts=counts, flip_flops=dict(counts), products=products)
+def _chains(*factors: tuple[int, int]) -> dict[tuple[int, int], int]:
+    """Multipliers of a :class:`~gateware.parts.wide_multiplier.WideMultiplier` for each."""
+    found: collections.Counter = collections.Counter()
+    for widths in factors:
+        parts = [[LIMB_BITS + 1] * (len(limbs) - 1) + limbs[-1:] for limbs in _limbs(*widths)]
+        found.update(itertools.product(*parts))
+    return dict(found)
 
 
-def _position_bits(program: SizedDecoderProgram) -> int:
-    embedding = program.model.position_embedding
-    return 1 if embedding is None else signed_width(int(abs(embedding).max()))
+def _requantizer(unit: Requantizer) -> UnitFacts:
+    entering, middle = (len(unit.a), len(unit.b) + 1), (unit._middle_width, len(unit.factor))
+    counts = {"product bits": sum(entering) + sum(middle), "unit": 1}
+    return UnitFacts(luts=counts, flip_flops=dict(counts), multipliers=_chains(entering, middle))
 
 
 def _rotation(program: SizedDecoderProgram) -> UnitFacts:
     bits = program.model.config.bits
     counts = {"unit": 1}
-    return UnitFacts(luts=counts, flip_flops=dict(counts), products={(bits.query, TURN_BITS): 2})
+    return UnitFacts(luts=counts, flip_flops=dict(counts), multipliers={(bits.query, TURN_BITS): 2})
 
 
 def _gate(program: SizedDecoderProgram) -> UnitFacts:
@@ -233,7 +217,7 @@ def _gate(program: SizedDecoderProgram) -> UnitFacts:
         products[pair] = products.get(pair, 0) + 1
         counts["gated"] = 1
     return UnitFacts(
-        luts=counts, flip_flops=dict(counts), memories=[_rom(words)], products=products
+        luts=counts, flip_flops=dict(counts), memories=[_rom(words)], multipliers=products
     )
 
 
@@ -256,12 +240,13 @@ def _sampler(program: SizedDecoderProgram) -> UnitFacts:
 def _glue(program: SizedDecoderProgram) -> UnitFacts:
     """Tables beside the engines, and what connects them."""
     model = program.model
-    counts = {"lanes": program.layout.lanes, "unit": 1}
+    beat = sum(Shape.cast(m.shape).width for m in BeatSignature(program).members.values())
+    counts = {"beat bits": beat, "unit": 1}
     if model.position_embedding is not None:
         counts["learned positions"] = 1
     return UnitFacts(
         luts=counts,
-        flip_flops=dict(counts),
+        flip_flops={**counts, "delayed bits": beat * program.timing.value_latency},
         memories=[_parameters(program), _positions(program)],
     )
 
