@@ -14,6 +14,7 @@ from gateformer.gateware.core.core import Core
 from gateformer.gateware.core.issue import IssueUnit
 from gateformer.gateware.core.sequencer import Sequencer
 from gateformer.gateware.decoder.core import DecoderCore
+from gateformer.gateware.decoder.issue import DecoderIssueUnit
 from gateformer.gateware.decoder.program import DecoderProgram
 from gateformer.gateware.parts.elaboration import may_stay_unused
 from gateformer.gateware.plan.hw_config import HwConfig
@@ -78,8 +79,8 @@ class Point:
 class Run:
     """Points that one run of yosys synthesizes, for one family.
 
-    Units side by side, or, if they are :data:`platforms.sizes.decoder.units.MODULES`, as modules
-    of one core.
+    Units side by side, but :data:`platforms.sizes.decoder.units.MODULES` of the same model and
+    sizes as modules of one core.
     """
 
     family: str
@@ -216,7 +217,8 @@ def _rtlil(run: Run, family: Family) -> tuple[str, list[str]]:
     """The design's text, and the module of each point."""
     if run.points[0].what.startswith("top:"):
         return _top_rtlil(run.points[0]), [TOP]
-    if run.points[0].what in MODULES:
+    designs = {(point.model, point.sizes) for point in run.points}
+    if len(designs) == 1 and run.points[0].what in MODULES:
         text = rtlil.convert(_decoder_core(run.points[0], family), name=TOP)
         return text, [f"{TOP}.{MODULES[point.what]}" for point in run.points]
     units = [_unit(point, family) for point in run.points]
@@ -227,6 +229,14 @@ def _rtlil(run: Run, family: Family) -> tuple[str, list[str]]:
     return text, [f"{TOP}.unit{i}" for i in range(len(units))]
 
 
+def _decoder_unit(point: Point):
+    """One that can be without its core."""
+    program = DecoderProgram(open_model(point.model, imported=True).model, point.hw)
+    if point.what == "decoder sampler":
+        return program.build_sampler()
+    return Sequencer(program, DecoderIssueUnit(program))
+
+
 def _decoder_core(point: Point, family: Family) -> DecoderCore:
     program = DecoderProgram(open_model(point.model, imported=True).model, point.hw)
     return DecoderCore(program, dsp=family.dsp)
@@ -235,6 +245,8 @@ def _decoder_core(point: Point, family: Family) -> DecoderCore:
 def _unit(point: Point, family: Family):
     if point.what == DECODER_CORE:
         return _decoder_core(point, family)
+    if point.what in MODULES:
+        return _decoder_unit(point)
     program = Program(open_model(point.model).model, point.hw)
     if point.what == "core":
         return Core(program, dsp=family.dsp)

@@ -223,7 +223,7 @@ def _gate(program: SizedDecoderProgram) -> UnitFacts:
 
 def _sampler(program: SizedDecoderProgram) -> UnitFacts:
     vocab_size = program.model.config.vocab_size
-    counts = {"index bits": vocab_size.bit_length(), "unit": 1}
+    counts = {"unit": 1, "index bits": vocab_size.bit_length()}
     return UnitFacts(
         luts=counts,
         flip_flops=dict(counts),
