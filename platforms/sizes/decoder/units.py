@@ -80,6 +80,10 @@ def _lanes(program: SizedDecoderProgram, lanes: DecoderLanes) -> UnitFacts:
     banks = bank_depths(len(program.images.weight_words))
     caches = [_cache(layout, width) for width in (bits.key, bits.value)]
     word_bits = layout.kv_lanes * (bits.key + bits.value)
+    cache_banks = len(caches[0]) // len(_groups(layout))
+    # what every bank reads, what is written to caches, activations read and chosen, the tree
+    registers = len(banks) * lanes._code_bits * number + (cache_banks + 1) * word_bits
+    registers += 2 * lanes._activation_bits * number + tree.registers
     return UnitFacts(
         luts={
             "lanes": number,
@@ -89,15 +93,12 @@ def _lanes(program: SizedDecoderProgram, lanes: DecoderLanes) -> UnitFacts:
             "read bits": lanes.mean_width * (number - 1),
             "cached bits": word_bits,
             "multiplexed bits": (len(banks) - 1) * lanes._code_bits * number
-            + (len(caches[0]) // len(_groups(layout)) - 1) * word_bits,
+            + (cache_banks - 1) * word_bits,
             "unit": 1,
         },
         flip_flops={
-            "lanes": number,
+            "register bits": registers,
             "accumulator bits": number * lanes._acc_width,
-            "operand bits": number * sum(factors),
-            "register bits": tree.registers + len(banks) * lanes._code_bits * number,
-            "cached bits": word_bits,
             "unit": 1,
         },
         memories=[
