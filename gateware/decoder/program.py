@@ -55,13 +55,14 @@ class DecoderProgram:
     def __init__(self, model: DecoderModel, hw: HwConfig):
         if hw.reload:
             raise UserError("the core of an imported model cannot be loaded with another one yet")
-        self.hw = hw
-        layout = DecoderLayout(model.config, hw.lanes)
-        self._compile(model, layout, DecoderImages(model, layout.lanes))
+        self.model, self.hw = model, hw
+        self.layout = DecoderLayout(model.config, hw.lanes)
+        self._compile()
 
-    def _compile(self, model: DecoderModel, layout, images) -> None:
+    def _compile(self) -> None:
         """Instructions, units and latencies."""
-        self.model, self.layout, self.images = model, layout, images
+        model = self.model
+        self.images = self._empty_images()
         self._check_embedding()
         bits = model.config.bits
         self.widths = tuple(sorted({*dataclasses.asdict(bits).values(), arith.LOGIT_BITS}))
@@ -105,6 +106,9 @@ class DecoderProgram:
     def parameter_widths(self) -> tuple[int, int]:
         """Bits of a multiplier and of a bias, signed."""
         return parameter_widths(self.images.parameters)
+
+    def _empty_images(self) -> DecoderImages:
+        return DecoderImages(self.model, self.layout.lanes)
 
     @property
     def token_words(self) -> int:

@@ -47,9 +47,13 @@ class StreamedProgram(DecoderProgram):
             raise UserError(
                 f"weights of {widest} bits cannot be streamed; import the model with --bits 8"
             )
-        layout = StreamedLayout(model.config, memory, 4 if widest <= 4 else 8)
-        self.memory, self.hw = memory, HwConfig(rows=1, cols=1, lanes=layout.lanes)
-        self._compile(model, layout, StreamedImages(model, layout))
+        self.model, self.memory = model, memory
+        self.layout = StreamedLayout(model.config, memory, 4 if widest <= 4 else 8)
+        self.hw = HwConfig(rows=1, cols=1, lanes=self.layout.lanes)
+        self._compile()
+
+    def _empty_images(self) -> StreamedImages:
+        return StreamedImages(self.model, self.layout)
 
     def _plain(self) -> Iterator[Instruction]:
         token = TokenProgram(self.model, self.layout, self.images, self.widths, self.eps)
