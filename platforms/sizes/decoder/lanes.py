@@ -69,25 +69,25 @@ def check_memory(model: DecoderModel, board: Board) -> None:
     :class:`gateware.decoder.images.DecoderImages`.
     """
     config = model.config
-    code_bits = DecoderImages(model, 1).code_bits
+    widest = DecoderImages(model, 1).code_bits
     weights, cache = _n_weights(model), cache_bits(config)
     there = block_memory_bits(board.family, board.budget.bram)
-    need = weights * code_bits + cache
+    need = weights * widest + cache
     if need <= there:
         return
     remedies = []
     ends = ("token_embedding", config.head_name)
     fewer = max(FEWEST_BITS, *(code_bits(model.matrices[name]) for name in ends))
-    if fewer < code_bits and weights * fewer + cache <= there:
+    if fewer < widest and weights * fewer + cache <= there:
         remedies.append(f"--bits {FEWEST_BITS}")
-    if weights * code_bits < there:
+    if weights * widest < there:
         remedies.append("a smaller --context")
     advice = "choose a larger board"
     if remedies:
         advice = f"import it with {' or '.join(remedies)}, or {advice}"
     raise TooManyBits(
-        f"the model does not fit {board.label}: its weights take {weights * code_bits:,} bits "
-        f"({code_bits} each), keys and values {cache:,}, together {need - there:,} more than its "
+        f"the model does not fit {board.label}: its weights take {weights * widest:,} bits "
+        f"({widest} each), keys and values {cache:,}, together {need - there:,} more than its "
         f"block memories' {there:,}; {advice}"
     )
 
