@@ -20,7 +20,7 @@ from .tables import Parameters, angle_table, position_table
 from .taps import tap_signature
 
 MULTIPLIED = (Source.MATRIX, Source.ELEMENT, Source.SCORE, Source.WEIGH)
-"""What the lanes do."""
+"""What the lanes do, GROUP_SUMS beside."""
 
 
 class DecoderDatapath(wiring.Component):
@@ -67,8 +67,12 @@ class DecoderDatapath(wiring.Component):
             eps=program.eps,
         )
         score, weigh = beat.source == Source.SCORE, beat.source == Source.WEIGH
+        multiplied = (*MULTIPLIED, *([Source.GROUP_SUMS] if lanes.minimums else []))
+        for name in ("store", "min_shift"):
+            if hasattr(beat, name):
+                m.d.comb += getattr(lanes.beat, name).eq(getattr(beat, name))
         m.d.comb += [
-            lanes.beat.valid.eq(beat.valid & _is(beat.source, *MULTIPLIED)),
+            lanes.beat.valid.eq(beat.valid & _is(beat.source, *multiplied)),
             lanes.beat.source.eq(beat.source),
             lanes.beat.address.eq(beat.address),
             lanes.beat.activation.eq(beat.activation),

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed, unsigned
+import dataclasses
+from collections.abc import Sequence
+
+from amaranth.hdl import Array, C, Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from gateformer.model.contract.arith import signed_width
 from gateformer.model.contract.decoder import arith
+from gateformer.model.contract.decoder.matrix import MAX_MIN_SHIFT
 
 from ..engines.array.dot_tree import DotTree, tree_latencies
 from ..parts.delay import delayed
+from ..parts.elaboration import may_stay_unused
 from ..parts.group_memory import GroupMemory
-from ..parts.memory_banks import banked_word
-from ..parts.registered_read import COLLISION_FREE, registered_read
 from .cache_memory import CacheMemory
+from .grouped_total import GroupedTotal, part_lanes
 from .instruction import Source
 from .layout import DecoderLayout
+from .weight_store import WeightStore, stored_word
 
 PROBABILITY_BITS = arith.PROBABILITY_MAX.bit_length()
 LEVELS_PER_REGISTER = 2
@@ -32,10 +36,13 @@ class DecoderLanes(wiring.Component):
 
     * MATRIX: ``acc (+)= activation word * weight word``, lane by lane;
     * ELEMENT: as MATRIX with 1 at ``lane`` and 0 elsewhere for activations;
+    * GROUP_SUMS: as MATRIX with 1 for every weight, its sums by group kept for the minimums of
+      the MATRIX beats of that activation word;
     * SCORE: ``acc (+)= activation word * key word``, the key word shown to every replica;
     * WEIGH: ``acc (+)= coefficient of the lane's segment * value word``.
 
-    ``first`` starts the accumulators anew. A beat per cycle, with or without gaps; the sums that
+    ``first`` starts the accumulators anew. Where weights have scales of groups, MATRIX and ELEMENT
+    multiply each word's sums by them before they sum up (:class:`.group_sums.GroupSums`). A beat per cycle, with or without gaps; the sums that
     include it follow after ``sums_latency`` (those of the segments, of SCORE) and
     ``total_latency`` cycles (that of all lanes, of MATRIX and ELEMENT). Keys, values and
     activations are 0 until they are written.
@@ -43,8 +50,8 @@ class DecoderLanes(wiring.Component):
     Parameters
     ----------
     layout : DecoderLayout
-    code_bits : int, of a weight, signed
-    weight_words : list of int, unsigned, lane 0 lowest; rows' lanes beyond their end are 0
+    stores : sequence of WeightStore; rows' lanes beyond their end are 0
+    most_total : int, the largest sum of a MATRIX with scales of groups
 
     Attributes
     ----------
@@ -54,6 +61,7 @@ class DecoderLanes(wiring.Component):
     ACCUMULATED = 8 : cycles from a beat to the accumulators that include it
     READ_LATENCY = 2 : cycles from ``read_lane`` to ``read_data``, which is the accumulator 1 cycle
         after ``read_lane``
+    grouped, minimums : bool, whether weights have scales of groups, and minimums
     sums_latency, total_latency : int, at least ACCUMULATED
     sum_width, total_width : int, of a segment's SCORE sum; of a MATRIX or ELEMENT sum
     mean_width : int, of a WEIGH sum
@@ -61,7 +69,8 @@ class DecoderLanes(wiring.Component):
     Members
     -------
     beat : In(struct), ``valid``, ``source``, ``address`` (word of weights, keys or values),
-        ``activation`` (word), ``lane`` (ELEMENT), ``first``
+        ``activation`` (word), ``lane`` (ELEMENT), ``first``; ``store`` (index, MATRIX and ELEMENT)
+        if there are several, ``min_shift`` if there are minimums
     coefficients : In(ArrayLayout(unsigned(15), segments))
     activation_write, key_write, value_write : In(struct), ``valid``, ``address``, ``group``
         (lane), ``data`` (within ±limit of its bits); of a word of keys or values, one after the
@@ -76,8 +85,13 @@ class DecoderLanes(wiring.Component):
     ACCUMULATED = 8
     READ_LATENCY = 2
 
-    def __init__(self, *, layout: DecoderLayout, code_bits: int, weight_words: list[int]):
-        self._layout, self._code_bits, self._weight_words = layout, code_bits, weight_words
+    def __init__(
+        self, *, layout: DecoderLayout, stores: Sequence[WeightStore], most_total: int = 0
+    ):
+        self._layout, self._stores = layout, stores
+        self.grouped = any(store.format.group for store in stores)
+        self.minimums = any(store.format.minimum for store in stores)
+        code_bits = max(store.format.code_width for store in stores)
         cfg, bits = layout.config, layout.config.bits
         self._memory_bits = max(code_bits, bits.key, bits.value)
         inputs = max(bits.norm, bits.attention, bits.hidden)
@@ -85,7 +99,7 @@ class DecoderLanes(wiring.Component):
         product = 2 ** (code_bits - 1) * arith.limit(inputs)
         score = arith.limit(bits.query) * arith.limit(bits.key)
         longest = max(cfg.d_model, cfg.d_ff, cfg.n_heads * cfg.head_dim)
-        lane_product = product * layout.words(longest)
+        lane_product = product * (1 if self.grouped else layout.words(longest))
         self._lane_width = signed_width(max(lane_product, score * layout.head_words))
         self._segment_width = signed_width(
             max(lane_product * layout.segment_lanes, score * cfg.head_dim)
@@ -98,22 +112,28 @@ class DecoderLanes(wiring.Component):
         self._acc_width = max(self._lane_width, self.mean_width)
         latencies = tree_latencies(layout.segments, layout.segment_lanes, LEVELS_PER_REGISTER)
         self.sums_latency, self.total_latency = (self.ACCUMULATED + n for n in latencies)
-        lane = range(layout.lanes)
-        depth = max(len(weight_words), layout.cache_words)
+        depth = max(*(len(store.words) for store in stores), layout.cache_words)
+        beat = _beat(layout, stores, depth)
+        self._part_lanes = part_lanes(layout, stores)
+        if self.grouped:
+            self.total_width = signed_width(most_total)
+            self._total = GroupedTotal(
+                layout=layout,
+                beat=beat,
+                scales_delay=self.COEFFICIENT_DELAY,
+                lanes_delay=self.ACCUMULATED,
+                part_lanes=self._part_lanes,
+                lane_width=self._lane_width,
+                most_activation=arith.limit(inputs),
+                total_width=self.total_width,
+                levels_per_register=LEVELS_PER_REGISTER,
+            )
+            may_stay_unused(self._total)
+            self.sums_latency = self._total.sums_latency
+            self.total_latency = self._total.total_latency
         super().__init__(
             {
-                "beat": In(
-                    data.StructLayout(
-                        {
-                            "valid": 1,
-                            "source": Source,
-                            "address": range(depth),
-                            "activation": range(layout.activation_words),
-                            "lane": lane,
-                            "first": 1,
-                        }
-                    )
-                ),
+                "beat": In(beat),
                 "coefficients": In(data.ArrayLayout(unsigned(PROBABILITY_BITS), layout.segments)),
                 "activation_write": In(
                     _write(layout.activation_words, layout.lanes, self._activation_bits)
@@ -122,7 +142,7 @@ class DecoderLanes(wiring.Component):
                 "value_write": In(_write(layout.cache_words, layout.kv_lanes, bits.value)),
                 "sums": Out(data.ArrayLayout(signed(self.sum_width), layout.segments)),
                 "total": Out(signed(self.total_width)),
-                "read_lane": In(lane),
+                "read_lane": In(range(layout.lanes)),
                 "read_data": Out(signed(self.mean_width)),
             }
         )
@@ -131,13 +151,13 @@ class DecoderLanes(wiring.Component):
         m = Module()
         layout, bits = self._layout, self._layout.config.bits
         address = delayed(m, self.beat.address, self.CACHE_READ, name="address")
-        weights = self._weights(m, address)
+        self._word = self._weights(m, address)
         keys = self._cache(m, "keys", address, self.key_write, bits.key)
         values = self._cache(m, "values", address, self.value_write, bits.value)
         activations = self._activations(m)
         words = [
             (
-                weights.word_select(i, self._code_bits).as_signed(),
+                self._word.codes[i],
                 keys[i % layout.kv_lanes],
                 values[i % layout.kv_lanes],
                 activations.word_select(i, self._activation_bits).as_signed(),
@@ -160,7 +180,10 @@ class DecoderLanes(wiring.Component):
         source = delayed(m, beat.source, wait, name="source")
         lane = delayed(m, beat.lane, wait, name="element")
         valid = delayed(m, beat.valid, wait + 2, reset_less=False, name="valid")
-        first = delayed(m, beat.first, wait + 2, name="first")
+        begins = beat.first
+        if self.grouped:  # a word's products alone
+            begins = begins | ((beat.source != Source.SCORE) & (beat.source != Source.WEIGH))
+        first = delayed(m, begins, wait + 2, name="first")
         weigh, score = source == Source.WEIGH, source == Source.SCORE
         element = source == Source.ELEMENT
         accumulators = []
@@ -187,18 +210,15 @@ class DecoderLanes(wiring.Component):
     # memories: the word 5 cycles after the beat
 
     def _weights(self, m: Module, address):
-        words = self._weight_words
-
-        def bank(number: int, part: range):
-            m.submodules[f"weights{number}"] = block = Memory(
-                shape=unsigned(self._code_bits * self._layout.lanes),
-                depth=len(part),
-                init=words[part.start : part.stop],
-                attrs={"ram_style": "block", **COLLISION_FREE},
-            )
-            return registered_read(m, block, address[: ceil_log2(len(part))], f"weights{number}")
-
-        return banked_word(m, address[: ceil_log2(len(words))], len(words), bank)
+        store = C(0, 1)
+        if len(self._stores) > 1:
+            store = delayed(m, self.beat.store, self.COEFFICIENT_DELAY, name="store")
+        word = stored_word(m, self._stores, address, store, self._part_lanes)
+        if self.minimums:
+            source = delayed(m, self.beat.source, self.COEFFICIENT_DELAY, name="weight_source")
+            ones = source == Source.GROUP_SUMS
+            word = dataclasses.replace(word, codes=[Mux(ones, 1, code) for code in word.codes])
+        return word
 
     def _cache(self, m: Module, name: str, address, write, bits: int):
         layout = self._layout
@@ -236,6 +256,9 @@ class DecoderLanes(wiring.Component):
 
     def _sums(self, m: Module, accumulators: list):
         layout = self._layout
+        if self.grouped:
+            self._grouped_sums(m, accumulators)
+            return
         m.submodules.tree = tree = DotTree(
             segments=layout.segments,
             segment_lanes=layout.segment_lanes,
@@ -248,6 +271,33 @@ class DecoderLanes(wiring.Component):
             *(mine.eq(sum_) for mine, sum_ in zip(self.sums, tree.sums, strict=True)),
             self.total.eq(tree.total),
         ]
+
+    def _grouped_sums(self, m: Module, accumulators: list):
+        m.submodules.total = unit = self._total
+        m.d.comb += [
+            unit.beat.eq(self.beat),
+            Cat(unit.scales).eq(Cat(self._word.scales)),
+            Cat(unit.minimums).eq(Cat(self._word.minimums)),
+            Cat(unit.lanes).eq(Cat(acc[: self._lane_width] for acc in accumulators)),
+            Cat(self.sums).eq(Cat(sum_[: self.sum_width] for sum_ in unit.sums)),
+            self.total.eq(unit.total),
+        ]
+
+
+def _beat(layout: DecoderLayout, stores: Sequence[WeightStore], depth: int) -> data.StructLayout:
+    members = {
+        "valid": 1,
+        "source": Source,
+        "address": range(depth),
+        "activation": range(layout.activation_words),
+        "lane": range(layout.lanes),
+        "first": 1,
+    }
+    if len(stores) > 1:
+        members["store"] = range(len(stores))
+    if any(store.format.minimum for store in stores):
+        members["min_shift"] = range(MAX_MIN_SHIFT + 1)
+    return data.StructLayout(members)
 
 
 def _write(depth: int, groups: int, bits: int) -> data.StructLayout:

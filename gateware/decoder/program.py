@@ -39,7 +39,7 @@ class DecoderProgram:
     Raises
     ------
     UserError
-        Naming the matrix whose format has scales of groups, or what else this core does not have.
+        Naming what this core does not have.
     """
 
     limits = None
@@ -71,10 +71,11 @@ class DecoderProgram:
 
     def build_lanes(self) -> DecoderLanes:
         """New ones for one core."""
+        bits = self.model.config.bits
+        activation = arith.limit(max(bits.norm, bits.attention, bits.hidden))
+        rows = max(matrix.row_bound for matrix in self.model.matrices.values())
         return DecoderLanes(
-            layout=self.layout,
-            code_bits=self.images.code_bits,
-            weight_words=self.images.weight_words,
+            layout=self.layout, stores=self.images.stores, most_total=rows * activation
         )
 
     def build_softmax(self) -> DecoderSoftmax:

@@ -63,9 +63,9 @@ class Timing:
                 if item.source is Source.LANE:
                     return self._after_lanes
                 return value + Rotation.SECOND + 1 - DecoderLanes.CACHE_READ
-            case Source.MATRIX if item.source in (Source.NORM, Source.LANE):
+            case Source.MATRIX | Source.GROUP_SUMS if item.source in (Source.NORM, Source.LANE):
                 return activation
-            case Source.MATRIX if item.sink is Sink.GATE:
+            case Source.MATRIX | Source.GROUP_SUMS if item.sink is Sink.GATE:
                 return activation + Gate.LATENCY
         return 1
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from ..config import Bits, ModelConfig
@@ -17,20 +19,30 @@ INPUT_RMS = 0.25
 
 
 def random_decoder(
-    seed: int, *, weights: str = "int8", bits: Bits | None = None, head: str = "int8", **shape
+    seed: int,
+    *,
+    weights: str = "int8",
+    bits: Bits | None = None,
+    head: str = "int8",
+    formats: Mapping[str, str] | None = None,
+    **shape,
 ) -> DecoderModel:
     """A model of ``shape`` (the arguments of ModelConfig), ``seed`` and weight format.
 
-    ``weights`` is the format of all matrices of layers, ``head`` that of embedding and head. Scales
-    are such that the numbers of every stage use their range and seldom exceed it.
+    ``weights`` is the format of all matrices of layers, ``head`` that of embedding and head,
+    ``formats`` those of matrices that have another one, by the last part of their names. Scales are
+    such that the numbers of every stage use their range and seldom exceed it.
     """
     rng = np.random.default_rng(seed)
     bits = bits or Bits()
     shape = {"gated": False, "tied_head": True, "n_layers": 1, **shape}
     kinds = ("q", "k", "v", "o", "up", "down", *(["gate"] if shape["gated"] else []))
     ends = ["token_embedding", *([] if shape["tied_head"] else ["lm_head"])]
-    formats = {f"layers.{i}.{k}_proj": weights for i in range(shape["n_layers"]) for k in kinds}
-    cfg = ModelConfig(**shape, bits=bits, formats={**formats, **dict.fromkeys(ends, head)})
+    usual = {f"layers.{i}.{k}_proj": weights for i in range(shape["n_layers"]) for k in kinds}
+    usual |= dict.fromkeys(ends, head)
+    own = formats or {}
+    found = {name: own.get(name.rpartition(".")[2], usual[name]) for name in usual}
+    cfg = ModelConfig(**shape, bits=bits, formats=found)
     learned = cfg.positions == "learned"
     matrices = {}
     for name in cfg.all_matrix_names():
