@@ -36,6 +36,7 @@ class DecoderImages:
     ----------
     stores : list of WeightStore
         If a matrix has scales of groups, one for each format of words; else the only one.
+    weights : int, how many the stores have
     parameters : list of (multiplier or gain, bias times its power of two)
     """
 
@@ -43,7 +44,7 @@ class DecoderImages:
         self._model, self._lanes = model, lanes
         every = WordFormat.holding(lanes, model.matrices.values())
         self._common = None if every.group else every
-        self._weights = 0
+        self.weights = 0
         self.stores: list[WeightStore] = []
         self.parameters: list[tuple[int, int]] = []
 
@@ -53,14 +54,13 @@ class DecoderImages:
         return max(len(store.words) for store in self.stores)
 
     @property
-    def bits_per_weight(self) -> float:
-        """Bits of all words over the weights of all rows that were added."""
-        words = sum(
+    def weight_bits(self) -> int:
+        """Bits of all words of codes and scales."""
+        return sum(
             len(store.words) * store.format.word_bits
             + len(store.scale_words) * store.format.scale_bits
             for store in self.stores
         )
-        return words / self._weights
 
     def add_rows(self, name: str, rows=None) -> Place:
         """Rows of a matrix, int [n] (default: all in order)."""
@@ -94,7 +94,7 @@ class DecoderImages:
             index = len(self.stores)
             self.stores.append(WeightStore(form))
         address = self.stores[index].add(matrices, rows)
-        self._weights += sum(matrix.codes[rows].size for matrix in matrices)
+        self.weights += sum(matrix.codes[rows].size for matrix in matrices)
         mult = np.stack([np.asarray(matrix.mult)[rows] for matrix in matrices], axis=1)
         biases = np.stack([_biases(matrix, rows) for matrix in matrices], axis=1)
         return Place(address, self.add_multipliers(mult.ravel(), biases.ravel()), index)

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
-from amaranth.hdl import Array, C, Module, Value, unsigned
+from amaranth.hdl import Array, C, Module, Value, signed, unsigned
 from amaranth.lib.memory import Memory
 from amaranth.utils import ceil_log2
 
@@ -67,7 +67,7 @@ def stored_word(
         parts = form.lanes // part_lanes
         codes.append(form.codes(word))
         scales.append(form.scales_of(beside, part_lanes) if form.group else [C(1, SCALE_BITS)] * parts)
-        minimums.append(form.minimums_of(beside, part_lanes) if form.minimum else [C(0, MINIMUM_BITS)] * parts)
+        minimums.append(form.minimums_of(beside, part_lanes) if form.minimum else [C(0, signed(MINIMUM_BITS))] * parts)
 
     def chosen(choices: list[list[Value]]) -> list[Value]:
         if len(choices) == 1:

@@ -12,7 +12,7 @@ from .formats import WeightFormat
 from .matrix import Matrix
 from .model import DecoderModel, LayerScalars, Norm
 
-MIN_SHIFT = 4
+MIN_SHIFTS = (4, 5, 6)
 LOGIT_SIZE_BITS = 31
 INPUT_RMS = 0.25
 """Activations of a random model fill about this share of their range."""
@@ -97,12 +97,13 @@ def _matrix(rng: np.random.Generator, cfg: ModelConfig, name: str, out_bits: int
     codes = rng.integers(kind.low, kind.high + 1, (out, inp)).astype(np.int16)
     groups = (out, inp // kind.group) if kind.group else None
     scale = rng.integers(1, 256, groups) if groups else None
-    low = None
-    if kind.minimum:  # about what centres the codes, in units of 2**MIN_SHIFT
-        centre = -scale * kind.high / 2 / 2**MIN_SHIFT
+    low, min_shift = None, 0
+    if kind.minimum:  # about what centres the codes, in units of 2**min_shift
+        min_shift = int(rng.choice(MIN_SHIFTS))
+        centre = -scale * kind.high / 2 / 2**min_shift
         low = np.clip(np.rint(centre + rng.normal(0, 3, groups)), -128, 127).astype(np.int64)
     mult = rng.integers(2**14, 2**16, out)
-    plain = Matrix(kind, codes, mult, 0, scale, low, min_shift=MIN_SHIFT if kind.minimum else 0)
+    plain = Matrix(kind, codes, mult, 0, scale, low, min_shift=min_shift)
     size = max(np.sqrt(np.mean(plain.weight(slice(64)).astype(float) ** 2)), 0.5)
     activation = 1 if name == "token_embedding" else arith.limit(16) * INPUT_RMS * np.sqrt(inp)
     wanted = arith.limit(out_bits) * INPUT_RMS
@@ -112,7 +113,7 @@ def _matrix(rng: np.random.Generator, cfg: ModelConfig, name: str, out_bits: int
         bias_shift = max(shift + out_bits - 34, 0)
         most = min(2 ** (shift + out_bits - 3 - bias_shift), 2**31 - 1)
         bias = rng.integers(-most, most + 1, out)
-    return Matrix(kind, codes, mult, shift, scale, low, plain.min_shift, bias, bias_shift)
+    return Matrix(kind, codes, mult, shift, scale, low, min_shift, bias, bias_shift)
 
 
 def _norm(rng: np.random.Generator, cfg: ModelConfig) -> Norm:
