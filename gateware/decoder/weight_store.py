@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
-from amaranth.hdl import Array, C, Module, Value, signed, unsigned
+from amaranth.hdl import Array, Module, Value, unsigned
 from amaranth.lib.memory import Memory
 from amaranth.utils import ceil_log2
 
@@ -14,7 +14,7 @@ from gateformer.model.contract.decoder.matrix import Matrix
 
 from ..parts.memory_banks import banked_word
 from ..parts.registered_read import COLLISION_FREE, registered_read
-from .word_format import MINIMUM_BITS, SCALE_BITS, WordFormat, unsigned_words
+from .word_format import WordFormat, unsigned_words
 
 
 @dataclasses.dataclass
@@ -36,8 +36,9 @@ class WeightStore:
         """Rows (an index array) of matrices of one shape, in turn; the first one's address."""
         first = len(self.words)
         packed = [self.format.pack(matrix, rows) for matrix in matrices]
-        for target, parts in zip((self.words, self.scale_words), zip(*packed, strict=True)):
-            target += unsigned_words(np.stack(parts, axis=1))
+        words, scale_words = zip(*packed, strict=True)
+        self.words += unsigned_words(np.stack(words, axis=1))
+        self.scale_words += unsigned_words(np.stack(scale_words, axis=1))
         return first
 
 
@@ -55,7 +56,7 @@ def stored_word(
     m: Module, stores: Sequence[WeightStore], address: Value, store: Value, part_lanes: int
 ) -> WeightWord:
     """The word at ``address`` of the store of index ``store``, 2 cycles later; ``store`` is to come
-    with the word. Rows without groups have scales of 1 and minimums of 0."""
+    with the word."""
     codes, scales, minimums = [], [], []
     for number, item in enumerate(stores):
         form, name = item.format, f"weights{number}_" if len(stores) > 1 else "weights"
@@ -64,10 +65,9 @@ def stored_word(
         if item.scale_words:
             shared = address[ceil_log2(form.sharing) :]
             beside = _word(m, item.scale_words, form.scale_bits, shared, f"{name}scales")
-        parts = form.lanes // part_lanes
         codes.append(form.codes(word))
-        scales.append(form.scales_of(beside, part_lanes) if form.group else [C(1, SCALE_BITS)] * parts)
-        minimums.append(form.minimums_of(beside, part_lanes) if form.minimum else [C(0, signed(MINIMUM_BITS))] * parts)
+        scales.append(form.scales_of(beside, part_lanes))
+        minimums.append(form.minimums_of(beside, part_lanes))
 
     def chosen(choices: list[list[Value]]) -> list[Value]:
         if len(choices) == 1:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 from collections.abc import Iterable
 
 import numpy as np
-from amaranth.hdl import Value
+from amaranth.hdl import C, Value, signed
 
 from gateformer.model.contract.arith import signed_width
 from gateformer.model.contract.decoder.matrix import Matrix
@@ -133,17 +132,21 @@ class WordFormat:
         return [code.as_signed() if self.signed else code for code in codes]
 
     def scales_of(self, scales: Value, part_lanes: int) -> list[Value]:
-        """Of each part of ``part_lanes`` lanes, which divide ``scale_lanes``; ``scales`` are the
-        bits of a word's."""
-        return self._parts(scales, SCALE_BITS, 0, part_lanes)
+        """Of each part of ``part_lanes`` lanes, which divide ``scale_lanes``; 1 without groups.
+        ``scales`` are the bits of a word's."""
+        if not self.group:
+            return [C(1, SCALE_BITS)] * (self.lanes // part_lanes)
+        return self._parts(scales, SCALE_BITS, part_lanes)
 
     def minimums_of(self, scales: Value, part_lanes: int) -> list[Value]:
-        """As :meth:`scales_of`."""
-        parts = self._parts(scales, MINIMUM_BITS, self.scales * SCALE_BITS, part_lanes)
+        """As :meth:`scales_of`; 0 without minimums."""
+        if not self.minimum:
+            return [C(0, signed(MINIMUM_BITS))] * (self.lanes // part_lanes)
+        parts = self._parts(scales[self.scales * SCALE_BITS :], MINIMUM_BITS, part_lanes)
         return [part.as_signed() for part in parts]
 
-    def _parts(self, bits: Value, width: int, first: int, part_lanes: int) -> list[Value]:
-        own = [bits[first + i * width :][:width] for i in range(self.scales)]
+    def _parts(self, numbers: Value, bits: int, part_lanes: int) -> list[Value]:
+        own = [numbers.word_select(i, bits) for i in range(self.scales)]
         return [own[lane // self.scale_lanes] for lane in range(0, self.lanes, part_lanes)]
 
 

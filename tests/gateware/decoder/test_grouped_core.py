@@ -103,7 +103,9 @@ def test_taps_and_tokens(name):
     compared(lanes, {**SHAPE, **shape})
 
 
-@pytest.mark.parametrize("name", [next(iter(CASES)), "an own head, trits, rows of their own beside"])
+@pytest.mark.parametrize(
+    "name", [next(iter(CASES)), "an own head, trits, rows of their own beside"]
+)
 def test_cycles_are_those_that_the_program_predicts(name):
     lanes, shape = CASES[name]
     compared(lanes, {**SHAPE, **shape}, stall=0.0)
