@@ -43,9 +43,9 @@ class DecoderLanes(wiring.Component):
 
     ``first`` starts the accumulators anew. Where weights have scales of groups, MATRIX and ELEMENT
     multiply each word's sums by them before they sum up (:class:`.group_sums.GroupSums`). A beat
-    per cycle, with or without gaps; the sums that include it follow after ``sums_latency`` (those of
-    the segments, of SCORE) and ``total_latency`` cycles (that of all lanes, of MATRIX and ELEMENT).
-    Keys, values and activations are 0 until they are written.
+    per cycle, with or without gaps; the sums that include it follow after ``sums_latency`` (those
+    of the segments, of SCORE) and ``total_latency`` cycles (that of all lanes, of MATRIX and
+    ELEMENT). Keys, values and activations are 0 until they are written.
 
     Parameters
     ----------
