@@ -43,7 +43,7 @@ class DecoderProgram:
     Raises
     ------
     UserError
-        Naming the matrix whose format has scales of groups, or what else this core does not have.
+        Naming what this core does not have.
     """
 
     limits = None
@@ -86,10 +86,13 @@ class DecoderProgram:
 
     def build_lanes(self, dsp: str = "generic") -> DecoderLanes:
         """Weights, keys, values and activations, and what multiplies them."""
+        bits = self.model.config.bits
+        activation = arith.limit(max(bits.norm, bits.attention, bits.hidden))
+        rows = max(matrix.row_bound for matrix in self.model.matrices.values())
         return DecoderLanes(
             layout=self.layout,
-            code_bits=self.images.code_bits,
-            weight_words=self.images.weight_words,
+            stores=self.images.stores,
+            most_total=rows * activation,
             dsp=dsp,
         )
 
