@@ -14,10 +14,10 @@ from amaranth.utils import ceil_log2
 
 from gateformer.model.contract.decoder.matrix import Matrix
 
-from ..parts.delay import delayed
-from ..parts.loadable_memory import BLOCK
-from ..parts.memory_banks import asked_word
-from ..parts.registered_read import COLLISION_FREE, registered_read
+from ...parts.delay import delayed
+from ...parts.loadable_memory import BLOCK
+from ...parts.memory_banks import asked_word
+from ...parts.registered_read import COLLISION_FREE, registered_read
 from .word_format import WordFormat, unsigned_words
 
 STORED_LATENCY = 2
