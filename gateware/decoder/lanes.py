@@ -12,7 +12,6 @@ from amaranth.utils import ceil_log2
 
 from gateformer.model.contract.arith import signed_width
 from gateformer.model.contract.decoder import arith
-from gateformer.model.contract.decoder.matrix import MAX_MIN_SHIFT
 
 from ..engines.array.dot_tree import DotTree, tree_latencies
 from ..parts.delay import delayed
@@ -21,6 +20,7 @@ from ..parts.group_memory import GroupMemory
 from .cache_memory import CacheMemory
 from .grouped_total import GroupedTotal, part_lanes
 from .instruction import Source
+from .lane_ports import beat_layout, write_layout
 from .layout import DecoderLayout
 from .weight_store import WeightStore, stored_word
 
@@ -112,8 +112,7 @@ class DecoderLanes(wiring.Component):
         self._acc_width = max(self._lane_width, self.mean_width)
         latencies = tree_latencies(layout.segments, layout.segment_lanes, LEVELS_PER_REGISTER)
         self.sums_latency, self.total_latency = (self.ACCUMULATED + n for n in latencies)
-        depth = max(*(len(store.words) for store in stores), layout.cache_words)
-        beat = _beat(layout, stores, depth)
+        beat = beat_layout(layout, stores)
         self._part_lanes = part_lanes(layout, stores)
         if self.grouped:
             self.total_width = signed_width(most_total)
@@ -136,10 +135,10 @@ class DecoderLanes(wiring.Component):
                 "beat": In(beat),
                 "coefficients": In(data.ArrayLayout(unsigned(PROBABILITY_BITS), layout.segments)),
                 "activation_write": In(
-                    _write(layout.activation_words, layout.lanes, self._activation_bits)
+                    write_layout(layout.activation_words, layout.lanes, self._activation_bits)
                 ),
-                "key_write": In(_write(layout.cache_words, layout.kv_lanes, bits.key)),
-                "value_write": In(_write(layout.cache_words, layout.kv_lanes, bits.value)),
+                "key_write": In(write_layout(layout.cache_words, layout.kv_lanes, bits.key)),
+                "value_write": In(write_layout(layout.cache_words, layout.kv_lanes, bits.value)),
                 "sums": Out(data.ArrayLayout(signed(self.sum_width), layout.segments)),
                 "total": Out(signed(self.total_width)),
                 "read_lane": In(range(layout.lanes)),
@@ -282,25 +281,3 @@ class DecoderLanes(wiring.Component):
             Cat(self.sums).eq(Cat(sum_[: self.sum_width] for sum_ in unit.sums)),
             self.total.eq(unit.total),
         ]
-
-
-def _beat(layout: DecoderLayout, stores: Sequence[WeightStore], depth: int) -> data.StructLayout:
-    members = {
-        "valid": 1,
-        "source": Source,
-        "address": range(depth),
-        "activation": range(layout.activation_words),
-        "lane": range(layout.lanes),
-        "first": 1,
-    }
-    if len(stores) > 1:
-        members["store"] = range(len(stores))
-    if any(store.format.minimum for store in stores):
-        members["min_shift"] = range(MAX_MIN_SHIFT + 1)
-    return data.StructLayout(members)
-
-
-def _write(depth: int, groups: int, bits: int) -> data.StructLayout:
-    return data.StructLayout(
-        {"valid": 1, "address": range(depth), "group": range(groups), "data": bits}
-    )
