@@ -10,8 +10,8 @@ import numpy as np
 from gateformer.model.contract.decoder.matrix import Matrix
 from gateformer.model.contract.decoder.model import DecoderModel
 
-from .weight_store import WeightStore
-from .word_format import WordFormat
+from .weights.weight_store import WeightStore
+from .weights.word_format import WordFormat
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,7 @@ from gateformer.model.contract.decoder.matrix import MAX_MIN_SHIFT
 
 from .instruction import Source
 from .layout import DecoderLayout
-from .weight_store import WeightStore
+from .weights.weight_store import WeightStore
 
 
 def beat_layout(layout: DecoderLayout, stores: Sequence[WeightStore]) -> data.StructLayout:

@@ -18,11 +18,11 @@ from ..parts.delay import delayed
 from ..parts.elaboration import may_stay_unused
 from ..parts.group_memory import GroupMemory
 from .cache_memory import CacheMemory
-from .grouped_total import GroupedTotal, part_lanes
 from .instruction import Source
 from .lane_ports import beat_layout, write_layout
 from .layout import DecoderLayout
-from .weight_store import WeightStore, stored_word
+from .weights.grouped_total import GroupedTotal, part_lanes
+from .weights.weight_store import WeightStore, stored_word
 
 PROBABILITY_BITS = arith.PROBABILITY_MAX.bit_length()
 LEVELS_PER_REGISTER = 2
@@ -42,10 +42,11 @@ class DecoderLanes(wiring.Component):
     * WEIGH: ``acc (+)= coefficient of the lane's segment * value word``.
 
     ``first`` starts the accumulators anew. Where weights have scales of groups, MATRIX and ELEMENT
-    multiply each word's sums by them before they sum up (:class:`.group_sums.GroupSums`). A beat
-    per cycle, with or without gaps; the sums that include it follow after ``sums_latency`` (those
-    of the segments, of SCORE) and ``total_latency`` cycles (that of all lanes, of MATRIX and
-    ELEMENT). Keys, values and activations are 0 until they are written.
+    multiply each word's sums by them before they sum up
+    (:class:`.weights.group_sums.GroupSums`). A beat per cycle, with or without gaps; the sums that
+    include it follow after ``sums_latency`` (those of the segments, of SCORE) and
+    ``total_latency`` cycles (that of all lanes, of MATRIX and ELEMENT). Keys, values and
+    activations are 0 until they are written.
 
     Parameters
     ----------

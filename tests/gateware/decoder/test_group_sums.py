@@ -6,8 +6,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gateformer.gateware.decoder.group_sums import GroupSums
-from gateformer.gateware.decoder.part_tree import PartTree
+from gateformer.gateware.decoder.weights.group_sums import GroupSums
+from gateformer.gateware.decoder.weights.part_tree import PartTree
 from gateformer.model.contract.arith import signed_width
 
 from .pipeline_bench import extremes, trace

@@ -11,8 +11,8 @@ import pytest
 from gateformer.gateware.decoder.instruction import Source
 from gateformer.gateware.decoder.lanes import DecoderLanes
 from gateformer.gateware.decoder.layout import DecoderLayout
-from gateformer.gateware.decoder.weight_store import WeightStore
-from gateformer.gateware.decoder.word_format import WordFormat
+from gateformer.gateware.decoder.weights.weight_store import WeightStore
+from gateformer.gateware.decoder.weights.word_format import WordFormat
 from gateformer.model.contract.arith import signed_width
 from gateformer.model.contract.config import Bits
 from gateformer.model.contract.decoder import arith

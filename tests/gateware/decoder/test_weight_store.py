@@ -11,8 +11,8 @@ from amaranth.hdl import Module, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from gateformer.gateware.decoder.weight_store import WeightStore, stored_word
-from gateformer.gateware.decoder.word_format import WordFormat
+from gateformer.gateware.decoder.weights.weight_store import WeightStore, stored_word
+from gateformer.gateware.decoder.weights.word_format import WordFormat
 from gateformer.model.contract.decoder.formats import WeightFormat
 from gateformer.model.contract.decoder.matrix import Matrix
 

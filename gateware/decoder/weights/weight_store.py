@@ -12,8 +12,8 @@ from amaranth.utils import ceil_log2
 
 from gateformer.model.contract.decoder.matrix import Matrix
 
-from ..parts.memory_banks import banked_word
-from ..parts.registered_read import COLLISION_FREE, registered_read
+from ...parts.memory_banks import banked_word
+from ...parts.registered_read import COLLISION_FREE, registered_read
 from .word_format import WordFormat, unsigned_words
 
 

@@ -9,9 +9,9 @@ from amaranth.lib.wiring import In, Out
 
 from gateformer.model.contract.decoder.matrix import MAX_MIN_SHIFT
 
-from ..engines.array.dot_tree import DotTree, tree_latencies
-from ..parts.delay import delayed
-from ..parts.registered_read import COLLISION_FREE, registered_read
+from ...engines.array.dot_tree import DotTree, tree_latencies
+from ...parts.delay import delayed
+from ...parts.registered_read import COLLISION_FREE, registered_read
 from .word_format import MINIMUM_BITS, SCALE_BITS
 
 

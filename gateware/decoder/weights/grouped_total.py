@@ -11,11 +11,11 @@ from amaranth.lib.wiring import In, Out
 
 from gateformer.model.contract.arith import signed_width
 
-from ..parts.delay import delayed
-from ..parts.elaboration import may_stay_unused
+from ...parts.delay import delayed
+from ...parts.elaboration import may_stay_unused
+from ..instruction import Source
+from ..layout import DecoderLayout
 from .group_sums import GroupSums
-from .instruction import Source
-from .layout import DecoderLayout
 from .part_tree import PartTree
 from .weight_store import WeightStore
 from .word_format import MINIMUM_BITS, SCALE_BITS

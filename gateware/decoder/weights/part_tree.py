@@ -7,7 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from ..engines.array.dot_tree import DotTree, tree_latencies
+from ...engines.array.dot_tree import DotTree, tree_latencies
 
 
 class PartTree(wiring.Component):
