@@ -98,20 +98,23 @@ class DecoderIssueUnit(wiring.Component):
         m = Module()
         current = Signal(self._layout, reset_less=True)
         active = Signal()
-        wait_left = Signal.like(current.wait)
+        # two less than the cycles that are left, so that its sign tells the last one
+        wait_left = Signal(signed(len(current.wait) + 1), reset_less=True)
+        waiting, waits = Signal(), Signal(reset_less=True)
         beat, loaded = self.beat, self.instruction
         final = Signal()
         m.d.comb += [
             final.eq(active & beat.last_inner & beat.last_outer),
-            self.ending.eq((final & (current.wait == 0)) | (wait_left == 1)),
+            self.ending.eq((final & ~waits) | (waiting & wait_left[-1])),
             beat.valid.eq(active),
         ]
-        with m.If(wait_left != 0):
-            m.d.sync += wait_left.eq(wait_left - 1)
+        m.d.sync += wait_left.eq(Mux(waiting, wait_left - 1, current.wait - 2))
+        with m.If(waiting & wait_left[-1]):
+            m.d.sync += waiting.eq(0)
         with m.If(final):
-            m.d.sync += [active.eq(0), wait_left.eq(current.wait)]
+            m.d.sync += [active.eq(0), waiting.eq(waits)]
         with m.If(self.load):
-            m.d.sync += [active.eq(1), current.eq(loaded)]
+            m.d.sync += [active.eq(1), current.eq(loaded), waits.eq(loaded.wait != 0)]
         self._loops(m, current)
         self._addresses(m, current)
         self._places(m, current)

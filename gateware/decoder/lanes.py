@@ -13,10 +13,11 @@ from gateformer.model.contract.decoder import arith
 
 from ..engines.array.dot_tree import DotTree, tree_latencies
 from ..parts.delay import delayed
+from ..parts.duplicated import duplicated
 from ..parts.elaboration import may_stay_unused
 from ..parts.group_memory import GroupMemory
 from ..parts.multiplier import MultiplyAccumulate
-from ..parts.selected import selected
+from ..parts.selected import registered_selection
 from .cache_memory import cache_word
 from .instruction import Source
 from .lane_ports import beat_layout, write_layout
@@ -62,7 +63,7 @@ class DecoderLanes(wiring.Component):
         before is seen, what is written in that cycle is not specified
     COEFFICIENT_DELAY = 6 : cycles from a WEIGH beat to its coefficients
     ACCUMULATED = 9 : cycles from a beat to the accumulators that include it
-    READ_LATENCY = 2 : cycles from ``read_lane`` to ``read_data``, which is the accumulator 1 cycle
+    READ_LATENCY = 3 : cycles from ``read_lane`` to ``read_data``, which is the accumulator 1 cycle
         after ``read_lane``
     grouped, minimums : bool, whether weights have scales of groups, and minimums
     sums_latency, total_latency : int, at least ACCUMULATED
@@ -86,7 +87,7 @@ class DecoderLanes(wiring.Component):
     ACTIVATION_READ = 4
     COEFFICIENT_DELAY = ACTIVATION_READ + 2
     ACCUMULATED = COEFFICIENT_DELAY + MultiplyAccumulate.LATENCY
-    READ_LATENCY = 2
+    READ_LATENCY = 3
 
     def __init__(
         self,
@@ -158,10 +159,9 @@ class DecoderLanes(wiring.Component):
         m = Module()
         accumulators = self._accumulators(m, self._words(m), self._operands(m))
         self._sums(m, accumulators)
+        means = [acc[: self.mean_width] for acc in accumulators]
         index = delayed(m, self.read_lane, 1, name="read_lane")
-        chosen = Signal(signed(self.mean_width), reset_less=True)
-        m.d.sync += chosen.eq(selected([acc[: self.mean_width] for acc in accumulators], index))
-        m.d.comb += self.read_data.eq(chosen)
+        m.d.comb += self.read_data.eq(registered_selection(m, means, index, "mean"))
         return m
 
     def _accumulators(self, m: Module, words: list, operands: list) -> list:
@@ -197,14 +197,15 @@ class DecoderLanes(wiring.Component):
         """Activations, COEFFICIENT_DELAY cycles after the beat; ones and zeros for ELEMENT."""
         layout, wait = self._layout, self.COEFFICIENT_DELAY - 1
         activations = self._activations(m)
-        element = delayed(m, self.beat.source == Source.ELEMENT, wait, name="element")
+        element = delayed(m, self.beat.source == Source.ELEMENT, wait - 1, name="element_early")
+        element = duplicated(m, element, "element")
         lane = delayed(m, self.beat.lane, wait - 1, name="lane")
         operands = []
         for i in range(layout.lanes):
             is_lane = delayed(m, lane == i, 1, name=f"is_lane{i}")
             operand = Signal(signed(self._activation_bits), reset_less=True, name=f"operand{i}")
             activation = activations.word_select(i, self._activation_bits).as_signed()
-            m.d.sync += operand.eq(Mux(element, is_lane, activation))
+            m.d.sync += operand.eq(Mux(element[i % 2], is_lane, activation))
             operands.append(operand)
         return operands
 

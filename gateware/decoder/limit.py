@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+
 from amaranth.hdl import Array, C, Cat, Module, Mux, Signal, Value, signed
 
 from ..parts.delay import delayed
-from ..parts.selected import selected
 from .shifts import Shifted
 
 
@@ -21,31 +23,39 @@ class Limit:
         ``shifted.value`` has at least a bit more than the largest of ``widths``. No comparator: a
         number is too large if the bits from the sign upwards differ.
         """
-        value, most = shifted.value, max(widths)
+        value, most, ordered = shifted.value, max(widths), sorted(set(widths))
         sign = Mux(shifted.beyond, shifted.negative, value[-1])
-        over, below = (
-            Cat(*bits) for bits in zip(*(_excess(value, w) for w in widths), strict=True)
-        )
-        over = delayed(m, over | shifted.beyond.replicate(len(over)), 1, name=f"{name}_over")
-        below = delayed(m, below, 1, name=f"{name}_below")
+        # what lies between two of the widths, and whether that is above the chosen one
+        above = [_differs(value[w - 1 : end], value[-1]) for w, end in _between(ordered, value)]
+        below = [value[start:end].any() for start, end in itertools.pairwise(_edges(ordered))]
+        above = delayed(m, Cat(*above), 1, name=f"{name}_above")
+        below = delayed(m, Cat(*below), 1, name=f"{name}_below")
+        narrow = Array(Cat(C(w <= other, 1) for other in ordered) for w in widths)[width]
+        narrow = delayed(m, narrow, 1, name=f"{name}_narrow")
+        beyond = delayed(m, shifted.beyond, 1, name=f"{name}_beyond")
         sign = delayed(m, sign, 1, name=f"{name}_sign")
         kept = delayed(m, value[:most], 1, name=f"{name}_kept")
-        # of each width, whether results have no more bits
-        narrow = Array(Cat(C(w <= other, 1) for other in widths) for w in widths)[width]
-        narrow = delayed(m, narrow, 1, name=f"{name}_narrow")
-        width = delayed(m, width, 1, name=f"{name}_width")
-        over, below = selected(list(over), width), selected(list(below), width)
-        bits = [kept[0] | over | (sign & ~below)]
+        over = beyond | (above & narrow).any()
+        lower = (below & Cat(C(1, 1), ~narrow[:-1])).any()
+        bits = [kept[0] | over | (sign & ~lower)]
         for place in range(1, most):
-            inside = [i for i, w in enumerate(widths) if w <= place + 1]
-            beyond = narrow[max(inside, key=lambda i: widths[i])] if inside else C(0, 1)
-            bits.append(Mux(over, Mux(beyond, sign, ~sign), kept[place]))
+            inside = [narrow[i] for i, w in enumerate(ordered) if w <= place + 1]
+            outside = inside[-1] if inside else C(0, 1)
+            bits.append(Mux(over, Mux(outside, sign, ~sign), kept[place]))
         result = Signal(signed(most), reset_less=True, name=name)
         m.d.sync += result.eq(Cat(*bits))
         return result
 
 
-def _excess(value: Value, width: int) -> tuple[Value, Value]:
-    """(Whether ``value`` needs more than ``width`` bits, any bit below its sign there)."""
-    above = value[width - 1 :]
-    return (above ^ value[-1].replicate(len(above))).any(), value[: width - 1].any()
+def _edges(ordered: list[int]) -> list[int]:
+    """Where the signs of the widths are, and the lowest bit before them."""
+    return [0, *(w - 1 for w in ordered)]
+
+
+def _between(ordered: list[int], value: Value) -> Iterator[tuple[int, int]]:
+    """Each width, and where the next one's sign is."""
+    return itertools.pairwise([*ordered, len(value)])
+
+
+def _differs(bits: Value, sign: Value) -> Value:
+    return (bits ^ sign.replicate(len(bits))).any()

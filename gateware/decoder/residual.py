@@ -152,7 +152,7 @@ class Residual(wiring.Component):
             },
         )
         is_written = self.load | self.add
-        old = registered_read(m, memory, Mux(is_written, self.place, self.index), "x")
+        old = registered_read(m, memory, Mux(is_written, self.place, self.index), "read")
         old = delayed(m, old, 1, name="old").as_signed()
         mean = Signal(signed(self._mean_width), reset_less=True)
         centred = Signal.like(self.centred, reset_less=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import C, Cat, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Array, C, Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -16,6 +16,7 @@ from ..parts.selected import selected
 from . import leading
 
 DISTRIBUTED_DEPTH = 128
+LUT_INPUTS = 6
 
 
 class DecoderSoftmax(wiring.Component):
@@ -146,16 +147,24 @@ class DecoderSoftmax(wiring.Component):
         mantissa = Signal(range(arith.PROBABILITY_MAX + 1), reset_less=True, name=f"{name}_m")
         octave = Signal(range(arith.EXP2_OCTAVES), reset_less=True, name=f"{name}_octave")
         far = Signal(reset_less=True, name=f"{name}_far")
-        doubled = Signal(len(mantissa) + 1, reset_less=True, name=f"{name}_doubled")
         p = Signal(len(mantissa), reset_less=True, name=f"{name}_p")
         table = [C(int(v), len(mantissa)) for v in arith.exp2_mantissas()]
-        bits = arith.EXP2_FRAC_BITS
+        bits, size = arith.EXP2_FRAC_BITS, 2**LUT_INPUTS
+        # a register behind each part of the table that is a look-up table per bit
+        parts = [
+            delayed(
+                m, Array(table[at : at + size])[distance[:LUT_INPUTS]], 1, name=f"{name}_part{at}"
+            )
+            for at in range(0, len(table), size)
+        ]
+        which = delayed(m, distance[LUT_INPUTS:bits], 1, name=f"{name}_which")
+        octaves = distance[bits : bits + len(octave)]
+        doubled = (mantissa << 1) >> octave
         m.d.sync += [
             distance.eq(maximum - score),
-            mantissa.eq(selected(table, distance[:bits])),
-            octave.eq(distance[bits : bits + len(octave)]),
             far.eq(distance[bits + len(octave) :].any()),
-            doubled.eq(Mux(far, 0, (mantissa << 1) >> octave)),
+            mantissa.eq(Mux(far, 0, selected(parts, which))),
+            octave.eq(delayed(m, octaves, 1, name=f"{name}_octaves")),
             p.eq((doubled + 1) >> 1),
         ]
         return p

@@ -5,18 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from amaranth.hdl import Module, Signal, signed, unsigned
+from amaranth.hdl import Module, Signal, Value, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
 from gateformer.model.contract.arith import signed_width
 
 from ..parts.constant_product import times
-from ..parts.delay import delayed
 from ..parts.loadable_memory import BLOCK
+from ..parts.memory_banks import banked_word
 from ..parts.registered_read import COLLISION_FREE, registered_read
 from .rotation import TURN_BITS
+
+
+def constant_word(m: Module, words: list[int], width: int, address: Value) -> Value:
+    """The word at ``address``, 2 cycles later, of ``width`` bits."""
+
+    def bank(number: int, part: range):
+        m.submodules[f"bank{number}"] = memory = Memory(
+            shape=unsigned(width),
+            depth=len(part),
+            init=words[part.start : part.stop],
+            attrs={**BLOCK, **COLLISION_FREE},
+        )
+        return registered_read(m, memory, address[: ceil_log2(len(part))], f"read{number}")
+
+    return banked_word(m, address, len(words), bank)
 
 
 def parameter_widths(entries: Sequence[tuple[int, int]]) -> tuple[int, int]:
@@ -64,14 +80,7 @@ class Parameters(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         low = len(self.factor)
-        m.submodules.memory = memory = Memory(
-            shape=unsigned(low + len(self.bias)),
-            depth=len(self._entries),
-            init=parameter_words(self._entries),
-            attrs={**BLOCK, **COLLISION_FREE},
-        )
-        word = Signal(low + len(self.bias), reset_less=True)
-        m.d.sync += word.eq(registered_read(m, memory, self.address))
+        word = constant_word(m, parameter_words(self._entries), low + len(self.bias), self.address)
         m.d.comb += [self.factor.eq(word[:low]), self.bias.eq(word[low:])]
         return m
 
@@ -117,19 +126,13 @@ class PositionTable(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        positions, row, numbers = self._entries.shape
-        m.submodules.memory = memory = Memory(
-            shape=unsigned(numbers * self._width),
-            depth=positions * row,
-            init=self.words,
-            attrs={**BLOCK, **COLLISION_FREE},
-        )
+        positions, row, _ = self._entries.shape
         first = Signal(range(positions * row), reset_less=True)
         address = Signal.like(first)
         m.d.sync += first.eq(times(self.position, row))
         m.d.comb += [
             address.eq(first + self.index),
-            self.numbers.eq(delayed(m, registered_read(m, memory, address), 1, name="numbers")),
+            self.numbers.eq(constant_word(m, self.words, len(self.numbers), address)),
         ]
         return m
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Value
 
 from .delay import delayed
+from .duplicated import duplicated
 from .integers import ceil_div
 
 BANK_UNIT = 512
@@ -70,10 +71,14 @@ def asked_word(
     word, first = None, 0
     for number, bank_depth in enumerate(bank_depths(depth)):
         words = range(first, first + bank_depth)
-        is_here = delayed(m, asked & is_in_bank(address, words), 1, name=f"is_bank{number}")
+        here = duplicated(m, asked & is_in_bank(address, words), f"is_bank{number}")
         read_word = read(number, words)
-        bank = Signal.like(read_word, name=f"word{number}_asked", reset_less=True)
-        m.d.sync += bank.eq(Mux(is_here, read_word, 0))
+        half = len(read_word) // 2
+        # choices of 0, not masks: of these synthesis makes resets
+        halves = [Mux(here[0], read_word[:half], 0), Mux(here[1], read_word[half:], 0)]
+        bank = Cat(
+            delayed(m, part, 1, name=f"word{number}_asked{i}") for i, part in enumerate(halves)
+        )
         word = bank if word is None else word | bank
         first += bank_depth
     return word

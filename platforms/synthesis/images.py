@@ -62,12 +62,12 @@ def _decoder_images(program: DecoderProgram, memories) -> dict[str, list[int]]:
     images, model = program.images, program.model
     weights = {}
     for name, store in zip(store_names(images.stores), images.stores, strict=True):
-        weights |= _in_banks(rf"datapath\.lanes\.{name}{{}}", store.words)
+        weights |= _in_banks(rf"datapath\.lanes\.{name}_bank{{}}", store.words)
         if store.scale_words:
-            weights |= _in_banks(rf"datapath\.lanes\.{name}scales{{}}", store.scale_words)
+            weights |= _in_banks(rf"datapath\.lanes\.{name}_scales_bank{{}}", store.scale_words)
     expected = {
         **weights,
-        r"datapath\.parameters\.memory": parameter_words(images.parameters),
+        **_in_banks(r"datapath\.parameters\.bank{}", parameter_words(images.parameters)),
         r"sampler\.chooser\.draw\.exp2": list(VERSION_2.probabilities),
     }
     tables = {}
@@ -76,7 +76,9 @@ def _decoder_images(program: DecoderProgram, memories) -> dict[str, list[int]]:
     if model.position_embedding is not None:
         tables["positions"] = position_table(model.position_embedding)
     may_stay_unused(*tables.values())
-    return expected | {rf"datapath\.{name}\.memory": table.words for name, table in tables.items()}
+    for name, table in tables.items():
+        expected |= _in_banks(rf"datapath\.{name}\.bank{{}}", table.words)
+    return expected
 
 
 def _in_banks(pattern: str, words: list[int]) -> dict[str, list[int]]:

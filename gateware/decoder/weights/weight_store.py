@@ -60,11 +60,11 @@ class WeightWord:
 
 
 def store_names(stores: Sequence[WeightStore]) -> list[str]:
-    """What the memories of each store are called; numbers of banks follow, ``scales`` before that
-    of scale words."""
+    """What the memories of each store are called: ``_bank0`` and so on follow, with ``_scales``
+    before that of words of scales."""
     if len(stores) == 1:
         return ["weights"]
-    return [f"weights{number}_" for number in range(len(stores))]
+    return [f"weights{number}" for number in range(len(stores))]
 
 
 def stored_word(
@@ -85,9 +85,9 @@ def stored_word(
         beside = word[form.lanes * form.bits :]
         if item.scale_words:
             shared = address[ceil_log2(form.sharing) :]
-            beside = _word(m, item.scale_words, form.scale_bits, shared, chosen, f"{name}scales")
+            beside = _word(m, item.scale_words, form.scale_bits, shared, chosen, f"{name}_scales")
         if not form.group:
-            beside = delayed(m, chosen, STORED_LATENCY, name=f"{name}asked")
+            beside = delayed(m, chosen, STORED_LATENCY, name=f"{name}_asked")
         codes.append(form.codes(word))
         scales.append(form.scales_of(beside, part_lanes))
         minimums.append(form.minimums_of(beside, part_lanes))
@@ -109,12 +109,12 @@ def _any(choices: list[list[Value]]) -> list[Value]:
 
 def _word(m: Module, words: list[int], bits: int, address: Value, asked: Value, name: str) -> Value:
     def bank(number: int, part: range):
-        m.submodules[f"{name}{number}"] = block = Memory(
+        m.submodules[f"{name}_bank{number}"] = block = Memory(
             shape=unsigned(bits),
             depth=len(part),
             init=words[part.start : part.stop],
             attrs={**BLOCK, **COLLISION_FREE},
         )
-        return registered_read(m, block, address[: ceil_log2(len(part))], f"{name}{number}_word")
+        return registered_read(m, block, address[: ceil_log2(len(part))], f"{name}_read{number}")
 
     return asked_word(m, address[: ceil_log2(len(words))], len(words), asked, bank)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from amaranth.back import rtlil
 
@@ -13,6 +15,9 @@ from gateformer.platforms.synthesis.check_netlist import FAMILIES, check_netlist
 from gateformer.platforms.synthesis.images import check_images
 from gateformer.platforms.synthesis.mapping import map_memories
 from gateformer.platforms.synthesis.memories import source_memories
+from gateformer.platforms.synthesis.paths.analysis import analyze
+from gateformer.platforms.synthesis.paths.depth import check
+from gateformer.platforms.synthesis.synthesis import TOP, synthesize_rtlil
 
 SIZES = "random:n_layers=1,d_model=12,n_heads=2,d_ff=10,ctx_len=16,vocab_size=12,seed=3"
 MODELS = {
@@ -37,23 +42,37 @@ def program_of(spec: str, lanes: int):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", ["xc7", "openxc7", "ecp5"])
+@pytest.mark.parametrize("family", ["xc7", "ecp5"])
 @pytest.mark.parametrize("kind", MODELS)
 def test_netlist_holds_the_images_and_generates_the_reference_s_tokens(kind, family):
     report = check_netlist(small_program(kind), family, tokens=TOKENS)
     assert (report.family, report.tokens) == (family, TOKENS)
     names = [memory.name for memory in report.memories]
     table = "positions" if kind == "gpt2" else "angles"
-    for name in ("lanes.weights0", "parameters.memory", f"{table}.memory", "residual.roots"):
+    lanes = ("weights_bank0", "keys.bank0", "values.bank0")
+    constants = ("parameters.bank0", f"{table}.bank0", "residual.roots", "gate.table")
+    for name in (*(f"lanes.{name}" for name in lanes), *constants, "softmax.reciprocals"):
         assert f"datapath.{name}" in names
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", MODELS)
+def test_at_most_five_stages_lie_between_two_registers(kind):
+    """Nor logic behind a block without output register, nor a wide reset."""
+    family = FAMILIES["xc7"]
+    design = rtlil.convert(
+        build_core(small_program(kind), dsp=family.dsp), name=TOP, emit_src=False
+    )
+    netlist = json.loads(synthesize_rtlil(design, family).netlist.read_text(encoding="utf-8"))
+    assert check(analyze(netlist)) == []
 
 
 def test_images_are_compared_with_the_design():
     program = small_program("llama")
-    design = rtlil.convert(build_core(program), name="top", emit_src=False)
+    design = rtlil.convert(build_core(program), name=TOP, emit_src=False)
     memories = source_memories(map_memories(design, FAMILIES["ecp5"]))
     check_images(program, memories)
-    name = "datapath.parameters.memory"
+    name = "datapath.parameters.bank0"
     changed = memories[name].copy()
     changed[5, 3] ^= 1
     with pytest.raises(Mismatch, match=rf"memory {name}, address 5: design 0x"):
@@ -66,12 +85,12 @@ def test_images_of_codes_and_scales_are_compared_with_the_design():
     design = rtlil.convert(build_core(program), name="top", emit_src=False)
     memories = source_memories(map_memories(design, FAMILIES["ecp5"]))
     check_images(program, memories)
-    for name in ("datapath.lanes.weights1_0", "datapath.lanes.weights1_scales0"):
+    for name in ("datapath.lanes.weights1_bank0", "datapath.lanes.weights1_scales_bank0"):
         changed = memories[name].copy()
         changed[1, 2] ^= 1
         with pytest.raises(Mismatch, match=rf"memory {name}, address 1: design 0x"):
             check_images(program, {**memories, name: changed})
-    assert "datapath.lanes.weights2_0" in memories
+    assert "datapath.lanes.weights2_bank0" in memories
 
 
 @pytest.mark.slow
