@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from ..parts.delay import delayed
+from ..parts.group_memory import GroupMemory
 from ..parts.memory_banks import asked_word, is_in_bank
 from ..parts.registered_read import COLLISION_FREE, registered_read
+from .layout import DecoderLayout
 
 
 class CacheMemory(wiring.Component):
@@ -75,3 +77,28 @@ class CacheMemory(wiring.Component):
 
         m.d.comb += self.word.eq(asked_word(m, self.address, self._depth, self.asked, bank))
         return m
+
+
+def cache_word(
+    m: Module, name: str, layout: DecoderLayout, bits: int, address: Value, asked: Value, write
+) -> Value:
+    """The word of the keys or values of ``layout`` at ``address``, 2 cycles later, or 0 if it was
+    not ``asked`` for."""
+    address = address[: ceil_log2(layout.cache_words)]
+    if layout.head_words == 1:
+        m.submodules[name] = block = CacheMemory(
+            lanes=layout.kv_lanes, bits=bits, depth=layout.cache_words
+        )
+        m.d.comb += [block.address.eq(address), block.asked.eq(asked), block.write.eq(write)]
+        return block.word
+    # the numbers of a turned pair are in different words
+    m.submodules[name] = block = GroupMemory(
+        groups=layout.kv_lanes,
+        group_width=bits,
+        initial_words=[0] * layout.cache_words,
+        ram_style="block",
+    )
+    late = Signal.like(write, name=f"{name}_write")
+    m.d.sync += late.eq(write)
+    m.d.comb += [block.address.eq(address), block.write.eq(late)]
+    return Mux(delayed(m, asked, 2, name=f"{name}_asked"), block.word, 0)

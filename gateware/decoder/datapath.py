@@ -19,7 +19,7 @@ from .taps import tap_signature
 from .timing import WRITE_REGISTER
 
 MULTIPLIED = (Source.MATRIX, Source.ELEMENT, Source.SCORE, Source.WEIGH)
-"""What the lanes do."""
+"""What the lanes do, GROUP_SUMS beside."""
 
 
 class DecoderDatapath(wiring.Component):
@@ -70,8 +70,12 @@ class DecoderDatapath(wiring.Component):
         m.submodules.residual = self._residual = program.build_residual(self._dsp)
         m.submodules.requantizer = self._requantizer = program.build_requantizer(self._dsp)
         score, weigh = beat.source == Source.SCORE, beat.source == Source.WEIGH
+        multiplied = (*MULTIPLIED, *([Source.GROUP_SUMS] if lanes.minimums else []))
+        for name in ("store", "min_shift"):
+            if hasattr(beat, name):
+                m.d.comb += getattr(lanes.beat, name).eq(getattr(beat, name))
         m.d.comb += [
-            lanes.beat.valid.eq(beat.valid & _is(beat.source, *MULTIPLIED)),
+            lanes.beat.valid.eq(beat.valid & _is(beat.source, *multiplied)),
             lanes.beat.source.eq(beat.source),
             lanes.beat.address.eq(beat.address),
             lanes.beat.activation.eq(beat.activation),

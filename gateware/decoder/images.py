@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
 from gateformer.model.contract.decoder.matrix import Matrix
 from gateformer.model.contract.decoder.model import DecoderModel
-from gateformer.model.support.errors import UserError
+
+from .weights.weight_store import WeightStore
+from .weights.word_format import WordFormat
 
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """Of rows: their first word of weights, and the first of their multipliers and biases."""
+    """Of rows: their first word of weights, the first of their multipliers and biases, and the
+    index of the store that has the words."""
 
     address: int
     parameter: int
+    store: int
 
 
 class DecoderImages:
@@ -29,34 +34,40 @@ class DecoderImages:
 
     Attributes
     ----------
-    code_bits : int, of a weight in memory, signed
-    weight_words : list of int, unsigned, lane 0 lowest
+    stores : list of WeightStore
+        One for each format of words: only one if all codes are as wide and none has groups.
+    weights : int, how many the stores have
     parameters : list of (multiplier or gain, bias times its power of two)
-
-    Raises
-    ------
-    UserError
-        Naming the matrix whose format has scales of groups.
     """
 
     def __init__(self, model: DecoderModel, lanes: int):
-        for name, matrix in model.matrices.items():
-            if matrix.format.group:
-                raise UserError(
-                    f"{name} has weights of format {matrix.format}, with scales of groups, which "
-                    "cannot become gateware yet; import the model with --bits 8, 6, 5, 4 or trits:N"
-                )
         self._model, self._lanes = model, lanes
-        self.code_bits = max(code_bits(matrix) for matrix in model.matrices.values())
-        self.weight_words: list[int] = []
+        every = WordFormat.holding(lanes, model.matrices.values())
+        own = {WordFormat.holding(lanes, [matrix]).bits for matrix in model.matrices.values()}
+        self._common = None if every.group or len(own) > 1 else every
+        self.weights = 0
+        self.stores: list[WeightStore] = []
         self.parameters: list[tuple[int, int]] = []
+
+    @property
+    def depth(self) -> int:
+        """Words of the deepest store."""
+        return max(len(store.words) for store in self.stores)
+
+    @property
+    def weight_bits(self) -> int:
+        """Bits of all words of codes and scales."""
+        return sum(
+            len(store.words) * store.format.word_bits
+            + len(store.scale_words) * store.format.scale_bits
+            for store in self.stores
+        )
 
     def add_rows(self, name: str, rows=None) -> Place:
         """Rows of a matrix, int [n] (default: all in order)."""
         matrix = self._model.matrices[name]
         rows = np.arange(matrix.shape[0]) if rows is None else rows
-        mults, biases = np.asarray(matrix.mult)[rows], row_biases(matrix, rows)
-        return self._add(matrix.weight(rows), mults, biases)
+        return self._add([matrix], rows)
 
     def add_token_embedding(self) -> Place:
         """Its rows in order."""
@@ -71,13 +82,7 @@ class DecoderImages:
     def add_alternating(self, names: tuple[str, str]) -> Place:
         """Rows of two matrices of one shape, in turn."""
         pair = [self._model.matrices[name] for name in names]
-        every = np.arange(pair[0].shape[0])
-        weights = np.stack([matrix.weight(every) for matrix in pair], axis=1)
-        return self._add(
-            weights.reshape(2 * len(every), -1),
-            np.stack([matrix.mult for matrix in pair], axis=1).ravel(),
-            np.stack([row_biases(matrix, every) for matrix in pair], axis=1).ravel(),
-        )
+        return self._add(pair, np.arange(pair[0].shape[0]))
 
     def add_norm(self, name: str) -> int:
         """Gains and biases of a norm; the place of the first."""
@@ -93,21 +98,20 @@ class DecoderImages:
         self.parameters += [(int(m), int(b)) for m, b in zip(multipliers, biases, strict=True)]
         return first
 
-    def _add(self, weights: np.ndarray, mult, biases) -> Place:
-        first = len(self.weight_words)
-        bits, mask = self.code_bits, (1 << self.code_bits) - 1
-        padded = np.pad(weights, ((0, 0), (0, -weights.shape[1] % self._lanes)))
-        words = padded.reshape(-1, self._lanes).astype(np.int64) & mask
-        self.weight_words += [
-            sum(int(code) << (i * bits) for i, code in enumerate(word)) for word in words
-        ]
-        return Place(first, self.add_multipliers(mult, biases))
+    def _new_store(self, form: WordFormat) -> WeightStore:
+        return WeightStore(form)
 
-
-def code_bits(matrix: Matrix) -> int:
-    """Bits of a weight, signed."""
-    low, high = matrix.format.low, matrix.format.high
-    return max((-low - 1).bit_length(), high.bit_length()) + 1
+    def _add(self, matrices: Sequence[Matrix], rows) -> Place:
+        form = self._common or WordFormat.holding(self._lanes, matrices)
+        index = next((i for i, store in enumerate(self.stores) if store.format == form), None)
+        if index is None:
+            index = len(self.stores)
+            self.stores.append(self._new_store(form))
+        address = self.stores[index].add(matrices, rows)
+        self.weights += sum(matrix.codes[rows].size for matrix in matrices)
+        mult = np.stack([np.asarray(matrix.mult)[rows] for matrix in matrices], axis=1)
+        biases = np.stack([row_biases(matrix, rows) for matrix in matrices], axis=1)
+        return Place(address, self.add_multipliers(mult.ravel(), biases.ravel()), index)
 
 
 def row_biases(matrix: Matrix, rows) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from amaranth.lib import enum
 
 
-class Source(enum.Enum, shape=3):
+class Source(enum.Enum, shape=4):
     """What a beat makes a number of.
 
     MATRIX
@@ -25,6 +25,8 @@ class Source(enum.Enum, shape=3):
         A lane's accumulator: a mean of values.
     NORM
         A number of the residual stream, for the norm.
+    GROUP_SUMS
+        Words of activations: their sums by group, for the minimums of the matrices that follow.
     MOVE
         None: a word of the stream goes to a buffer, or a buffer's word to the memory
         (:mod:`gateware.streamed`).
@@ -37,7 +39,8 @@ class Source(enum.Enum, shape=3):
     WEIGH = 4
     LANE = 5
     NORM = 6
-    MOVE = 7
+    GROUP_SUMS = 7
+    MOVE = 8
 
 
 class Sink(enum.Enum, shape=3):
@@ -80,14 +83,18 @@ class Instruction:
         the token's (position's) row is added to it, and it counts with the lane.
     outer_step : int
         Added to the address from the last beat of an inner loop to the next beat.
+    store : int
+        Index of the memory of weights of MATRIX and ELEMENT.
     activation : int
-        First activation word of MATRIX and SCORE; counts with inner.
+        First activation word of MATRIX, GROUP_SUMS and SCORE; counts with inner.
     lane : int
         First lane (LANE); counts with outer. Its ``segment``.
     parameter : int
         First word of multipliers and biases; counts with outer. ELEMENT takes the token's.
     shift, odd_shift : int
         Of the second requantizer; the other of every second result of a gated GATE.
+    min_shift, odd_min_shift : int
+        Of the minimums of groups; the other of every second row of a gated GATE.
     bits : int
         Index of the width that results are clamped to.
     score_shift : int
@@ -139,8 +146,12 @@ class Instruction:
     wait: int = 0
     ends_prompt_token: bool = False
     ends_token: bool = False
+    store: int = 0
+    min_shift: int = 0
+    odd_min_shift: int = 0
 
     COUNTS: ClassVar[tuple[str, ...]] = ("outer", "inner", "lanes")
+    OPTIONAL: ClassVar[tuple[str, ...]] = ("store", "min_shift", "odd_min_shift")
 
     def outer_count(self, position: int) -> int:
         return position + 1 if self.per_position else self.outer

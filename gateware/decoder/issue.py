@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import C, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+
+from gateformer.model.contract.decoder.matrix import MAX_MIN_SHIFT
 
 from ..parts.constant_product import times
 from ..plan.encoding import instruction_layout
@@ -37,6 +39,8 @@ class BeatSignature(wiring.Signature):
         Place of the result, and of a turned pair's second.
     sink, shift, bits, score_shift, segment, turned, gate_frac, hidden_shift, norm
         The instruction's.
+    store, min_shift
+        The instruction's, if they are ever other than 0.
     """
 
     def __init__(self, program: DecoderProgram, further: Mapping = MappingProxyType({})):
@@ -44,6 +48,8 @@ class BeatSignature(wiring.Signature):
         cfg, sizes = program.model.config, program.layout
         kept = ("sink", "shift", "bits", "score_shift", "segment", "turned")
         kept += ("gate_frac", "hidden_shift", "norm")
+        kept += ("store",) if "store" in layout.members else ()
+        minimums = {"min_shift", "odd_min_shift"} & layout.members.keys()
         most = max(item.outer for item in program.instructions)
         place = range(max(sizes.activation_words, sizes.cache_words))
         super().__init__(
@@ -63,6 +69,7 @@ class BeatSignature(wiring.Signature):
                 "other_word": Out(place),
                 "other_lane": Out(range(sizes.lanes)),
                 **{name: Out(layout[name].shape) for name in kept},
+                **({"min_shift": Out(range(MAX_MIN_SHIFT + 1))} if minimums else {}),
                 **further,
             }
         )
@@ -129,6 +136,13 @@ class DecoderIssueUnit(wiring.Component):
         if self._program.model.config.gated:
             paired = (current.sink == Sink.GATE) & beat.odd
             m.d.comb += beat.shift.eq(Mux(paired, current.odd_shift, current.shift))
+        if hasattr(beat, "min_shift"):
+            usual, odd = (
+                current[name] if name in self._layout.members else C(0)
+                for name in ("min_shift", "odd_min_shift")
+            )
+            paired = (current.sink == Sink.GATE) & beat.odd & self._program.model.config.gated
+            m.d.comb += beat.min_shift.eq(Mux(paired, odd, usual))
         return m
 
     def _allowed(self, m: Module, current):

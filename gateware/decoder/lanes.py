@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
 
 from gateformer.model.contract.arith import signed_width
 from gateformer.model.contract.decoder import arith
@@ -14,15 +14,16 @@ from gateformer.model.contract.decoder import arith
 from ..engines.array.dot_tree import DotTree, tree_latencies
 from ..parts.delay import delayed
 from ..parts.duplicated import duplicated
+from ..parts.elaboration import may_stay_unused
 from ..parts.group_memory import GroupMemory
-from ..parts.loadable_memory import BLOCK
-from ..parts.memory_banks import asked_word
 from ..parts.multiplier import MultiplyAccumulate
-from ..parts.registered_read import COLLISION_FREE, registered_read
 from ..parts.selected import registered_selection
-from .cache_memory import CacheMemory
+from .cache_memory import cache_word
 from .instruction import Source
+from .lane_ports import beat_layout, write_layout
 from .layout import DecoderLayout
+from .weights.grouped_total import GroupedTotal, part_lanes
+from .weights.weight_store import STORED_LATENCY, WeightStore, stored_word
 
 PROBABILITY_BITS = arith.PROBABILITY_MAX.bit_length()
 LEVELS_PER_REGISTER = 2
@@ -36,10 +37,14 @@ class DecoderLanes(wiring.Component):
 
     * MATRIX: ``acc (+)= activation word * weight word``, lane by lane;
     * ELEMENT: as MATRIX with 1 at ``lane`` and 0 elsewhere for activations;
+    * GROUP_SUMS: as MATRIX with 1 for every weight, its sums by group kept for the minimums of
+      the MATRIX beats of that activation word;
     * SCORE: ``acc (+)= activation word * key word``, the key word shown to every replica;
     * WEIGH: ``acc (+)= coefficient of the lane's segment * value word``.
 
-    ``first`` starts the accumulators anew. A beat per cycle, with or without gaps; the sums that
+    ``first`` starts the accumulators anew. Where weights have scales of groups, MATRIX and ELEMENT
+    multiply each word's sums by them before they sum up
+    (:class:`.weights.group_sums.GroupSums`). A beat per cycle, with or without gaps; the sums that
     include it follow after ``sums_latency`` (those of the segments, of SCORE) and
     ``total_latency`` cycles (that of all lanes, of MATRIX and ELEMENT). Keys, values and
     activations are 0 until they are written.
@@ -47,8 +52,8 @@ class DecoderLanes(wiring.Component):
     Parameters
     ----------
     layout : DecoderLayout
-    code_bits : int, of a weight, signed
-    weight_words : list of int, unsigned, lane 0 lowest; rows' lanes beyond their end are 0
+    stores : sequence of WeightStore; rows' lanes beyond their end are 0
+    most_total : int, the largest sum of a MATRIX with scales of groups
     dsp : str
         One of :data:`gateware.parts.multiplier.DSP_FAMILIES`.
 
@@ -60,6 +65,7 @@ class DecoderLanes(wiring.Component):
     ACCUMULATED = 9 : cycles from a beat to the accumulators that include it
     READ_LATENCY = 3 : cycles from ``read_lane`` to ``read_data``, which is the accumulator 1 cycle
         after ``read_lane``
+    grouped, minimums : bool, whether weights have scales of groups, and minimums
     sums_latency, total_latency : int, at least ACCUMULATED
     sum_width, total_width : int, of a segment's SCORE sum; of a MATRIX or ELEMENT sum
     mean_width : int, of a WEIGH sum
@@ -67,7 +73,8 @@ class DecoderLanes(wiring.Component):
     Members
     -------
     beat : In(struct), ``valid``, ``source``, ``address`` (word of weights, keys or values),
-        ``activation`` (word), ``lane`` (ELEMENT), ``first``
+        ``activation`` (word), ``lane`` (ELEMENT), ``first``; ``store`` (index, MATRIX and ELEMENT)
+        if there are several, ``min_shift`` if there are minimums
     coefficients : In(ArrayLayout(unsigned(15), segments))
     activation_write, key_write, value_write : In(struct), ``valid``, ``address``, ``group``
         (lane), ``data`` (within ±limit of its bits); of a word of keys or values, one after the
@@ -86,12 +93,14 @@ class DecoderLanes(wiring.Component):
         self,
         *,
         layout: DecoderLayout,
-        code_bits: int,
-        weight_words: list[int],
+        stores: Sequence[WeightStore],
+        most_total: int = 0,
         dsp: str = "generic",
     ):
-        self._dsp = dsp
-        self._layout, self._code_bits, self._weight_words = layout, code_bits, weight_words
+        self._layout, self._stores, self._dsp = layout, stores, dsp
+        self.grouped = any(store.format.group for store in stores)
+        self.minimums = any(store.format.minimum for store in stores)
+        code_bits = max(store.format.code_width for store in stores)
         cfg, bits = layout.config, layout.config.bits
         self._memory_bits = max(code_bits, bits.key, bits.value)
         inputs = max(bits.norm, bits.attention, bits.hidden)
@@ -99,7 +108,7 @@ class DecoderLanes(wiring.Component):
         product = 2 ** (code_bits - 1) * arith.limit(inputs)
         score = arith.limit(bits.query) * arith.limit(bits.key)
         longest = max(cfg.d_model, cfg.d_ff, cfg.n_heads * cfg.head_dim)
-        lane_product = product * layout.words(longest)
+        lane_product = product * (1 if self.grouped else layout.words(longest))
         self._lane_width = signed_width(max(lane_product, score * layout.key_words))
         self._segment_width = signed_width(
             max(lane_product * layout.segment_lanes, score * cfg.head_dim)
@@ -112,31 +121,36 @@ class DecoderLanes(wiring.Component):
         self._acc_width = max(self._lane_width, self.mean_width)
         latencies = tree_latencies(layout.segments, layout.segment_lanes, LEVELS_PER_REGISTER)
         self.sums_latency, self.total_latency = (self.ACCUMULATED + n for n in latencies)
-        lane = range(layout.lanes)
-        depth = max(len(weight_words), layout.cache_words)
+        beat = beat_layout(layout, stores)
+        self._part_lanes = part_lanes(layout, stores)
+        if self.grouped:
+            self.total_width = signed_width(most_total)
+            self._total = GroupedTotal(
+                layout=layout,
+                beat=beat,
+                scales_delay=self.CACHE_READ + 1 + STORED_LATENCY,
+                lanes_delay=self.ACCUMULATED,
+                part_lanes=self._part_lanes,
+                lane_width=self._lane_width,
+                most_activation=arith.limit(inputs),
+                total_width=self.total_width,
+                levels_per_register=LEVELS_PER_REGISTER,
+            )
+            may_stay_unused(self._total)
+            self.sums_latency = self._total.sums_latency
+            self.total_latency = self._total.total_latency
         super().__init__(
             {
-                "beat": In(
-                    data.StructLayout(
-                        {
-                            "valid": 1,
-                            "source": Source,
-                            "address": range(depth),
-                            "activation": range(layout.activation_words),
-                            "lane": lane,
-                            "first": 1,
-                        }
-                    )
-                ),
+                "beat": In(beat),
                 "coefficients": In(data.ArrayLayout(unsigned(PROBABILITY_BITS), layout.segments)),
                 "activation_write": In(
-                    _write(layout.activation_words, layout.lanes, self._activation_bits)
+                    write_layout(layout.activation_words, layout.lanes, self._activation_bits)
                 ),
-                "key_write": In(_write(layout.cache_words, layout.kv_lanes, bits.key)),
-                "value_write": In(_write(layout.cache_words, layout.kv_lanes, bits.value)),
+                "key_write": In(write_layout(layout.cache_words, layout.kv_lanes, bits.key)),
+                "value_write": In(write_layout(layout.cache_words, layout.kv_lanes, bits.value)),
                 "sums": Out(data.ArrayLayout(signed(self.sum_width), layout.segments)),
                 "total": Out(signed(self.total_width)),
-                "read_lane": In(lane),
+                "read_lane": In(range(layout.lanes)),
                 "read_data": Out(signed(self.mean_width)),
                 **self._further_ports(),
             }
@@ -159,7 +173,10 @@ class DecoderLanes(wiring.Component):
         beat, wait = self.beat, self.COEFFICIENT_DELAY
         weigh = delayed(m, beat.source == Source.WEIGH, wait, name="weigh")
         valid = delayed(m, beat.valid, wait, reset_less=False, name="valid")
-        first = delayed(m, beat.first, wait, name="first")
+        begins = beat.first
+        if self.grouped:  # a word's products alone
+            begins = begins | ((beat.source != Source.SCORE) & (beat.source != Source.WEIGH))
+        first = delayed(m, begins, wait, name="first")
         accumulators = []
         for i, (word, operand) in enumerate(zip(words, operands, strict=True)):
             m.submodules[f"lane{i}"] = lane = MultiplyAccumulate(
@@ -205,11 +222,11 @@ class DecoderLanes(wiring.Component):
         address = delayed(m, self.beat.address, wait, name="address")
         source = delayed(m, self.beat.source, wait, name="source")
         score, weigh = source == Source.SCORE, source == Source.WEIGH
-        weights = self._weights(m, address, ~(score | weigh))
-        keys = self._cache(m, "keys", address, score, self.key_write, bits.key)
-        values = self._cache(m, "values", address, weigh, self.value_write, bits.value)
+        codes = self._codes(m, address, source)
+        keys = cache_word(m, "keys", layout, bits.key, address, score, self.key_write)
+        values = cache_word(m, "values", layout, bits.value, address, weigh, self.value_write)
         return [
-            self._widened(weights.word_select(i, self._code_bits))
+            self._widened(codes[i])
             | self._widened(keys.word_select(i % layout.kv_lanes, bits.key))
             | self._widened(values.word_select(i % layout.kv_lanes, bits.value))
             for i in range(layout.lanes)
@@ -218,40 +235,21 @@ class DecoderLanes(wiring.Component):
     def _widened(self, number: Value) -> Value:
         return Cat(number, number[-1].replicate(self._memory_bits - len(number)))
 
-    def _weights(self, m: Module, address, asked):
-        words = self._weight_words
-
-        def bank(number: int, part: range):
-            m.submodules[f"weights_bank{number}"] = block = Memory(
-                shape=unsigned(self._code_bits * self._layout.lanes),
-                depth=len(part),
-                init=words[part.start : part.stop],
-                attrs={**BLOCK, **COLLISION_FREE},
-            )
-            return registered_read(m, block, address[: ceil_log2(len(part))], f"read{number}")
-
-        return asked_word(m, address[: ceil_log2(len(words))], len(words), asked, bank)
-
-    def _cache(self, m: Module, name: str, address, asked, write, bits: int):
-        layout = self._layout
-        address = address[: ceil_log2(layout.cache_words)]
-        if layout.head_words == 1:
-            m.submodules[name] = block = CacheMemory(
-                lanes=layout.kv_lanes, bits=bits, depth=layout.cache_words
-            )
-            m.d.comb += [block.address.eq(address), block.asked.eq(asked), block.write.eq(write)]
-            return block.word
-        # the numbers of a turned pair are in different words
-        m.submodules[name] = block = GroupMemory(
-            groups=layout.kv_lanes,
-            group_width=bits,
-            initial_words=[0] * layout.cache_words,
-            ram_style="block",
-        )
-        late = Signal.like(write, name=f"{name}_write")
-        m.d.sync += late.eq(write)
-        m.d.comb += [block.address.eq(address), block.write.eq(late)]
-        return Mux(delayed(m, asked, 2, name=f"{name}_asked"), block.word, 0)
+    def _codes(self, m: Module, address, source) -> list:
+        """Of the asked store; ones for GROUP_SUMS."""
+        others = (source == Source.SCORE) | (source == Source.WEIGH)
+        sums = source == Source.GROUP_SUMS
+        if self.minimums:
+            others = others | sums
+        asked = [~others]
+        if len(self._stores) > 1:
+            store = delayed(m, self.beat.store, self.CACHE_READ + 1, name="store")
+            asked = [~others & (store == i) for i in range(len(self._stores))]
+        self._word = word = stored_word(m, self._stores, address, asked, self._part_lanes)
+        if not self.minimums:
+            return word.codes
+        ones = delayed(m, sums, STORED_LATENCY, name="ones")
+        return [Cat(code[:1] | ones, code[1:]) for code in word.codes]
 
     def _activations(self, m: Module):
         layout = self._layout
@@ -273,6 +271,9 @@ class DecoderLanes(wiring.Component):
 
     def _sums(self, m: Module, accumulators: list):
         layout = self._layout
+        if self.grouped:
+            self._grouped_sums(m, accumulators)
+            return
         m.submodules.tree = tree = DotTree(
             segments=layout.segments,
             segment_lanes=layout.segment_lanes,
@@ -286,8 +287,13 @@ class DecoderLanes(wiring.Component):
             self.total.eq(tree.total),
         ]
 
-
-def _write(depth: int, groups: int, bits: int) -> data.StructLayout:
-    return data.StructLayout(
-        {"valid": 1, "address": range(depth), "group": range(groups), "data": bits}
-    )
+    def _grouped_sums(self, m: Module, accumulators: list):
+        m.submodules.total = unit = self._total
+        m.d.comb += [
+            unit.beat.eq(self.beat),
+            Cat(unit.scales).eq(Cat(self._word.scales)),
+            Cat(unit.minimums).eq(Cat(self._word.minimums)),
+            Cat(unit.lanes).eq(Cat(acc[: self._lane_width] for acc in accumulators)),
+            Cat(self.sums).eq(Cat(sum_[: self.sum_width] for sum_ in unit.sums)),
+            self.total.eq(unit.total),
+        ]

@@ -46,7 +46,7 @@ class DecoderProgram:
     Raises
     ------
     UserError
-        Naming the matrix whose format has scales of groups, or what else this core does not have.
+        Naming what this core does not have.
     """
 
     limits = None
@@ -95,7 +95,7 @@ class DecoderProgram:
     @property
     def address_words(self) -> int:
         """Words that a beat's address tells apart."""
-        return max(len(self.images.weight_words), self.layout.cache_words)
+        return max(self.images.depth, self.layout.cache_words)
 
     @property
     def parameter_words(self) -> int:
@@ -119,10 +119,13 @@ class DecoderProgram:
 
     def build_lanes(self, dsp: str = "generic") -> DecoderLanes:
         """Weights, keys, values and activations, and what multiplies them."""
+        bits = self.model.config.bits
+        activation = arith.limit(max(bits.norm, bits.attention, bits.hidden))
+        rows = max(matrix.row_bound for matrix in self.model.matrices.values())
         return DecoderLanes(
             layout=self.layout,
-            code_bits=self.images.code_bits,
-            weight_words=self.images.weight_words,
+            stores=self.images.stores,
+            most_total=rows * activation,
             dsp=dsp,
         )
 

@@ -72,6 +72,8 @@ class DecoderTapReader(TapRecords):
 
     def _results(self, item: Instruction, position: int) -> Iterator[tuple[str, np.ndarray]]:
         count = item.outer_count(position)
+        if item.source is Source.GROUP_SUMS:
+            return
         if item.source in (Source.SCORE, Source.WEIGH):
             port = "score" if item.source is Source.SCORE else "probability"
             yield item.name, self.take(port, count)

@@ -74,9 +74,9 @@ class Timing:
                 # the values come last; before them, keys that may have been turned
                 keys = Rotation.SECOND - item.beats(0)
                 return written + max(keys, 0) - DecoderLanes.CACHE_READ
-            case Source.MATRIX if item.source in (Source.NORM, Source.LANE):
+            case Source.MATRIX | Source.GROUP_SUMS if item.source in (Source.NORM, Source.LANE):
                 return activation
-            case Source.MATRIX if item.sink is Sink.GATE:
+            case Source.MATRIX | Source.GROUP_SUMS if item.sink is Sink.GATE:
                 return activation + Gate.LATENCY
         return 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -51,6 +52,8 @@ class TokenProgram:
             yield from self._attention(layer)
             yield from self._feed_forward(layer)
         yield self._norm("final_norm")
+        tied = self._model.config.tied_head
+        yield from self._group_sums("token_embedding" if tied else "lm_head")
         yield self._logits()
 
     def _embed(self):
@@ -62,9 +65,9 @@ class TokenProgram:
             Source.ELEMENT,
             Sink.LOAD,
             outer=cfg.d_model,
-            address=self._token.address,
-            parameter=self._token.parameter,
+            **dataclasses.asdict(self._token),
             shift=model.matrices["token_embedding"].shift,
+            min_shift=model.matrices["token_embedding"].min_shift,
             bits=wide,
             norm=following,
         )
@@ -87,6 +90,7 @@ class TokenProgram:
         scalars = model.layers[layer]
         rotary = model.rotary_cos is not None
         yield self._norm(f"{at}attn_norm")
+        yield from self._group_sums(*(f"{at}{kind}_proj" for kind in "qkv"))
         for part in layout.passes:
             for head in part.heads:
                 yield self._rows(
@@ -151,6 +155,7 @@ class TokenProgram:
                         start_lane=lane,
                         lanes=layout.lanes,
                     )
+        yield from self._group_sums(f"{at}o_proj")
         yield self._add_to_residual(f"{at}attn_residual", f"{at}o_proj", 0, f"{at}ffn_norm")
 
     def _rows(
@@ -171,9 +176,9 @@ class TokenProgram:
             sink,
             outer=hd,
             inner=self._layout.words(cfg.d_model),
-            address=place.address,
-            parameter=place.parameter,
+            **dataclasses.asdict(place),
             shift=matrix.shift,
+            min_shift=matrix.min_shift,
             bits=self._width(width),
             turned=turned,
             word=word,
@@ -188,22 +193,23 @@ class TokenProgram:
         at = f"layers.{layer}."
         up = model.matrices[f"{at}up_proj"]
         yield self._norm(f"{at}ffn_norm")
+        yield from self._group_sums(f"{at}up_proj", *([f"{at}gate_proj"] if cfg.gated else []))
         if cfg.gated:
             gate = model.matrices[f"{at}gate_proj"]
             place = self._images.add_alternating((f"{at}gate_proj", f"{at}up_proj"))
-            shifts = (gate.shift, up.shift)
         else:
-            place, shifts = self._images.add_rows(f"{at}up_proj"), (up.shift, up.shift)
+            gate, place = up, self._images.add_rows(f"{at}up_proj")
         yield Instruction(
             f"{at}hidden",
             Source.MATRIX,
             Sink.GATE,
             outer=cfg.d_ff * (1 + cfg.gated),
             inner=layout.words(cfg.d_model),
-            address=place.address,
-            parameter=place.parameter,
-            shift=shifts[0],
-            odd_shift=shifts[1],
+            **dataclasses.asdict(place),
+            shift=gate.shift,
+            odd_shift=up.shift,
+            min_shift=gate.min_shift,
+            odd_min_shift=up.min_shift,
             bits=self._width(cfg.bits.gate),
             word=layout.hidden_base,
             lanes=layout.lanes,
@@ -212,9 +218,21 @@ class TokenProgram:
         )
         last = layer == cfg.n_layers - 1
         following = "final_norm" if last else f"layers.{layer + 1}.attn_norm"
+        yield from self._group_sums(f"{at}down_proj", activation=layout.hidden_base)
         yield self._add_to_residual(
             f"{at}ffn_residual", f"{at}down_proj", layout.hidden_base, following, last
         )
+
+    def _group_sums(self, *names: str, activation: int = 0) -> Iterator[Instruction]:
+        """Before matrices that take one vector: the sums that their minimums multiply, if any."""
+        matrices = [self._model.matrices[name] for name in names]
+        if any(matrix.format.minimum for matrix in matrices):
+            yield Instruction(
+                f"{names[0]} group sums",
+                Source.GROUP_SUMS,
+                inner=self._layout.words(matrices[0].shape[1]),
+                activation=activation,
+            )
 
     def _add_to_residual(
         self, name: str, matrix_name: str, activation: int, norm: str, last: bool = False
@@ -227,10 +245,10 @@ class TokenProgram:
             Sink.ADD,
             outer=cfg.d_model,
             inner=self._layout.words(matrix.shape[1]),
-            address=place.address,
+            **dataclasses.asdict(place),
             activation=activation,
-            parameter=place.parameter,
             shift=matrix.shift,
+            min_shift=matrix.min_shift,
             bits=self._width(cfg.bits.residual),
             norm=self._before(norm),
             ends_prompt_token=last,
@@ -249,7 +267,7 @@ class TokenProgram:
         )
 
     def _logits(self) -> Instruction:
-        _, shift = self._model.head
+        head, shift = self._model.head
         place = self._images.add_head(self._token)
         return Instruction(
             "logits",
@@ -257,9 +275,9 @@ class TokenProgram:
             Sink.LOGIT,
             outer=self._model.config.vocab_size,
             inner=self._layout.words(self._model.config.d_model),
-            address=place.address,
-            parameter=place.parameter,
+            **dataclasses.asdict(place),
             shift=shift,
+            min_shift=head.min_shift,
             bits=self._width(arith.LOGIT_BITS),
             ends_token=True,
         )

@@ -1,7 +1,8 @@
 """Instructions of any kind as words of the program memory.
 
 A kind is a dataclass whose fields are numbers, enums of Amaranth, or texts, which are for people
-and left out. ``COUNTS`` names the fields that are at least 1 and stored less one.
+and left out. ``COUNTS`` names the fields that are at least 1 and stored less one, ``OPTIONAL``
+(if it is there) those that are left out where they are 0 in every instruction.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from amaranth.lib import data
 
 def instruction_layout(instructions: Sequence) -> data.StructLayout:
     """Struct that holds every instruction of a program, each field as narrow as possible."""
-    members = {}
+    members, optional = {}, getattr(instructions[0], "OPTIONAL", ())
     for field in dataclasses.fields(instructions[0]):
         values = [getattr(item, field.name) for item in instructions]
         if isinstance(values[0], str):
+            continue
+        if field.name in optional and not any(values):
             continue
         if isinstance(values[0], enum.Enum):
             members[field.name] = type(values[0])

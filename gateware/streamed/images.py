@@ -207,7 +207,7 @@ class StreamedImages:
 
     def add_token_embedding(self) -> Place:
         """In the token's record."""
-        return Place(0, 0)
+        return Place(0, 0, 0)
 
     def add_head(self, token: Place) -> Place:
         """Rows of the output head."""
@@ -220,7 +220,7 @@ class StreamedImages:
         mults, biases = np.asarray(matrix.mult)[rows], row_biases(matrix, rows)
         entries = [(int(m), int(b)) for m, b in zip(mults, biases, strict=True)]
         self._rows = (entries, [(matrix, rows)])
-        return Place(0, 0)
+        return Place(0, 0, 0)
 
     def add_alternating(self, names: tuple[str, str]) -> Place:
         """Rows of two matrices of one shape, in turn."""
@@ -232,7 +232,7 @@ class StreamedImages:
         ]
         entries = [entry for both in zip(*of_each, strict=True) for entry in both]
         self._rows = (entries, [(matrix, every) for matrix in pair])
-        return Place(0, 0)
+        return Place(0, 0, 0)
 
     def add_norm(self, name: str) -> int:
         """Gains and biases of a norm."""

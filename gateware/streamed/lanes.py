@@ -7,6 +7,8 @@ from amaranth.lib.wiring import In, Out
 
 from ..decoder.instruction import Source
 from ..decoder.lanes import DecoderLanes
+from ..decoder.weights.weight_store import WeightStore
+from ..decoder.weights.word_format import WordFormat
 from ..parts.delay import delayed
 from ..parts.group_memory import GroupMemory
 from .layout import StreamedLayout
@@ -14,6 +16,12 @@ from .layout import StreamedLayout
 
 class StreamedLanes(DecoderLanes):
     """As :class:`gateware.decoder.lanes.DecoderLanes`, but that words are handed to it.
+
+    Parameters
+    ----------
+    layout : StreamedLayout
+    form : WordFormat of the weights, without groups
+    dsp : str
 
     Attributes
     ----------
@@ -33,8 +41,9 @@ class StreamedLanes(DecoderLanes):
 
     WORD = DecoderLanes.COEFFICIENT_DELAY - 2
 
-    def __init__(self, *, layout: StreamedLayout, code_bits: int, dsp: str = "generic"):
-        super().__init__(layout=layout, code_bits=code_bits, weight_words=[], dsp=dsp)
+    def __init__(self, *, layout: StreamedLayout, form: WordFormat, dsp: str = "generic"):
+        self._code_bits = form.bits
+        super().__init__(layout=layout, stores=[WeightStore(form)], dsp=dsp)
 
     def _further_ports(self) -> dict:
         bits = self._layout.word_bits

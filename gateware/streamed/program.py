@@ -10,11 +10,11 @@ import numpy as np
 from gateformer.model.contract.decoder.model import DecoderModel
 from gateformer.model.support.errors import UserError
 
-from ..decoder.images import code_bits
 from ..decoder.instruction import Instruction, Sink, Source
 from ..decoder.program import DecoderProgram
 from ..decoder.tables import position_width
 from ..decoder.token_program import TokenProgram
+from ..decoder.weights.word_format import WordFormat
 from ..memory.bus import MemoryShape
 from ..plan.hw_config import HwConfig
 from .images import Kind, Segment, StreamedImages
@@ -42,7 +42,7 @@ class StreamedProgram(DecoderProgram):
     """
 
     def __init__(self, model: DecoderModel, memory: MemoryShape):
-        widest = max(code_bits(matrix) for matrix in model.matrices.values())
+        widest = WordFormat.holding(1, model.matrices.values()).bits
         if widest > MOST_CODE_BITS:
             raise UserError(
                 f"weights of {widest} bits cannot be streamed; import the model with --bits 8"
@@ -82,16 +82,13 @@ class StreamedProgram(DecoderProgram):
 
     def build_lanes(self, dsp: str = "generic") -> StreamedLanes:
         """Buffers and activations, and what multiplies them with words of the stream."""
-        return StreamedLanes(layout=self.layout, code_bits=self._code_bits, dsp=dsp)
+        form = WordFormat.holding(self.layout.lanes, self.model.matrices.values())
+        return StreamedLanes(layout=self.layout, form=form, dsp=dsp)
 
     @property
     def position_width(self) -> int:
         """Bits of a number of the position embedding."""
         return position_width(self.model.position_embedding)
-
-    @property
-    def _code_bits(self) -> int:
-        return max(code_bits(matrix) for matrix in self.model.matrices.values())
 
     # the memory's content, in stripes from the image's first one on
 

@@ -11,6 +11,7 @@ from gateformer.gateware.core.taps import Mismatch
 from gateformer.gateware.decoder.any_core import AnyProgram
 from gateformer.gateware.decoder.program import DecoderProgram
 from gateformer.gateware.decoder.tables import angle_table, parameter_words, position_table
+from gateformer.gateware.decoder.weights.weight_store import store_names
 from gateformer.gateware.engines.sampler.scheme import VERSION_2
 from gateformer.gateware.parts.elaboration import may_stay_unused
 from gateformer.gateware.parts.memory_banks import bank_depths
@@ -59,8 +60,13 @@ def _resident_images(program: Program, memories: dict[str, np.ndarray]) -> dict[
 def _decoder_images(program: DecoderProgram, memories) -> dict[str, list[int]]:
     """The same of an imported model's core."""
     images, model = program.images, program.model
+    weights = {}
+    for name, store in zip(store_names(images.stores), images.stores, strict=True):
+        weights |= _in_banks(rf"datapath\.lanes\.{name}_bank{{}}", store.words)
+        if store.scale_words:
+            weights |= _in_banks(rf"datapath\.lanes\.{name}_scales_bank{{}}", store.scale_words)
     expected = {
-        **_in_banks(r"datapath\.lanes\.weights_bank{}", images.weight_words),
+        **weights,
         **_in_banks(r"datapath\.parameters\.bank{}", parameter_words(images.parameters)),
         r"sampler\.chooser\.draw\.exp2": list(VERSION_2.probabilities),
     }

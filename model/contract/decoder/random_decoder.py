@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from ..config import Bits, ModelConfig
@@ -10,27 +12,37 @@ from .formats import WeightFormat
 from .matrix import Matrix
 from .model import DecoderModel, LayerScalars, Norm
 
-MIN_SHIFT = 4
+MIN_SHIFTS = (4, 5, 6)
 LOGIT_SIZE_BITS = 31
 INPUT_RMS = 0.25
 """Activations of a random model fill about this share of their range."""
 
 
 def random_decoder(
-    seed: int, *, weights: str = "int8", bits: Bits | None = None, head: str = "int8", **shape
+    seed: int,
+    *,
+    weights: str = "int8",
+    bits: Bits | None = None,
+    head: str = "int8",
+    formats: Mapping[str, str] | None = None,
+    **shape,
 ) -> DecoderModel:
     """A model of ``shape`` (the arguments of ModelConfig), ``seed`` and weight format.
 
-    ``weights`` is the format of all matrices of layers, ``head`` that of embedding and head. Scales
-    are such that the numbers of every stage use their range and seldom exceed it.
+    ``weights`` is the format of all matrices of layers, ``head`` that of embedding and head,
+    ``formats`` those of matrices that have another one, by the last part of their names. Scales are
+    such that the numbers of every stage use their range and seldom exceed it.
     """
     rng = np.random.default_rng(seed)
     bits = bits or Bits()
     shape = {"gated": False, "tied_head": True, "n_layers": 1, **shape}
     kinds = ("q", "k", "v", "o", "up", "down", *(["gate"] if shape["gated"] else []))
     ends = ["token_embedding", *([] if shape["tied_head"] else ["lm_head"])]
-    formats = {f"layers.{i}.{k}_proj": weights for i in range(shape["n_layers"]) for k in kinds}
-    cfg = ModelConfig(**shape, bits=bits, formats={**formats, **dict.fromkeys(ends, head)})
+    usual = {f"layers.{i}.{k}_proj": weights for i in range(shape["n_layers"]) for k in kinds}
+    usual |= dict.fromkeys(ends, head)
+    own = formats or {}
+    found = {name: own.get(name.rpartition(".")[2], usual[name]) for name in usual}
+    cfg = ModelConfig(**shape, bits=bits, formats=found)
     learned = cfg.positions == "learned"
     matrices = {}
     for name in cfg.all_matrix_names():
@@ -85,12 +97,13 @@ def _matrix(rng: np.random.Generator, cfg: ModelConfig, name: str, out_bits: int
     codes = rng.integers(kind.low, kind.high + 1, (out, inp)).astype(np.int16)
     groups = (out, inp // kind.group) if kind.group else None
     scale = rng.integers(1, 256, groups) if groups else None
-    low = None
-    if kind.minimum:  # about what centres the codes, in units of 2**MIN_SHIFT
-        centre = -scale * kind.high / 2 / 2**MIN_SHIFT
+    low, min_shift = None, 0
+    if kind.minimum:  # about what centres the codes, in units of 2**min_shift
+        min_shift = int(rng.choice(MIN_SHIFTS))
+        centre = -scale * kind.high / 2 / 2**min_shift
         low = np.clip(np.rint(centre + rng.normal(0, 3, groups)), -128, 127).astype(np.int64)
     mult = rng.integers(2**14, 2**16, out)
-    plain = Matrix(kind, codes, mult, 0, scale, low, min_shift=MIN_SHIFT if kind.minimum else 0)
+    plain = Matrix(kind, codes, mult, 0, scale, low, min_shift=min_shift)
     size = max(np.sqrt(np.mean(plain.weight(slice(64)).astype(float) ** 2)), 0.5)
     activation = 1 if name == "token_embedding" else arith.limit(16) * INPUT_RMS * np.sqrt(inp)
     wanted = arith.limit(out_bits) * INPUT_RMS
@@ -100,7 +113,7 @@ def _matrix(rng: np.random.Generator, cfg: ModelConfig, name: str, out_bits: int
         bias_shift = max(shift + out_bits - 34, 0)
         most = min(2 ** (shift + out_bits - 3 - bias_shift), 2**31 - 1)
         bias = rng.integers(-most, most + 1, out)
-    return Matrix(kind, codes, mult, shift, scale, low, plain.min_shift, bias, bias_shift)
+    return Matrix(kind, codes, mult, shift, scale, low, min_shift, bias, bias_shift)
 
 
 def _norm(rng: np.random.Generator, cfg: ModelConfig) -> Norm:

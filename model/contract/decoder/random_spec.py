@@ -19,7 +19,8 @@ FLAGS = ("gated", "norm_bias", "bias", "tied_head")
 FORMATS = ("weights", "head")
 WIDTHS = tuple(f"bits.{field.name}" for field in dataclasses.fields(Bits))
 KINDS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-OWN = {*CHOICES, *FLAGS, *FORMATS, *WIDTHS, "n_kv_heads", "head_dim"}
+OWN_FORMATS = tuple(f"weights.{kind}" for kind in (*KINDS, "token_embedding", "lm_head"))
+OWN = {*CHOICES, *FLAGS, *FORMATS, *OWN_FORMATS, *WIDTHS, "n_kv_heads", "head_dim"}
 """Settings that models of version 1 don't have: one of them makes it a decoder."""
 FIRST_CHARACTER = 32
 
@@ -44,11 +45,12 @@ def random_spec_model(settings: dict[str, str]) -> DecoderModel:
 
     Sizes are integers; ``norm``, ``positions`` and ``activation`` as in ModelConfig; ``gated``,
     ``norm_bias``, ``bias`` (of all matrices) and ``tied_head`` 0 or 1; ``weights`` and ``head`` a
-    format; ``bits.NAME`` a width. Its tokens are single characters.
+    format, ``weights.KIND`` that of one kind of matrices; ``bits.NAME`` a width. Its tokens are
+    single characters.
 
     Raises UserError naming the setting that is unknown, malformed or out of range.
     """
-    known = [*SIZES, *CHOICES, *FLAGS, *FORMATS, *WIDTHS]
+    known = [*SIZES, *CHOICES, *FLAGS, *FORMATS, *OWN_FORMATS, *WIDTHS]
     for name in settings:
         if name not in known:
             raise UserError(f"unknown random model setting {name!r}; expected {', '.join(known)}")
@@ -62,9 +64,17 @@ def random_spec_model(settings: dict[str, str]) -> DecoderModel:
     flags = {name: _flag(name, settings.get(name, name == "tied_head")) for name in FLAGS}
     kinds = [kind for kind in KINDS if flags["gated"] or kind != "gate_proj"]
     widths = {n.removeprefix("bits."): _integer(n, settings[n]) for n in WIDTHS if n in settings}
+    own = {n.removeprefix("weights."): settings[n] for n in OWN_FORMATS if n in settings}
+    ends = {"token_embedding", *([] if flags["tied_head"] else ["lm_head"])}
+    for name in own.keys() - ends - set(kinds):
+        raise UserError(
+            f"random model setting 'weights.{name}' is of a matrix that the model does not have; "
+            "leave it out, or set gated=1 (gate_proj) or tied_head=0 (lm_head)"
+        )
     model = random_decoder(
         seed,
         **shape,
+        formats=own,
         **{name: settings[name] for name in FORMATS if name in settings},
         bits=Bits(**widths),
         **{**flags, "bias": tuple(kinds) if flags["bias"] else ()},

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from gateformer.gateware.decoder.images import DecoderImages, code_bits
 from gateformer.gateware.decoder.layout import DecoderLayout
+from gateformer.gateware.decoder.weights.word_format import WordFormat
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.config import ModelConfig
 from gateformer.model.contract.decoder.model import DecoderModel
@@ -65,33 +65,31 @@ def block_memory_bits(family: Family, blocks: float) -> int:
 def check_memory(model: DecoderModel, board: Board) -> None:
     """Raise TooManyBits if block memories are too few whatever the lanes: numbers alone count.
 
-    Takes no time, however large the model is. UserError as
-    :class:`gateware.decoder.images.DecoderImages`.
+    Takes no time, however large the model is.
     """
     config = model.config
-    widest = DecoderImages(model, 1).code_bits
-    weights, cache = _n_weights(model), cache_bits(config)
+    ends = ("token_embedding", config.head_name)
+    cache, weights, fewer = cache_bits(config), 0.0, 0.0
+    for name, matrix in model.matrices.items():
+        # a scale for a whole group: as few bits as any number of lanes takes
+        form = WordFormat.holding(matrix.format.group or 1, [matrix])
+        weights += matrix.codes.size * form.bits_per_weight
+        least = form.bits_per_weight if name in ends else min(FEWEST_BITS, form.bits_per_weight)
+        fewer += matrix.codes.size * least
     there = block_memory_bits(board.family, board.budget.bram)
-    need = weights * widest + cache
+    need = weights + cache
     if need <= there:
         return
     remedies = []
-    ends = ("token_embedding", config.head_name)
-    fewer = max(FEWEST_BITS, *(code_bits(model.matrices[name]) for name in ends))
-    if fewer < widest and weights * fewer + cache <= there:
+    if fewer < weights and fewer + cache <= there:
         remedies.append(f"--bits {FEWEST_BITS}")
-    if weights * widest < there:
+    if weights < there:
         remedies.append("a smaller --context")
     advice = "choose a larger board"
     if remedies:
         advice = f"import it with {' or '.join(remedies)}, or {advice}"
     raise TooManyBits(
-        f"the model does not fit {board.label}: its weights take {weights * widest:,} bits "
-        f"({widest} each), keys and values {cache:,}, together {need - there:,} more than its "
-        f"block memories' {there:,}; {advice}"
+        f"the model does not fit {board.label}: its weights take {weights:,.0f} bits, keys and "
+        f"values {cache:,}, together {need - there:,.0f} more than its block memories' {there:,}; "
+        f"{advice}"
     )
-
-
-def _n_weights(model: DecoderModel) -> int:
-    """Of all matrices, embedding and head, too."""
-    return sum(matrix.codes.size for matrix in model.matrices.values())

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from gateformer.gateware.decoder.images import DecoderImages, Place
+from gateformer.gateware.decoder.images import DecoderImages
 from gateformer.gateware.decoder.program import DecoderProgram
+from gateformer.gateware.decoder.weights.weight_store import WeightStore
+from gateformer.gateware.decoder.weights.word_format import WordFormat
 from gateformer.gateware.parts.memory_banks import bank_depths
+from gateformer.model.contract.decoder.matrix import Matrix
 
 
 class SizedDecoderProgram(DecoderProgram):
@@ -26,25 +31,39 @@ class SizedDecoderProgram(DecoderProgram):
         return (self.cycles(0) + self.cycles(self.model.config.ctx_len - 1)) / 2
 
 
-class _CountedImages(DecoderImages):
+class CountedStore(WeightStore):
     """The codes as arrays: enough to tell which bits of a memory are not the same in all words."""
 
-    def __init__(self, model, lanes: int):
-        super().__init__(model, lanes)
+    def __init__(self, form: WordFormat):
+        super().__init__(form)
         self._codes: list[np.ndarray] = []
 
-    def _add(self, weights: np.ndarray, mult, biases) -> Place:
-        first = len(self.weight_words)
-        padded = np.pad(weights, ((0, 0), (0, -weights.shape[1] % self._lanes)))
-        self._codes.append(padded.reshape(-1, self._lanes).astype(np.int8))
-        self.weight_words += [0] * len(self._codes[-1])
-        return Place(first, self.add_multipliers(mult, biases))
+    def add(self, matrices: Sequence[Matrix], rows) -> int:
+        """As WeightStore, with zeros for words."""
+        first, lanes = len(self.words), self.format.lanes
+        for matrix in matrices:
+            codes = matrix.codes[rows]
+            padded = np.pad(codes, ((0, 0), (0, -codes.shape[1] % lanes)))
+            self._codes.append(padded.reshape(-1, lanes).astype(np.int16))
+            self.words += [0] * len(self._codes[-1])
+            if self.format.group and self.format.sharing > 1:
+                self.scale_words += [0] * (len(self._codes[-1]) // self.format.sharing)
+        return first
 
     def live_bits(self) -> list[int]:
-        """Of every bank of the weights (:func:`gateware.parts.memory_banks.bank_depths`)."""
-        codes, mask = np.concatenate(self._codes), (1 << self.code_bits) - 1
+        """Of every bank of the words (:func:`gateware.parts.memory_banks.bank_depths`): of codes
+        those that are not the same everywhere, of scales all."""
+        codes, mask = np.concatenate(self._codes), (1 << self.format.bits) - 1
         banks = np.split(codes, np.cumsum(bank_depths(len(codes)))[:-1])
-        return [_varying_bits(bank, mask) for bank in banks]
+        beside = self.format.word_bits - self.format.lanes * self.format.bits
+        return [_varying_bits(bank, mask) + beside for bank in banks]
+
+
+class _CountedImages(DecoderImages):
+    """Of counted stores."""
+
+    def _new_store(self, form: WordFormat) -> WeightStore:
+        return CountedStore(form)
 
 
 def _varying_bits(codes: np.ndarray, mask: int) -> int:

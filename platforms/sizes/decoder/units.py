@@ -77,12 +77,14 @@ def _lanes(program: SizedDecoderProgram, lanes: DecoderLanes) -> UnitFacts:
         lanes._segment_width,
         LEVELS_PER_REGISTER,
     )
-    banks = bank_depths(len(program.images.weight_words))
+    stores = program.images.stores
+    banks = [(store, bank_depths(len(store.words))) for store in stores]
+    reads = sum(len(depths) * store.format.word_bits for store, depths in banks)
     caches = [_cache(layout, width) for width in (bits.key, bits.value)]
     word_bits = layout.kv_lanes * (bits.key + bits.value)
     cache_banks = len(caches[0]) // len(_groups(layout))
     # what every bank reads, what is written to caches, activations read and chosen, the tree
-    registers = len(banks) * lanes._code_bits * number + (cache_banks + 1) * word_bits
+    registers = reads + (cache_banks + 1) * word_bits
     registers += 2 * lanes._activation_bits * number + tree.registers
     return UnitFacts(
         luts={
@@ -92,7 +94,8 @@ def _lanes(program: SizedDecoderProgram, lanes: DecoderLanes) -> UnitFacts:
             "adder bits": tree.bits,
             "read bits": lanes.mean_width * (number - 1),
             "cached bits": word_bits,
-            "multiplexed bits": (len(banks) - 1) * lanes._code_bits * number
+            "multiplexed bits": reads
+            - max(store.format.word_bits for store in stores)
             + (cache_banks - 1) * word_bits,
             "unit": 1,
         },
@@ -104,7 +107,13 @@ def _lanes(program: SizedDecoderProgram, lanes: DecoderLanes) -> UnitFacts:
         memories=[
             *[
                 MemoryShape(depth, live, Style.BLOCK, rom=True)
-                for depth, live in zip(banks, program.images.live_bits(), strict=True)
+                for store, depths in banks
+                for depth, live in zip(depths, store.live_bits(), strict=True)
+            ],
+            *[
+                MemoryShape(len(store.scale_words), store.format.scale_bits, Style.BLOCK, rom=True)
+                for store in stores
+                if store.scale_words
             ],
             *caches[0],
             *caches[1],

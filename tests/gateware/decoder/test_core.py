@@ -9,18 +9,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateformer.gateware.decoder.any_core import check_taps, compile_model
 from gateformer.gateware.decoder.program import DecoderProgram
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.choices import CHOICES, Bits
 from gateformer.model.contract.decoder.random_decoder import random_decoder
-from gateformer.model.contract.decoder.reference import DecoderReference
-from gateformer.model.contract.decoder.sampling import DecoderSettings
-from tests.gateware.core.core_bench import run_core
 from tests.support.user_error import message
 
+from .compared_core import FAST, compared
+
 KINDS = ("q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj")
-FAST, ALL = 10, 64
+ALL = 64
 PAIRED = ("norm", "norm_bias", "positions", "activation", "gated", "tied_head", "weights")
 """Choices each value of which meets each value of the others."""
 
@@ -52,37 +50,6 @@ def drawn(seed: int) -> tuple[int, dict]:
         "head": rng.choice(("int8", "int4", "trits:4")),
         "bits": Bits(*widths),
     }
-
-
-def sampled(seed: int, model) -> DecoderSettings:
-    """With a temperature; the slow ones with top-k or top-p, or both (8,000 cycles a token)."""
-    cuts = seed >= FAST
-    return DecoderSettings.from_user(
-        temperature=0.9,
-        top_k=min(seed // 2 % 3 * 2, model.config.vocab_size) if cuts else 0,
-        top_p=0.8 if cuts and seed % 4 == 1 else None,
-        seed=seed,
-        logit_scale=model.logit_scale,
-        vocab_size=model.config.vocab_size,
-    )
-
-
-def compared(lanes: int, shape: dict, seed: int = 0, stall: float = 0.3) -> None:
-    """Prompt and text up to the end of the context, greedy or sampled, with stalls."""
-    model = random_decoder(seed, **shape)
-    cfg, program = model.config, compile_model(model, HwConfig(rows=1, cols=1, lanes=lanes))
-    rng = np.random.default_rng(seed)
-    prompt = rng.integers(0, cfg.vocab_size, rng.integers(1, cfg.ctx_len + 1)).tolist()
-    count = cfg.ctx_len - len(prompt) + 1
-    chosen = DecoderSettings() if seed % 2 == 0 or not stall else sampled(seed, model)
-    run = run_core(program, prompt, count, chosen, stall=stall, seed=seed)
-    expected = list(DecoderReference(model).generate(prompt, count, chosen))
-    assert run.tokens == expected
-    fed = [*prompt, *expected[:-1]]
-    assert check_taps(program, run.records, fed, len(prompt)) > 0
-    if not stall:
-        gaps = np.diff(run.cycles).tolist()
-        assert gaps == [program.cycles(p) for p in range(len(prompt), len(prompt) + len(gaps))]
 
 
 def pairs(seed: int) -> set:
@@ -144,13 +111,4 @@ def test_an_embedding_beyond_the_residual_is_refused():
     assert message(DecoderProgram, table, HwConfig(rows=1, cols=1, lanes=4)) == (
         f"position_embedding reaches {reached}, which a residual of 16 bits does not hold; import "
         "the model again"
-    )
-
-
-def test_scales_of_groups_are_refused_by_name():
-    shape = {"vocab_size": 5, "d_model": 32, "n_heads": 1, "d_ff": 32, "ctx_len": 2}
-    model = random_decoder(0, **shape, head_dim=32, weights="block:4:32:min")
-    assert message(DecoderProgram, model, HwConfig(rows=1, cols=1, lanes=4)) == (
-        "layers.0.q_proj has weights of format block:4:32:min, with scales of groups, which cannot "
-        "become gateware yet; import the model with --bits 8, 6, 5, 4 or trits:N"
     )

@@ -11,6 +11,8 @@ import pytest
 from gateformer.gateware.decoder.instruction import Source
 from gateformer.gateware.decoder.lanes import DecoderLanes
 from gateformer.gateware.decoder.layout import DecoderLayout
+from gateformer.gateware.decoder.weights.weight_store import WeightStore
+from gateformer.gateware.decoder.weights.word_format import WordFormat
 from gateformer.model.contract.arith import signed_width
 from gateformer.model.contract.config import Bits
 from gateformer.model.contract.decoder import arith
@@ -42,8 +44,12 @@ class Case:
     def build(self, weights) -> DecoderLanes:
         return DecoderLanes(
             layout=self.layout,
-            code_bits=self.code_bits,
-            weight_words=[packed(word, self.code_bits) for word in weights],
+            stores=[
+                WeightStore(
+                    WordFormat(self.layout.lanes, self.code_bits),
+                    [packed(word, self.code_bits) for word in weights],
+                )
+            ],
         )
 
     @property

@@ -24,13 +24,21 @@ MODELS = {
     "gpt2": f"{SIZES},norm=layer,norm_bias=1,bias=1,positions=learned,activation=gelu",
     "llama": f"{SIZES},norm=rms,gated=1,positions=rotary,activation=silu,n_kv_heads=1",
 }
+GROUPS = (
+    "random:n_layers=1,d_model=32,n_heads=4,d_ff=32,ctx_len=8,vocab_size=12,norm=rms,gated=1,"
+    "activation=silu,positions=rotary,weights=block:4:32:min,weights.down_proj=block:5:16"
+)
 LANES = 6
 TOKENS = 8
 
 
 def small_program(kind: str):
-    model = open_model(MODELS[kind], imported=True).model
-    return compile_model(model, HwConfig(rows=1, cols=1, lanes=LANES))
+    return program_of(MODELS[kind], LANES)
+
+
+def program_of(spec: str, lanes: int):
+    model = open_model(spec, imported=True).model
+    return compile_model(model, HwConfig(rows=1, cols=1, lanes=lanes))
 
 
 @pytest.mark.slow
@@ -69,3 +77,23 @@ def test_images_are_compared_with_the_design():
     changed[5, 3] ^= 1
     with pytest.raises(Mismatch, match=rf"memory {name}, address 5: design 0x"):
         check_images(program, {**memories, name: changed})
+
+
+def test_images_of_codes_and_scales_are_compared_with_the_design():
+    """Lanes that divide groups: scales lie in memories of their own."""
+    program = program_of(GROUPS, lanes=8)
+    design = rtlil.convert(build_core(program), name="top", emit_src=False)
+    memories = source_memories(map_memories(design, FAMILIES["ecp5"]))
+    check_images(program, memories)
+    for name in ("datapath.lanes.weights1_bank0", "datapath.lanes.weights1_scales_bank0"):
+        changed = memories[name].copy()
+        changed[1, 2] ^= 1
+        with pytest.raises(Mismatch, match=rf"memory {name}, address 1: design 0x"):
+            check_images(program, {**memories, name: changed})
+    assert "datapath.lanes.weights2_bank0" in memories
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["xc7", "ecp5"])
+def test_a_netlist_of_weights_with_scales_of_groups_generates_the_reference_s_tokens(family):
+    assert check_netlist(program_of(GROUPS, lanes=8), family, tokens=4).tokens == 4
