@@ -15,7 +15,8 @@ from gateformer.platforms.simulation.streamed_simulation import (
     MemoryFault,
     StreamedSimulator,
 )
-from tests.gateware.decoder.test_core import drawn, sampled
+from tests.gateware.decoder.compared_core import sampled
+from tests.gateware.decoder.test_core import drawn
 
 FAST, ALL = 3, 24
 MEMORIES = (
