@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from amaranth.back import rtlil
 
@@ -15,9 +13,7 @@ from gateformer.platforms.synthesis.check_netlist import FAMILIES, check_netlist
 from gateformer.platforms.synthesis.images import check_images
 from gateformer.platforms.synthesis.mapping import map_memories
 from gateformer.platforms.synthesis.memories import source_memories
-from gateformer.platforms.synthesis.paths.analysis import analyze
-from gateformer.platforms.synthesis.paths.depth import check
-from gateformer.platforms.synthesis.synthesis import TOP, synthesize_rtlil
+from gateformer.platforms.synthesis.synthesis import TOP
 
 SIZES = "random:n_layers=1,d_model=12,n_heads=2,d_ff=10,ctx_len=16,vocab_size=12,seed=3"
 MODELS = {
@@ -53,18 +49,6 @@ def test_netlist_holds_the_images_and_generates_the_reference_s_tokens(kind, fam
     constants = ("parameters.bank0", f"{table}.bank0", "residual.roots", "gate.table")
     for name in (*(f"lanes.{name}" for name in lanes), *constants, "softmax.reciprocals"):
         assert f"datapath.{name}" in names
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", MODELS)
-def test_at_most_five_stages_lie_between_two_registers(kind):
-    """Nor logic behind a block without output register, nor a wide reset."""
-    family = FAMILIES["xc7"]
-    design = rtlil.convert(
-        build_core(small_program(kind), dsp=family.dsp), name=TOP, emit_src=False
-    )
-    netlist = json.loads(synthesize_rtlil(design, family).netlist.read_text(encoding="utf-8"))
-    assert check(analyze(netlist)) == []
 
 
 def test_images_are_compared_with_the_design():
