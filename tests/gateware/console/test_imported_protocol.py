@@ -179,6 +179,20 @@ class TestTyping:
             if rng.random() < 0.1:
                 assert device.ask([CTRL_C]) == console.interrupt()
 
+    def test_ctrl_c_at_any_moment(self, model):
+        """Nothing hangs, and nothing is left of the line, its rubouts or its generation."""
+        rng = random.Random(4)
+        device, console = imported_device(model), imported_console(model)
+        script = b"a\\12;\\1\b\b\xc3\xa9\b\xe2\x82\xac\r/bench\r\\7;\\9;b\r\\12x\b;\xc3\r"
+        setting = b"/seed 5\r"
+        expected = b"".join(map(console.handle, setting + b"ab\r"))
+        for _ in range(50):
+            device.feed(script[rng.randrange(len(script)) :])
+            device.simulation.step(rng.randrange(rng.choice([60, 900, 5000])))
+            device.feed([CTRL_C])
+            assert device.settle().endswith(END)
+            assert device.ask(setting + b"ab\r") == expected
+
     def test_stall(self, model):
         device = imported_device(model, stall=0.9)
         device.QUIET = 20_000

@@ -13,7 +13,8 @@ from gateformer.model.text.codec import TextCodec
 from gateformer.model.text.codec_arrays import to_arrays
 
 from .bench import ConsoleBench, Device
-from .model import MARK, UNCOUNTED, ConsoleModel, Setting
+from .model import MARK, UNCOUNTED, ConsoleModel
+from .setting import Setting
 from .stand_in_core import CTX_LEN, DIGEST, NAME, StandInCore, stand_in_generate
 
 SIZE = 128

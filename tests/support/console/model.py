@@ -5,6 +5,7 @@ import re
 
 from gateformer.model.contract.sampling import SamplingSettings
 
+from .setting import Setting
 from .stand_in_core import CONFIG, CTX_LEN, DIGEST, LOGIT_SCALE, NAME, VOCABULARY, stand_in_generate
 
 MARK = None
@@ -18,41 +19,6 @@ HELP = """\
 # /bench generates a whole context and shows the counts
 # /help the commands
 """
-
-
-@dataclasses.dataclass
-class Setting:
-    name: str
-    value: int
-    limit: int
-    decimals: int = 0
-    least: int = 0
-
-    def shown(self) -> str:
-        if not self.decimals:
-            return str(self.value)
-        digits = f"{self.value:0{self.decimals + 1}}"
-        return f"{digits[: -self.decimals]}.{digits[-self.decimals :]}"
-
-    def parsed(self, text: str) -> int | None:
-        """The value that ``text`` stands for; None if it is none."""
-        whole, point, fraction = text.partition(".")
-        if not (whole.isascii() and whole.isdigit()):
-            return None
-        if point:
-            if not self.decimals or not (fraction.isascii() and fraction.isdigit()):
-                return None
-            if len(fraction) > self.decimals:
-                return None
-        value = int(whole + fraction.ljust(self.decimals, "0"))
-        return value if self.least <= value <= self.limit else None
-
-    def range(self) -> str:
-        """What its value may be, as a refusal says it."""
-        ends = (
-            dataclasses.replace(self, value=value).shown() for value in (self.least, self.limit)
-        )
-        return " to ".join(ends if self.least else ("0", [*ends][1]))
 
 
 class ConsoleModel:
