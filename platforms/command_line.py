@@ -35,7 +35,9 @@ GROUPS = {
     "models": {
         "train": Command("model.training.train", "train a model on a text", together=True),
         "evaluate": Command("model.evaluation.evaluate", "loss of a model on a text"),
-        "import": Command("model.importing.command", "turn a model that you have into an artifact"),
+        "import": Command(
+            "platforms.sizes.decoder.boards", "turn a model that you have into an artifact"
+        ),
         "generate": Command("model.evaluation.generate", "text from a model, on this machine"),
         "train-float": Command(
             "model.compression.train_float", "train a float model, to compress it", together=True

@@ -15,7 +15,10 @@ ROOMS = {
         *("support", "contract", "text", "native", "floating", "evaluation", "importing"),
         *("training", "compression", "studies", "exports", "bench"),
     ],
-    "gateware": ["parts", "plan", "engines", "compiler", "core", "decoder", "host", "console"],
+    "gateware": [
+        *("parts", "memory", "plan", "engines", "compiler", "core", "decoder"),
+        *("streamed", "host", "console"),
+    ],
     "platforms": [
         *("support", "families", "host", "boards", "simulation", "synthesis", "place_and_route"),
         *("sizes", "firmware", "console", "ip", "building"),

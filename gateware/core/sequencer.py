@@ -58,6 +58,9 @@ class Sequencer(wiring.Component):
     chosen : In, the sampler's token
     beat : Out, that of ``issue``
     busy : Out(1), context_full : Out(1) until the next start
+    begins : Out(1)
+        A token's program begins: ``token`` and ``position`` are those, from this cycle on.
+    predict : Out(1), with ``begins`` and until the program ends: a token will be chosen after it
     """
 
     def __init__(self, program, issue):
@@ -75,6 +78,8 @@ class Sequencer(wiring.Component):
                 "beat": Out(issue.beat.signature),
                 "busy": Out(1),
                 "context_full": Out(1),
+                "begins": Out(1),
+                "predict": Out(1),
             }
         )
 
@@ -105,6 +110,7 @@ class Sequencer(wiring.Component):
         ]
         begin = self._beginning | (self._resuming & self.output.ready)
         idle = Signal()
+        m.d.comb += [self.begins.eq(begin), self.predict.eq(self._predict)]
         ended = self._fetch(m, issue, begin, self._predict, idle)
         with m.FSM() as fsm:
             m.d.comb += [idle.eq(fsm.ongoing("IDLE")), self.busy.eq(~idle)]

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import Out
 from ..core.ports import core_signature
 from ..core.sequencer import Sequencer
 from ..engines.sampler.scheme import VERSION_2
+from ..parts.multiplier import check_dsp
 from .datapath import DecoderDatapath
 from .issue import DecoderIssueUnit
 from .program import DecoderProgram
@@ -25,7 +26,7 @@ class DecoderCore(wiring.Component):
     ----------
     program : DecoderProgram
     dsp : str
-        Multiplier family, as :class:`gateware.core.core.Core`.
+        Multiplier family, see :mod:`gateware.parts.multiplier`; results and latency are the same.
     taps : bool
         Adds the ``taps`` port, on which every intermediate result of the reference appears.
 
@@ -35,6 +36,7 @@ class DecoderCore(wiring.Component):
     """
 
     def __init__(self, program: DecoderProgram, *, dsp: str = "generic", taps: bool = False):
+        check_dsp(dsp)
         self.program, self._dsp = program, dsp
         members = dict(core_signature(program.model.config.vocab_size, scheme=VERSION_2).members)
         if taps:
@@ -45,7 +47,7 @@ class DecoderCore(wiring.Component):
         m = Module()
         issue = DecoderIssueUnit(self.program)
         m.submodules.sequencer = sequencer = Sequencer(self.program, issue)
-        m.submodules.datapath = datapath = DecoderDatapath(self.program)
+        m.submodules.datapath = datapath = DecoderDatapath(self.program, self._dsp)
         m.submodules.sampler = sampler = self.program.build_sampler()
         wiring.connect(m, wiring.flipped(self.prompt), sequencer.prompt)
         wiring.connect(m, wiring.flipped(self.output), sequencer.output)

@@ -13,11 +13,10 @@ from .gate import Gate
 from .instruction import Sink, Source
 from .issue import BeatSignature
 from .program import DecoderProgram
-from .requantizer import Requantizer
-from .residual import Residual
 from .rotation import TURN_BITS, Rotation
 from .tables import Parameters, angle_table, position_table
 from .taps import tap_signature
+from .timing import WRITE_REGISTER
 
 MULTIPLIED = (Source.MATRIX, Source.ELEMENT, Source.SCORE, Source.WEIGH)
 """What the lanes do."""
@@ -29,6 +28,8 @@ class DecoderDatapath(wiring.Component):
     Parameters
     ----------
     program : DecoderProgram
+    dsp : str
+        One of :data:`gateware.parts.multiplier.DSP_FAMILIES`.
 
     Members
     -------
@@ -38,34 +39,36 @@ class DecoderDatapath(wiring.Component):
     taps : Out(:func:`.taps.tap_signature`)
     """
 
-    def __init__(self, program: DecoderProgram):
-        self._program = program
+    beat_signature = BeatSignature
+
+    def __init__(self, program: DecoderProgram, dsp: str = "generic"):
+        self._program, self._dsp = program, dsp
         cfg = program.model.config
         super().__init__(
             {
-                "beat": In(BeatSignature(program)),
+                "beat": In(self.beat_signature(program)),
                 "position": In(range(cfg.ctx_len + 1)),
                 "logit": Out(
                     data.StructLayout({"valid": 1, "value": signed(arith.LOGIT_BITS), "last": 1})
                 ),
                 "taps": Out(tap_signature(program)),
+                **self._further_ports(),
             }
         )
+
+    def _further_ports(self) -> dict:
+        return {}
 
     def elaborate(self, platform):
         m = Module()
         program, beat = self._program, self.beat
-        self._cfg = cfg = program.model.config
+        self._cfg = program.model.config
         self._r = program.timing.source_latency
         self._v = program.timing.value_latency
-        m.submodules.lanes = self._lanes = lanes = program.build_lanes()
+        m.submodules.lanes = self._lanes = lanes = program.build_lanes(self._dsp)
         m.submodules.softmax = self._softmax = softmax = program.build_softmax()
-        m.submodules.residual = self._residual = Residual(
-            d_model=cfg.d_model,
-            bits=cfg.bits.residual,
-            layer_norm=cfg.norm == "layer",
-            eps=program.eps,
-        )
+        m.submodules.residual = self._residual = program.build_residual(self._dsp)
+        m.submodules.requantizer = self._requantizer = program.build_requantizer(self._dsp)
         score, weigh = beat.source == Source.SCORE, beat.source == Source.WEIGH
         m.d.comb += [
             lanes.beat.valid.eq(beat.valid & _is(beat.source, *MULTIPLIED)),
@@ -104,32 +107,11 @@ class DecoderDatapath(wiring.Component):
         return delayed(m, getattr(self.beat, name), cycle, name=f"{name}_{cycle}")
 
     def _requantize(self, m: Module):
-        program, r = self._program, self._r
+        r, unit = self._r, self._requantizer
         lanes, softmax, residual = self._lanes, self._softmax, self._residual
-        model = program.model
-        m.submodules.parameters = parameters = Parameters(program.images.parameters)
+        m.submodules.parameters = parameters = self._parameters(m)
         position = self._position_embedding(m)
-        widths = (lanes.total_width, lanes.mean_width, residual.centred_width, len(position))
-        b_width = max(residual.root_width, arith.RECIPROCAL_BITS + 1)
-        largest = residual.exponent.shape().width
-        total_bits = (arith.PROBABILITY_MAX * model.config.ctx_len).bit_length()
-        first_shifts = max(2**largest - 1, 8 + total_bits - 1)
-        middle = max(
-            lanes.total_width,
-            residual.normalized_width,
-            softmax.mean_width(model.config.bits.value),
-            len(position),
-        )
-        m.submodules.requantizer = self._requantizer = unit = Requantizer(
-            a_width=max(widths),
-            b_width=b_width,
-            factor_width=len(parameters.factor),
-            bias_width=len(parameters.bias),
-            first_shifts=first_shifts,
-            shifts=max(max(i.shift, i.odd_shift) for i in program.instructions),
-            middle_width=middle,
-            widths=program.widths,
-        )
+        total = delayed(m, lanes.total, r - lanes.total_latency, name="total")
         source = self._at(m, r, "source")
         # numbers of the other sources, in step with the sums of the lanes
         m.d.comb += [
@@ -155,8 +137,8 @@ class DecoderDatapath(wiring.Component):
             with m.Case(Source.POSITION):
                 m.d.comb += [unit.a.eq(position), unit.b.eq(1)]
             with m.Default():
-                m.d.comb += [unit.a.eq(lanes.total), unit.b.eq(1)]
-        late = r + unit.FACTOR_DELAY
+                m.d.comb += [unit.a.eq(total), unit.b.eq(1)]
+        late = r + unit.factor_delay
         m.d.comb += [
             parameters.address.eq(self._at(m, late - parameters.LATENCY, "parameter")),
             unit.factor.eq(parameters.factor),
@@ -165,15 +147,27 @@ class DecoderDatapath(wiring.Component):
             unit.width.eq(self._at(m, late, "bits")),
         ]
 
+    def _parameters(self, m: Module):
+        """Multipliers and biases by address."""
+        return Parameters(self._program.images.parameters)
+
+    def _angles(self, m: Module):
+        """Cosines and sines of the position by index of a pair."""
+        model = self._program.model
+        return angle_table(model.rotary_cos, model.rotary_sin)
+
+    def _positions(self, m: Module):
+        """The position's embedding by index."""
+        return position_table(self._program.model.position_embedding)
+
     def _position_embedding(self, m: Module):
         """The number of a POSITION beat, when the sums of the lanes would be there."""
-        embedding = self._program.model.position_embedding
-        if embedding is None:
+        if self._program.model.position_embedding is None:
             return C(0, 1)
-        m.submodules.positions = table = position_table(embedding)
+        m.submodules.positions = table = self._positions(m)
         m.d.comb += [
             table.position.eq(self.position),
-            table.index.eq(self._at(m, self._r - 1, "index")),
+            table.index.eq(self._at(m, self._r - table.LATENCY, "index")),
         ]
         return table.numbers.as_signed()
 
@@ -199,19 +193,24 @@ class DecoderDatapath(wiring.Component):
             (Sink.KEY, self._lanes.key_write),
             (Sink.VALUE, self._lanes.value_write),
         ):
+            coming = Signal.like(port)
             for enable, word, lane, number in writes[target]:
                 with m.If(enable):
                     m.d.comb += [
-                        port.valid.eq(1),
-                        port.address.eq(word),
-                        port.group.eq(lane),
-                        port.data.eq(number),
+                        coming.valid.eq(1),
+                        coming.address.eq(word),
+                        coming.group.eq(lane),
+                        coming.data.eq(number),
                     ]
+            late = Signal.like(port, name="late", reset_less=True)
+            m.d.sync += late.eq(coming)
+            valid_late = delayed(m, coming.valid, WRITE_REGISTER, name="write", reset_less=False)
+            m.d.comb += [port.eq(late), port.valid.eq(valid_late)]
         logit = valid & (sink == Sink.LOGIT)
         m.d.comb += [
             self.logit.valid.eq(logit),
             self.logit.value.eq(value),
-            self.logit.last.eq(self._at(m, v, "last_outer")),
+            self.logit.last.eq(self._at(m, v, "last_logit")),
         ]
         taps, unit = self.taps, self._residual
         for name, is_valid, number in (
@@ -234,7 +233,7 @@ class DecoderDatapath(wiring.Component):
         kept, norm = Signal.like(unit.eps, reset_less=True), self._at(m, v - 1, "norm")
         with m.If(last):
             m.d.sync += kept.eq(norm)
-        gap = 1 + unit.PREPARE_GAP
+        gap = 1 + unit.prepare_gap
         prepare = delayed(m, last, gap, reset_less=False, name="prepare")
         m.d.comb += [
             unit.load.eq(before & (sink == Sink.LOAD)),
@@ -248,14 +247,16 @@ class DecoderDatapath(wiring.Component):
 
     def _turned(self, m: Module, valid, sink, value, writes):
         """Pairs of queries or keys."""
-        model, cfg, v = self._program.model, self._cfg, self._v
+        cfg, v = self._cfg, self._v
         odd = self._at(m, v, "odd")
-        m.submodules.rotation = unit = Rotation(bits=cfg.bits.query, key_bits=cfg.bits.key)
-        m.submodules.angles = table = angle_table(model.rotary_cos, model.rotary_sin)
+        m.submodules.rotation = unit = Rotation(
+            bits=cfg.bits.query, key_bits=cfg.bits.key, dsp=self._dsp
+        )
+        m.submodules.angles = table = self._angles(m)
         turn = table.numbers
         m.d.comb += [
             table.position.eq(self.position),
-            table.index.eq(self._at(m, v - 1, "index") >> 1),
+            table.index.eq(self._at(m, v - table.LATENCY, "index") >> 1),
             unit.value.eq(value),
             unit.first.eq(valid & ~odd),
             unit.second.eq(valid & odd),
@@ -281,13 +282,14 @@ class DecoderDatapath(wiring.Component):
             bits=cfg.bits.gate,
             hidden_bits=cfg.bits.hidden,
             most_shift=max(item.hidden_shift for item in program.instructions),
+            dsp=self._dsp,
         )
         odd = self._at(m, v, "odd")
         m.d.comb += [
             unit.value.eq(value),
             unit.odd.eq(odd),
             unit.frac.eq(self._at(m, v - 1, "gate_frac")),
-            unit.hidden_shift.eq(self._at(m, v + unit.LATENCY - 2, "hidden_shift")),
+            unit.hidden_shift.eq(self._at(m, v + unit.SHIFT_DELAY, "hidden_shift")),
         ]
         done = valid & odd if cfg.gated else valid
         enable = delayed(m, done, unit.LATENCY, reset_less=False, name="gated")

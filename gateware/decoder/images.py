@@ -47,7 +47,7 @@ class DecoderImages:
                     "cannot become gateware yet; import the model with --bits 8, 6, 5, 4 or trits:N"
                 )
         self._model, self._lanes = model, lanes
-        self.code_bits = max(_code_bits(matrix) for matrix in model.matrices.values())
+        self.code_bits = max(code_bits(matrix) for matrix in model.matrices.values())
         self.weight_words: list[int] = []
         self.parameters: list[tuple[int, int]] = []
 
@@ -55,7 +55,18 @@ class DecoderImages:
         """Rows of a matrix, int [n] (default: all in order)."""
         matrix = self._model.matrices[name]
         rows = np.arange(matrix.shape[0]) if rows is None else rows
-        return self._add(matrix.weight(rows), np.asarray(matrix.mult)[rows], _biases(matrix, rows))
+        mults, biases = np.asarray(matrix.mult)[rows], row_biases(matrix, rows)
+        return self._add(matrix.weight(rows), mults, biases)
+
+    def add_token_embedding(self) -> Place:
+        """Its rows in order."""
+        return self.add_rows("token_embedding")
+
+    def add_head(self, token: Place) -> Place:
+        """Rows of the output head, which may be those of the token embedding, at ``token``."""
+        if self._model.config.tied_head:
+            return token
+        return self.add_rows(self._model.config.head_name)
 
     def add_alternating(self, names: tuple[str, str]) -> Place:
         """Rows of two matrices of one shape, in turn."""
@@ -65,7 +76,7 @@ class DecoderImages:
         return self._add(
             weights.reshape(2 * len(every), -1),
             np.stack([matrix.mult for matrix in pair], axis=1).ravel(),
-            np.stack([_biases(matrix, every) for matrix in pair], axis=1).ravel(),
+            np.stack([row_biases(matrix, every) for matrix in pair], axis=1).ravel(),
         )
 
     def add_norm(self, name: str) -> int:
@@ -93,12 +104,14 @@ class DecoderImages:
         return Place(first, self.add_multipliers(mult, biases))
 
 
-def _code_bits(matrix: Matrix) -> int:
+def code_bits(matrix: Matrix) -> int:
+    """Bits of a weight, signed."""
     low, high = matrix.format.low, matrix.format.high
     return max((-low - 1).bit_length(), high.bit_length()) + 1
 
 
-def _biases(matrix: Matrix, rows) -> np.ndarray:
+def row_biases(matrix: Matrix, rows) -> np.ndarray:
+    """Biases of rows, int objects [n], times their power of two; zeros if there are none."""
     if matrix.bias is None:
         return np.zeros(len(rows), object)
     return np.array([int(matrix.bias[r]) << matrix.bias_shift for r in rows], object)

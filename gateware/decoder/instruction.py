@@ -25,6 +25,9 @@ class Source(enum.Enum, shape=3):
         A lane's accumulator: a mean of values.
     NORM
         A number of the residual stream, for the norm.
+    MOVE
+        None: a word of the stream goes to a buffer, or a buffer's word to the memory
+        (:mod:`gateware.streamed`).
     """
 
     MATRIX = 0
@@ -34,6 +37,7 @@ class Source(enum.Enum, shape=3):
     WEIGH = 4
     LANE = 5
     NORM = 6
+    MOVE = 7
 
 
 class Sink(enum.Enum, shape=3):
@@ -47,6 +51,8 @@ class Sink(enum.Enum, shape=3):
         The residual stream's, or added to it.
     LOGIT
         To the sampler.
+    BUFFER
+        Of MOVE: the parameters, or those of the position if ``turned``.
     """
 
     ACTIVATION = 0
@@ -56,6 +62,7 @@ class Sink(enum.Enum, shape=3):
     LOAD = 4
     ADD = 5
     LOGIT = 6
+    BUFFER = 7
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +96,11 @@ class Instruction:
         Results are pairs that RoPE turns.
     word, start_lane, other_word, other_lane : int
         Place of the first result, and of the second of a pair; the next ones follow.
+    lanes : int
+        Numbers in a word of the memory that results go to.
+    memory : int
+        Of MOVE to KEY or VALUE: word of the external memory, from its first one of keys on, that
+        position 0 has.
     gate_frac, hidden_shift : int
         Of GATE.
     norm : int
@@ -119,6 +131,8 @@ class Instruction:
     start_lane: int = 0
     other_word: int = 0
     other_lane: int = 0
+    lanes: int = 1
+    memory: int = 0
     gate_frac: int = 0
     hidden_shift: int = 0
     norm: int = 0
@@ -126,7 +140,7 @@ class Instruction:
     ends_prompt_token: bool = False
     ends_token: bool = False
 
-    COUNTS: ClassVar[tuple[str, ...]] = ("outer", "inner")
+    COUNTS: ClassVar[tuple[str, ...]] = ("outer", "inner", "lanes")
 
     def outer_count(self, position: int) -> int:
         return position + 1 if self.per_position else self.outer

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -22,6 +25,8 @@ class BeatSignature(wiring.Signature):
         Of the lanes' memories.
     first_inner, last_inner, first_outer, last_outer
         Place in the loops.
+    last_logit
+        The last row of a token's program.
     index
         Of the outer loop: position, channel or row.
     odd
@@ -34,30 +39,31 @@ class BeatSignature(wiring.Signature):
         The instruction's.
     """
 
-    def __init__(self, program: DecoderProgram):
+    def __init__(self, program: DecoderProgram, further: Mapping = MappingProxyType({})):
         layout = instruction_layout(program.instructions)
         cfg, sizes = program.model.config, program.layout
         kept = ("sink", "shift", "bits", "score_shift", "segment", "turned")
         kept += ("gate_frac", "hidden_shift", "norm")
-        depth = max(len(program.images.weight_words), sizes.cache_words)
         most = max(item.outer for item in program.instructions)
         place = range(max(sizes.activation_words, sizes.cache_words))
         super().__init__(
             {
                 "valid": Out(1),
                 "source": Out(Source),
-                "address": Out(range(depth)),
+                "address": Out(range(program.address_words)),
                 "activation": Out(range(sizes.activation_words)),
                 "lane": Out(range(sizes.lanes)),
                 **{f"{end}_{loop}": Out(1) for end in ("first", "last") for loop in LOOPS},
+                "last_logit": Out(1),
                 "index": Out(range(max(most, cfg.ctx_len))),
                 "odd": Out(1),
-                "parameter": Out(range(len(program.images.parameters))),
+                "parameter": Out(range(program.parameter_words)),
                 "word": Out(place),
                 "start_lane": Out(range(sizes.lanes)),
                 "other_word": Out(place),
                 "other_lane": Out(range(sizes.lanes)),
                 **{name: Out(layout[name].shape) for name in kept},
+                **further,
             }
         )
         self.kept = kept
@@ -70,10 +76,13 @@ class DecoderIssueUnit(wiring.Component):
     """Issues the beats of one instruction after the other, as
     :class:`gateware.core.issue.IssueUnit`, whose ports it has."""
 
+    beat_signature = BeatSignature
+    further_ports: Mapping = MappingProxyType({})
+
     def __init__(self, program: DecoderProgram):
         self._program = program
         self._layout = instruction_layout(program.instructions)
-        self._beat = BeatSignature(program)
+        self._beat = self.beat_signature(program)
         cfg = program.model.config
         super().__init__(
             {
@@ -84,6 +93,7 @@ class DecoderIssueUnit(wiring.Component):
                 "position": In(range(cfg.ctx_len + 1)),
                 "beat": Out(self._beat),
                 "ending": Out(1),
+                **self.further_ports,
             }
         )
 
@@ -91,39 +101,62 @@ class DecoderIssueUnit(wiring.Component):
         m = Module()
         current = Signal(self._layout, reset_less=True)
         active = Signal()
-        wait_left = Signal.like(current.wait)
+        # two less than the cycles that are left, so that its sign tells the last one
+        wait_left = Signal(signed(len(current.wait) + 1), reset_less=True)
+        waiting, waits = Signal(), Signal(reset_less=True)
         beat, loaded = self.beat, self.instruction
         final = Signal()
         m.d.comb += [
-            final.eq(active & beat.last_inner & beat.last_outer),
-            self.ending.eq((final & (current.wait == 0)) | (wait_left == 1)),
-            beat.valid.eq(active),
+            final.eq(beat.valid & beat.last_inner & beat.last_outer),
+            self.ending.eq((final & ~waits) | (waiting & wait_left[-1])),
+            beat.valid.eq(active & self._allowed(m, current)),
         ]
-        with m.If(wait_left != 0):
-            m.d.sync += wait_left.eq(wait_left - 1)
+        m.d.sync += wait_left.eq(Mux(waiting, wait_left - 1, current.wait - 2))
+        with m.If(waiting & wait_left[-1]):
+            m.d.sync += waiting.eq(0)
         with m.If(final):
-            m.d.sync += [active.eq(0), wait_left.eq(current.wait)]
+            m.d.sync += [active.eq(0), waiting.eq(waits)]
         with m.If(self.load):
-            m.d.sync += [active.eq(1), current.eq(loaded)]
+            m.d.sync += [active.eq(1), current.eq(loaded), waits.eq(loaded.wait != 0)]
         self._loops(m, current)
         self._addresses(m, current)
         self._places(m, current)
-        m.d.comb += [beat.source.eq(current.source)]
+        m.d.comb += [
+            beat.source.eq(current.source),
+            beat.last_logit.eq(beat.last_outer & current.ends_token),
+        ]
         m.d.comb += [getattr(beat, name).eq(current[name]) for name in self._beat.kept]
         if self._program.model.config.gated:
             paired = (current.sink == Sink.GATE) & beat.odd
             m.d.comb += beat.shift.eq(Mux(paired, current.odd_shift, current.shift))
         return m
 
+    def _allowed(self, m: Module, current):
+        """Whether a beat may be issued: here always."""
+        return 1
+
+    def _row_offsets(self, begins) -> tuple:
+        """What the token adds to the address and the parameter of an instruction that begins."""
+        return Mux(begins, self.token_word, 0), Mux(begins, self.token, 0)
+
+    def _following(self, current, address):
+        """The address of the next beat."""
+        return address + Mux(self.beat.last_inner, current.outer_step, 1)
+
     def _countdown(self, m: Module, loaded, current, advance):
-        """A loop of ``loaded`` + 1 steps, ``current`` + 1 again after the last: (first, last)."""
-        left = Signal.like(loaded, reset_less=True)
-        first = Signal(reset_less=True)
-        with m.If(advance):
-            m.d.sync += [first.eq(left == 0), left.eq(Mux(left == 0, current, left - 1))]
-        with m.If(self.load):
-            m.d.sync += [first.eq(1), left.eq(loaded)]
-        return first, left == 0
+        """A loop of ``loaded`` + 1 steps, ``current`` + 1 again after the last: (first, last).
+
+        Both are registers, as much hangs on them: the counter is one less, so that its sign tells
+        the last step.
+        """
+        left = Signal(signed(len(loaded) + 1), reset_less=True)
+        first, last = Signal(reset_less=True), left[-1]
+        with m.If(self.load | advance):
+            m.d.sync += [
+                first.eq(self.load | last),
+                left.eq(Mux(self.load, loaded, Mux(last, current, left[:-1])) - 1),
+            ]
+        return first, last
 
     def _loops(self, m: Module, current):
         beat, loaded = self.beat, self.instruction
@@ -148,21 +181,21 @@ class DecoderIssueUnit(wiring.Component):
         lane = Signal.like(beat.lane, reset_less=True)
         activation = Signal.like(beat.activation, reset_less=True)
         parameter = Signal.like(beat.parameter, reset_less=True)
-        wraps = lane == lanes - 1
+        wraps, offsets = lane == lanes - 1, self._row_offsets(begins)
         with m.If(beat.valid):
             with m.If(element):
                 m.d.sync += [lane.eq(Mux(wraps, 0, lane + 1)), address.eq(address + wraps)]
             with m.Else():
                 m.d.sync += lane.eq(lane + 1)
-                m.d.sync += address.eq(address + Mux(beat.last_inner, current.outer_step, 1))
+                m.d.sync += address.eq(self._following(current, address))
                 m.d.sync += parameter.eq(parameter + beat.last_inner)
             m.d.sync += activation.eq(Mux(beat.last_inner, current.activation, activation + 1))
         with m.If(self.load):
             m.d.sync += [
-                address.eq(loaded.address + Mux(begins, self.token_word, 0)),
+                address.eq(loaded.address + offsets[0]),
                 lane.eq(loaded.lane),
                 activation.eq(loaded.activation),
-                parameter.eq(loaded.parameter + Mux(begins, self.token, 0)),
+                parameter.eq(loaded.parameter + offsets[1]),
             ]
         m.d.comb += [
             beat.address.eq(address),
@@ -176,14 +209,15 @@ class DecoderIssueUnit(wiring.Component):
         beat, loaded, layout = self.beat, self.instruction, self._program.layout
         wrap = Signal.like(beat.start_lane, reset_less=True)
         row = Signal.like(beat.word, reset_less=True)
-        m.d.sync += row.eq(times(self.position, layout.kv_words))
+        m.d.sync += row.eq(times(self.position, layout.position_words))
         is_cached = (loaded.sink == Sink.KEY) | (loaded.sink == Sink.VALUE)
-        paired = current.turned
+        pairs = loaded.turned
         if self._program.model.config.gated:
-            paired = paired | (current.sink == Sink.GATE)
+            pairs = pairs | (loaded.sink == Sink.GATE)
+        paired = Signal(reset_less=True)
         advance = beat.valid & beat.last_inner & (~paired | beat.odd)
         with m.If(self.load):
-            m.d.sync += [wrap.eq(Mux(is_cached, layout.kv_lanes, layout.lanes) - 1)]
+            m.d.sync += [wrap.eq(loaded.lanes), paired.eq(pairs)]
         for word_name, lane_name in (("word", "start_lane"), ("other_word", "other_lane")):
             word, lane = getattr(beat, word_name), getattr(beat, lane_name)
             kept_word = Signal.like(word, reset_less=True, name=word_name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -13,9 +13,13 @@ from gateformer.model.contract.decoder import arith
 
 from ..engines.array.dot_tree import DotTree, tree_latencies
 from ..parts.delay import delayed
+from ..parts.duplicated import duplicated
 from ..parts.group_memory import GroupMemory
-from ..parts.memory_banks import banked_word
+from ..parts.loadable_memory import BLOCK
+from ..parts.memory_banks import asked_word
+from ..parts.multiplier import MultiplyAccumulate
 from ..parts.registered_read import COLLISION_FREE, registered_read
+from ..parts.selected import registered_selection
 from .cache_memory import CacheMemory
 from .instruction import Source
 from .layout import DecoderLayout
@@ -45,14 +49,16 @@ class DecoderLanes(wiring.Component):
     layout : DecoderLayout
     code_bits : int, of a weight, signed
     weight_words : list of int, unsigned, lane 0 lowest; rows' lanes beyond their end are 0
+    dsp : str
+        One of :data:`gateware.parts.multiplier.DSP_FAMILIES`.
 
     Attributes
     ----------
-    CACHE_READ = 3, ACTIVATION_READ = 4 : cycles from a beat to when it reads: what is written
+    CACHE_READ = 2, ACTIVATION_READ = 4 : cycles from a beat to when it reads: what is written
         before is seen, what is written in that cycle is not specified
-    COEFFICIENT_DELAY = 5 : cycles from a WEIGH beat to its coefficients
-    ACCUMULATED = 8 : cycles from a beat to the accumulators that include it
-    READ_LATENCY = 2 : cycles from ``read_lane`` to ``read_data``, which is the accumulator 1 cycle
+    COEFFICIENT_DELAY = 6 : cycles from a WEIGH beat to its coefficients
+    ACCUMULATED = 9 : cycles from a beat to the accumulators that include it
+    READ_LATENCY = 3 : cycles from ``read_lane`` to ``read_data``, which is the accumulator 1 cycle
         after ``read_lane``
     sums_latency, total_latency : int, at least ACCUMULATED
     sum_width, total_width : int, of a segment's SCORE sum; of a MATRIX or ELEMENT sum
@@ -70,13 +76,21 @@ class DecoderLanes(wiring.Component):
     read_lane : In(range(lanes)), read_data : Out(signed(mean_width)), of WEIGH
     """
 
-    CACHE_READ = 3
+    CACHE_READ = 2
     ACTIVATION_READ = 4
-    COEFFICIENT_DELAY = 5
-    ACCUMULATED = 8
-    READ_LATENCY = 2
+    COEFFICIENT_DELAY = ACTIVATION_READ + 2
+    ACCUMULATED = COEFFICIENT_DELAY + MultiplyAccumulate.LATENCY
+    READ_LATENCY = 3
 
-    def __init__(self, *, layout: DecoderLayout, code_bits: int, weight_words: list[int]):
+    def __init__(
+        self,
+        *,
+        layout: DecoderLayout,
+        code_bits: int,
+        weight_words: list[int],
+        dsp: str = "generic",
+    ):
+        self._dsp = dsp
         self._layout, self._code_bits, self._weight_words = layout, code_bits, weight_words
         cfg, bits = layout.config, layout.config.bits
         self._memory_bits = max(code_bits, bits.key, bits.value)
@@ -86,7 +100,7 @@ class DecoderLanes(wiring.Component):
         score = arith.limit(bits.query) * arith.limit(bits.key)
         longest = max(cfg.d_model, cfg.d_ff, cfg.n_heads * cfg.head_dim)
         lane_product = product * layout.words(longest)
-        self._lane_width = signed_width(max(lane_product, score * layout.head_words))
+        self._lane_width = signed_width(max(lane_product, score * layout.key_words))
         self._segment_width = signed_width(
             max(lane_product * layout.segment_lanes, score * cfg.head_dim)
         )
@@ -124,99 +138,120 @@ class DecoderLanes(wiring.Component):
                 "total": Out(signed(self.total_width)),
                 "read_lane": In(lane),
                 "read_data": Out(signed(self.mean_width)),
+                **self._further_ports(),
             }
         )
 
+    def _further_ports(self) -> dict:
+        return {}
+
     def elaborate(self, platform):
         m = Module()
-        layout, bits = self._layout, self._layout.config.bits
-        address = delayed(m, self.beat.address, self.CACHE_READ, name="address")
-        weights = self._weights(m, address)
-        keys = self._cache(m, "keys", address, self.key_write, bits.key)
-        values = self._cache(m, "values", address, self.value_write, bits.value)
-        activations = self._activations(m)
-        words = [
-            (
-                weights.word_select(i, self._code_bits).as_signed(),
-                keys[i % layout.kv_lanes],
-                values[i % layout.kv_lanes],
-                activations.word_select(i, self._activation_bits).as_signed(),
-            )
-            for i in range(layout.lanes)
-        ]
-        accumulators = self._accumulators(m, words)
+        accumulators = self._accumulators(m, self._words(m), self._operands(m))
         self._sums(m, accumulators)
+        means = [acc[: self.mean_width] for acc in accumulators]
         index = delayed(m, self.read_lane, 1, name="read_lane")
-        chosen = Signal(signed(self.mean_width), reset_less=True)
-        parts = Array(acc[: self.mean_width].as_signed() for acc in accumulators)
-        m.d.sync += chosen.eq(parts[index])
-        m.d.comb += self.read_data.eq(chosen)
+        m.d.comb += self.read_data.eq(registered_selection(m, means, index, "mean"))
         return m
 
-    def _accumulators(self, m: Module, words: list):
-        """Of the lanes' numbers (weight, key, value, activation), COEFFICIENT_DELAY cycles after
-        the beat: operands, product and sum are registers behind each other."""
+    def _accumulators(self, m: Module, words: list, operands: list) -> list:
+        """Of the lanes' numbers from memory, and of activations a cycle later."""
         beat, wait = self.beat, self.COEFFICIENT_DELAY
-        source = delayed(m, beat.source, wait, name="source")
-        lane = delayed(m, beat.lane, wait, name="element")
-        valid = delayed(m, beat.valid, wait + 2, reset_less=False, name="valid")
-        first = delayed(m, beat.first, wait + 2, name="first")
-        weigh, score = source == Source.WEIGH, source == Source.SCORE
-        element = source == Source.ELEMENT
+        weigh = delayed(m, beat.source == Source.WEIGH, wait, name="weigh")
+        valid = delayed(m, beat.valid, wait, reset_less=False, name="valid")
+        first = delayed(m, beat.first, wait, name="first")
         accumulators = []
-        for i, (weight, key, value, activation) in enumerate(words):
-            stored = Signal(signed(self._memory_bits), reset_less=True, name=f"stored{i}")
-            other = Signal(signed(self._other_bits), reset_less=True, name=f"other{i}")
-            product = Signal(signed(len(stored) + len(other)), reset_less=True, name=f"product{i}")
-            acc = Signal(signed(self._acc_width), reset_less=True, name=f"acc{i}")
-            coefficient = self.coefficients[i // self._layout.segment_lanes]
-            m.d.sync += [
-                stored.eq(Mux(weigh, value, Mux(score, key, weight))),
-                other.eq(Mux(weigh, coefficient, Mux(element, lane == i, activation))),
-                product.eq(stored * other),
+        for i, (word, operand) in enumerate(zip(words, operands, strict=True)):
+            m.submodules[f"lane{i}"] = lane = MultiplyAccumulate(
+                acc_width=self._acc_width,
+                dsp=self._dsp,
+                memory_bits=self._memory_bits,
+                query_bits=self._activation_bits,
+                coefficient_bits=PROBABILITY_BITS,
+            )
+            m.d.comb += [
+                lane.memory.eq(word),
+                lane.query.eq(operand),
+                lane.coefficient.eq(self.coefficients[i // self._layout.segment_lanes]),
+                lane.use_coefficient.eq(weigh),
+                lane.accumulate.eq(~first),
+                lane.enable.eq(valid),
             ]
-            with m.If(valid):
-                m.d.sync += acc.eq(Mux(first, 0, acc) + product)
-            accumulators.append(acc)
+            accumulators.append(lane.acc)
         return accumulators
 
-    @property
-    def _other_bits(self) -> int:
-        return max(self._activation_bits, PROBABILITY_BITS + 1)
+    def _operands(self, m: Module) -> list:
+        """Activations, COEFFICIENT_DELAY cycles after the beat; ones and zeros for ELEMENT."""
+        layout, wait = self._layout, self.COEFFICIENT_DELAY - 1
+        activations = self._activations(m)
+        element = delayed(m, self.beat.source == Source.ELEMENT, wait - 1, name="element_early")
+        element = duplicated(m, element, "element")
+        lane = delayed(m, self.beat.lane, wait - 1, name="lane")
+        operands = []
+        for i in range(layout.lanes):
+            is_lane = delayed(m, lane == i, 1, name=f"is_lane{i}")
+            operand = Signal(signed(self._activation_bits), reset_less=True, name=f"operand{i}")
+            activation = activations.word_select(i, self._activation_bits).as_signed()
+            m.d.sync += operand.eq(Mux(element[i % 2], is_lane, activation))
+            operands.append(operand)
+        return operands
 
     # memories: the word 5 cycles after the beat
 
-    def _weights(self, m: Module, address):
+    def _words(self, m: Module) -> list:
+        """What the lanes have of the asked memory: those that are not asked give 0."""
+        layout, bits = self._layout, self._layout.config.bits
+        wait = self.CACHE_READ + 1
+        address = delayed(m, self.beat.address, wait, name="address")
+        source = delayed(m, self.beat.source, wait, name="source")
+        score, weigh = source == Source.SCORE, source == Source.WEIGH
+        weights = self._weights(m, address, ~(score | weigh))
+        keys = self._cache(m, "keys", address, score, self.key_write, bits.key)
+        values = self._cache(m, "values", address, weigh, self.value_write, bits.value)
+        return [
+            self._widened(weights.word_select(i, self._code_bits))
+            | self._widened(keys.word_select(i % layout.kv_lanes, bits.key))
+            | self._widened(values.word_select(i % layout.kv_lanes, bits.value))
+            for i in range(layout.lanes)
+        ]
+
+    def _widened(self, number: Value) -> Value:
+        return Cat(number, number[-1].replicate(self._memory_bits - len(number)))
+
+    def _weights(self, m: Module, address, asked):
         words = self._weight_words
 
         def bank(number: int, part: range):
-            m.submodules[f"weights{number}"] = block = Memory(
+            m.submodules[f"weights_bank{number}"] = block = Memory(
                 shape=unsigned(self._code_bits * self._layout.lanes),
                 depth=len(part),
                 init=words[part.start : part.stop],
-                attrs={"ram_style": "block", **COLLISION_FREE},
+                attrs={**BLOCK, **COLLISION_FREE},
             )
-            return registered_read(m, block, address[: ceil_log2(len(part))], f"weights{number}")
+            return registered_read(m, block, address[: ceil_log2(len(part))], f"read{number}")
 
-        return banked_word(m, address[: ceil_log2(len(words))], len(words), bank)
+        return asked_word(m, address[: ceil_log2(len(words))], len(words), asked, bank)
 
-    def _cache(self, m: Module, name: str, address, write, bits: int):
+    def _cache(self, m: Module, name: str, address, asked, write, bits: int):
         layout = self._layout
+        address = address[: ceil_log2(layout.cache_words)]
         if layout.head_words == 1:
-            block = CacheMemory(lanes=layout.kv_lanes, bits=bits, depth=layout.cache_words)
-        else:  # the numbers of a turned pair are in different words
-            block = GroupMemory(
-                groups=layout.kv_lanes,
-                group_width=bits,
-                initial_words=[0] * layout.cache_words,
-                ram_style="block",
+            m.submodules[name] = block = CacheMemory(
+                lanes=layout.kv_lanes, bits=bits, depth=layout.cache_words
             )
-        m.submodules[name] = block
-        m.d.comb += [
-            block.address.eq(address[: ceil_log2(layout.cache_words)]),
-            block.write.eq(write),
-        ]
-        return [block.word.word_select(i, bits).as_signed() for i in range(layout.kv_lanes)]
+            m.d.comb += [block.address.eq(address), block.asked.eq(asked), block.write.eq(write)]
+            return block.word
+        # the numbers of a turned pair are in different words
+        m.submodules[name] = block = GroupMemory(
+            groups=layout.kv_lanes,
+            group_width=bits,
+            initial_words=[0] * layout.cache_words,
+            ram_style="block",
+        )
+        late = Signal.like(write, name=f"{name}_write")
+        m.d.sync += late.eq(write)
+        m.d.comb += [block.address.eq(address), block.write.eq(late)]
+        return Mux(delayed(m, asked, 2, name=f"{name}_asked"), block.word, 0)
 
     def _activations(self, m: Module):
         layout = self._layout
@@ -233,6 +268,8 @@ class DecoderLanes(wiring.Component):
             block.write.eq(self.activation_write),
         ]
         return block.word
+
+    # sums
 
     def _sums(self, m: Module, accumulators: list):
         layout = self._layout

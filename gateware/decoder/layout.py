@@ -15,6 +15,7 @@ import functools
 from gateformer.model.contract.config import ModelConfig
 
 from ..parts.integers import ceil_div, check_least
+from .instruction import Sink
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,12 +35,13 @@ class Pass:
     Parameters
     ----------
     query_word : int, first word of their queries in the activation memory, from its query base
-    kv_word : int, first word of their keys (and values) among those of a position
+    kv_word, value_word : int, first word of their keys (values) among those of a position
     heads : tuple of Head
     """
 
     query_word: int
     kv_word: int
+    value_word: int
     heads: tuple[Head, ...]
 
 
@@ -77,6 +79,16 @@ class DecoderLayout:
     def head_words(self) -> int:
         """Words of a head; more than one only if it is wider than the lanes."""
         return ceil_div(self.config.head_dim, self.segment_lanes)
+
+    @property
+    def key_words(self) -> int:
+        """Words of a head's keys, and of its query."""
+        return self.head_words
+
+    @property
+    def value_lanes(self) -> int:
+        """Channels in a word of a head's values."""
+        return self.segment_lanes
 
     @property
     def kv_segments(self) -> int:
@@ -134,12 +146,17 @@ class DecoderLayout:
                             lane = segment * self.segment_lanes
                             heads.append(Head(kv_head * self.share + place, kv_head, segment, lane))
                 word = len(passes) * self.head_words
-                passes.append(Pass(word, group * self.head_words, tuple(heads)))
+                kv_word = group * self.head_words
+                passes.append(Pass(word, kv_word, kv_word, tuple(heads)))
         return tuple(passes)
 
     def words(self, length: int) -> int:
         """Words of a vector of ``length`` numbers, the last one's further lanes unused."""
         return ceil_div(length, self.lanes)
+
+    def result_lanes(self, sink: Sink, query: bool = False) -> int:
+        """Numbers in a word of the memory that results go to; ``query``: they are one's."""
+        return self.kv_lanes if sink in (Sink.KEY, Sink.VALUE) else self.lanes
 
     # Activation memory, in words: norm outputs and attention outputs, which never live together;
     # queries; the feed-forward hidden vector.
@@ -168,7 +185,16 @@ class DecoderLayout:
         """First word of a layer's keys (or values): ``kv_words`` follow for each position."""
         return layer * self.config.ctx_len * self.kv_words
 
-    def kv_place(self, kv_head: int) -> tuple[int, int]:
-        """(word among those of a position, lane) of a key head's first channel."""
+    @property
+    def position_words(self) -> int:
+        """Words of K (and of V) from a position to the next one."""
+        return self.kv_words
+
+    def key_place(self, kv_head: int) -> tuple[int, int]:
+        """(word among those of a position, lane) of the first channel of a head's key."""
         group, i = divmod(kv_head, self.kv_segments)
         return group * self.head_words, i * self.segment_lanes
+
+    def value_place(self, kv_head: int) -> tuple[int, int]:
+        """(word among those of a position, lane) of the first channel of a head's value."""
+        return self.key_place(kv_head)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -17,9 +18,13 @@ from ..engines.sampler.scheme import VERSION_2
 from ..parts.elaboration import may_stay_unused
 from ..plan.hw_config import HwConfig
 from .images import DecoderImages
+from .instruction import Instruction
 from .lanes import DecoderLanes
 from .layout import DecoderLayout
+from .requantizer import Requantizer
+from .residual import Residual
 from .softmax import DecoderSoftmax
+from .tables import parameter_widths, position_width
 from .timeline import SharedSpan, timeline
 from .timing import Timing
 from .token_program import TokenProgram
@@ -34,6 +39,7 @@ class DecoderProgram:
     eps : tuple of int, those that the norms have
     images : DecoderImages
     widths : tuple of int, the widths that results are clamped to
+    shifts : int, the largest of the second requantization
     sum_width : int, bits of a product of query and key
     instructions : list of Instruction, with waits
 
@@ -51,35 +57,77 @@ class DecoderProgram:
             raise UserError("the core of an imported model cannot be loaded with another one yet")
         self.model, self.hw = model, hw
         self.layout = DecoderLayout(model.config, hw.lanes)
-        self.images = DecoderImages(model, self.layout.lanes)
+        self._compile()
+
+    def _compile(self) -> None:
+        """Instructions, units and latencies."""
+        model = self.model
+        self.images = self._empty_images()
         self._check_embedding()
         bits = model.config.bits
         self.widths = tuple(sorted({*dataclasses.asdict(bits).values(), arith.LOGIT_BITS}))
         self.eps = tuple(sorted({norm.eps for norm in model.norms.values()}))
-        token = TokenProgram(model, self.layout, self.images, self.widths, self.eps)
-        plain = list(token.instructions())
-        lanes, softmax = self.build_lanes(), self.build_softmax()
+        plain = list(self._plain())
+        self.shifts = max(max(item.shift, item.odd_shift) for item in plain)
+        lanes, softmax, residual = self.build_lanes(), self.build_softmax(), self.build_residual()
+        requantizer = self.build_requantizer()
         self.sum_width = lanes.sum_width
         self._sampler = self.build_sampler()
-        may_stay_unused(lanes, softmax, self._sampler)
-        self.timing = Timing(lanes.total_latency, softmax.maximum_latency)
-        self.instructions = self.timing.with_waits(plain)
+        may_stay_unused(lanes, softmax, residual, requantizer, self._sampler)
+        # the reciprocal of the sum that the last beat of WEIGH adds to, for the beat after it
+        reciprocal = softmax.RECIPROCAL_GAP + softmax.RECIPROCAL_LATENCY - 1
+        self.timing = Timing(
+            max(lanes.total_latency, reciprocal),
+            requantizer.latency,
+            softmax.maximum_latency,
+            residual.prepare_gap + residual.prepare_latency,
+        )
+        self.instructions = self._with_waits(plain)
+
+    def _with_waits(self, plain: list[Instruction]) -> list[Instruction]:
+        return self.timing.with_waits(plain)
+
+    def _plain(self) -> Iterator[Instruction]:
+        """The instructions without waits; the images are filled on the way."""
+        token = TokenProgram(self.model, self.layout, self.images, self.widths, self.eps)
+        return token.instructions()
+
+    @property
+    def address_words(self) -> int:
+        """Words that a beat's address tells apart."""
+        return max(len(self.images.weight_words), self.layout.cache_words)
+
+    @property
+    def parameter_words(self) -> int:
+        """Multipliers with their biases that a beat tells apart."""
+        return len(self.images.parameters)
+
+    @property
+    def parameter_widths(self) -> tuple[int, int]:
+        """Bits of a multiplier and of a bias, signed."""
+        return parameter_widths(self.images.parameters)
+
+    def _empty_images(self) -> DecoderImages:
+        return DecoderImages(self.model, self.layout.lanes)
 
     @property
     def token_words(self) -> int:
         """Words of a row of the token embedding."""
         return self.layout.words(self.model.config.d_model)
 
-    def build_lanes(self) -> DecoderLanes:
-        """New ones for one core."""
+    # new units for one core; ``dsp`` as of :mod:`gateware.parts.multiplier`
+
+    def build_lanes(self, dsp: str = "generic") -> DecoderLanes:
+        """Weights, keys, values and activations, and what multiplies them."""
         return DecoderLanes(
             layout=self.layout,
             code_bits=self.images.code_bits,
             weight_words=self.images.weight_words,
+            dsp=dsp,
         )
 
     def build_softmax(self) -> DecoderSoftmax:
-        """A new one for one core."""
+        """The softmax of their scores."""
         lanes = self.build_lanes()
         may_stay_unused(lanes)
         return DecoderSoftmax(
@@ -88,6 +136,41 @@ class DecoderProgram:
             score_shifts=[layer.score_shift for layer in self.model.layers],
             sum_width=lanes.sum_width,
             dot_latency=lanes.sums_latency,
+        )
+
+    def build_residual(self, dsp: str = "generic") -> Residual:
+        """The residual stream and its norms."""
+        cfg = self.model.config
+        return Residual(
+            d_model=cfg.d_model,
+            bits=cfg.bits.residual,
+            layer_norm=cfg.norm == "layer",
+            eps=self.eps,
+            dsp=dsp,
+        )
+
+    def build_requantizer(self, dsp: str = "generic") -> Requantizer:
+        """What every number of the core's engines goes through: as wide as any of them."""
+        model, cfg = self.model, self.model.config
+        lanes, residual = self.build_lanes(), self.build_residual()
+        may_stay_unused(lanes, residual)
+        embedding = model.position_embedding
+        position = 1 if embedding is None else position_width(embedding)
+        factor_width, bias_width = self.parameter_widths
+        total_bits = (arith.PROBABILITY_MAX * cfg.ctx_len).bit_length()
+        mean_shift = arith.RECIPROCAL_BITS - arith.MEAN_V_BITS + total_bits - 1
+        entering = (lanes.total_width, lanes.mean_width, residual.centred_width, position)
+        mean_width = DecoderSoftmax.mean_width(cfg.bits.value)
+        return Requantizer(
+            a_width=max(entering),
+            b_width=max(residual.root_width, arith.RECIPROCAL_BITS + 1),
+            factor_width=factor_width,
+            bias_width=bias_width,
+            first_shifts=max(2 ** len(residual.exponent) - 1, mean_shift),
+            shifts=self.shifts,
+            middle_width=max(lanes.total_width, residual.normalized_width, mean_width, position),
+            widths=self.widths,
+            dsp=dsp,
         )
 
     def build_sampler(self) -> Sampler:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Array, Module, Mux, Signal, signed
+from amaranth.hdl import C, Cat, Module, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from gateformer.model.contract.decoder import arith
-
 from ..parts.delay import delayed
-from .shifts import variable_rounded_shift
+from ..parts.wide_multiplier import WideMultiplier, wide_latency
+from .limit import Limit
+from .shifts import VariableShift
 
 
 class Requantizer(wiring.Component):
@@ -25,16 +25,20 @@ class Requantizer(wiring.Component):
     a_width, b_width, factor_width, bias_width : int
         Of signed a, unsigned b, signed factor, signed bias.
     first_shifts, shifts : int
-        The largest shift of each.
+        The largest shift of each, at most 63.
     middle_width : int
         Bits of ``round_shift(a * b, first_shift)``, signed: what it does not hold is lost.
     widths : sequence of int
         What results may be limited to, in bits.
+    dsp : str
+        One of :data:`gateware.parts.multiplier.DSP_FAMILIES`.
 
     Attributes
     ----------
-    FACTOR_DELAY = 4 : cycles from ``a`` to its ``factor``, ``bias``, ``shift`` and ``width``
-    LATENCY = 10 : cycles from ``a`` to ``value``
+    factor_delay : int
+        Cycles from ``a`` to its ``factor``, ``bias``, ``shift`` and ``width``.
+    latency : int
+        Cycles from ``a`` to ``value``.
 
     Members
     -------
@@ -45,9 +49,6 @@ class Requantizer(wiring.Component):
     width : In(range(len(widths))), the index of the result's
     value : Out(signed(max(widths)))
     """
-
-    FACTOR_DELAY = 4
-    LATENCY = 10
 
     def __init__(
         self,
@@ -60,8 +61,14 @@ class Requantizer(wiring.Component):
         shifts: int,
         middle_width: int,
         widths: Sequence[int],
+        dsp: str = "generic",
     ):
         self._middle_width, self._widths = middle_width, tuple(widths)
+        self._dsp = dsp
+        self.factor_delay = wide_latency(a_width, b_width + 1) + VariableShift.LATENCY
+        self._total_delay = wide_latency(middle_width, factor_width) + 1
+        after_total = VariableShift.LATENCY + Limit.LATENCY
+        self.latency = self.factor_delay + self._total_delay + after_total
         super().__init__(
             {
                 "a": In(signed(a_width)),
@@ -77,23 +84,22 @@ class Requantizer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        a = delayed(m, self.a, 1, name="a")
-        b = delayed(m, self.b, 1, name="b")
-        product = delayed(m, a * b, 2, name="product")
-        first_shift = delayed(m, self.first_shift, 3, name="first_shift")
-        middle = Signal(signed(self._middle_width), reset_less=True)
-        m.d.sync += middle.eq(variable_rounded_shift(product, first_shift))  # cycle 4
-        multiplicand = delayed(m, middle, 1, name="multiplicand")
-        factor = delayed(m, self.factor, 1, name="factor")
-        scaled = delayed(m, multiplicand * factor, 2, name="scaled")  # cycle 7
-        bias = delayed(m, self.bias, 3, name="bias")
-        total = delayed(m, scaled + bias, 1, name="total")
-        shift = delayed(m, self.shift, 4, name="shift")
-        shifted = variable_rounded_shift(total, shift)
-        rounded = delayed(m, shifted, 1, name="rounded")  # cycle 9
-        width = delayed(m, self.width, 5, name="width")
-        limit = Signal(range(1 << max(self._widths) - 1))
-        m.d.comb += limit.eq(Array(arith.limit(bits) for bits in self._widths)[width])
-        clamped = Mux(rounded > limit, limit, Mux(rounded < -limit, -limit, rounded))
-        m.d.sync += self.value.eq(clamped)
+        m.submodules.product = product = WideMultiplier(
+            a_width=len(self.a), b_width=len(self.b) + 1, dsp=self._dsp
+        )
+        m.submodules.scaled = scaled = WideMultiplier(
+            a_width=self._middle_width, b_width=len(self.factor), dsp=self._dsp
+        )
+        m.d.comb += [product.a.eq(self.a), product.b.eq(Cat(self.b, C(0, 1)).as_signed())]
+        first_shift = delayed(m, self.first_shift, product.latency, name="first_shift")
+        width = self._middle_width + 1
+        middle = VariableShift.of(m, product.product, first_shift, width, "middle").value
+        m.d.comb += [scaled.a.eq(middle[:-1].as_signed()), scaled.b.eq(self.factor)]
+        bias = delayed(m, self.bias, scaled.latency, name="bias")
+        total = delayed(m, scaled.product + bias, 1, name="total")
+        shift = delayed(m, self.shift, self._total_delay, name="shift")
+        rounded = VariableShift.of(m, total, shift, max(self._widths) + 2, "result")
+        wait = self._total_delay + VariableShift.LATENCY
+        width = delayed(m, self.width, wait, name="width")
+        m.d.comb += self.value.eq(Limit.of(m, rounded, self._widths, width, "limited"))
         return m

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from amaranth.hdl import Array, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -15,9 +15,14 @@ from gateformer.model.contract.arith import signed_width
 from gateformer.model.contract.decoder import arith
 
 from ..parts.delay import delayed
+from ..parts.elaboration import may_stay_unused
 from ..parts.integers import ceil_div
+from ..parts.loadable_memory import BLOCK
 from ..parts.registered_read import COLLISION_FREE, registered_read
-from .shifts import rounded_shift
+from ..parts.saturate import saturated
+from ..parts.wide_multiplier import WideMultiplier, wide_latency
+from . import leading
+from .spread import Spread
 
 DISTRIBUTED_DEPTH = 128
 
@@ -37,16 +42,20 @@ class Residual(wiring.Component):
     bits : int, of a number, signed: 16..28 with ``2**(2 * bits) * d_model`` below 2**62
     layer_norm : bool
     eps : sequence of int, those that the model's norms have, each once: 0..2**61
+    dsp : str
+        One of :data:`gateware.parts.multiplier.DSP_FAMILIES`.
 
     Attributes
     ----------
-    READ_LATENCY = 2 : cycles from ``index`` to ``centred``
-    TURNAROUND = 3 : cycles from ``load`` or ``add`` of a number to the next ``add`` (or ``index``)
+    READ_LATENCY = 3 : cycles from ``index`` to ``centred``
+    WRITTEN = 4 : cycles from ``load`` or ``add`` to ``written``
+    TURNAROUND = 5 : cycles from ``load`` or ``add`` of a number to the next ``add`` (or ``index``)
         of the same one, at least
-    PREPARE_GAP = 4 : cycles from the last ``value`` to the ``prepare`` that includes it, at least
-    PREPARE_LATENCY = 8 : cycles from ``prepare`` to ``root``, ``exponent`` and the mean that
-        ``centred`` is less, at most (exactly 8 with LayerNorm, 3 without); they stay until the next
-        ``prepare``
+    prepare_gap : int
+        Cycles from the last ``value`` to the ``prepare`` that includes it, at least.
+    prepare_latency : int
+        Cycles from ``prepare`` to ``root``, ``exponent`` and the mean that ``centred`` is less;
+        they stay until the next ``prepare``.
     centred_width : int, of x - mean
     root_width : int, of unsigned r
     normalized_width : int, of signed u = round_shift(centred * root, exponent)
@@ -57,8 +66,8 @@ class Residual(wiring.Component):
     place : In(range(d_model)), with ``load`` or ``add``
     first : In(1), with ``load`` or ``add``: begins the sums anew
     value : In(signed(bits)), a cycle after ``load`` or ``add``, within ±limit(bits)
-    written : Out(1), new : Out(signed(bits)), 2 cycles after ``load`` or ``add``: what x now has
-        there
+    written : Out(1), new : Out(signed(bits)), WRITTEN cycles after ``load`` or ``add``: what x
+        now has there
     index : In(range(d_model)), not with ``load`` or ``add``
     centred : Out(signed(centred_width)), x - mean at ``index``
     prepare : In(1)
@@ -66,12 +75,19 @@ class Residual(wiring.Component):
     root : Out(root_width), exponent : Out
     """
 
-    READ_LATENCY = 2
-    TURNAROUND = 3
-    PREPARE_GAP = 4
-    PREPARE_LATENCY = 8
+    READ_LATENCY = 3
+    WRITTEN = 4
+    TURNAROUND = 5
 
-    def __init__(self, *, d_model: int, bits: int, layer_norm: bool, eps: Sequence[int]):
+    def __init__(
+        self,
+        *,
+        d_model: int,
+        bits: int,
+        layer_norm: bool,
+        eps: Sequence[int],
+        dsp: str = "generic",
+    ):
         self._d_model, self._bits, self._layer_norm = d_model, bits, layer_norm
         self._eps = tuple(eps)
         largest = arith.limit(bits)
@@ -89,6 +105,13 @@ class Residual(wiring.Component):
         low = 2 ** (arith.NORM_INDEX_BITS - 2)
         squares = roots**2 * (np.arange(len(roots)) + 1)
         self.normalized_width = signed_width(math.isqrt(int(squares.max()) // low) + 1)
+        self._dsp = dsp
+        self.prepare_gap = self.WRITTEN - 1 + wide_latency(bits, bits) + 1
+        self.prepare_latency = leading.LATENCY + 3
+        if layer_norm:
+            spread = self._build_spread()
+            may_stay_unused(spread)
+            self.prepare_latency += spread.latency
         place = range(d_model)
         super().__init__(
             {
@@ -108,6 +131,15 @@ class Residual(wiring.Component):
             }
         )
 
+    def _build_spread(self) -> Spread:
+        return Spread(
+            d_model=self._d_model,
+            sum_width=self._sum_width,
+            square_width=self._square_sum,
+            mean_width=self._mean_width,
+            dsp=self._dsp,
+        )
+
     def elaborate(self, platform):
         m = Module()
         m.submodules.x = memory = Memory(
@@ -120,25 +152,21 @@ class Residual(wiring.Component):
             },
         )
         is_written = self.load | self.add
-        old = registered_read(m, memory, Mux(is_written, self.place, self.index), "x")
+        old = registered_read(m, memory, Mux(is_written, self.place, self.index), "read")
+        old = delayed(m, old, 1, name="old").as_signed()
         mean = Signal(signed(self._mean_width), reset_less=True)
         centred = Signal.like(self.centred, reset_less=True)
         m.d.sync += centred.eq(old - mean if self._layer_norm else old)
         m.d.comb += self.centred.eq(centred)
-        add = delayed(m, self.add, 1, reset_less=False, name="add")
-        valid = delayed(m, is_written, 1, reset_less=False, name="valid")
-        total = Signal(signed(self._bits + 1))
-        limit = arith.limit(self._bits)
-        m.d.comb += total.eq(Mux(add, old, 0) + self.value)
-        clamped = Mux(total > limit, limit, Mux(total < -limit, -limit, total))
-        new = Signal(signed(self._bits), reset_less=True)
-        m.d.sync += new.eq(clamped)
-        late = delayed(m, valid, 1, reset_less=False, name="written")
-        place = delayed(m, self.place, 2, name="place")
+        kept = Mux(delayed(m, self.add, 2, name="add"), old, 0)
+        total = Signal(signed(self._bits + 1), reset_less=True)
+        m.d.sync += total.eq(kept + delayed(m, self.value, 1, name="value").as_signed())
+        new = delayed(m, saturated(total, self._bits), 1, name="new").as_signed()
+        late = delayed(m, is_written, self.WRITTEN, reset_less=False, name="written")
         write = memory.write_port()
         m.d.comb += [
             write.en.eq(late),
-            write.addr.eq(place),
+            write.addr.eq(delayed(m, self.place, self.WRITTEN, name="place")),
             write.data.eq(new),
             self.written.eq(late),
             self.new.eq(new),
@@ -147,14 +175,16 @@ class Residual(wiring.Component):
         return m
 
     def _sums(self, m: Module, valid, new):
-        """(sum, sum of squares), 3 cycles after ``new``, with it."""
-        first = delayed(m, self.first, 2, name="first")
-        factor = delayed(m, new, 1, name="factor")
-        square = Signal(range(arith.limit(self._bits) ** 2 + 1), reset_less=True)
-        m.d.sync += square.eq(factor * factor)
-        valid = delayed(m, valid, 2, reset_less=False, name="square_valid")
-        first = delayed(m, first, 2, name="square_first")
-        plain = delayed(m, factor, 1, name="plain")
+        """(sum, sum of squares) of what was written, ``prepare_gap`` after its ``value``."""
+        m.submodules.square = unit = WideMultiplier(
+            a_width=self._bits, b_width=self._bits, dsp=self._dsp
+        )
+        m.d.comb += [unit.a.eq(new), unit.b.eq(new)]
+        wait = unit.latency
+        valid = delayed(m, valid, wait, reset_less=False, name="square_valid")
+        first = delayed(m, self.first, self.WRITTEN + wait, name="first")
+        plain = delayed(m, new, wait, name="plain").as_signed()
+        square = unit.product[: (arith.limit(self._bits) ** 2).bit_length()]
         total = Signal(signed(self._sum_width), reset_less=True)
         squares = Signal(self._square_sum, reset_less=True)
         with m.If(valid):
@@ -169,42 +199,30 @@ class Residual(wiring.Component):
         eps = Array(self._eps)[self.eps]
         s = Signal(self._square_sum, reset_less=True)
         if self._layer_norm:
-            part = self._centred_squares(m, mean, total, squares)  # cycle 5
-            m.d.sync += s.eq(Mux(part + eps > 1, part + eps, 1))
+            m.submodules.spread = spread = self._build_spread()
+            m.d.comb += [
+                spread.total.eq(total),
+                spread.squares.eq(squares),
+                spread.valid.eq(self.prepare),
+                mean.eq(spread.mean),
+            ]
+            m.d.sync += s.eq(spread.spread + eps)
         else:
             with m.If(self.prepare):
-                m.d.sync += s.eq(Mux(squares + eps > 1, squares + eps, 1))
-        exponent = Signal.like(self.exponent, reset_less=True)
-        index = Signal(arith.NORM_INDEX_BITS, reset_less=True)
-        padded = s << arith.NORM_INDEX_BITS - 2
-        for e in range(self._exponents):
-            # the highest pair of bits with a set bit is the last one whose statement counts
-            with m.If(s[2 * e : 2 * e + 2].any()):
-                m.d.sync += [exponent.eq(e), index.eq(padded[2 * e : 2 * e + len(index)])]
+                m.d.sync += s.eq(squares + eps)
+        exponent, normalized = leading.leading(m, s, 2, "leading")
+        index = normalized[-arith.NORM_INDEX_BITS :]
+        # 0 counts as 1
+        low = arith.NORM_INDEX_BITS - 2
+        index = Cat(index[:low], index[low] | ~index[low + 1], index[low + 1])
         m.submodules.roots = table = Memory(
             shape=unsigned(self.root_width),
             depth=2**arith.NORM_INDEX_BITS,
             init=[int(r) for r in arith.rsqrt_table(self._d_model)],
-            attrs={"ram_style": "block"},
+            attrs={**BLOCK, **COLLISION_FREE},
         )
+        root = registered_read(m, table, index, "root")
         m.d.comb += [
-            self.root.eq(registered_read(m, table, index, "root")),
-            self.exponent.eq(delayed(m, exponent, 1, name="late_exponent")),
+            self.root.eq(delayed(m, root, 1, name="late_root")),
+            self.exponent.eq(delayed(m, exponent, 2, name="late_exponent")),
         ]
-
-    def _centred_squares(self, m: Module, mean, total, squares):
-        """sum((x - mean)²) 5 cycles after ``prepare``, and ``mean`` after 3."""
-        mult, shift = arith.mean_reciprocal(self._d_model)
-        kept = Signal.like(total, reset_less=True, name="kept")
-        kept_squares = Signal.like(squares, reset_less=True, name="kept_squares")
-        with m.If(self.prepare):
-            m.d.sync += [kept.eq(total), kept_squares.eq(squares)]
-        product = Signal(signed(len(kept) + mult.bit_length()), reset_less=True)
-        m.d.sync += product.eq(kept * mult)  # cycle 2
-        m.d.sync += mean.eq(rounded_shift(product, shift))  # cycle 3
-        cross = Signal(signed(len(mean) + len(kept)), reset_less=True)
-        own = Signal(signed(2 * len(mean)), reset_less=True)
-        m.d.sync += [cross.eq(mean * kept), own.eq(mean * mean)]  # cycle 4
-        part = Signal(signed(self._square_sum + 1), reset_less=True)
-        m.d.sync += part.eq(kept_squares - (cross << 1) + own * self._d_model)  # cycle 5
-        return part

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import C, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from gateformer.model.contract.decoder import arith
 
 from ..parts.delay import delayed
-from .shifts import rounded_shift
+from ..parts.multiplier import Multiplier
+from .limit import Limit
+from .shifts import Shifted
 
 TURN_BITS = arith.ROTARY_BITS + 2
 """Of a cosine or sine, ±2**14."""
@@ -24,10 +26,12 @@ class Rotation(wiring.Component):
     ----------
     bits : int, of queries, and of keys before they are turned: signed, 8..16
     key_bits : int, of keys as they are kept: 8..16
+    dsp : str
+        One of :data:`gateware.parts.multiplier.DSP_FAMILIES`.
 
     Attributes
     ----------
-    FIRST = 5, SECOND = 6 : cycles from the second number to the first and second result
+    FIRST = 9, SECOND = 10 : cycles from the second number to the first and second result
 
     Members
     -------
@@ -39,10 +43,11 @@ class Rotation(wiring.Component):
     turned : Out(signed(max(bits, key_bits)))
     """
 
-    FIRST, SECOND = 5, 6
+    FIRST = 1 + 2 * Multiplier.LATENCY + Limit.LATENCY
+    SECOND = FIRST + 1
 
-    def __init__(self, *, bits: int, key_bits: int):
-        self._bits, self._key_bits = bits, key_bits
+    def __init__(self, *, bits: int, key_bits: int, dsp: str = "generic"):
+        self._bits, self._key_bits, self._dsp = bits, key_bits, dsp
         super().__init__(
             {
                 "value": In(signed(bits)),
@@ -75,24 +80,27 @@ class Rotation(wiring.Component):
             delayed(m, Mux(second, delayed(m, value, 1, name=f"{name}_kept"), value), 1, name=name)
             for value, name in ((self.cos, "cos"), (self.sin, "sin"), (self.key, "key"))
         )
-        by_cos = Signal(signed(len(straight) + arith.ROTARY_BITS), reset_less=True)
-        by_sin = Signal(signed(len(crossed) + arith.ROTARY_BITS), reset_less=True)
-        total = Signal(signed(len(by_cos) + 1), reset_less=True)
-        m.d.sync += [
-            by_cos.eq(straight * cos),
-            by_sin.eq(crossed * sin),
-            total.eq(by_cos + by_sin),
-        ]
-        key = delayed(m, key, 2, name="key_late")
-        rounded = Signal(signed(len(total)), reset_less=True)
         for_keys = arith.ROTARY_BITS + self._bits - self._key_bits
-        m.d.sync += rounded.eq(
-            Mux(key, rounded_shift(total, for_keys), rounded_shift(total, arith.ROTARY_BITS))
-        )
-        key = delayed(m, key, 1, name="key_last")
-        limit = Signal(range(1 << max(self._bits, self._key_bits) - 1))
-        m.d.comb += limit.eq(Mux(key, arith.limit(self._key_bits), arith.limit(self._bits)))
-        m.d.sync += self.turned.eq(
-            Mux(rounded > limit, limit, Mux(rounded < -limit, -limit, rounded))
-        )
+        half = Mux(key, 1 << for_keys - 1, 1 << arith.ROTARY_BITS - 1)
+        m.submodules.by_cos = by_cos = self._multiplier()
+        m.submodules.by_sin = by_sin = self._multiplier()
+        wait = Multiplier.LATENCY
+        m.d.comb += [
+            by_cos.a.eq(straight),
+            by_cos.b.eq(cos),
+            by_cos.addend.eq(half),
+            by_sin.a.eq(delayed(m, crossed, wait, name="crossed_late")),
+            by_sin.b.eq(delayed(m, sin, wait, name="sin_late")),
+            by_sin.addend.eq(by_cos.product),
+        ]
+        key = delayed(m, key, 2 * wait, name="key_late")
+        total, bits = by_sin.product, max(self._bits, self._key_bits) + 2
+        rounded = Signal(signed(bits))
+        m.d.comb += rounded.eq(Mux(key, total >> for_keys, total >> arith.ROTARY_BITS))
+        shifted = Shifted(rounded, C(0, 1), rounded[-1])
+        widths = (self._bits, self._key_bits)
+        m.d.comb += self.turned.eq(Limit.of(m, shifted, widths, key, "limited"))
         return m
+
+    def _multiplier(self) -> Multiplier:
+        return Multiplier(a_width=self._bits, b_width=TURN_BITS, dsp=self._dsp)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, C, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Array, C, Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -10,11 +10,13 @@ from amaranth.lib.wiring import In, Out
 from gateformer.model.contract.decoder import arith
 
 from ..parts.delay import delayed
+from ..parts.loadable_memory import BLOCK
 from ..parts.registered_read import COLLISION_FREE, registered_read
-from .shifts import rounded_shift
+from ..parts.selected import selected
+from . import leading
 
 DISTRIBUTED_DEPTH = 128
-FAR = arith.EXP2_OCTAVES << arith.EXP2_FRAC_BITS
+LUT_INPUTS = 6
 
 
 class DecoderSoftmax(wiring.Component):
@@ -36,12 +38,12 @@ class DecoderSoftmax(wiring.Component):
 
     Attributes
     ----------
-    COEFFICIENT_DELAY = 5 : cycles from a weighted beat to its coefficients
-    maximum_latency = dot_latency + 2 : cycles from the last beat with sums to the first weighted
+    COEFFICIENT_DELAY = 6 : cycles from a weighted beat to its coefficients
+    maximum_latency = dot_latency + 3 : cycles from the last beat with sums to the first weighted
         one, at least; beats with sums may follow the last weighted one at once
-    RECIPROCAL_GAP = 6 : cycles from the last weighted beat to ``segment``, at least
-    RECIPROCAL_LATENCY = 3 : cycles from ``segment`` to ``reciprocal`` and ``exponent``
-    TOTAL_KEPT = 5 : cycles from the first weighted beat of the next attention in which ``segment``
+    RECIPROCAL_GAP = 7 : cycles from the last weighted beat to ``segment``, at least
+    RECIPROCAL_LATENCY = 7 : cycles from ``segment`` to ``reciprocal`` and ``exponent``
+    TOTAL_KEPT = 6 : cycles from the first weighted beat of the next attention in which ``segment``
         still gets the sums of this one
 
     Members
@@ -55,17 +57,17 @@ class DecoderSoftmax(wiring.Component):
     exponent : Out, its e, floor(log2(sum))
     """
 
-    COEFFICIENT_DELAY = 5
-    RECIPROCAL_GAP = 6
-    RECIPROCAL_LATENCY = 3
-    TOTAL_KEPT = 5
+    COEFFICIENT_DELAY = 6
+    RECIPROCAL_GAP = COEFFICIENT_DELAY + 1
+    RECIPROCAL_LATENCY = leading.LATENCY + 3
+    TOTAL_KEPT = COEFFICIENT_DELAY
 
     def __init__(self, *, segments: int, ctx_len: int, score_shifts, sum_width, dot_latency: int):
         self._segments, self._ctx_len = segments, ctx_len
         self._shifts = sorted(set(score_shifts))
         self._score_width = max(sum_width - self._shifts[0], 1) + 1
         self._dot_latency = dot_latency
-        self.maximum_latency = dot_latency + 2
+        self.maximum_latency = dot_latency + 3
         self._total_width = (arith.PROBABILITY_MAX * ctx_len).bit_length()
         p = unsigned(arith.PROBABILITY_MAX.bit_length())
         super().__init__(
@@ -98,15 +100,17 @@ class DecoderSoftmax(wiring.Component):
             shape=layout, depth=self._ctx_len, init=[], attrs={"ram_style": style, **COLLISION_FREE}
         )
         stored = registered_read(m, scores, self.beat.position, "stored")
+        stored = data.View(layout, delayed(m, stored, 1, name="stored"))
         cycles = self._dot_latency
         dot = self.beat.valid & ~self.beat.weighted
-        dot = delayed(m, dot, cycles + 1, reset_less=False, name="dot_valid")
-        first = delayed(m, self.beat.first, cycles + 1, name="dot_first")
-        shift = delayed(m, self.score_shift, cycles, name="dot_shift")
+        dot = delayed(m, dot, cycles + 2, reset_less=False, name="dot_valid")
+        first = delayed(m, self.beat.first, cycles + 2, name="dot_first")
+        shift = Cat(self.score_shift == amount for amount in self._shifts)
+        shift = delayed(m, shift, cycles, name="dot_shift")
         write = scores.write_port()
         m.d.comb += [
             write.en.eq(dot),
-            write.addr.eq(delayed(m, self.beat.position, cycles + 1, name="dot_position")),
+            write.addr.eq(delayed(m, self.beat.position, cycles + 2, name="dot_position")),
         ]
         weigh = self.beat.valid & self.beat.weighted
         weigh = delayed(m, weigh, self.COEFFICIENT_DELAY, reset_less=False, name="weigh_valid")
@@ -114,7 +118,7 @@ class DecoderSoftmax(wiring.Component):
         totals = []
         for i in range(self._segments):
             score = Signal(signed(self._score_width), reset_less=True, name=f"score{i}")
-            m.d.sync += score.eq(self._shifted(self.sums[i], shift))
+            m.d.sync += score.eq(self._shifted(m, self.sums[i], shift, f"segment{i}"))
             maximum = Signal.like(score, reset_less=True, name=f"maximum{i}")
             with m.If(dot & (first | (score > maximum))):
                 m.d.sync += maximum.eq(score)
@@ -128,11 +132,14 @@ class DecoderSoftmax(wiring.Component):
         self._reciprocal(m, totals)
         return m
 
-    def _shifted(self, value, shift):
-        found = rounded_shift(value, self._shifts[0])
-        for amount in self._shifts[1:]:
-            found = Mux(shift == amount, rounded_shift(value, amount), found)
-        return found
+    def _shifted(self, m: Module, value, shift, name: str):
+        """Rounded; twice the shifted value is a register, a cycle earlier."""
+        doubled = Signal(signed(self._score_width + 1), reset_less=True, name=f"{name}_doubled_dot")
+        found = (value << 1) >> self._shifts[0]
+        for place, amount in enumerate(self._shifts[1:], 1):
+            found = Mux(shift[place], (value << 1) >> amount, found)
+        m.d.sync += doubled.eq(found)
+        return (doubled + 1) >> 1
 
     def _exp2(self, m: Module, maximum, score, name: str):
         """Of ``maximum - score``, 4 cycles later."""
@@ -140,37 +147,42 @@ class DecoderSoftmax(wiring.Component):
         mantissa = Signal(range(arith.PROBABILITY_MAX + 1), reset_less=True, name=f"{name}_m")
         octave = Signal(range(arith.EXP2_OCTAVES), reset_less=True, name=f"{name}_octave")
         far = Signal(reset_less=True, name=f"{name}_far")
-        doubled = Signal(len(mantissa) + 1, reset_less=True, name=f"{name}_doubled")
         p = Signal(len(mantissa), reset_less=True, name=f"{name}_p")
-        table = Array(C(int(v), len(mantissa)) for v in arith.exp2_mantissas())
-        bits = arith.EXP2_FRAC_BITS
+        table = [C(int(v), len(mantissa)) for v in arith.exp2_mantissas()]
+        bits, size = arith.EXP2_FRAC_BITS, 2**LUT_INPUTS
+        # a register behind each part of the table that is a look-up table per bit
+        parts = [
+            delayed(
+                m, Array(table[at : at + size])[distance[:LUT_INPUTS]], 1, name=f"{name}_part{at}"
+            )
+            for at in range(0, len(table), size)
+        ]
+        which = delayed(m, distance[LUT_INPUTS:bits], 1, name=f"{name}_which")
+        octaves = distance[bits : bits + len(octave)]
+        doubled = (mantissa << 1) >> octave
         m.d.sync += [
             distance.eq(maximum - score),
-            mantissa.eq(table[distance[:bits]]),
-            octave.eq(distance[bits : bits + len(octave)]),
-            far.eq(distance >= FAR if len(distance) >= FAR.bit_length() else 0),
-            doubled.eq(Mux(far, 0, (mantissa << 1) >> octave)),
+            far.eq(distance[bits + len(octave) :].any()),
+            mantissa.eq(Mux(far, 0, selected(parts, which))),
+            octave.eq(delayed(m, octaves, 1, name=f"{name}_octaves")),
             p.eq((doubled + 1) >> 1),
         ]
         return p
 
     def _reciprocal(self, m: Module, totals: list):
-        total = Signal(self._total_width, reset_less=True)
-        index = Signal(arith.RECIPROCAL_INDEX_BITS, reset_less=True)
-        exponent = Signal.like(self.exponent, reset_less=True)
-        m.d.sync += total.eq(Array(totals)[self.segment])
-        padded = total << arith.RECIPROCAL_INDEX_BITS
-        for e in range(self._total_width):
-            # the highest set bit is the last one whose statement counts
-            with m.If(total[e]):
-                m.d.sync += [index.eq(padded[e : e + len(index)]), exponent.eq(e)]
+        total = delayed(m, selected(totals, self.segment), 1, name="total")
+        exponent, normalized = leading.leading(m, total, 1, "leading")
+        # below the leading one
+        top = len(normalized) - 1
+        index = normalized[top - arith.RECIPROCAL_INDEX_BITS : top]
         m.submodules.reciprocals = table = Memory(
             shape=unsigned(len(self.reciprocal)),
             depth=2**arith.RECIPROCAL_INDEX_BITS,
             init=[int(r) for r in arith.reciprocal_table()],
-            attrs={"ram_style": "block"},
+            attrs={**BLOCK, **COLLISION_FREE},
         )
+        reciprocal = registered_read(m, table, index, "reciprocal")
         m.d.comb += [
-            self.reciprocal.eq(registered_read(m, table, index, "reciprocal")),
-            self.exponent.eq(delayed(m, exponent, 1, name="exponent")),
+            self.reciprocal.eq(delayed(m, reciprocal, 1, name="late_reciprocal")),
+            self.exponent.eq(delayed(m, exponent, 2, name="exponent")),
         ]

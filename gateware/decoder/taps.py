@@ -76,6 +76,8 @@ class DecoderTapReader(TapRecords):
             port = "score" if item.source is Source.SCORE else "probability"
             yield item.name, self.take(port, count)
             return
+        if item.source is Source.MOVE:
+            return
         numbers = self.take(PORTS[item.sink], count)[:, 0]
         if item.turned:
             numbers = np.concatenate([numbers[0::2], numbers[1::2]])
@@ -86,7 +88,7 @@ class DecoderTapReader(TapRecords):
         yield f"{layer}gate", numbers[:: 1 + gated]
         if gated:
             yield f"{layer}up", numbers[1::2]
-        yield item.name, self.take("activation", self._program.model.config.d_ff)[:, 0]
+        yield item.name, self.take("activation", count // (1 + gated))[:, 0]
 
     def _named(self, parts: dict[str, list[np.ndarray]]) -> Iterator[tuple[str, np.ndarray]]:
         layout = self._program.layout

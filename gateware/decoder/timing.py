@@ -7,13 +7,16 @@ import dataclasses
 from .gate import Gate
 from .instruction import Instruction, Sink, Source
 from .lanes import DecoderLanes
-from .requantizer import Requantizer
 from .residual import Residual
 from .rotation import Rotation
 
 MIN_DURATION = 2
 """Cycles from an instruction's first beat to the next one's, at least: the sequencer fetches one
 instruction ahead."""
+
+
+WRITE_REGISTER = 1
+"""Cycles from a result to the write port of its memory."""
 
 
 class Timing:
@@ -23,8 +26,11 @@ class Timing:
     ----------
     source_latency : int
         From a beat to its number at the requantizer.
+    requantizer_latency : int
     maximum_latency : int
         From the last beat of SCORE to the first of WEIGH, at least.
+    prepare : int
+        From a residual number to the norm's factor that includes it.
 
     Attributes
     ----------
@@ -32,10 +38,13 @@ class Timing:
         From a beat to its requantized number.
     """
 
-    def __init__(self, source_latency: int, maximum_latency: int):
+    def __init__(
+        self, source_latency: int, requantizer_latency: int, maximum_latency: int, prepare: int
+    ):
         self.source_latency = source_latency
         self.maximum_latency = maximum_latency
-        self.value_latency = source_latency + Requantizer.LATENCY
+        self.value_latency = source_latency + requantizer_latency
+        self._prepare = prepare
 
     def with_waits(self, plain: list[Instruction]) -> list[Instruction]:
         """The instructions with the waits between them."""
@@ -49,11 +58,11 @@ class Timing:
     def gap(self, item: Instruction, following: Instruction) -> int:
         """Cycles from the last beat of ``item`` to the first of ``following``, at least."""
         value, source = self.value_latency, self.source_latency
-        activation = value + 1 - DecoderLanes.ACTIVATION_READ
+        written = value + WRITE_REGISTER + 1
+        activation = written - DecoderLanes.ACTIVATION_READ
         match following.source:
             case Source.NORM:
-                prepared = value + Residual.PREPARE_GAP + Residual.PREPARE_LATENCY
-                return prepared - source + 1
+                return value + self._prepare - source + 1
             case Source.POSITION:
                 return Residual.TURNAROUND
             case Source.WEIGH:
@@ -62,7 +71,9 @@ class Timing:
             case Source.SCORE:
                 if item.source is Source.LANE:
                     return self._after_lanes
-                return value + Rotation.SECOND + 1 - DecoderLanes.CACHE_READ
+                # the values come last; before them, keys that may have been turned
+                keys = Rotation.SECOND - item.beats(0)
+                return written + max(keys, 0) - DecoderLanes.CACHE_READ
             case Source.MATRIX if item.source in (Source.NORM, Source.LANE):
                 return activation
             case Source.MATRIX if item.sink is Sink.GATE:

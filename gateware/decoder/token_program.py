@@ -35,7 +35,7 @@ class TokenProgram:
     ):
         self._model, self._layout, self._images = model, layout, images
         self._widths, self._eps = widths, eps
-        self._token = images.add_rows("token_embedding")
+        self._token = images.add_token_embedding()
 
     def _before(self, norm: str) -> int:
         """Index of the eps of the norm that follows."""
@@ -97,11 +97,13 @@ class TokenProgram:
                     rotary,
                     word=layout.query_base + part.query_word,
                     lane=head.lane,
+                    query=True,
                 )
         base = layout.cache_base(layer)
         for kind, sink, width in (("k", Sink.KEY, bits.key), ("v", Sink.VALUE, bits.value)):
             for head in range(cfg.n_kv_heads):
-                word, lane = layout.kv_place(head)
+                place = layout.key_place if kind == "k" else layout.value_place
+                word, lane = place(head)
                 turned = rotary and kind == "k"
                 yield self._rows(
                     f"{at}{kind}",
@@ -119,9 +121,9 @@ class TokenProgram:
                 f"{at}scores",
                 Source.SCORE,
                 per_position=True,
-                inner=layout.head_words,
+                inner=layout.key_words,
                 address=base + part.kv_word,
-                outer_step=layout.kv_words - layout.head_words + 1,
+                outer_step=layout.kv_words - layout.key_words + 1,
                 activation=layout.query_base + part.query_word,
                 score_shift=scalars.score_shift,
             )
@@ -130,16 +132,16 @@ class TokenProgram:
                     f"{at}probabilities",
                     Source.WEIGH,
                     per_position=True,
-                    address=base + part.kv_word + word,
+                    address=base + part.value_word + word,
                     outer_step=layout.kv_words,
                 )
-                done = word * layout.segment_lanes
+                done = word * layout.value_lanes
                 for head in part.heads:
                     to, lane = divmod(head.index * hd + done, layout.lanes)
                     yield Instruction(
                         f"{at}attn",
                         Source.LANE,
-                        outer=min(layout.segment_lanes, hd - done),
+                        outer=min(layout.value_lanes, hd - done),
                         lane=head.lane,
                         segment=head.segment,
                         parameter=mult + head.kv_head * hd + done,
@@ -147,10 +149,13 @@ class TokenProgram:
                         bits=self._width(bits.attention),
                         word=to,
                         start_lane=lane,
+                        lanes=layout.lanes,
                     )
         yield self._add_to_residual(f"{at}attn_residual", f"{at}o_proj", 0, f"{at}ffn_norm")
 
-    def _rows(self, name, matrix_name, head, width, turned, word, lane, sink=Sink.ACTIVATION):
+    def _rows(
+        self, name, matrix_name, head, width, turned, word, lane, sink=Sink.ACTIVATION, query=False
+    ):
         """The rows of one head, those of a pair one after the other if it is turned."""
         cfg, matrix = self._model.config, self._model.matrices[matrix_name]
         hd, half = cfg.head_dim, cfg.head_dim // 2
@@ -158,7 +163,7 @@ class TokenProgram:
         if turned:
             order = order.reshape(2, half).T.ravel()
         place = self._images.add_rows(matrix_name, head * hd + order)
-        wrap = self._layout.kv_lanes if sink is not Sink.ACTIVATION else self._layout.lanes
+        wrap = self._layout.result_lanes(sink, query)
         words, other = divmod(lane + half, wrap) if turned else (0, 0)
         return Instruction(
             name,
@@ -175,6 +180,7 @@ class TokenProgram:
             start_lane=lane,
             other_word=word + words,
             other_lane=other,
+            lanes=wrap,
         )
 
     def _feed_forward(self, layer: int):
@@ -200,6 +206,7 @@ class TokenProgram:
             odd_shift=shifts[1],
             bits=self._width(cfg.bits.gate),
             word=layout.hidden_base,
+            lanes=layout.lanes,
             gate_frac=model.layers[layer].gate_frac,
             hidden_shift=model.layers[layer].hidden_shift,
         )
@@ -238,11 +245,12 @@ class TokenProgram:
             parameter=self._images.add_norm(name),
             shift=self._model.norms[name].shift,
             bits=self._width(cfg.bits.norm),
+            lanes=self._layout.lanes,
         )
 
     def _logits(self) -> Instruction:
         _, shift = self._model.head
-        place = self._token if self._model.config.tied_head else self._images.add_rows("lm_head")
+        place = self._images.add_head(self._token)
         return Instruction(
             "logits",
             Source.MATRIX,

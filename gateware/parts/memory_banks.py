@@ -7,6 +7,7 @@ from collections.abc import Callable
 from amaranth.hdl import Cat, Const, Module, Mux, Value
 
 from .delay import delayed
+from .duplicated import duplicated
 from .integers import ceil_div
 
 BANK_UNIT = 512
@@ -55,5 +56,29 @@ def banked_word(
         else:
             beyond = delayed(m, address >= first, 2, name=f"is_bank{number}")
             word = Mux(beyond, bank, word)
+        first += bank_depth
+    return word
+
+
+def asked_word(
+    m: Module, address: Value, depth: int, asked: Value, read: Callable[[int, range], Value]
+) -> Value:
+    """As :func:`banked_word`, but 0 if ``asked`` is not set with the address.
+
+    The output register of every bank that is not asked is 0, which costs no logic. So words of
+    several memories need no multiplexer, but are ORed.
+    """
+    word, first = None, 0
+    for number, bank_depth in enumerate(bank_depths(depth)):
+        words = range(first, first + bank_depth)
+        here = duplicated(m, asked & is_in_bank(address, words), f"is_bank{number}")
+        read_word = read(number, words)
+        half = len(read_word) // 2
+        # choices of 0, not masks: of these synthesis makes resets
+        halves = [Mux(here[0], read_word[:half], 0), Mux(here[1], read_word[half:], 0)]
+        bank = Cat(
+            delayed(m, part, 1, name=f"word{number}_asked{i}") for i, part in enumerate(halves)
+        )
+        word = bank if word is None else word | bank
         first += bank_depth
     return word

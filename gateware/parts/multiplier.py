@@ -40,7 +40,7 @@ def _check_width(name: str, width, most: int | None = None):
 
 
 class MultiplyAccumulate(wiring.Component):
-    """One lane of the INT8 array: accumulates the products of one memory byte per cycle.
+    """A lane: accumulates the products of one number of a memory word per cycle.
 
     With ``enable``, ``acc`` becomes ``operand * memory``, plus the old ``acc`` if ``accumulate``;
     ``operand`` is ``coefficient`` if ``use_coefficient``, else ``query``. Without ``enable`` it is
@@ -56,13 +56,15 @@ class MultiplyAccumulate(wiring.Component):
     dsp : str
         One of :data:`DSP_FAMILIES`. ``"dsp48e1"`` is one block and no logic but the control
         registers, which lanes with the same controls share; others accumulate in LUTs.
+    memory_bits, query_bits, coefficient_bits : int
+        Of the factors: at most 18, 25 and 24; default: 8, as the INT8 array has them.
 
     Members
     -------
-    memory : In(signed(8))
+    memory : In(signed(memory_bits))
         Sampled one cycle before the other inputs.
-    query : In(signed(8))
-    coefficient : In(unsigned(8))
+    query : In(signed(query_bits))
+    coefficient : In(unsigned(coefficient_bits))
     use_coefficient, accumulate, enable : In(1)
     acc : Out(signed(acc_width))
 
@@ -75,16 +77,27 @@ class MultiplyAccumulate(wiring.Component):
     LATENCY = 3
     MEMORY_LEAD = 1
 
-    def __init__(self, *, acc_width: int, dsp: str = "generic"):
+    def __init__(
+        self,
+        *,
+        acc_width: int,
+        dsp: str = "generic",
+        memory_bits: int = 8,
+        query_bits: int = 8,
+        coefficient_bits: int = 8,
+    ):
         _check_width("acc_width", acc_width, MAX_ACC_WIDTH)
+        _check_width("memory_bits", memory_bits, dsp48e1.B_BITS)
+        _check_width("query_bits", query_bits, dsp48e1.A_BITS)
+        _check_width("coefficient_bits", coefficient_bits, dsp48e1.A_BITS - 1)
         check_dsp(dsp)
         self.acc_width = acc_width
         self.dsp = dsp
         super().__init__(
             {
-                "memory": In(signed(8)),
-                "query": In(signed(8)),
-                "coefficient": In(unsigned(8)),
+                "memory": In(signed(memory_bits)),
+                "query": In(signed(query_bits)),
+                "coefficient": In(unsigned(coefficient_bits)),
                 "use_coefficient": In(1),
                 "accumulate": In(1),
                 "enable": In(1),
@@ -116,7 +129,7 @@ class Multiplier(wiring.Component):
     """``product = a * b + addend``, ``LATENCY`` (3) cycles later, one operation per cycle.
 
     Registers: inputs, product, sum. The sum wraps around at ``a_width + b_width`` bits, which no
-    ``addend`` of -2**(a_width+b_width-2) to 2**(a_width+b_width-2) - 1 can reach.
+    ``addend`` of -2**(a_width+b_width-2) to 2**(a_width+b_width-2) - 1 can reach, or at ``width``.
 
     Parameters
     ----------
@@ -126,14 +139,17 @@ class Multiplier(wiring.Component):
         One of :data:`DSP_FAMILIES`. ``"dsp48e1"`` is one block if the factors fit 25 x 18 bits
         (in either order), ``"mult18x18d"`` and ``"gowin"`` one or two if they fit 35 x 18; wider
         ones are left to synthesis.
+    width : int, optional
+        Bits of the addend and the sum, at least ``a_width + b_width`` (the default) and at most 48
+        if that is more.
 
     Members
     -------
     a : In(signed(a_width))
     b : In(signed(b_width))
-    addend : In(signed(a_width + b_width))
+    addend : In(signed(width))
         Sampled with ``a`` and ``b``; half a unit of the later shift rounds half up.
-    product : Out(signed(a_width + b_width))
+    product : Out(signed(width))
 
     Raises
     ------
@@ -143,10 +159,16 @@ class Multiplier(wiring.Component):
 
     LATENCY = 3
 
-    def __init__(self, *, a_width: int, b_width: int, dsp: str = "generic"):
+    def __init__(
+        self, *, a_width: int, b_width: int, dsp: str = "generic", width: int | None = None
+    ):
         _check_width("a_width", a_width)
         _check_width("b_width", b_width)
         check_dsp(dsp)
+        least = a_width + b_width
+        width = least if width is None else width
+        if width < least or width > max(least, MAX_ACC_WIDTH):
+            raise ValueError(f"width must be {least} to {MAX_ACC_WIDTH}, not {width!r}")
         self.a_width = a_width
         self.b_width = b_width
         self.dsp = dsp
@@ -154,8 +176,8 @@ class Multiplier(wiring.Component):
             {
                 "a": In(signed(a_width)),
                 "b": In(signed(b_width)),
-                "addend": In(signed(a_width + b_width)),
-                "product": Out(signed(a_width + b_width)),
+                "addend": In(signed(width)),
+                "product": Out(signed(width)),
             }
         )
 

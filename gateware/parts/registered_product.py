@@ -23,7 +23,7 @@ LATENCY = 2
 
 
 def product_blocks(dsp: str, a_width: int, b_width: int) -> float:
-    """Blocks of 18 x 18 bits that :func:`registered_product` instantiates (0.5: a MULT9X9).
+    """Blocks of 18 x 18 bits that :func:`registered_product` instantiates (a MULT9X9 is half).
 
     0 if it is left to synthesis: ``"generic"``, or factors too wide for two blocks.
     """
@@ -32,7 +32,7 @@ def product_blocks(dsp: str, a_width: int, b_width: int) -> float:
         return 0
     if dsp == "gowin" and wide <= HALF_BLOCK_BITS:
         return 0.5
-    return 1 if wide <= BLOCK_BITS else 2
+    return 1 if wide <= BLOCK_BITS else 1 + product_blocks(dsp, narrow, wide - LOW_BITS)
 
 
 def registered_product(m: Module, a: Value, b: Value, dsp: str, name: str = "product") -> Value:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -14,6 +15,7 @@ from ..contract import artifact
 from ..contract.artifact import SUFFIX, Artifact
 from ..contract.choices import Bits
 from ..contract.config import MAX_SIZE
+from ..contract.decoder.model import DecoderModel
 from ..evaluation.decoder_evaluation import (
     evaluate_decoder,
     print_evaluation,
@@ -114,8 +116,10 @@ def prefix_tokens(asked: str | None, codec: TextCodec) -> tuple[int, ...]:
 
 
 @protecting
-def main(argv: list[str] | None = None) -> None:
-    """Entry point; raises UserError."""
+def main(
+    argv: list[str] | None = None, then: Callable[[DecoderModel], None] = lambda model: None
+) -> None:
+    """Entry point; raises UserError. ``then`` gets the model at the end."""
     args = _parser().parse_args(argv)
     weights = weight_format(args.bits)
     if args.budget is not None and weights != AUTO:
@@ -172,6 +176,7 @@ def main(argv: list[str] | None = None) -> None:
                 progress=progress,
             )
         print_evaluation(result, as_json=False)
+    then(model)
 
 
 def _say_what_it_is(source: SourceModel) -> None:
@@ -185,7 +190,3 @@ def _say_what_it_is(source: SourceModel) -> None:
         f"feed-forward {shape.d_ff}, vocabulary {shape.vocab_size:,}, context {shape.ctx_len:,}",
         flush=True,
     )
-
-
-if __name__ == "__main__":
-    cli.run(main)

@@ -52,7 +52,6 @@ def say_what_was_made(out: Path, model: DecoderModel) -> None:
         f"{bytes_per_token(model, position):,} bytes per token at position {position}"
     )
     print(
-        "boards: not yet; gateformer generate writes its text, and gateformer build sim simulates "
-        "the core of a small one",
+        f"gateformer generate {out} writes its text; gateformer fit {out} says what boards it fits",
         flush=True,
     )

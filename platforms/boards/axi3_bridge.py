@@ -7,33 +7,14 @@ addresses), A5 (IDs), B1 (AXI4-Lite); UG585, "Zynq-7000 TRM", chapter 5 (the GP 
 from __future__ import annotations
 
 from amaranth.hdl import Const, Module, Mux, Signal
-from amaranth.lib import enum, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from gateformer.gateware.host.axi_lite import DATA_BITS, STROBE_BITS, axi_lite_signature
+from gateformer.gateware.memory.bus import ADDRESS_BITS, LENGTH_BITS, Burst, Response
 
-ADDRESS_BITS = 32
 ID_BITS = 12
 """Width of a transaction's ID on the M_AXI_GP ports."""
-LENGTH_BITS = 4
-"""AXI3: 1 to 16 beats in a burst."""
-
-
-class Burst(enum.Enum, shape=2):
-    """AWBURST and ARBURST."""
-
-    FIXED = 0
-    INCR = 1
-    WRAP = 2
-
-
-class Response(enum.Enum, shape=2):
-    """BRESP and RRESP; the larger value is the worse response."""
-
-    OKAY = 0
-    EXOKAY = 1
-    SLVERR = 2
-    DECERR = 3
 
 
 def axi3_signature() -> wiring.Signature:

@@ -32,7 +32,7 @@ def print_boards(
     That takes a minute for models that were not searched before on this machine.
     """
     targets = list(_with_variants(boards))
-    artifacts = {name: open_model(name) for name in models}
+    artifacts = {name: open_model(name, imported=True) for name in models}
     console.print(_boards_table(targets, console))
     if fits:
         console.print(_fit_table(targets, artifacts))

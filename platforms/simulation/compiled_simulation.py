@@ -55,7 +55,7 @@ class CompiledSimulation:
             design = compile_component(component, key=key, waveform=waveform is not None)
         self.ports = design.ports
         self._library = library = design.load()
-        for name in ("create", "taken", "rows"):
+        for name in ("create", "taken", "rows", "memory_bytes"):
             getattr(library, f"simulation_{name}").restype = ctypes.c_void_p
         library.simulation_cycles.restype = ctypes.c_uint64
         library.simulation_violation.restype = ctypes.c_int64

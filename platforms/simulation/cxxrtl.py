@@ -25,9 +25,11 @@ from . import cxx_tokens, cxxrtl_rewrite, cxxrtl_split
 
 HARNESS = Path(__file__).with_name("cxxrtl_harness.cc")
 FAST_HEADER = Path(__file__).with_name("cxxrtl_fast.h")
+MEMORY_HEADER = Path(__file__).with_name("cxxrtl_memory.h")
 GENERATORS = (
     HARNESS,
     FAST_HEADER,
+    MEMORY_HEADER,
     Path(__file__),
     Path(cxxrtl_split.__file__),
     Path(cxxrtl_rewrite.__file__),
@@ -179,7 +181,8 @@ def compile_flat(
         encoding="utf-8",
     )
     shutil.copy(HARNESS, work / "harness.cc")
-    shutil.copy(FAST_HEADER, work / FAST_HEADER.name)
+    for path in (FAST_HEADER, MEMORY_HEADER):
+        shutil.copy(path, work / path.name)
     # The largest files last would leave the other processors idle at the end.
     sources = sorted([*sources, work / "harness.cc"], key=lambda p: -p.stat().st_size)
     cpp_compiler.compile_library(compiler, sources, target, yosys.cxxrtl_headers(), jobs)

@@ -9,9 +9,11 @@
 #include "design.h"
 #include "ports.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <deque>
 #include <fstream>
 #include <memory>
 #include <vector>
@@ -137,11 +139,14 @@ struct Recorder {
 	}
 };
 
+#include "cxxrtl_memory.h"
+
 struct Simulation {
 	cxxrtl_design::p_top top;
 	std::vector<Port> ports;
 	std::vector<std::unique_ptr<Source>> sources;
 	std::vector<std::unique_ptr<Recorder>> recorders;
+	std::vector<std::unique_ptr<Memory>> memories;
 	uint64_t cycles = 0;
 	bool outputs_valid = false;
 #if DESIGN_WAVEFORM
@@ -186,6 +191,8 @@ struct Simulation {
 			source->drive();
 		for (auto &recorder : recorders)
 			recorder->drive();
+		for (auto &memory : memories)
+			memory->drive(cycles);
 #if !DESIGN_SETTLES
 		settle();
 #endif
@@ -195,6 +202,8 @@ struct Simulation {
 			source->observe(cycles);
 		for (auto &recorder : recorders)
 			recorder->observe(cycles);
+		for (auto &memory : memories)
+			memory->observe(cycles);
 		sample();
 		top.advance();
 		cycles++;
@@ -324,6 +333,67 @@ EXPORT void simulation_clear(Simulation *simulation, uint32_t recorder) {
 
 EXPORT int64_t simulation_violation(Simulation *simulation, uint32_t recorder) {
 	return simulation->recorders[recorder]->violation;
+}
+
+// A memory of `size` bytes from address `base` on; its ports are added to it.
+EXPORT uint32_t simulation_add_memory(
+	Simulation *simulation, const MemoryTiming *timing, uint64_t base, uint64_t size,
+	uint32_t beat_bytes)
+{
+	simulation->memories.push_back(std::make_unique<Memory>(*timing, base, size, beat_bytes));
+	return simulation->memories.size() - 1;
+}
+
+EXPORT void simulation_add_read_port(Simulation *simulation, uint32_t memory, const uint32_t *ports) {
+	Memory &to = *simulation->memories[memory];
+	auto port = std::make_unique<Memory::ReadPort>();
+	for (Port *member : {&port->addr, &port->len, &port->size, &port->burst, &port->valid,
+	                     &port->ready, &port->rdata, &port->rresp, &port->rlast, &port->rvalid,
+	                     &port->rready})
+		*member = simulation->ports[*ports++];
+	port->bandwidth.rate = to.timing.port_rate;
+	port->bandwidth.most = std::max<uint64_t>(4 * uint64_t(to.timing.port_rate), uint64_t(to.beat_bytes) << 12);
+	to.reads.push_back(std::move(port));
+}
+
+EXPORT void simulation_add_write_port(Simulation *simulation, uint32_t memory, const uint32_t *ports) {
+	auto port = std::make_unique<Memory::WritePort>();
+	for (Port *member : {&port->addr, &port->len, &port->size, &port->burst, &port->valid,
+	                     &port->ready, &port->wdata, &port->wstrb, &port->wlast, &port->wvalid,
+	                     &port->wready, &port->bresp, &port->bvalid, &port->bready})
+		*member = simulation->ports[*ports++];
+	simulation->memories[memory]->writes.push_back(std::move(port));
+}
+
+EXPORT uint8_t *simulation_memory_bytes(Simulation *simulation, uint32_t memory) {
+	return simulation->memories[memory]->bytes.data();
+}
+
+// Accesses to addresses first..last are answered with `response` from now on.
+EXPORT void simulation_memory_fault(
+	Simulation *simulation, uint32_t memory, uint64_t first, uint64_t last, uint32_t response)
+{
+	Memory &of = *simulation->memories[memory];
+	of.bad_first = first;
+	of.bad_last = last;
+	of.bad_response = response;
+}
+
+// Beats that were read and written so far, of all ports.
+EXPORT void simulation_memory_beats(Simulation *simulation, uint32_t memory, uint64_t *beats) {
+	beats[0] = beats[1] = 0;
+	for (auto &port : simulation->memories[memory]->reads)
+		beats[0] += port->beats;
+	for (auto &port : simulation->memories[memory]->writes)
+		beats[1] += port->beats;
+}
+
+// The first rule that a master broke (MemoryViolation), and when; 0: none.
+EXPORT int32_t simulation_memory_violation(
+	Simulation *simulation, uint32_t memory, uint64_t *cycle)
+{
+	*cycle = simulation->memories[memory]->violation_cycle;
+	return simulation->memories[memory]->violation;
 }
 
 // Writes the signals of cycles first..last, both included; false if the file cannot be written.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from gateformer.gateware.decoder.any_core import AnyProgram
+from gateformer.gateware.memory.bus import Burst, Response
 from gateformer.model.support.cache import digest
 
 from ..boards import axi3_bridge, zynq_top
-from ..boards.axi3_bridge import Burst, Response
 from ..boards.zynq_top import BASE_ADDRESS, ZynqSystem
 from ..host.register_access import RegisterAccess
 from ..support.design_digest import design_digest

@@ -62,7 +62,7 @@ class CoreSimulator:
     ):
         self.program = program
         self.simulation = CompiledSimulation(
-            build_core(program, taps=taps),
+            self._core(taps),
             key=digest(design_digest(program), f"taps={taps}"),
             waveform=waveform,
         )
@@ -75,6 +75,10 @@ class CoreSimulator:
         longest = program.cycles(program.model.config.ctx_len - 1, sampled=True, top_k=True)
         self._patience = round(PATIENCE * longest / (1 - stall)) + 1000
         self.first_beat = 0
+
+    def _core(self, taps: bool):
+        """A core of the program."""
+        return build_core(self.program, taps=taps)
 
     @property
     def context_full(self) -> bool:

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from gateformer.gateware.plan.bounds import prove_bounds
 from gateformer.model.contract.artifact import open_model
 from gateformer.model.support.whole_file import write_whole
 
 from ..boards.board import board
 from ..families.family import SITE_UNITS, UNITS, Family
 from ..support import yosys
+from .decoder.points import decoder_runs
+from .decoder.units import GLUE as DECODER_GLUE
+from .decoder.units import MODULES
+from .facts import core_facts, sizer
 from .families import FAMILIES
 from .jobs import run_jobs
-from .points import UNIT_POINTS, Point, cells, runs
-from .program import SizedProgram, gateware_digest
+from .points import UNIT_POINTS, Point, Run, cells, runs
+from .program import gateware_digest
 from .resource_model import (
     DATA_FILE,
+    SECTIONS,
     Prediction,
     ResourceModel,
     flip_flop_terms,
@@ -28,66 +33,96 @@ from .resource_model import (
     load_data,
     lut_terms,
 )
-from .units import UnitFacts, unit_facts
+from .units import UnitFacts
 
 COMMAND = "gateformer fit --calibrate"
-GLUE = "core"
 _TERMS = {"lut": "luts", "ff": "flip_flops", "carry": "luts", "sites": "luts"}
 """Counts of :class:`platforms.sizes.units.UnitFacts` that each resource follows."""
 
 
-def calibrate(families: Iterable[str], *, jobs: int = 1, scheduler: str | None = None) -> dict:
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """A kind of core: its section of the data file, its units, what is synthesized of it.
+
+    ``glue``: what a core takes beyond its ``units``; points of whole cores are called so, too.
+    """
+
+    section: str
+    units: tuple[str, ...]
+    glue: str
+    runs: Callable[[str], list[Run]]
+
+
+KINDS = {
+    "trained": Kind(SECTIONS[0], tuple(UNIT_POINTS), "core", runs),
+    "imported": Kind(SECTIONS[1], tuple(MODULES), DECODER_GLUE, decoder_runs),
+}
+
+
+def calibrate(
+    families: Iterable[str],
+    kinds: Iterable[str] = tuple(KINDS),
+    *,
+    jobs: int = 1,
+    scheduler: str | None = None,
+) -> dict:
     """Synthesize every point of ``families`` and write the data file; its new contents.
 
-    Data of other families stay as they are. A run that was done before is not repeated. Raises
-    UserError as :func:`platforms.sizes.jobs.run_jobs`.
+    ``kinds``: of :data:`KINDS`. Data of other families and kinds stay as they are. A run that was
+    done before is not repeated. Raises UserError as :func:`platforms.sizes.jobs.run_jobs`.
     """
-    work = [run for name in families for run in runs(name)]
-    counted: dict[str, list] = {}
-    for run, counts in run_jobs(cells, work, what="synthesis", jobs=jobs, scheduler=scheduler):
+    chosen = [KINDS[name] for name in kinds]
+    sections = {
+        run: kind.section for name in families for kind in chosen for run in kind.runs(name)
+    }
+    counted: dict[tuple[str, str], list] = {}
+    results = run_jobs(cells, list(sections), what="synthesis", jobs=jobs, scheduler=scheduler)
+    for run, counts in results:
         family = FAMILIES[run.family]
         for point, primitives in zip(run.points, counts, strict=True):
             resources = family.count(primitives).as_dict()
-            counted.setdefault(run.family, []).append((point, resources))
-    known = load_data()["families"] if DATA_FILE.exists() else {}
-    for name, results in counted.items():
-        order = [point for run in runs(name) for point in run.points]
-        results.sort(key=lambda result: order.index(result[0]))
-        points = [{**point.as_dict(), **resources} for point, resources in results]
-        made = {"yosys": yosys.version(), "gateware": gateware_digest(), "points": points}
-        known[name] = {**made, **fit(FAMILIES[name], points)}
-    data = {"command": COMMAND, "families": {name: known[name] for name in sorted(known)}}
+            place = sections[run], run.family
+            counted.setdefault(place, []).append((point, resources))
+    data = dict(load_data()) if DATA_FILE.exists() else {}
+    for kind in chosen:
+        known = dict(data.get(kind.section, {}))
+        for name in families:
+            order = [point for run in kind.runs(name) for point in run.points]
+            found = sorted(counted[kind.section, name], key=lambda pair: order.index(pair[0]))
+            points = [{**point.as_dict(), **resources} for point, resources in found]
+            made = {"yosys": yosys.version(), "gateware": gateware_digest(), "points": points}
+            known[name] = {**made, **fit(FAMILIES[name], points, kind)}
+        data[kind.section] = {name: known[name] for name in sorted(known)}
+    data = {"command": COMMAND, **{k.section: data.get(k.section, {}) for k in KINDS.values()}}
     write_whole(DATA_FILE, json.dumps(data, indent=1) + "\n")
     load_data.cache_clear()
     return data
 
 
-def fit(family: Family, points: Sequence[Mapping]) -> dict:
+def fit(family: Family, points: Sequence[Mapping], kind: Kind = KINDS["trained"]) -> dict:
     """Factors of every unit and what hosts take, from ``points`` of the data file."""
     used = [point for point in points if not point["checks"]]
     factors = {
         unit: _fit_unit(family, unit, [point for point in used if point["what"] == unit])
-        for unit in UNIT_POINTS
+        for unit in kind.units
     }
-    factors[GLUE] = {"lut": {}, "ff": {}}
+    factors[kind.glue] = {"lut": {}, "ff": {}}
     model = ResourceModel(family, factors, {})
-    cores = [point for point in used if point["what"] == "core"]
-    factors[GLUE] = _fit_glue(model, cores)
+    cores = [point for point in used if point["what"] == kind.glue]
+    factors[kind.glue] = _fit_glue(model, cores, kind.glue)
     tops = [point for point in used if point["what"].startswith("top:")]
-    hosts = dict(_host(family, top, cores) for top in tops)
-    return {"factors": factors, "hosts": hosts}
+    hosts = {"hosts": dict(_host(family, top, cores) for top in tops)} if tops else {}
+    return {"factors": factors, **hosts}
 
 
 @functools.lru_cache(maxsize=64)
 def _facts_of(model: str, sizes: tuple) -> dict[str, UnitFacts]:
-    loaded = _loaded(model)
-    hw = Point("core", model, sizes).hw
-    return unit_facts(SizedProgram(loaded, hw, prove_bounds(loaded)))
+    return core_facts(sizer(_loaded(model))(Point("core", model, sizes).hw))
 
 
 @functools.lru_cache(maxsize=8)
 def _loaded(model: str):
-    return open_model(model).model
+    return open_model(model, imported=True).model
 
 
 def facts_of(point: Mapping) -> dict[str, UnitFacts]:
@@ -98,10 +133,10 @@ def facts_of(point: Mapping) -> dict[str, UnitFacts]:
 def predict(model: ResourceModel, point: Mapping) -> Prediction:
     """What ``model`` says of a point of the data file."""
     facts, what = facts_of(point), point["what"]
-    if what in UNIT_POINTS:
+    if any(what in kind.units for kind in KINDS.values()):
         return model.unit(what, facts[what])
     core = model.core_of(facts)
-    if what == "core":
+    if any(what == kind.glue for kind in KINDS.values()):
         return core
     target = board(what.partition(":")[2])
     config = _loaded(point["model"]).config
@@ -124,13 +159,13 @@ def _fit_unit(family: Family, unit: str, points: Sequence[Mapping]) -> dict:
     return factors
 
 
-def _fit_glue(model: ResourceModel, cores: Sequence[Mapping]) -> dict:
+def _fit_glue(model: ResourceModel, cores: Sequence[Mapping], glue: str) -> dict:
     """What a core takes beyond the sum of its units."""
     facts = [facts_of(point) for point in cores]
     sums = [model.core_of(core) for core in facts]
     return {
         name: fit_factors(
-            [getattr(core[GLUE], terms) for core in facts],
+            [getattr(core[glue], terms) for core in facts],
             [point[name] - getattr(total, name) for point, total in zip(cores, sums, strict=True)],
         )
         for name, terms in _TERMS.items()

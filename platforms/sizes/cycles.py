@@ -9,23 +9,21 @@ from __future__ import annotations
 import argparse
 import json
 
-from gateformer.gateware.plan.bounds import prove_bounds
 from gateformer.model.contract.artifact import open_model
-from gateformer.model.contract.integer_model import IntegerModel
 from gateformer.model.support.cli import ArgumentParser, run
 
 from ..boards.board import Board
+from .facts import AnyModel, sizer
 from .named_board import named_board
-from .program import SizedProgram
 from .sizing import choose_sizes
 
 DEFAULT_BOARDS = ("zybo",)
 
 
-def cycles_on(model: IntegerModel, target: Board) -> dict:
+def cycles_on(model: AnyModel, target: Board) -> dict:
     """JSON-ready facts; UserError if no sizes fit."""
     hw = choose_sizes(model, target)
-    program = SizedProgram(model, hw, prove_bounds(model))
+    program = sizer(model)(hw)
     return {
         "board": target.label,
         "title": target.title,
@@ -60,7 +58,7 @@ def main(argv: list[str] | None = None) -> None:
     if arguments.model is None:
         print(json.dumps([target.label for target in targets]))
         return
-    model = open_model(arguments.model).model
+    model = open_model(arguments.model, imported=True).model
     print(json.dumps([cycles_on(model, target) for target in targets]))
 
 

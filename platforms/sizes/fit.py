@@ -24,7 +24,10 @@ from ..support.defaults import DEFAULT_MODEL
 from ..support.progress import console as status
 from ..support.progress import output_console
 from .families import FAMILIES
+from .named_board import boards_with_budget
 
+CORES = ("trained", "imported")
+"""Kinds of models whose cores are calibrated (:data:`platforms.sizes.calibrate.KINDS`)."""
 PICTURE_DIRECTORY = Path("build")
 MAX_JOBS = 1024
 
@@ -56,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
         help="synthesize what the predictions come from and write resource_data.json (long)",
     )
     p.add_argument("--family", help=f"of --calibrate: {', '.join(FAMILIES)} (default: all)")
+    p.add_argument("--cores", help=f"of --calibrate: {', '.join(CORES)} (default: both)")
     p.add_argument("--jobs", type=int, help="syntheses at a time (default: 1)")
     p.add_argument("--scheduler", metavar="ADDRESS", help="dask scheduler that runs the syntheses")
     return p
@@ -85,6 +89,8 @@ def _refuse_unheeded(arguments) -> None:
     """UserError naming the first option that has no effect with the others."""
     if arguments.family is not None and not arguments.calibrate:
         raise UserError("--family goes with --calibrate; a board has its family")
+    if arguments.cores is not None and not arguments.calibrate:
+        raise UserError("--cores goes with --calibrate; a model has its core")
     if arguments.jobs is not None and not 1 <= arguments.jobs <= MAX_JOBS:
         bound = "least 1" if arguments.jobs < 1 else f"most {MAX_JOBS}"
         raise UserError(f"jobs must be at {bound}, not {arguments.jobs}")
@@ -122,8 +128,7 @@ def _targets(arguments) -> list[Board]:
         if arguments.toolchain is not None:
             target = for_toolchain(target, arguments.toolchain)
         return [target]
-    every = [b for b in boards().values() if b.budget is not None]
-    return [variant for b in every for variant in (b.variants.values() or [b])]
+    return boards_with_budget()
 
 
 def _with_budget() -> str:
@@ -131,15 +136,21 @@ def _with_budget() -> str:
 
 
 def _one_board(arguments, target: Board) -> None:
+    from .decoder.lanes import TooManyBits
     from .picture import matplotlib_missing, picture
     from .report import document, print_search
     from .search import search
 
-    artifact = open_model(arguments.model)
+    artifact = open_model(arguments.model, imported=True)
     drawn = not arguments.no_picture and not matplotlib_missing()
     if drawn:
         _check_picture()
-    candidates = search(artifact.model, target)
+    try:
+        candidates = search(artifact.model, target)
+    except TooManyBits as error:
+        output_console().print(str(error), markup=False, soft_wrap=True)
+        _write_json(arguments, document(artifact.name, [], target))
+        return
     print_search(artifact.name, candidates, target, output_console())
     if not arguments.no_picture and matplotlib_missing():
         status.print(f"no picture: {matplotlib_missing()}", markup=False, soft_wrap=True)
@@ -166,10 +177,10 @@ def _check_picture() -> None:
 
 def _every_board(arguments, targets: list[Board]) -> None:
     from .report import choices_table, document
-    from .search import search
+    from .search import search_all
 
-    artifact = open_model(arguments.model)
-    found = [(target, search(artifact.model, target)) for target in targets]
+    artifact = open_model(arguments.model, imported=True)
+    found = search_all(artifact.model, targets)
     output_console().print(choices_table(artifact.name, found))
     _write_json(arguments, [document(artifact.name, c, target) for target, c in found])
 
@@ -224,8 +235,11 @@ def _calibrate(arguments) -> None:
     for name in names:
         if name not in FAMILIES:
             raise UserError(f"unknown family {name!r}; known: {', '.join(FAMILIES)}")
-    data = calibrate(names, jobs=arguments.jobs, scheduler=arguments.scheduler)
-    print_calibration(data, names, output_console())
+    if arguments.cores not in (None, *CORES):
+        raise UserError(f"unknown cores {arguments.cores!r}; known: {', '.join(CORES)}")
+    kinds = CORES if arguments.cores is None else [arguments.cores]
+    data = calibrate(names, kinds, jobs=arguments.jobs, scheduler=arguments.scheduler)
+    print_calibration(data, names, kinds, output_console())
 
 
 if __name__ == "__main__":

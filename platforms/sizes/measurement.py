@@ -8,23 +8,21 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from gateformer.gateware.plan.bounds import prove_bounds
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model import contract
-from gateformer.model.contract.integer_model import IntegerModel
 from gateformer.model.support.cache import cached_file, digest
 from gateformer.model.support.sources import sources
 
 from .. import families
 from ..support.progress import working
+from .facts import AnyModel, core_facts, sizer
 from .families import FAMILIES
-from .program import SizedProgram, gateware_digest
+from .program import gateware_digest
 from .resource_model import DATA_FILE, Prediction, resource_model
-from .units import unit_facts
 
 
 def measure(
-    model: IntegerModel,
+    model: AnyModel,
     candidates: Sequence[HwConfig],
     done: Callable[[int], None] = lambda count: None,
 ) -> list[list]:
@@ -32,11 +30,11 @@ def measure(
 
     ``done`` is called with the number of candidates that are measured.
     """
-    bounds, rows = prove_bounds(model), []
+    sized, rows = sizer(model), []
     models = {name: resource_model(family) for name, family in _calibrated().items()}
     for hw in candidates:
-        program = SizedProgram(model, hw, bounds)
-        facts = unit_facts(program)
+        program = sized(hw)
+        facts = core_facts(program)
         needs = {
             name: dataclasses.astuple(predicted.core_of(facts))
             for name, predicted in models.items()
@@ -51,7 +49,7 @@ def _calibrated() -> dict:
     return {name: family for name, family in FAMILIES.items() if name in known}
 
 
-def measured(model: IntegerModel, candidates: Sequence[HwConfig]) -> list[tuple]:
+def measured(model: AnyModel, candidates: Sequence[HwConfig]) -> list[tuple]:
     """(sizes, mean cycles, {family: Prediction of the core}) of each candidate.
 
     Takes some 20 ms per candidate for a model that was not searched before on this machine.
@@ -91,7 +89,7 @@ def _kept(candidates: tuple, model_digest: str, make: Callable[[Callable], list]
 def _source_digest(stamp: int) -> str:
     files = [
         *sources(families),
-        *sorted(Path(__file__).parent.glob("*.py")),
+        *sorted(Path(__file__).parent.rglob("*.py")),
         *sources(contract),
         DATA_FILE,
     ]

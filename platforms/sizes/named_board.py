@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateformer.model.support.errors import UserError
 
-from ..boards.board import Board, board
+from ..boards.board import Board, board, boards
 from ..boards.file import is_board_file
 
 
@@ -22,3 +22,9 @@ def named_board(text: str) -> Board:
     if variant is not None and not board(name).variants:
         raise UserError(f"{name} has no variants; leave :{variant} out")
     return board(name, variant)
+
+
+def boards_with_budget() -> list[Board]:
+    """All that a design is built for, their variants one by one."""
+    built = [known for known in boards().values() if known.budget is not None]
+    return [variant for known in built for variant in (known.variants.values() or [known])]

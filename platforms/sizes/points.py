@@ -13,6 +13,9 @@ from gateformer.gateware.compiler.program import Program
 from gateformer.gateware.core.core import Core
 from gateformer.gateware.core.issue import IssueUnit
 from gateformer.gateware.core.sequencer import Sequencer
+from gateformer.gateware.decoder.core import DecoderCore
+from gateformer.gateware.decoder.issue import DecoderIssueUnit
+from gateformer.gateware.decoder.program import DecoderProgram
 from gateformer.gateware.parts.elaboration import may_stay_unused
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.artifact import open_model
@@ -22,6 +25,8 @@ from ..boards.board import board
 from ..families.family import Family
 from ..support import yosys
 from ..synthesis.synthesis import COUNTED, HIDE_ELEMENTS, TOP
+from .decoder.units import GLUE as DECODER_CORE
+from .decoder.units import MODULES
 from .families import FAMILIES
 
 SHIPPED = "shakespeare-115k"
@@ -43,7 +48,8 @@ class Point:
     Attributes
     ----------
     what : str
-        A unit's name, "core", or "top:" and a board's name.
+        A unit's name, "core" (of a trained model), "decoder core" (of an imported one), or "top:"
+        and a board's name.
     model : str
         As ``model.contract.artifact.open_model`` takes it.
     sizes : tuple
@@ -71,13 +77,17 @@ class Point:
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """Points that one run of yosys synthesizes side by side, for one family."""
+    """Points that one run of yosys synthesizes, for one family.
+
+    Units side by side, but :data:`platforms.sizes.decoder.units.MODULES` of the same model and
+    sizes as modules of one core.
+    """
 
     family: str
     points: tuple[Point, ...]
 
 
-def _points(what: str, *designs, checks: bool = False) -> list[Point]:
+def points_of(what: str, *designs, checks: bool = False) -> list[Point]:
     points = []
     for model, rows, cols, lanes, *packing in designs:
         points.append(Point(what, model, (rows, cols, lanes, *(packing or ["2bit"])), checks))
@@ -85,7 +95,7 @@ def _points(what: str, *designs, checks: bool = False) -> list[Point]:
 
 
 UNIT_POINTS = {
-    "engine": _points(
+    "engine": points_of(
         "engine",
         (REFERENCE, 1, 8, 8),
         (REFERENCE, 1, 64, 8),
@@ -95,7 +105,7 @@ UNIT_POINTS = {
         (WIDE, 2, 32, 8),
         (SMALL, 4, 8, 8),
     ),
-    "array": _points(
+    "array": points_of(
         "array",
         (REFERENCE, 4, 16, 8),
         (REFERENCE, 4, 16, 32),
@@ -103,24 +113,24 @@ UNIT_POINTS = {
         (SMALL, 8, 16, 16),
         (PLAIN, 1, 8, 10),
     ),
-    "vector": _points(
+    "vector": points_of(
         "vector",
         (REFERENCE, 1, 16, 8),
         (REFERENCE, 4, 16, 8),
         (UNEVEN, 2, 16, 8),
         (SMALL, 2, 8, 8),
     ),
-    "softmax": _points(
+    "softmax": points_of(
         "softmax",
         (REFERENCE, 4, 16, 64),
         (UNEVEN, 2, 16, 16),
         (SMALL, 4, 16, 32),
         (WIDE, 4, 16, 32),
     ),
-    "sampler": _points(
+    "sampler": points_of(
         "sampler", (REFERENCE, 4, 16, 8), (SMALL, 4, 16, 8), (UNEVEN, 4, 16, 8), (WIDE, 4, 16, 8)
     ),
-    "sequencer": _points(
+    "sequencer": points_of(
         "sequencer",
         (REFERENCE, 4, 16, 8),
         (REFERENCE, 8, 64, 64),
@@ -130,8 +140,8 @@ UNIT_POINTS = {
     ),
 }
 HOST_SIZES = (SMALL, 2, 8, 8)
-CORE_POINTS = _points("core", HOST_SIZES, (SMALL, 4, 16, 16), (UNEVEN, 2, 16, 16))
-CHECK_POINTS = _points(
+CORE_POINTS = points_of("core", HOST_SIZES, (SMALL, 4, 16, 16), (UNEVEN, 2, 16, 16))
+CHECK_POINTS = points_of(
     "core",
     (PLAIN, 2, 16, 8),
     (SHIPPED, 2, 64, 32, "3in5"),
@@ -142,9 +152,9 @@ CHECK_POINTS = _points(
 )
 CHECK_TOPS = {
     "xc7": [
-        *_points("top:zybo", (SHIPPED, 8, 64, 64), (SHIPPED, 4, 32, 16), checks=True),
-        *_points("top:cora-z7", (SHIPPED, 8, 64, 32), checks=True),
-        *_points("top:zybo", ("shakespeare-zybo", 8, 24, 32, "3in5"), checks=True),
+        *points_of("top:zybo", (SHIPPED, 8, 64, 64), (SHIPPED, 4, 32, 16), checks=True),
+        *points_of("top:cora-z7", (SHIPPED, 8, 64, 32), checks=True),
+        *points_of("top:zybo", ("shakespeare-zybo", 8, 24, 32, "3in5"), checks=True),
     ],
 }
 """Whole tops that are only checked, for a family that predicts LUT sites."""
@@ -154,7 +164,7 @@ TOP_BOARDS = {"xc7": ("zybo", "arty-a7-35"), "ecp5": ("ulx3s",), "gowin": ("tang
 
 def runs(family: str) -> list[Run]:
     """Every run of ``family``: units side by side, each core and top by itself."""
-    tops = [point for name in TOP_BOARDS[family] for point in _points(f"top:{name}", HOST_SIZES)]
+    tops = [point for name in TOP_BOARDS[family] for point in points_of(f"top:{name}", HOST_SIZES)]
     single = [*CORE_POINTS, *tops, *CHECK_POINTS, *CHECK_TOPS.get(family, ())]
     groups = [tuple(points) for points in UNIT_POINTS.values()]
     return [Run(family, group) for group in [*groups, *((point,) for point in single)]]
@@ -207,6 +217,10 @@ def _rtlil(run: Run, family: Family) -> tuple[str, list[str]]:
     """The design's text, and the module of each point."""
     if run.points[0].what.startswith("top:"):
         return _top_rtlil(run.points[0]), [TOP]
+    designs = {(point.model, point.sizes) for point in run.points}
+    if len(designs) == 1 and run.points[0].what in MODULES:
+        text = rtlil.convert(_decoder_core(run.points[0], family), name=TOP)
+        return text, [f"{TOP}.{MODULES[point.what]}" for point in run.points]
     units = [_unit(point, family) for point in run.points]
     if len(units) == 1:
         return rtlil.convert(units[0], name=TOP), [TOP]
@@ -215,7 +229,24 @@ def _rtlil(run: Run, family: Family) -> tuple[str, list[str]]:
     return text, [f"{TOP}.unit{i}" for i in range(len(units))]
 
 
+def _decoder_unit(point: Point):
+    """One that can be without its core."""
+    program = DecoderProgram(open_model(point.model, imported=True).model, point.hw)
+    if point.what == "decoder sampler":
+        return program.build_sampler()
+    return Sequencer(program, DecoderIssueUnit(program))
+
+
+def _decoder_core(point: Point, family: Family) -> DecoderCore:
+    program = DecoderProgram(open_model(point.model, imported=True).model, point.hw)
+    return DecoderCore(program, dsp=family.dsp)
+
+
 def _unit(point: Point, family: Family):
+    if point.what == DECODER_CORE:
+        return _decoder_core(point, family)
+    if point.what in MODULES:
+        return _decoder_unit(point)
     program = Program(open_model(point.model).model, point.hw)
     if point.what == "core":
         return Core(program, dsp=family.dsp)

@@ -8,13 +8,24 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from gateformer.gateware.plan.hw_config import HwConfig
+
 from ..boards.board import Board
 from ..families.family import UNITS
 from ..families.toolchain_limits import LIMITED, device_total, toolchain_limits
-from .calibrate import lut_error, predict
+from .calibrate import KINDS, lut_error, predict
 from .families import FAMILIES, LUT_LIMIT, SITE_LIMIT, short_name, units
 from .resource_model import resource_model
-from .search import NO_FIT_ADVICE, Candidate, choose, pareto_front, reason, shortage, sizes_text
+from .search import (
+    Candidate,
+    choose,
+    has_lanes_only,
+    no_fit_advice,
+    pareto_front,
+    reason,
+    shortage,
+    sizes_text,
+)
 
 MARK = "▶"
 
@@ -24,11 +35,22 @@ def tokens_per_second(candidate: Candidate, board: Board) -> float:
     return board.default_clock_mhz * 1e6 / candidate.cycles
 
 
+def clock_assumed(candidates: Sequence[Candidate], board: Board) -> bool:
+    """Whether nothing here has routed the board's clock: not with an imported model's core."""
+    return board.clock_assumed or any(has_lanes_only(c.hw) for c in candidates)
+
+
+def clock_text(candidates: Sequence[Candidate], board: Board) -> str:
+    """The board's default clock for people: "125 MHz (assumed)"."""
+    assumed = " (assumed)" if clock_assumed(candidates, board) else ""
+    return f"{board.default_clock_mhz:g} MHz{assumed}"
+
+
 def front_table(name: str, candidates: Sequence[Candidate], board: Board) -> Table:
     """The Pareto front with the choice marked."""
     table = Table(
         title=f"{name} on {board.title}: Pareto front of {len(candidates)} sizes",
-        caption=f"tokens/s at {board.clock_text}",
+        caption=f"tokens/s at {clock_text(candidates, board)}",
     )
     table.add_column("")
     table.add_column("sizes")
@@ -81,16 +103,19 @@ def _toolchain_line(board: Board) -> str:
 def explanation(candidates: Sequence[Candidate], board: Board) -> str:
     """The choice and why, or that there is none."""
     chosen = choose(candidates)
+    if not candidates:
+        return "no sizes fit: weights, keys and values are more than the block memories hold"
     if chosen is None:
         return (
-            f"none of {len(candidates)} sizes fits: {shortage(candidates, board)}; {NO_FIT_ADVICE}"
+            f"none of {len(candidates)} sizes fits: {shortage(candidates, board)}; "
+            f"{no_fit_advice(candidates)}"
         )
     return reason(candidates, chosen, board)
 
 
 def choices_table(name: str, found: Sequence[tuple[Board, Sequence[Candidate]]]) -> Table:
     """One line per board."""
-    assumed = [board.label for board, _ in found if board.clock_assumed]
+    assumed = [board.label for board, candidates in found if clock_assumed(candidates, board)]
     table = Table(
         title=f"{name}: the fastest sizes that are predicted to fit",
         caption=f"tokens/s at the boards' clocks, assumed for {', '.join(assumed)}"
@@ -120,7 +145,9 @@ def choices_table(name: str, found: Sequence[tuple[Board, Sequence[Candidate]]])
 
 
 def scarce(candidates: Sequence[Candidate]) -> str:
-    """What the sizes that come closest have too little of."""
+    """What the sizes that come closest have too little of; without sizes block memories."""
+    if not candidates:
+        return short_name("bram")
     closest = min(candidates, key=lambda c: (len(c.exceeded), c.need.lut))
     return ", ".join(map(short_name, closest.exceeded))
 
@@ -134,7 +161,7 @@ def document(name: str, candidates: Sequence[Candidate], board: Board) -> dict:
         "device": board.device,
         "clock_mhz": board.default_clock_mhz,
         "budget": dataclasses.asdict(board.budget),
-        "clock_assumed": board.clock_assumed,
+        "clock_assumed": clock_assumed(candidates, board),
         "lut_limit": LUT_LIMIT[board.family.name],
         "site_limit": SITE_LIMIT.get(board.family.name),
         "why": explanation(candidates, board),
@@ -153,7 +180,9 @@ def document(name: str, candidates: Sequence[Candidate], board: Board) -> dict:
     }
 
 
-def print_calibration(data: dict, families: Sequence[str], out: Console) -> None:
+def print_calibration(
+    data: dict, families: Sequence[str], kinds: Sequence[str], out: Console
+) -> None:
     """Every point with its predicted counts; those marked were not used to fit."""
     for name in families:
         table = Table(title=f"{name}: synthesized and predicted, {MARK} only checked")
@@ -164,14 +193,14 @@ def print_calibration(data: dict, families: Sequence[str], out: Console) -> None
         for heading in ("BRAM", "DSP"):
             table.add_column(heading)
         model = resource_model(FAMILIES[name])
-        for point in data["families"][name]["points"]:
+        sections = [data[KINDS[kind].section][name] for kind in kinds]
+        for point in (point for section in sections for point in section["points"]):
             prediction = predict(model, point)
-            rows, cols, lanes, packing = point["sizes"]
             table.add_row(
                 MARK if point["checks"] else "",
                 point["what"],
                 point["model"].removeprefix("random:"),
-                f"{rows} × {cols}, {lanes}, {packing}",
+                sizes_text(HwConfig(*point["sizes"])),
                 f"{point['lut']:,}",
                 f"{lut_error(point, prediction):+.1%}",
                 f"{point['ff']:,}",

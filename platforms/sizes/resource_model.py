@@ -24,11 +24,14 @@ from gateformer.model.support.errors import UserError
 
 from ..boards.board import PROCESSOR
 from ..families.family import Family
+from .facts import AnySized, core_facts
 from .memory import Mapping, MemoryShape, Style, map_memory
-from .program import SizedProgram
-from .units import LANE_FACTORS, UnitFacts, unit_facts
+from .units import UnitFacts
 
 DATA_FILE = Path(__file__).parent / "resource_data.json"
+
+SECTIONS = ("families", "imported")
+"""Of the data file: cores of trained models and whole tops; cores of imported models."""
 
 INFERRED_BITS = {"xc7": (25, 18), "ecp5": (18, 18), "gowin": (18, 18)}
 """Signed factors of one block when yosys finds the multiplier itself; wider ones are divided into
@@ -61,17 +64,18 @@ class Prediction:
 def multiplier_blocks(family: Family, a_width: int, b_width: int) -> float:
     """Blocks of a :class:`~gateware.parts.multiplier.Multiplier`, in the family's unit.
 
-    The only place that knows what becomes a multiplier block: those that the gateware
-    instantiates, otherwise what synthesis makes of a plain product.
+    Those that the gateware instantiates, otherwise what synthesis makes of a plain product.
     """
-    if (a_width, b_width) == LANE_FACTORS:
-        if family.dsp in dsp48e1.FAMILIES:
-            return 1
-        blocks = product_blocks(family.dsp, a_width, b_width)
-    else:
-        multiplier = Multiplier(a_width=a_width, b_width=b_width, dsp=family.dsp)
-        may_stay_unused(multiplier)
-        blocks = multiplier.blocks
+    multiplier = Multiplier(a_width=a_width, b_width=b_width, dsp=family.dsp)
+    may_stay_unused(multiplier)
+    return multiplier.blocks or _inferred_blocks(family, a_width, b_width)
+
+
+def lane_blocks(family: Family, a_width: int, b_width: int) -> float:
+    """Likewise of a :class:`~gateware.parts.multiplier.MultiplyAccumulate`."""
+    if family.dsp in dsp48e1.FAMILIES:
+        return 1
+    blocks = product_blocks(family.dsp, a_width, b_width)
     return blocks or _inferred_blocks(family, a_width, b_width)
 
 
@@ -126,8 +130,11 @@ def bram_of(family: Family, facts: UnitFacts) -> float:
 
 
 def dsp_of(family: Family, facts: UnitFacts) -> float:
+    kinds = ((multiplier_blocks, facts.multipliers), (lane_blocks, facts.lane_products))
     return sum(
-        number * multiplier_blocks(family, *widths) for widths, number in facts.multipliers.items()
+        number * blocks(family, *widths)
+        for blocks, products in kinds
+        for widths, number in products.items()
     )
 
 
@@ -164,7 +171,9 @@ class ResourceModel:
         self._hosts = {kind: Prediction(**counts) for kind, counts in hosts.items()}
 
     def unit(self, name: str, facts: UnitFacts) -> Prediction:
-        """Resources of one unit."""
+        """Resources of one unit; UserError if it was not calibrated."""
+        if name not in self._factors:
+            raise _no_data(self.family)
         factors = self._factors[name]
         exact, terms = lut_terms(self.family, facts)
         return Prediction(
@@ -176,9 +185,9 @@ class ResourceModel:
             sites=exact + _sum(factors["sites"], terms) if "sites" in factors else 0,
         )
 
-    def core(self, program: SizedProgram) -> Prediction:
-        """Resources of :class:`gateware.core.core.Core`."""
-        return self.core_of(unit_facts(program))
+    def core(self, program: AnySized) -> Prediction:
+        """Resources of the core of any model."""
+        return self.core_of(core_facts(program))
 
     def core_of(self, facts: dict[str, UnitFacts]) -> Prediction:
         """Resources of a core, given its units."""
@@ -204,10 +213,15 @@ def load_data() -> dict:
 
 def resource_model(family: Family) -> ResourceModel:
     """The calibrated model of ``family``; UserError if it was not calibrated."""
-    fitted = load_data()["families"]
-    if family.name not in fitted:
-        raise UserError(
-            f"no resource data for {family.name}; make it with "
-            f"gateformer fit --calibrate --family {family.name}"
-        )
-    return ResourceModel(family, fitted[family.name]["factors"], fitted[family.name]["hosts"])
+    fitted = [load_data().get(section, {}).get(family.name, {}) for section in SECTIONS]
+    trained, imported = (section.get("factors", {}) for section in fitted)
+    if not trained:
+        raise _no_data(family)
+    return ResourceModel(family, {**trained, **imported}, fitted[0]["hosts"])
+
+
+def _no_data(family: Family) -> UserError:
+    return UserError(
+        f"no resource data for {family.name}; make it with "
+        f"gateformer fit --calibrate --family {family.name}"
+    )

@@ -8,11 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from gateformer.gateware.plan.hw_config import PACKINGS, HwConfig
 from gateformer.gateware.plan.layout import Layout
 from gateformer.model.contract.config import ModelConfig
-from gateformer.model.contract.integer_model import IntegerModel
+from gateformer.model.contract.decoder.model import DecoderModel
 
 from ..boards.board import Board
 from ..families.family import UNITS
 from ..families.toolchain_limits import device_total, toolchain_limits
+from .decoder.lanes import TooManyBits, check_memory, lane_sizes
+from .facts import AnyModel
 from .families import ROOM, limits, short_name
 from .measurement import measured
 from .resource_model import Prediction, resource_model
@@ -20,6 +22,7 @@ from .resource_model import Prediction, resource_model
 ROWS = (1, 2, 4, 8, 16)
 MAX_COLS = 128
 NO_FIT_ADVICE = "train a smaller model or choose a larger board"
+NO_FIT_IMPORTED = "choose a larger board"
 SEARCHED = ("rows", "cols", "lanes", "packing")
 """Fields of HwConfig that the search varies; the others are the board's."""
 
@@ -105,14 +108,16 @@ def _is_within(hw: HwConfig, largest: HwConfig, fixed: dict) -> bool:
     )
 
 
-def search(model: IntegerModel, board: Board, fixed: dict | None = None) -> list[Candidate]:
+def search(model: AnyModel, board: Board, fixed: dict | None = None) -> list[Candidate]:
     """Every candidate for ``board``, which must have a budget, the fastest first.
 
-    Unless ``fixed`` asks for it, no engine is larger than in ``board.default_hw``: those are the
-    largest at which the board's clock was checked.
+    Unless ``fixed`` asks for it, no engine of a trained model is larger than in
+    ``board.default_hw``: those are the largest at which the board's clock was checked. Of an
+    imported model only ``lanes`` of ``fixed`` is heeded.
 
     Takes some 20 ms per candidate for a model that was not searched before on this machine.
-    Raises UserError as :func:`platforms.sizes.resource_model.resource_model` and ``prove_bounds``.
+    Raises UserError as :func:`platforms.sizes.resource_model.resource_model`,
+    :func:`platforms.sizes.facts.sizer` and :func:`platforms.sizes.decoder.lanes.check_memory`.
     """
     fixed = fixed or {}
     family = board.family
@@ -121,14 +126,29 @@ def search(model: IntegerModel, board: Board, fixed: dict | None = None) -> list
     most = limits(family, board.budget, board.limits)
     held = _held(board)
     found = []
-    candidates = sizes(model.config, board.default_hw, fixed)
-    candidates = [hw for hw in candidates if _is_within(hw, board.default_hw, fixed)]
+    if isinstance(model, DecoderModel):
+        check_memory(model, board)
+        candidates = lane_sizes(model.config, board.default_hw, fixed)
+    else:
+        candidates = sizes(model.config, board.default_hw, fixed)
+        candidates = [hw for hw in candidates if _is_within(hw, board.default_hw, fixed)]
     for hw, cycles, needs in measured(model, candidates):
         need = needs[family.name] + host
         exceeded = _above(need, most)
         missing = _above(need, held)
         found.append(Candidate(hw, cycles, need, exceeded, missing))
     return sorted(found, key=_speed)
+
+
+def search_all(model: AnyModel, boards: Iterable[Board]) -> list[tuple[Board, list[Candidate]]]:
+    """Every board with its candidates; none if its block memories are too few for any of them."""
+    found = []
+    for board in boards:
+        try:
+            found.append((board, search(model, board)))
+        except TooManyBits:
+            found.append((board, []))
+    return found
 
 
 def _held(board: Board) -> dict[str, float]:
@@ -175,6 +195,12 @@ def shortage(candidates: Sequence[Candidate], board: Board) -> str:
     )
 
 
+def no_fit_advice(candidates: Sequence[Candidate]) -> str:
+    """What to do if none of them fits."""
+    imported = any(has_lanes_only(c.hw) for c in candidates)
+    return NO_FIT_IMPORTED if imported else NO_FIT_ADVICE
+
+
 def pareto_front(candidates: Sequence[Candidate]) -> list[Candidate]:
     """Candidates to which no other is better in cycles or LUTs and at least equal in both.
 
@@ -198,6 +224,8 @@ def reason(candidates: Sequence[Candidate], chosen: Candidate, board: Board) -> 
         return f"{sizes_text(hw)}: the smallest; it takes {taken} and may not route"
     text = f"{sizes_text(hw)}: fewest cycles of the {fitting} of {len(candidates)} sizes that fit"
     faster = [c for c in candidates if c.cycles < chosen.cycles]
+    if not faster and has_lanes_only(hw):
+        return text
     if not faster:
         return f"{text}; the board's clock was not checked with larger ones"
     held = _held(board)
@@ -223,6 +251,13 @@ def room_taken(candidate: Candidate, board: Board) -> str:
     return f"{share:.0%} of the {short_name(kind)}{'' if kind == 'sites' else 's'}"
 
 
+def has_lanes_only(hw: HwConfig) -> bool:
+    """Whether it is of an imported model's core, which has no ternary engine."""
+    return hw.rows == hw.cols == 1
+
+
 def sizes_text(hw: HwConfig) -> str:
-    """``8 × 64, 64 lanes, 2bit``"""
+    """``8 × 64, 64 lanes, 2bit``, of an imported model ``64 lanes``."""
+    if has_lanes_only(hw):
+        return f"{hw.lanes} lanes"
     return f"{hw.rows} × {hw.cols}, {hw.lanes} lanes, {hw.packing}"

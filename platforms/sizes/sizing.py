@@ -11,31 +11,42 @@ import dataclasses
 from collections.abc import Iterator
 
 from gateformer.gateware.plan.hw_config import PACKINGS, HwConfig
+from gateformer.model.contract.decoder.model import DecoderModel
 from gateformer.model.contract.integer_model import IntegerModel
 from gateformer.model.support.errors import UserError
 
 from ..boards.board import Board
-from .search import NO_FIT_ADVICE, SEARCHED, choose, search, shortage
+from .decoder.lanes import simulated
+from .facts import AnyModel
+from .search import SEARCHED, choose, has_lanes_only, no_fit_advice, search, shortage
 
 CLEARLY_LESS = 0.95
 """Part of a design's LUTs below which a smaller one is worth a try."""
 
 
-def choose_sizes(model: IntegerModel, board: Board, **fixed) -> HwConfig:
+def choose_sizes(model: AnyModel, board: Board, **fixed) -> HwConfig:
     """The sizes with the fewest mean cycles per token that are predicted to fit ``board``.
 
     Those of :func:`platforms.sizes.search.choose`. A simulation gets its default sizes, less what
     the model would leave idle.
 
-    ``fixed``: any of ``rows``, ``cols``, ``lanes``, ``packing``, as the user gave them.
+    ``fixed``: any of ``rows``, ``cols``, ``lanes``, ``packing``, as the user gave them; of an
+    imported model only ``lanes``.
 
     Raises
     ------
     UserError
         If a given size is invalid, or no sizes fit; names the resource that runs out.
     """
+    imported = isinstance(model, DecoderModel)
+    if imported and set(fixed) - {"lanes"}:
+        raise UserError(
+            f"{_options(fixed)}: the core of an imported model has --lanes alone; leave others out"
+        )
     # an invalid value is reported as such, not as something that doesn't fit
     HwConfig(**{"rows": 1, **fixed})
+    if board.budget is None and imported:
+        return simulated(model.config, board.default_hw, fixed)
     if board.budget is None:
         return _largest_useful(model, board.default_hw, fixed)
     candidates = search(model, board, fixed)
@@ -45,7 +56,7 @@ def choose_sizes(model: IntegerModel, board: Board, **fixed) -> HwConfig:
     return best.hw
 
 
-def nearest_fitting(model: IntegerModel, board: Board, hw: HwConfig) -> HwConfig | None:
+def nearest_fitting(model: AnyModel, board: Board, hw: HwConfig) -> HwConfig | None:
     """The fastest sizes, none larger than ``hw``'s, that are predicted to take clearly less."""
     given = {name: getattr(hw, name) for name in SEARCHED}
     need = search(model, board, given)[0].need
@@ -61,6 +72,8 @@ def nearest_fitting(model: IntegerModel, board: Board, hw: HwConfig) -> HwConfig
 
 def size_options(hw: HwConfig) -> str:
     """Command-line options that choose ``hw``."""
+    if has_lanes_only(hw):
+        return f"--lanes {hw.lanes}"
     sizes = f"--rows {hw.rows} --cols {hw.cols} --lanes {hw.lanes}"
     return sizes if hw.packing == PACKINGS[0] else f"{sizes} --packing {hw.packing}"
 
@@ -102,10 +115,10 @@ def _no_multiple(fixed: dict) -> UserError:
     )
 
 
-def _no_fit(model: IntegerModel, board: Board, fixed: dict, candidates: list) -> UserError:
+def _no_fit(model: AnyModel, board: Board, fixed: dict, candidates: list) -> UserError:
     if not candidates:
         return _no_multiple(fixed)
-    advice = NO_FIT_ADVICE
+    advice = no_fit_advice(candidates)
     if fixed:
         with contextlib.suppress(UserError):
             advice = f"try {size_options(choose_sizes(model, board))}"

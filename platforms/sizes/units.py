@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 
 from amaranth.hdl import Shape
+from amaranth.lib import wiring
 
 from gateformer.gateware.core.issue import BeatSignature
 from gateformer.gateware.core.sequencer import program_parts
@@ -40,7 +41,10 @@ class UnitFacts:
         Counts that the LUTs (the flip-flops) follow, by name.
     memories : list of MemoryShape
     multipliers : dict of (bits, bits) to number
-        Products, by the widths of their signed factors; of a lane and of the vector unit.
+        Products of a :class:`~gateware.parts.multiplier.Multiplier`, by the widths of their
+        signed factors.
+    lane_products : dict of (bits, bits) to number
+        Likewise of a :class:`~gateware.parts.multiplier.MultiplyAccumulate`.
     delay_bits, delay_cycles : int
         Width and length of the unit's delay line.
     """
@@ -49,6 +53,7 @@ class UnitFacts:
     flip_flops: dict[str, float]
     memories: list[MemoryShape] = dataclasses.field(default_factory=list)
     multipliers: dict[tuple[int, int], int] = dataclasses.field(default_factory=dict)
+    lane_products: dict[tuple[int, int], int] = dataclasses.field(default_factory=dict)
     delay_bits: int = 0
     delay_cycles: int = 0
 
@@ -61,7 +66,7 @@ def unit_facts(program: SizedProgram) -> dict[str, UnitFacts]:
         "vector": _vector(program),
         "softmax": _softmax(program),
         "sampler": _sampler(program),
-        "sequencer": _sequencer(program),
+        "sequencer": sequencer_facts(program, BeatSignature(program)),
         "core": _glue(program),
     }
 
@@ -137,7 +142,7 @@ def _array(program: SizedProgram) -> UnitFacts:
             "unit": 1,
         },
         memories=memories,
-        multipliers={LANE_FACTORS: lanes},
+        lane_products={LANE_FACTORS: lanes},
     )
 
 
@@ -214,11 +219,10 @@ def _sampler(program: SizedProgram) -> UnitFacts:
     )
 
 
-def _sequencer(program: SizedProgram) -> UnitFacts:
+def sequencer_facts(program, beat: wiring.Signature) -> UnitFacts:
+    """Of the sequencer of any program, whose issue unit gives such a ``beat``."""
     width = instruction_layout(program.instructions).size
-    beat_bits = sum(
-        Shape.cast(member.shape).width for member in BeatSignature(program).members.values()
-    )
+    beat_bits = sum(Shape.cast(member.shape).width for member in beat.members.values())
     live_bits = live_program_bits(program)
     parts = program_parts(program.instructions)
     return UnitFacts(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from gateformer.gateware.compiler.program import Program
+from gateformer.gateware.decoder.any_core import compile_model
 from gateformer.model.contract.artifact import open_model
 from gateformer.model.support.errors import UserError
 
@@ -86,7 +86,7 @@ def _more_than_lut(candidate: Candidate) -> bool:
 
 def verify(name: str, target: Board, *, jobs: int = 1, scheduler: str | None = None) -> Verdict:
     """Synthesize the grid of a model on a board. Raises NoChoice if no sizes fit."""
-    candidates = search(open_model(name).model, target)
+    candidates = search(open_model(name, imported=True).model, target)
     chosen = choose(candidates)
     if chosen is None or not chosen.fits:
         raise NoChoice(f"no sizes of {name} fit {target.label}; there is no choice to verify")
@@ -116,8 +116,9 @@ def _sites(target: Board) -> tuple[str, ...]:
 
 def synthesized(point: GridPoint) -> Resources:
     """Resources of the board's whole top, as ``build.py`` makes it."""
-    target, artifact = board(point.board, point.variant), open_model(point.model)
-    program = Program(artifact.model, point.candidate.hw)
+    target = board(point.board, point.variant)
+    artifact = open_model(point.model, imported=True)
+    program = compile_model(artifact.model, point.candidate.hw)
     options = target.top_options(artifact.name)
     top = target.build_top(program, target.default_clock_mhz, **options)
     return target.family.count(synthesize_top(top, target).cells)

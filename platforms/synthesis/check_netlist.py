@@ -1,34 +1,30 @@
 """Is the synthesized netlist the design? ``gateformer check-netlist [MODEL] --family F``.
 
 The netlist's block memories are read out and compared with the memory images, and the netlist,
-simulated with models of its primitives, has to generate the reference's tokens.
+simulated with models of its primitives, has to generate the reference's tokens. Of an imported
+model the core is made as ``gateformer sim`` makes it, as wide as ``--lanes`` says.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import re
 import time
 
-import numpy as np
 from amaranth.back import rtlil
 
-from gateformer.gateware.compiler.program import Program
-from gateformer.gateware.core.core import Core
 from gateformer.gateware.core.taps import Mismatch
-from gateformer.gateware.parts.memory_banks import bank_depths
+from gateformer.gateware.decoder.any_core import AnyProgram, build_core, compile_model
 from gateformer.gateware.plan.hw_config import HwConfig
-from gateformer.model.contract.arith import EXP2
 from gateformer.model.contract.artifact import open_model
-from gateformer.model.contract.reference import Reference
-from gateformer.model.contract.sampling import SamplingSettings
 from gateformer.model.support.cli import ArgumentParser, run
 from gateformer.model.support.errors import UserError
 
 from ..families.ecp5 import ECP5
 from ..families.family import Family
 from ..families.xc7 import OPENXC7, XC7
+from ..simulation.generation import reference_of, settings_of
 from ..support.progress import output_console, working
+from .images import check_images
 from .mapping import MemoryMapping, map_memories
 from .memories import MappedMemory, read_memories, source_memories
 from .netlist import Module, read_module
@@ -68,7 +64,9 @@ class NetlistReport:
     seconds: float
 
 
-def check_netlist(program: Program, family: str, *, tokens: int = DEFAULT_TOKENS) -> NetlistReport:
+def check_netlist(
+    program: AnyProgram, family: str, *, tokens: int = DEFAULT_TOKENS
+) -> NetlistReport:
     """Synthesize the core of ``program`` and compare the netlist with the design.
 
     Takes minutes for a core that was not synthesized on this machine before.
@@ -87,7 +85,7 @@ def check_netlist(program: Program, family: str, *, tokens: int = DEFAULT_TOKENS
     _check(family, tokens)
     started = time.perf_counter()
     made_for = FAMILIES[family]
-    design = rtlil.convert(Core(program, dsp=made_for.dsp), name=TOP, emit_src=False)
+    design = rtlil.convert(build_core(program, dsp=made_for.dsp), name=TOP, emit_src=False)
     mapping = map_memories(design, made_for)
     with working(f"synthesis for {family}"):
         netlist = read_module(synthesize_rtlil(design, made_for).netlist, TOP)
@@ -107,7 +105,7 @@ def _check(family: str, tokens: int) -> None:
 
 
 def check_memories(
-    program: Program, netlist: Module, mapping: MemoryMapping, family: str
+    program: AnyProgram, netlist: Module, mapping: MemoryMapping, family: str
 ) -> list[MappedMemory]:
     """Compare images with the design's memories and those with the netlist's block memories.
 
@@ -121,57 +119,7 @@ def check_memories(
     return memories
 
 
-def check_images(program: Program, memories: dict[str, np.ndarray]) -> None:
-    """Compare the program's images with the memories of its core, by their paths in the core.
-
-    Raises Mismatch if an image has no memory, or another one.
-    """
-    layout, images = program.layout, program.images
-    width = layout.rows * 8
-    array = {}
-    for group in range(layout.word_groups):
-        words = [word >> width * group & (1 << width) - 1 for word in images.array_words]
-        array |= _in_banks(rf"array\.memory\S*\.group{group}_bank{{}}", words)
-    scales = _only(memories, r"vector\.scales\.memory")
-    scale_bits = memories[scales].shape[1] // layout.rows
-    expected = {
-        **_in_banks(r"engine\.weights_bank{}", images.weight_words),
-        r"vector\.scales\.memory": [
-            sum((value % (1 << scale_bits)) << scale_bits * i for i, value in enumerate(row))
-            for row in images.scale_words
-        ],
-        r"sampler\.chooser\.draw\.exp2": [int(value) for value in EXP2.table],
-        **array,
-    }
-    for pattern, words in expected.items():
-        name = _only(memories, pattern)
-        bits = memories[name]
-        for address, (word, row) in enumerate(zip(words, bits, strict=True)):
-            stored = int.from_bytes(np.packbits(row, bitorder="little").tobytes(), "little")
-            if stored != word:
-                raise Mismatch(
-                    f"memory {name}, address {address}: design {stored:#x}, image {word:#x}"
-                )
-
-
-def _in_banks(pattern: str, words: list[int]) -> dict[str, list[int]]:
-    """A memory's words by the names of its banks, ``pattern`` with the bank's number."""
-    banks, first = {}, 0
-    for number, depth in enumerate(bank_depths(len(words))):
-        banks[pattern.format(number)] = words[first : first + depth]
-        first += depth
-    return banks
-
-
-def _only(memories: dict[str, np.ndarray], pattern: str) -> str:
-    # beside a loader, the rest is a submodule
-    names = [name for name in memories if re.fullmatch(rf"(core\.)?{pattern}", name)]
-    if len(names) != 1:
-        raise Mismatch(f"{len(names)} memories of the core are called {pattern}, not 1")
-    return names[0]
-
-
-def check_tokens(program: Program, netlist: Module, family: str, tokens: int) -> tuple[int, int]:
+def check_tokens(program: AnyProgram, netlist: Module, family: str, tokens: int) -> tuple[int, int]:
     """Greedy and sampled tokens of the simulated netlist; (tokens of each, cycles).
 
     Raises Mismatch at the first token that is missing, not the reference's, or too late.
@@ -179,7 +127,8 @@ def check_tokens(program: Program, netlist: Module, family: str, tokens: int) ->
     model, config = program.model, program.model.config
     simulator = NetlistSimulator(program, netlist, family)
     prompt = [i % config.vocab_size for i in range(1, min(_PROMPT_LENGTH, config.ctx_len) + 1)]
-    sampled = SamplingSettings.from_user(
+    kind = settings_of(model)
+    sampled = kind.from_user(
         temperature=2.0,  # the smallest change of a logit may change the token
         top_k=max(config.vocab_size // 2, 1),
         seed=_SEED,
@@ -187,8 +136,8 @@ def check_tokens(program: Program, netlist: Module, family: str, tokens: int) ->
         vocab_size=config.vocab_size,
     )
     with working(f"simulating the {family} netlist"):
-        for name, settings in (("greedy", SamplingSettings()), ("sampled", sampled)):
-            expected = list(Reference(model).generate(prompt, tokens, settings))
+        for name, settings in (("greedy", kind()), ("sampled", sampled)):
+            expected = list(reference_of(model).generate(prompt, tokens, settings))
             actual = simulator.generate(prompt, tokens, settings)
             for number, reference in enumerate(expected):
                 try:
@@ -218,7 +167,7 @@ def main() -> None:
     arguments = parser.parse_args()
     _check(arguments.family, arguments.tokens)
     hw = HwConfig(arguments.rows, arguments.cols, arguments.lanes, arguments.packing)
-    program = Program(open_model(arguments.model).model, hw)
+    program = compile_model(open_model(arguments.model, imported=True).model, hw)
     report = check_netlist(program, arguments.family, tokens=arguments.tokens)
     output = output_console()
     for memory in report.memories:

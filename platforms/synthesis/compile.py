@@ -12,6 +12,7 @@ import shutil
 from pathlib import Path
 
 from gateformer.gateware.core.core import Core
+from gateformer.gateware.decoder.core import DecoderCore
 from gateformer.model.support.cache import cached_file, digest
 from gateformer.model.support.compiler import identity
 
@@ -61,7 +62,9 @@ def model_files(family: str) -> list[Path]:
     return sorted(MODELS.glob(f"{family}_*.v"))
 
 
-def compile_netlist(netlist: Module, component: Core, family: str) -> cxxrtl.CompiledDesign:
+def compile_netlist(
+    netlist: Module, component: Core | DecoderCore, family: str
+) -> cxxrtl.CompiledDesign:
     """Compile a netlist of ``component``; cached by the digest of both and of the models.
 
     Raises

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from gateformer.gateware.compiler.program import Program
-from gateformer.gateware.core.core import Core
+from gateformer.gateware.decoder.any_core import AnyProgram, build_core
 from gateformer.gateware.parts.elaboration import may_stay_unused
 
 from ..simulation.compiled_simulation import CompiledSimulation
@@ -17,9 +16,9 @@ class NetlistSimulator(CoreSimulator):
 
     Parameters
     ----------
-    program : Program
+    program : Program or DecoderProgram
     netlist : Module
-        Synthesis of a ``Core(program, dsp=…)`` without taps.
+        Synthesis of a ``build_core(program, dsp=…)`` without taps.
     family : str
         Name of the netlist's family.
 
@@ -31,8 +30,8 @@ class NetlistSimulator(CoreSimulator):
         If the netlist has a primitive or a setting without a model.
     """
 
-    def __init__(self, program: Program, netlist: Module, family: str):
-        core = Core(program)
+    def __init__(self, program: AnyProgram, netlist: Module, family: str):
+        core = build_core(program)
         may_stay_unused(core)
         self.program = program
         self.simulation = CompiledSimulation(core, design=compile_netlist(netlist, core, family))

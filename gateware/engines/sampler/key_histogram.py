@@ -43,8 +43,8 @@ class KeyHistogram(wiring.Component):
     rest : Out(sum_bits)
     """
 
-    ADD_LATENCY = 3
-    READ_LATENCY = 2
+    ADD_LATENCY = 4
+    READ_LATENCY = 3
 
     def __init__(self, *, key_bits: int, weight_bits: int, sum_bits: int):
         self.key_bits = key_bits
@@ -92,12 +92,12 @@ class KeyHistogram(wiring.Component):
     def _accumulate(self, m, sums, address, clearing, searching):
         """Adds the weighted keys; returns the sum at ``address``, ``READ_LATENCY`` cycles later.
 
-        A key's sum is written three cycles after it was asked for, so those of the three keys
+        A key's sum is written four cycles after it was asked for, so those of the four keys
         before it are taken from the pipeline if they are of the same kind.
         """
         key, near = self.added.key[:-1], self.added.valid & ~self.added.key[-1]
         keys, valids, sames = [], [], []
-        for i in range(3):
+        for i in range(self.ADD_LATENCY):
             keys.append(delayed(m, keys[-1] if keys else key, 1, name=f"key{i}"))
             valids.append(
                 delayed(m, valids[-1] if valids else near, 1, reset_less=False, name=f"near{i}")
@@ -106,15 +106,15 @@ class KeyHistogram(wiring.Component):
             m.d.sync += same.eq(valids[i] & (keys[i] == key))
             sames.append(same)
         word = registered_read(m, sums, Mux(searching, address, key))
-        stored = Signal(self.sum_bits, reset_less=True)
-        total, last_total = (Signal(self.sum_bits, reset_less=True) for _ in range(2))
-        again = delayed(m, sames[0], 1, name="again")
-        weight = delayed(m, self.added.weight, 2, name="weight")
-        m.d.sync += [
-            stored.eq(Mux(sames[1], total, Mux(sames[2], last_total, word))),
-            total.eq(Mux(again, total, stored) + weight),
-            last_total.eq(total),
-        ]
+        word = delayed(m, word, 1, name="word")  # the block memory's output register
+        stored, total = (Signal(self.sum_bits, reset_less=True) for _ in range(2))
+        again = delayed(m, sames[0], 2, name="again")
+        nearer = [delayed(m, same, 1, name="nearer") for same in sames[1:]]
+        weight = delayed(m, self.added.weight, 3, name="weight")
+        found = word
+        for place in reversed(range(len(nearer))):
+            found = Mux(nearer[place], delayed(m, total, place, name=f"total{place}"), found)
+        m.d.sync += [stored.eq(found), total.eq(Mux(again, total, stored) + weight)]
         write = sums.write_port()
         m.d.comb += [
             write.en.eq(clearing | valids[-1]),

@@ -6,7 +6,9 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from ...parts.delay import delayed
 from ...parts.integers import ceil_div
+from ...parts.selected import selected
 from .logit_store import logit_layout
 from .scheme import VERSION_1, SamplingScheme
 
@@ -127,21 +129,37 @@ class SamplingKeys(wiring.Component):
         as narrow as a key; of the bits above it only their union goes on.
         """
         overflow = Const(0, 1)
-        for i, bits in enumerate(shift_stages(self.scheme.shift_bits)):
+        stages = shift_stages(self.scheme.shift_bits)
+        for i, bits in enumerate(stages):
             unit = 1 << bits.start
             kept = self.scheme.key_bits + unit
+            late = self.scheme.has_top_p and i == 0 and len(stages) > 1
             shifted = Signal(kept, name=f"shifted_{i}", reset_less=True)
             above = Signal(unsigned(1), name=f"overflow_{i}", reset_less=True)
             with m.Switch(self.shift[bits.start : bits.stop]):
                 for choice in range(1 << len(bits)):
                     with m.Case(choice):
                         moved = value[choice * unit :]
-                        m.d.sync += [
-                            shifted.eq(moved[:kept]),
-                            above.eq(overflow | moved[kept:].any()),
-                        ]
+                        m.d.sync += shifted.eq(moved[:kept])
+                        if not late:
+                            m.d.sync += above.eq(overflow | moved[kept:].any())
+            if late:
+                choice = self.shift[bits.start : bits.stop]
+                above = self._late_overflow(m, value[kept:], unit, choice)
             value, overflow = shifted, above
         return value, overflow
+
+    def _late_overflow(self, m, above, unit: int, choice):
+        """Whether a bit of ``above[choice * unit :]`` is set, which the next stage takes in.
+
+        A cycle's work is the union of each unit: with a wide product, all is more than one.
+        """
+        last = (1 << len(choice)) - 1
+        ends = [*((i + 1) * unit for i in range(last)), len(above)]
+        units = [above[i * unit : end].any() for i, end in enumerate(ends)]
+        units = delayed(m, Cat(*units), 1, name="above_units")
+        choice = delayed(m, choice, 1, name="above_choice")
+        return selected([units[i:].any() for i in range(last + 1)], choice)
 
 
 def keys_latency(scheme: SamplingScheme) -> int:

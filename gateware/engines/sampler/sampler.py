@@ -243,7 +243,12 @@ class _TokenChooser(wiring.Component):
         top_p = self.settings.top_p
         share = top_p << (FRACTION_BITS - TOP_P_BITS)
         top_p_on = Signal(reset_less=True)
-        m.d.sync += top_p_on.eq(top_p != TOP_P_ONE)
+        fraction = Signal.like(draw.fraction, reset_less=True)
+        m.d.sync += [
+            top_p_on.eq(top_p != TOP_P_ONE),
+            # read after a pass, long after the choice
+            fraction.eq(Mux(truncation.whole, self.fraction, share)),
+        ]
         m.d.comb += [
             truncation.start.eq(start),
             truncation.top_k_on.eq(top_k_on),
@@ -258,6 +263,6 @@ class _TokenChooser(wiring.Component):
             draw.threshold.eq(truncation.threshold),
             draw.ties.eq(truncation.ties),
             draw.by_mass.eq(truncation.by_mass),
-            draw.fraction.eq(Mux(truncation.whole, self.fraction, share)),
+            draw.fraction.eq(fraction),
         ]
         return draw, draw.start_pass, draw.done & truncation.whole

@@ -15,11 +15,18 @@ SCAN_DRAIN = 4
 """Cycles of a scan after its last address: read, compare, count ones, add."""
 
 
+MOST_PARTS = 3
+"""Look-up tables behind each other in a comparison."""
+
+
 def is_less(a, b):
     """``a < b`` of two unsigned values of equal width, three bits per LUT.
 
-    A comparison operator would take a carry chain of one LUT per bit.
+    A comparison operator would take a carry chain of one LUT per bit; of wide values it does, as
+    the parts would be as many look-up tables behind each other.
     """
+    if len(a) > MOST_PARTS * 3:
+        return a < b
     less, equal = Const(0, 1), Const(1, 1)
     for high in range(len(a), 0, -3):
         part_a, part_b = a[max(high - 3, 0) : high], b[max(high - 3, 0) : high]

@@ -21,7 +21,7 @@ def hidden(g, up, frac, shift, activation, bits) -> np.ndarray:
 
 def run(unit: Gate, value, odd, frac, shift) -> np.ndarray:
     """``hidden`` of the numbers of every cycle, each with its ``frac`` and ``hidden_shift``."""
-    fraction_delay, shift_delay = 1, 7  # before, and after the number, as the docstring says
+    fraction_delay, shift_delay = 1, unit.SHIFT_DELAY  # before, and after the number
     pad = np.zeros(unit.LATENCY, np.int64)
     inputs = {
         "value": [0, *value, *pad],

@@ -43,7 +43,7 @@ def test_every_query_head_is_in_one_pass(shape):
             assert head.kv_head == head.index * cfg.n_kv_heads // cfg.n_heads
             assert head.lane == head.segment * plan.segment_lanes
             # lane i of the lanes sees lane i mod kv_lanes of a key word
-            assert plan.kv_place(head.kv_head) == (part.kv_word, head.lane % plan.kv_lanes)
+            assert plan.key_place(head.kv_head) == (part.kv_word, head.lane % plan.kv_lanes)
 
 
 @settings(max_examples=150, deadline=None)
@@ -89,7 +89,7 @@ def key_places(plan: DecoderLayout) -> list[tuple[int, int]]:
     for layer in range(cfg.n_layers):
         for position in range(cfg.ctx_len):
             for head in range(cfg.n_kv_heads):
-                word, lane = plan.kv_place(head)
+                word, lane = plan.key_place(head)
                 for channel in range(cfg.head_dim):
                     words, at = divmod(lane + channel, plan.kv_lanes)
                     base = plan.cache_base(layer) + position * plan.kv_words
@@ -119,7 +119,7 @@ def test_padding_lanes_are_never_written(shape):
     if padding:
         assert plan.head_words > 1 and plan.segments == 1
         for head in range(cfg.n_kv_heads):
-            last = plan.kv_place(head)[0] + plan.head_words - 1
+            last = plan.key_place(head)[0] + plan.head_words - 1
             for lane in range(plan.segment_lanes - padding, plan.segment_lanes):
                 assert (last, lane) not in written
 

@@ -17,10 +17,10 @@ MOST_SHIFT = 62
 
 def run(unit: Requantizer, early: dict, late: dict) -> np.ndarray:
     """``value`` of numbers back to back: ``early`` with them, ``late`` FACTOR_DELAY later."""
-    pad = [0] * unit.LATENCY
+    pad = [0] * unit.latency
     inputs = {name: [*values, *pad] for name, values in early.items()}
-    inputs |= {name: np.roll([*v, *pad], unit.FACTOR_DELAY) for name, v in late.items()}
-    return trace(unit, inputs, "value")["value"][unit.LATENCY :]
+    inputs |= {name: np.roll([*v, *pad], unit.factor_delay) for name, v in late.items()}
+    return trace(unit, inputs, "value")["value"][unit.latency :]
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -112,7 +112,7 @@ def vectors(case: Case, rng) -> list[np.ndarray]:
 def test_a_norm_of_every_vector(case):
     """Loaded or added, with gaps or without; the norm's numbers as soon as they may be read."""
     rng = np.random.default_rng(case.d_model)
-    script, most = Script(case, rng), arith.limit(case.bits)
+    script, most, unit = Script(case, rng), arith.limit(case.bits), case.build()
     x, written, norms = np.zeros(case.d_model, np.int64), [], []
     for i, wanted in enumerate(vectors(case, rng)):
         kind = "add" if i % 3 == 2 else "load"
@@ -121,14 +121,14 @@ def test_a_norm_of_every_vector(case):
         start = script.at
         last = script.vector(kind, update, gaps=bool(i % 2))
         written += [
-            (cycle + 2, x[event["place"]])
+            (cycle + Residual.WRITTEN, x[event["place"]])
             for cycle, event in sorted(script.events.items())
             if cycle >= start and event.get(kind)
         ]
         eps = int(rng.integers(len(case.eps)))
-        prepare = last + Residual.PREPARE_GAP
+        prepare = last + unit.prepare_gap
         script.set(prepare, prepare=1, eps=eps)
-        ready = prepare + Residual.PREPARE_LATENCY
+        ready = prepare + unit.prepare_latency
         for place in range(case.d_model):
             script.set(ready - Residual.READ_LATENCY + place, index=place)
         norms.append((ready, x.copy(), case.eps[eps]))
@@ -158,8 +158,9 @@ def test_updates_are_limited(bits):
     for update in ([most, -most, 1, -most], [1, -1, 1, 5], [-most, most, -most, most]):
         x = arith.clamp(x + update, bits)
         expected += list(x)
+        script.at += Residual.TURNAROUND - len(x)
         script.vector("add", update, gaps=False)
-    script.at += 3
+    script.at += Residual.WRITTEN + 1
     got = script.run("written", "new")
     assert got["new"][got["written"] == 1].tolist() == expected
 
@@ -174,23 +175,22 @@ def test_the_same_number_again_after_the_turnaround(early):
     again = Residual.TURNAROUND - early
     script.set(again, add=1, place=1)
     script.set(again + 1, value=23)
-    script.at = again + 4
+    script.at = again + Residual.WRITTEN + 1
     got = script.run("new")["new"]
-    assert got[2] == 100
-    assert (got[again + 2] == 123) == (not early)
+    assert got[Residual.WRITTEN] == 100
+    assert (got[again + Residual.WRITTEN] == 123) == (not early)
 
 
 @pytest.mark.parametrize("early", [0, 1])
 @pytest.mark.parametrize("layer_norm", [False, True])
 def test_preparation_has_no_cycle_to_spare(layer_norm, early):
-    """PREPARE_GAP one cycle shorter misses the last number; PREPARE_LATENCY is exact."""
+    """prepare_gap one cycle shorter misses the last number; prepare_latency is exact."""
     case = Case(2, 16, layer_norm, (0,))
     script, x = Script(case, np.random.default_rng(0)), np.array([3, 20_000])
-    last = script.vector("load", x, gaps=False)
-    prepare = last + Residual.PREPARE_GAP - early
+    unit, last = case.build(), script.vector("load", x, gaps=False)
+    prepare = last + unit.prepare_gap - early
     script.set(prepare, prepare=1)
-    unit = case.build()
-    script.at = prepare + unit.PREPARE_LATENCY + 2
+    script.at = prepare + unit.prepare_latency + 2
     got = script.run("root", "exponent")
     u = arith.round_shift(
         (arith.subtract_mean(x) if layer_norm else x) * got["root"][-1], got["exponent"][-1]
@@ -198,9 +198,9 @@ def test_preparation_has_no_cycle_to_spare(layer_norm, early):
     assert np.array_equal(u, case.normalize(x, 0)) == (not early)
     if not early:
         changes = np.flatnonzero(np.diff(got["root"])) + 1
-        assert changes[-1] <= prepare + unit.PREPARE_LATENCY
+        assert changes[-1] <= prepare + unit.prepare_latency
         if layer_norm:
-            assert changes[-1] == prepare + unit.PREPARE_LATENCY
+            assert changes[-1] == prepare + unit.prepare_latency
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

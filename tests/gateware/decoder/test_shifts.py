@@ -7,7 +7,7 @@ import pytest
 from amaranth.hdl import Module, Signal, signed, unsigned
 from amaranth.sim import Simulator
 
-from gateformer.gateware.decoder.shifts import rounded_shift, variable_rounded_shift
+from gateformer.gateware.decoder.shifts import VariableShift, rounded_shift
 from gateformer.model.contract import arith
 
 
@@ -16,48 +16,73 @@ def test_every_number_and_amount(width):
     """Amounts beyond the width too: what is left is 0, or 1 of the numbers that round up."""
     m = Module()
     amounts = range(width + 4)
-    value, amount = Signal(signed(width)), Signal(range(len(amounts)))
+    value = Signal(signed(width))
     fixed = [Signal(signed(width + 1), name=f"fixed{n}") for n in amounts]
-    variable = Signal(signed(width + 1))
     m.d.comb += [out.eq(rounded_shift(value, n)) for n, out in zip(amounts, fixed, strict=True)]
-    m.d.comb += variable.eq(variable_rounded_shift(value, amount))
 
     async def bench(ctx):
         for x in range(-(1 << width - 1), 1 << width - 1):
             ctx.set(value, x)
             for n in amounts:
-                ctx.set(amount, n)
-                expected = int(arith.round_shift(x, n))
-                assert ctx.get(fixed[n]) == expected, (x, n)
-                assert ctx.get(variable) == expected, (x, n)
+                assert ctx.get(fixed[n]) == int(arith.round_shift(x, n)), (x, n)
 
     simulator = Simulator(m)
     simulator.add_testbench(bench)
     simulator.run()
 
 
-def test_wide_numbers_by_large_amounts():
-    rng = np.random.default_rng(1)
+def variable(width: int, amount_bits: int, bits: int, cases) -> None:
+    """Numbers and amounts one after the other: the result, or that it is beyond ``bits``."""
     m = Module()
-    value, amount, out = Signal(signed(62)), Signal(range(63)), Signal(signed(63))
-    m.d.comb += out.eq(variable_rounded_shift(value, amount))
+    value, amount = Signal(signed(width)), Signal(amount_bits)
+    shifted = VariableShift.of(m, value, amount, bits, "shifted")
 
     async def bench(ctx):
-        for x in [*rng.integers(-(2**61), 2**61, 40), 2**61 - 1, -(2**61), -1, 0]:
-            for n in [0, 1, 30, 60, 61, 62, int(rng.integers(63))]:
-                if abs(int(x)) + (1 << n >> 1) >= 2**63:
-                    continue
-                ctx.set(value, int(x))
-                ctx.set(amount, n)
-                assert ctx.get(out) == arith.round_shift(x, n), (x, n)
+        for cycle in range(len(cases) + VariableShift.LATENCY):
+            if cycle >= VariableShift.LATENCY:
+                x, n = cases[cycle - VariableShift.LATENCY]
+                expected = int(arith.round_shift(x, n))
+                assert ctx.get(shifted.negative) == (x < 0)
+                if not ctx.get(shifted.beyond):
+                    assert ctx.get(shifted.value) == expected, (x, n)
+                elif abs(expected) < 2 ** (bits - 2):
+                    raise AssertionError(f"{x} >> {n} = {expected} is not beyond {bits} bits")
+            x, n = cases[min(cycle, len(cases) - 1)]
+            ctx.set(value, int(x))
+            ctx.set(amount, int(n))
+            await ctx.tick()
 
     simulator = Simulator(m)
+    simulator.add_clock(1e-6)
     simulator.add_testbench(bench)
     simulator.run()
 
 
-@pytest.mark.parametrize("shift", [rounded_shift, variable_rounded_shift])
-def test_unsigned_numbers_are_refused(shift):
+@pytest.mark.parametrize("width", [1, 2, 5, 7])
+@pytest.mark.parametrize("amount_bits", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("bits", [2, 3, 6, 9])
+def test_every_number_by_a_variable_amount(width, amount_bits, bits):
+    numbers = range(-(1 << width - 1), 1 << width - 1)
+    variable(width, amount_bits, bits, [(x, n) for x in numbers for n in range(1 << amount_bits)])
+
+
+@pytest.mark.parametrize("bits", [10, 34, 63])
+def test_wide_numbers_by_large_amounts(bits):
+    rng = np.random.default_rng(1)
+    numbers = [*rng.integers(-(2**61), 2**61, 40) >> rng.integers(0, 60, 40)]
+    numbers += [2**61 - 1, -(2**61), -1, 0]
+    amounts = [0, 1, 30, 60, 61, 62]
+    cases = [(int(x), int(n)) for x in numbers for n in [*amounts, rng.integers(63)]]
+    variable(62, 6, bits, [(x, n) for x, n in cases if abs(x) + (1 << n >> 1) < 2**63])
+
+
+def test_unsigned_numbers_are_refused():
     """Their highest bit would be taken for a sign."""
-    with pytest.raises(TypeError, match=r"^value must be signed, not unsigned\(4\)$"):
-        shift(Signal(unsigned(4)), 2)
+    for shift in (rounded_shift, lambda x, n: VariableShift.of(Module(), x, n, 4, "x")):
+        with pytest.raises(TypeError, match=r"^value must be signed, not unsigned\(4\)$"):
+            shift(Signal(unsigned(4)), 2)
+
+
+def test_an_amount_of_too_many_bits_is_refused():
+    with pytest.raises(ValueError, match=r"^amount must have at most 6 bits, not 7$"):
+        VariableShift.of(Module(), Signal(signed(4)), Signal(7), 4, "x")

@@ -10,6 +10,7 @@ import pytest
 from amaranth.hdl import Fragment
 
 from gateformer.gateware.decoder import datapath
+from gateformer.gateware.decoder import program as program_module
 from gateformer.gateware.decoder.any_core import compile_model
 from gateformer.gateware.decoder.requantizer import Requantizer
 from gateformer.gateware.plan.hw_config import HwConfig
@@ -42,7 +43,7 @@ def built(monkeypatch):
                 given.update(arguments)
                 super().__init__(**arguments)
 
-        monkeypatch.setattr(datapath, "Requantizer", Recorded)
+        monkeypatch.setattr(program_module, "Requantizer", Recorded)
         model = random_decoder(0, vocab_size=3, n_heads=1, **{"ctx_len": 4, **shape})
         norms = {name: dataclasses.replace(norm, eps=eps) for name, norm in model.norms.items()}
         model = dataclasses.replace(model, norms=norms)
@@ -104,8 +105,8 @@ def test_a_requantizer_of_these_widths_loses_nothing(built, lanes, shape):
     ]
     factor = arith.limit(given["factor_width"])
     requantizer = Requantizer(**given)
-    pad = [0] * requantizer.LATENCY
-    late = [0] * requantizer.FACTOR_DELAY
+    pad = [0] * requantizer.latency
+    late = [0] * requantizer.factor_delay
     a, b, first_shift = ([*column, *pad] for column in zip(*numbers, strict=True))
     inputs = {
         "a": a,
@@ -115,7 +116,7 @@ def test_a_requantizer_of_these_widths_loses_nothing(built, lanes, shape):
         "shift": [*late, *[given["shifts"]] * len(numbers), *pad][: len(a)],
         "width": [width] * len(a),
     }
-    got = trace(requantizer, inputs, "value")["value"][requantizer.LATENCY :]
+    got = trace(requantizer, inputs, "value")["value"][requantizer.latency :]
     for (x, y, shift), found in zip(numbers, got, strict=True):
         middle = arith.round_shift(x * y, shift)
         assert found == arith.requantize(middle * factor, given["shifts"], 32)

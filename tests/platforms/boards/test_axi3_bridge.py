@@ -6,7 +6,8 @@ from functools import partial
 import pytest
 from amaranth.sim import Simulator
 
-from gateformer.platforms.boards.axi3_bridge import ADDRESS_BITS, Axi3Bridge
+from gateformer.gateware.memory.bus import ADDRESS_BITS
+from gateformer.platforms.boards.axi3_bridge import Axi3Bridge
 from tests.support.axi_rules import AXI3, AxiRules
 
 BASE = 0x43C0_0000

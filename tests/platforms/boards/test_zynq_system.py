@@ -5,11 +5,11 @@ from amaranth.sim import Simulator
 
 from gateformer.gateware.compiler.program import Program
 from gateformer.gateware.host.registers import register
+from gateformer.gateware.memory.bus import Burst
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.random_model import random_model
 from gateformer.model.contract.reference import Reference
 from gateformer.model.contract.sampling import SamplingSettings
-from gateformer.platforms.boards.axi3_bridge import Burst
 from gateformer.platforms.boards.zynq_top import BASE_ADDRESS, ZynqSystem
 from tests.support.axi_rules import AXI3, AxiRules
 

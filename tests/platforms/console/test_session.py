@@ -251,8 +251,9 @@ def test_without_a_port_the_ports_are_listed(console_main, monkeypatch, capsys):
     ("arguments", "message"),
     [
         (
-            ["COM1", "--model", "x"],
-            "--model goes with sim or firmware; a board has its model built in",
+            ["COM1", "--model", "shakespeare-115k"],
+            "--model goes with sim or firmware, or with an imported model; the tokens of "
+            "shakespeare-115k are characters, and a board has its model built in",
         ),
         (["sim", "--baud", "9600"], "--baud is of a serial port; sim has none"),
         (["firmware", "--baud", "9600"], "--baud is of a serial port; firmware has none"),

@@ -26,7 +26,12 @@ from gateformer.platforms.sizes.calibrate import (
 from gateformer.platforms.sizes.families import FAMILIES
 from gateformer.platforms.sizes.points import Point, Run, cells
 from gateformer.platforms.sizes.program import SizedProgram
-from gateformer.platforms.sizes.resource_model import load_data, multiplier_blocks, resource_model
+from gateformer.platforms.sizes.resource_model import (
+    lane_blocks,
+    load_data,
+    multiplier_blocks,
+    resource_model,
+)
 
 CARRY_BAR = 0.05
 LUT_BAR = 0.10
@@ -58,9 +63,8 @@ def test_a_sized_program_is_the_program_without_contents(spec):
 
 
 def test_a_multiplier_block_is_counted_as_the_gateware_instantiates_it(family):
-    lane = multiplier_blocks(family, 9, 8)
-    assert lane == {"xc7": 1, "ecp5": 1, "gowin": 0.5}[family.name]
-    assert multiplier_blocks(family, 18, 17) == 1
+    assert lane_blocks(family, 9, 8) == {"xc7": 1, "ecp5": 1, "gowin": 0.5}[family.name]
+    assert lane_blocks(family, 17, 12) == multiplier_blocks(family, 18, 17) == 1
     assert multiplier_blocks(family, 25, 18) == (1 if family.name == "xc7" else 2)
     assert multiplier_blocks(family, 60, 18) >= 3
 

@@ -21,7 +21,8 @@ from gateformer.model.contract.reference import Reference
 from gateformer.model.contract.sampling import SamplingSettings
 from gateformer.model.support.errors import UserError
 from gateformer.platforms.synthesis import cells as netlist_cells
-from gateformer.platforms.synthesis.check_netlist import FAMILIES, check_images, check_netlist
+from gateformer.platforms.synthesis.check_netlist import FAMILIES, check_netlist
+from gateformer.platforms.synthesis.images import check_images
 from gateformer.platforms.synthesis.mapping import map_memories
 from gateformer.platforms.synthesis.memories import source_memories
 from gateformer.platforms.synthesis.netlist import Module, read_module

@@ -34,6 +34,14 @@ def codec_of_pieces(**facts) -> TextCodec:
     return TextCodec("tokenizers", tuple(pieces), special, tokenizer_json=b"{}", **facts)
 
 
+def sub_words(size: int) -> TextCodec:
+    """As of a small SentencePiece model: begin and end, all bytes, words."""
+    pieces = [b"", b"", b"", *(bytes([byte]) for byte in range(256))]
+    pieces += [b" word%d" % number for number in range(size - len(pieces))]
+    facts = {"bos": 1, "eos": 2, "stop": (1, 2), "add_bos": True}
+    return TextCodec("tokenizers", tuple(pieces), tokenizer_json=b"{}", **facts)
+
+
 def codec_of_characters() -> TextCodec:
     """As of nanoGPT's character-level models: one character a token, nothing before a prompt."""
     characters = "\n !'abcdefghijklmnop/\\x0123456789;\t\x1b\x7féß€中\uffff😀\U0010ffff"
@@ -44,8 +52,8 @@ def codec_of_characters() -> TextCodec:
 def imported_model(codec: TextCodec, prefix=PREFIX, **shape) -> DecoderModel:
     """A random decoder with that vocabulary."""
     shape = {"vocab_size": SIZE, "d_model": 8, "n_heads": 2, "d_ff": 8, "ctx_len": CTX_LEN} | shape
-    shape |= {"positions": "rotary", "activation": "silu", "gated": True, "n_kv_heads": 1}
-    model = random_decoder(3, **shape)
+    family = {"positions": "rotary", "activation": "silu", "gated": True, "n_kv_heads": 1}
+    model = random_decoder(3, **(family | shape))
     return dataclasses.replace(model, vocabulary=Vocabulary(*to_arrays(codec)), prefix=prefix)
 
 

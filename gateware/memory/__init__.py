@@ -1,0 +1,1 @@
+"""Access to external memory over AXI: streams of words in, single words out."""

@@ -1,0 +1,46 @@
+"""When a streamed core's instructions may follow each other, if no word is late."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+from ..decoder.instruction import Instruction, Sink, Source
+from ..decoder.timing import MIN_DURATION, Timing
+
+
+def with_waits(timing: Timing, plain: list[Instruction], half: int) -> list[Instruction]:
+    """The instructions with the waits between them.
+
+    MOVE neither uses the lanes nor gives a number, so that an instruction waits for the one before
+    a MOVE as if there were none. Words that are late only make the gaps longer.
+
+    Parameters
+    ----------
+    half : int, entries of a half of the parameters' buffer, which is written while the other one
+        is in use
+    """
+    waited = [dataclasses.replace(plain[0])]
+    starts, last, before = [0], plain[0].beats(0) - 1, None
+    in_use: dict[int, int] = {}  # by half: last beat of what takes parameters from there
+    for number, (item, following) in enumerate(itertools.pairwise(plain)):
+        if item.source is not Source.MOVE:
+            before = (item, last)
+            in_use[item.parameter // half] = last
+        start = max(last + 1, starts[-1] + MIN_DURATION)
+        if following.source is Source.MOVE and following.sink is Sink.BUFFER:
+            used = in_use.get(following.parameter // half)
+            if used is not None and not following.turned:
+                start = max(start, used + timing.value_latency)
+        elif before is not None:
+            # what is stored is read where scores read it
+            is_store = following.source is Source.MOVE
+            reader = dataclasses.replace(following, source=Source.SCORE) if is_store else following
+            start = max(start, before[1] + timing.gap(before[0], reader))
+        waited[number] = dataclasses.replace(item, wait=start - last - 1)
+        waited.append(following)
+        starts.append(start)
+        last = start + following.beats(0) - 1
+    final = plain[-1]
+    waited[-1] = dataclasses.replace(final, wait=max(MIN_DURATION - final.beats(0), 0))
+    return waited

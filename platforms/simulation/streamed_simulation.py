@@ -1,0 +1,77 @@
+"""A streamed core in compiled simulation, with a modelled memory that holds its image."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from gateformer.gateware.memory.bus import Response
+from gateformer.gateware.streamed.core import StreamedCore
+from gateformer.gateware.streamed.program import StreamedProgram
+
+from .simulated_memory import MemoryTiming, SimulatedMemory, words_as_bytes
+from .simulation import CoreSimulator
+
+BASE = 0x1000_0000
+"""Where the image lies in the modelled memory; a multiple of any stripe."""
+
+
+class MemoryFault(Exception):
+    """The memory answered an access of the core with an error."""
+
+
+class StreamedSimulator(CoreSimulator):
+    """As :class:`.simulation.CoreSimulator`.
+
+    Parameters
+    ----------
+    program : StreamedProgram
+    timing : MemoryTiming, optional
+        How the memory answers; by default at once.
+    image : uint8 array, optional
+        What lies in the memory, by default the program's image.
+    taps, stall, seed, waveform
+        As CoreSimulator.
+
+    Attributes
+    ----------
+    memory : SimulatedMemory
+    """
+
+    def __init__(
+        self,
+        program: StreamedProgram,
+        *,
+        timing: MemoryTiming | None = None,
+        image: np.ndarray | None = None,
+        taps: bool = False,
+        stall: float = 0.0,
+        seed: int = 1,
+        waveform: tuple[str | os.PathLike, int, int] | None = None,
+    ):
+        super().__init__(program, taps=taps, stall=stall, seed=seed, waveform=waveform)
+        shape = program.memory
+        if image is None:
+            image = words_as_bytes(shape, program.content())
+        self.memory = SimulatedMemory(
+            self.simulation,
+            shape,
+            size=program.stripes * shape.stripe_bytes,
+            base=BASE,
+            reads="read",
+            writes="write",
+            timing=timing,
+        )
+        self.memory.content[: len(image)] = image
+        self.simulation.set("base", BASE // shape.stripe_bytes)
+
+    def _core(self, taps: bool) -> StreamedCore:
+        return StreamedCore(self.program, taps=taps)
+
+    def _generate(self, prompt, count, settings):
+        for item in super()._generate(prompt, count, settings):
+            self.memory.check()
+            if self.simulation.get("fault") != Response.OKAY.value:
+                raise MemoryFault(Response(self.simulation.get("fault")).name)
+            yield item

@@ -1,0 +1,2 @@
+"""Imported models' cores for the search: their sized program, units, lanes and the points that
+calibrate them."""

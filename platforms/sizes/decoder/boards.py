@@ -1,0 +1,69 @@
+"""``gateformer import``, and at its end a table of the boards that the model fits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from gateformer.model.contract.decoder.model import DecoderModel
+from gateformer.model.importing import command
+from gateformer.model.support.cli import run
+from gateformer.model.support.errors import UserError
+
+from ...boards.board import Board
+from ...support.progress import output_console
+from ..named_board import boards_with_budget
+from ..report import scarce, share_text, tokens_per_second
+from ..search import Candidate, choose, room_taken, search_all, sizes_text
+
+
+def print_boards(model: DecoderModel, out: Console | None = None) -> None:
+    """One line per board, or one line that says why there is none; takes a second or two."""
+    out = out or output_console()
+    try:
+        found = search_all(model, boards_with_budget())
+    except UserError as error:
+        out.print(f"boards: none; {error}", markup=False, soft_wrap=True)
+        return
+    if any(candidates for _, candidates in found):
+        out.print(boards_table(found))
+        return
+    out.print(
+        "boards: none; weights, keys and values are too large for on-chip memory, and streaming "
+        "them from DDR comes later",
+        soft_wrap=True,
+    )
+
+
+def boards_table(found: Sequence[tuple[Board, Sequence[Candidate]]]) -> Table:
+    """Of each board the fastest lanes that are predicted to fit, or what runs out."""
+    table = Table(title="boards: predicted", caption="tokens/s at clocks that are assumed")
+    for heading in ("board", "core", "clock", "mean cycles", "tokens/s", "LUTs", "block memories"):
+        right = heading in ("mean cycles", "tokens/s")
+        table.add_column(heading, no_wrap=heading == "board", justify="right" if right else "left")
+    for board, candidates in found:
+        chosen = choose(candidates)
+        if chosen is None:
+            table.add_row(board.label, f"too few {scarce(candidates)}")
+            continue
+        table.add_row(
+            board.label,
+            sizes_text(chosen.hw),
+            f"{board.default_clock_mhz:g} MHz",
+            f"{chosen.cycles:,.0f}",
+            f"{tokens_per_second(chosen, board):,.0f}",
+            room_taken(chosen, board),
+            share_text(chosen, "bram", board),
+        )
+    return table
+
+
+def main() -> None:
+    """Entry point; raises UserError."""
+    command.main(then=print_boards)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,84 @@
+"""A streamed core against the reference: every tap and token, whatever the memory's moods."""
+
+import numpy as np
+import pytest
+
+from gateformer.gateware.decoder.taps import check_taps
+from gateformer.gateware.memory.bus import MemoryShape, Response
+from gateformer.gateware.streamed.program import StreamedProgram
+from gateformer.model.contract.decoder.random_decoder import random_decoder
+from gateformer.model.contract.decoder.reference import DecoderReference
+from gateformer.model.contract.decoder.sampling import DecoderSettings
+from gateformer.platforms.simulation.simulated_memory import MemoryTiming
+from gateformer.platforms.simulation.streamed_simulation import (
+    BASE,
+    MemoryFault,
+    StreamedSimulator,
+)
+from tests.gateware.decoder.test_core import drawn, sampled
+
+FAST, ALL = 3, 24
+MEMORIES = (
+    MemoryShape(2, 4, 8),
+    MemoryShape(4, 8, 16),
+    MemoryShape(1, 16, 4),
+    MemoryShape(4, 4, 16),
+)
+MOODS = (
+    MemoryTiming(),
+    MemoryTiming(latency=(30, 120), refresh=(400, 30), stall=0.1),
+    MemoryTiming(latency=(2, 9), shared=5, stall=0.5, outstanding=2),
+)
+
+
+def model_of(seed: int, **changed):
+    """A random model, every choice independent of the others."""
+    _, shape = drawn(seed)
+    return random_decoder(seed, **{**shape, "ctx_len": 6, "weights": "int8", **changed})
+
+
+@pytest.mark.parametrize(
+    "seed",
+    [pytest.param(n, marks=[] if n < FAST else pytest.mark.slow) for n in range(ALL)],
+)
+def test_taps_and_tokens(seed):
+    model = model_of(seed, weights=("int8", "int5", "int4", "trits:4")[seed % 4])
+    cfg = model.config
+    program = StreamedProgram(model, MEMORIES[seed % len(MEMORIES)])
+    rng = np.random.default_rng(seed)
+    chosen = DecoderSettings() if seed % 2 else sampled(seed, model)
+    simulator = StreamedSimulator(
+        program, taps=True, stall=0.3, timing=MOODS[seed % len(MOODS)], seed=seed + 1
+    )
+    # a sequence after another: what the memory has of the first one is not read in the second
+    for _ in range(2):
+        prompt = rng.integers(0, cfg.vocab_size, rng.integers(1, cfg.ctx_len)).tolist()
+        count = cfg.ctx_len - len(prompt) + 1
+        tokens = [token for token, _ in simulator.generate(prompt, count, chosen)]
+        assert tokens == list(DecoderReference(model).generate(prompt, count, chosen))
+        fed = (prompt + tokens)[: cfg.ctx_len]
+        assert check_taps(program, simulator.tap_records(), fed, len(prompt)) > 0
+
+
+@pytest.fixture(scope="module")
+def program() -> StreamedProgram:
+    return StreamedProgram(model_of(1), MEMORIES[0])
+
+
+def test_an_aborted_sequence_leaves_nothing_behind(program):
+    model, settings = program.model, DecoderSettings()
+    simulator = StreamedSimulator(program, timing=MemoryTiming(latency=(20, 60), stall=0.2))
+    expected = list(DecoderReference(model).generate([1, 0], 4, settings))
+    for cycles in (1, 40, 333, 1000, 1777):
+        aborted = simulator.generate([0], 5, settings)
+        next(aborted)
+        simulator.simulation.step(cycles)
+        assert [token for token, _ in simulator.generate([1, 0], 4, settings)] == expected
+
+
+def test_an_error_of_the_memory_is_seen(program):
+    simulator = StreamedSimulator(program)
+    stripe = BASE + program.first_fixed * program.memory.stripe_bytes
+    simulator.memory.refuse(stripe, stripe, Response.SLVERR)
+    with pytest.raises(MemoryFault, match="SLVERR"):
+        list(simulator.generate([0], 2, DecoderSettings()))
