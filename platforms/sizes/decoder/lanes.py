@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from gateformer.gateware.decoder.images import DecoderImages, _code_bits
+from gateformer.gateware.decoder.images import DecoderImages, code_bits
 from gateformer.gateware.decoder.layout import DecoderLayout
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.config import ModelConfig
@@ -77,7 +77,7 @@ def check_memory(model: DecoderModel, board: Board) -> None:
         return
     remedies = []
     ends = ("token_embedding", config.head_name)
-    fewer = max(FEWEST_BITS, *(_code_bits(model.matrices[name]) for name in ends))
+    fewer = max(FEWEST_BITS, *(code_bits(model.matrices[name]) for name in ends))
     if fewer < code_bits and weights * fewer + cache <= there:
         remedies.append(f"--bits {FEWEST_BITS}")
     if weights * code_bits < there:
