@@ -2,6 +2,7 @@
 
 import ctypes
 import functools
+import os
 import shutil
 import subprocess
 import tempfile
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 from gateformer.model.support import compiler
 from gateformer.model.text.codec import TextCodec
 from gateformer.model.text.readers.gguf_splits import GPT2, WORDS
+from gateformer.model.text.readers.hugging_face import read_directory
+from gateformer.model.text.readers.llama2c import read_tokenizer_bin
 from gateformer.model.text.readers.pieces import codec_of_json
 from gateformer.model.text.readers.sentencepiece import codec_of_scores
 from gateformer.platforms.firmware.build import SOURCES
@@ -105,7 +108,11 @@ def scores(prefix, step=1, added=None) -> TextCodec:
 @functools.cache
 def compiled(name: str):
     """(codec, function from bytes to ids, or to None if a token is missing)."""
-    codec = CODECS[name]()
+    return built(CODECS[name]())
+
+
+def built(codec: TextCodec):
+    """As :func:`compiled`."""
     size = len(codec.pieces)
     encoder = encoder_of(codec, size)
     assert encoder is not None
@@ -135,6 +142,29 @@ def test_prose_and_corner_cases(name):
     codec, encode = compiled(name)
     for text in [*TEXTS, *(text[:3000] for text in files()[:6]), codec.pieces[-1].decode()]:
         assert encode(text.encode()[:DEPTH]) == codec.encode(text.encode()[:DEPTH].decode())
+
+
+DATA = os.environ.get("GATEFORMER_DATA")
+REAL = {
+    "GPT-2": lambda data: read_directory(data / "gpt2-tokenizer"),
+    "stories260K": lambda data: read_tokenizer_bin(data / "stories260K/tok512.bin", 512),
+}
+
+
+@pytest.mark.skipif(not DATA, reason="GATEFORMER_DATA names no directory of real tokenizers")
+@pytest.mark.parametrize("name", REAL)
+def test_real_vocabularies_on_real_text(name):
+    codec, encode = built(REAL[name](Path(DATA)))
+    texts = [
+        path.read_text(encoding="utf-8", errors="replace")[:200_000]
+        for folder in ("tinystories", "wikitext-2")
+        for path in sorted((Path(DATA) / folder).glob("*.t*"))
+    ]
+    assert texts
+    for text in texts:
+        for at in range(0, len(text), 700):
+            part = text[at : at + 700]
+            assert encode(part.encode()) == codec.encode(part)
 
 
 ALPHABET = "aetxs 'RLlvm\n\r\t12½é中😀.,!\u3000\u0301"
