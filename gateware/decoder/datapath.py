@@ -9,11 +9,11 @@ from amaranth.lib.wiring import In, Out
 from gateformer.model.contract.decoder import arith
 
 from ..parts.delay import delayed
-from .gate import Gate
 from .instruction import Sink, Source
 from .issue import BeatSignature
 from .program import DecoderProgram
-from .rotation import TURN_BITS, Rotation
+from .serial.gate import Gate
+from .serial.rotation import TURN_BITS, Rotation
 from .tables import Parameters, angle_table, position_table
 from .taps import tap_signature
 from .timing import WRITE_REGISTER

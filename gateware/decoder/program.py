@@ -21,8 +21,8 @@ from .images import DecoderImages
 from .instruction import Instruction
 from .lanes import DecoderLanes
 from .layout import DecoderLayout
-from .requantizer import Requantizer
-from .residual import Residual
+from .serial.requantizer import Requantizer
+from .serial.residual import Residual
 from .softmax import DecoderSoftmax
 from .tables import parameter_widths, position_width
 from .timeline import SharedSpan, timeline

@@ -13,7 +13,7 @@ from ..parts.delay import delayed
 from ..parts.loadable_memory import BLOCK
 from ..parts.registered_read import COLLISION_FREE, registered_read
 from ..parts.selected import selected
-from . import leading
+from .serial import leading
 
 DISTRIBUTED_DEPTH = 128
 LUT_INPUTS = 6

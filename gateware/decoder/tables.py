@@ -17,7 +17,7 @@ from ..parts.constant_product import times
 from ..parts.loadable_memory import BLOCK
 from ..parts.memory_banks import banked_word
 from ..parts.registered_read import COLLISION_FREE, registered_read
-from .rotation import TURN_BITS
+from .serial.rotation import TURN_BITS
 
 
 def constant_word(m: Module, words: list[int], width: int, address: Value) -> Value:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
-from .gate import Gate
 from .instruction import Instruction, Sink, Source
 from .lanes import DecoderLanes
-from .residual import Residual
-from .rotation import Rotation
+from .serial.gate import Gate
+from .serial.residual import Residual
+from .serial.rotation import Rotation
 
 MIN_DURATION = 2
 """Cycles from an instruction's first beat to the next one's, at least: the sequencer fetches one

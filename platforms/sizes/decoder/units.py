@@ -14,9 +14,9 @@ from amaranth.hdl import Shape
 from gateformer.gateware.decoder.issue import BeatSignature
 from gateformer.gateware.decoder.lanes import LEVELS_PER_REGISTER, PROBABILITY_BITS, DecoderLanes
 from gateformer.gateware.decoder.layout import DecoderLayout
-from gateformer.gateware.decoder.requantizer import Requantizer
-from gateformer.gateware.decoder.residual import DISTRIBUTED_DEPTH, Residual
-from gateformer.gateware.decoder.rotation import TURN_BITS
+from gateformer.gateware.decoder.serial.requantizer import Requantizer
+from gateformer.gateware.decoder.serial.residual import DISTRIBUTED_DEPTH, Residual
+from gateformer.gateware.decoder.serial.rotation import TURN_BITS
 from gateformer.gateware.decoder.softmax import DISTRIBUTED_DEPTH as SCORES_DISTRIBUTED
 from gateformer.gateware.decoder.softmax import DecoderSoftmax
 from gateformer.gateware.engines.sampler.scheme import VERSION_2

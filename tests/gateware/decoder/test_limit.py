@@ -6,8 +6,8 @@ import pytest
 from amaranth.hdl import Module, Signal, signed
 from amaranth.sim import Simulator
 
-from gateformer.gateware.decoder.limit import Limit
-from gateformer.gateware.decoder.shifts import Shifted
+from gateformer.gateware.decoder.serial.limit import Limit
+from gateformer.gateware.decoder.serial.shifts import Shifted
 from gateformer.model.contract.decoder import arith
 
 

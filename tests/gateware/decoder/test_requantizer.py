@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gateformer.gateware.decoder.requantizer import Requantizer
+from gateformer.gateware.decoder.serial.requantizer import Requantizer
 from gateformer.model.contract.arith import round_shift, signed_width
 from gateformer.model.contract.decoder import arith
 

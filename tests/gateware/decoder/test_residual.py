@@ -8,7 +8,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from gateformer.gateware.decoder.residual import Residual
+from gateformer.gateware.decoder.serial.residual import Residual
 from gateformer.model.contract.decoder import arith
 
 from .pipeline_bench import trace

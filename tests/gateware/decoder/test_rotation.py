@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gateformer.gateware.decoder.rotation import Rotation
+from gateformer.gateware.decoder.serial.rotation import Rotation
 from gateformer.model.contract.decoder import arith
 
 from .pipeline_bench import extremes, trace

@@ -7,7 +7,7 @@ import pytest
 from amaranth.hdl import Module, Signal, signed, unsigned
 from amaranth.sim import Simulator
 
-from gateformer.gateware.decoder.shifts import VariableShift, rounded_shift
+from gateformer.gateware.decoder.serial.shifts import VariableShift, rounded_shift
 from gateformer.model.contract import arith
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import C, Cat, Module, Mux, Value
 
-from ..parts.delay import delayed
+from ...parts.delay import delayed
 
 LATENCY = 4
 

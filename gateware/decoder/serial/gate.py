@@ -13,10 +13,10 @@ from amaranth.utils import ceil_log2
 from gateformer.model.contract.arith import signed_width
 from gateformer.model.contract.decoder import arith
 
-from ..parts.delay import delayed
-from ..parts.loadable_memory import BLOCK
-from ..parts.multiplier import Multiplier
-from ..parts.registered_read import COLLISION_FREE, registered_read
+from ...parts.delay import delayed
+from ...parts.loadable_memory import BLOCK
+from ...parts.multiplier import Multiplier
+from ...parts.registered_read import COLLISION_FREE, registered_read
 from .limit import Limit
 from .shifts import VariableShift
 

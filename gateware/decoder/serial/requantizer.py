@@ -8,8 +8,8 @@ from amaranth.hdl import C, Cat, Module, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..parts.delay import delayed
-from ..parts.wide_multiplier import WideMultiplier, wide_latency
+from ...parts.delay import delayed
+from ...parts.wide_multiplier import WideMultiplier, wide_latency
 from .limit import Limit
 from .shifts import VariableShift
 

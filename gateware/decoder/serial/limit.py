@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from amaranth.hdl import Array, C, Cat, Module, Mux, Signal, Value, signed
 
-from ..parts.delay import delayed
+from ...parts.delay import delayed
 from .shifts import Shifted
 
 

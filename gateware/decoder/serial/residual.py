@@ -14,13 +14,13 @@ from amaranth.lib.wiring import In, Out
 from gateformer.model.contract.arith import signed_width
 from gateformer.model.contract.decoder import arith
 
-from ..parts.delay import delayed
-from ..parts.elaboration import may_stay_unused
-from ..parts.integers import ceil_div
-from ..parts.loadable_memory import BLOCK
-from ..parts.registered_read import COLLISION_FREE, registered_read
-from ..parts.saturate import saturated
-from ..parts.wide_multiplier import WideMultiplier, wide_latency
+from ...parts.delay import delayed
+from ...parts.elaboration import may_stay_unused
+from ...parts.integers import ceil_div
+from ...parts.loadable_memory import BLOCK
+from ...parts.registered_read import COLLISION_FREE, registered_read
+from ...parts.saturate import saturated
+from ...parts.wide_multiplier import WideMultiplier, wide_latency
 from . import leading
 from .spread import Spread
 

@@ -8,8 +8,8 @@ from amaranth.lib.wiring import In, Out
 
 from gateformer.model.contract.decoder import arith
 
-from ..parts.delay import delayed
-from ..parts.multiplier import Multiplier
+from ...parts.delay import delayed
+from ...parts.multiplier import Multiplier
 from .limit import Limit
 from .shifts import Shifted
 

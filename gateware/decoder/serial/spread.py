@@ -8,8 +8,8 @@ from amaranth.lib.wiring import In, Out
 
 from gateformer.model.contract.decoder import arith
 
-from ..parts.constant_product import signed_digits
-from ..parts.wide_multiplier import WideMultiplier, wide_latency
+from ...parts.constant_product import signed_digits
+from ...parts.wide_multiplier import WideMultiplier, wide_latency
 from .shifts import rounded_shift
 
 

@@ -6,8 +6,8 @@ import dataclasses
 
 from amaranth.hdl import C, Cat, Module, Signal, Value, signed
 
-from ..parts.delay import delayed
-from ..parts.selected import selected
+from ...parts.delay import delayed
+from ...parts.selected import selected
 
 MOST_AMOUNT_BITS = 6
 """Of the amount of a variable shift."""
