@@ -9,4 +9,3 @@ FOUR_BITS += "n_heads=4,n_kv_heads=4,n_layers=3,d_ff=64,ctx_len=16,weights=int4,
 TRITS = "random:norm=layer,activation=relu,d_model=16,n_heads=1,d_ff=30,ctx_len=9,weights=trits:3"
 SHAPES = (LLAMA, GPT2, FOUR_BITS, TRITS)
 HUGE = "random:positions=rotary,gated=1,vocab_size=4000,d_model=256,n_heads=4,d_ff=600,ctx_len=99"
-GROUPS = "random:positions=rotary,gated=1,weights=block:4:16"

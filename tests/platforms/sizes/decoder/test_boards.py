@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 
-import pytest
 from rich.console import Console
 
 from gateformer.model.contract.artifact import open_model
@@ -13,7 +12,7 @@ from gateformer.platforms.sizes.decoder.boards import print_boards
 from gateformer.platforms.sizes.named_board import boards_with_budget
 from gateformer.platforms.sizes.search import choose, search_all
 
-from .shapes import GROUPS, HUGE, LLAMA
+from .shapes import HUGE, LLAMA
 
 
 def of(spec: str):
@@ -36,19 +35,10 @@ def test_every_board_is_searched_and_those_that_hold_too_little_are_named():
         )
 
 
-@pytest.mark.parametrize(
-    ("spec", "line"),
-    [
-        (
-            f"{HUGE},n_layers=9",
-            "boards: none; weights, keys and values are too large for on-chip memory, and "
-            "streaming them from DDR comes later\n",
-        ),
-        (GROUPS, "boards: none; layers.0.q_proj has weights of format block:4:16, with scales of "),
-    ],
-)
-def test_a_model_that_no_board_takes_gets_one_line(spec, line):
+def test_a_model_that_no_board_takes_gets_one_line():
     console = Console(file=io.StringIO(), width=400)
-    print_boards(of(spec), console)
-    assert console.file.getvalue().startswith(line)
-    assert console.file.getvalue().count("\n") == 1
+    print_boards(of(f"{HUGE},n_layers=9"), console)
+    assert console.file.getvalue() == (
+        "boards: none; weights, keys and values are too large for on-chip memory, and streaming "
+        "them from DDR comes later\n"
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 
 import pytest
 
@@ -73,7 +72,7 @@ def _bits(model) -> tuple[int, int]:
 @pytest.mark.parametrize(
     ("blocks", "advice"),
     [
-        (96, "import it with a smaller --context, or choose a larger board"),
+        (96, "import it with --bits 4 or a smaller --context, or choose a larger board"),
         (60, "choose a larger board"),
     ],
 )
@@ -84,7 +83,7 @@ def test_numbers_that_block_memories_cannot_hold_are_refused_without_a_search(bl
     with pytest.raises(TooManyBits) as caught:
         check_memory(model, _with_blocks(blocks))
     assert str(caught.value) == (
-        f"the model does not fit zybo: its weights take {weights:,} bits (8 each), keys and values "
+        f"the model does not fit zybo: its weights take {weights:,} bits, keys and values "
         f"{cache:,}, together {weights + cache - there:,} more than its block memories' {there:,}; "
         f"{advice}"
     )
@@ -92,11 +91,14 @@ def test_numbers_that_block_memories_cannot_hold_are_refused_without_a_search(bl
 
 def test_fewer_bits_are_advised_if_the_core_then_keeps_fewer():
     model = of(f"{LARGE},head=int4")
-    with pytest.raises(UserError, match=r"import it with --bits 4, or choose a larger board$"):
+    with pytest.raises(
+        UserError, match=r"import it with --bits 4 or a smaller --context, or choose"
+    ):
         check_memory(model, _with_blocks(80))
-    # the embedding's 8 bits are those of every word
-    with pytest.raises(UserError, match=re.escape("block memories' 2,949,120; choose a larger")):
-        check_memory(of(f"{LARGE},weights=int4"), _with_blocks(80))
+    # the embedding keeps its 8 bits, and pays them alone
+    check_memory(of(f"{LARGE},weights=int4"), _with_blocks(86))
+    with pytest.raises(UserError, match=r"block memories' [\d,]+; choose a larger"):
+        check_memory(of(f"{LARGE},weights=int4"), _with_blocks(20))
 
 
 @pytest.mark.parametrize("spec", [LLAMA, GPT2])

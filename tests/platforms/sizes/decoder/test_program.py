@@ -25,7 +25,14 @@ def test_nothing_but_the_words_of_weights_differs(model, lanes):
     program, sized = DecoderProgram(model, hw), SizedDecoderProgram(model, hw)
     assert sized.instructions == program.instructions
     assert sized.images.parameters == program.images.parameters
-    assert len(sized.images.weight_words) == len(program.images.weight_words)
+    stores = zip(sized.images.stores, program.images.stores, strict=True)
+    assert all(mine.format == own.format for mine, own in stores)
+    for name in ("words", "scale_words"):
+        counts = [
+            [len(getattr(store, name)) for store in images.stores]
+            for images in (sized.images, program.images)
+        ]
+        assert counts[0] == counts[1]
     cycles = program.cycles_by_position()
     assert sized.mean_cycles == sum(cycles) / len(cycles)
 
@@ -33,8 +40,10 @@ def test_nothing_but_the_words_of_weights_differs(model, lanes):
 @pytest.mark.parametrize("lanes", [3, 8, 24, 128])
 def test_the_bits_of_each_bank_that_are_not_the_same_in_all_words_are_counted(model, lanes):
     hw = HwConfig(rows=1, cols=1, lanes=lanes)
-    words, live, first = DecoderProgram(model, hw).images.weight_words, [], 0
-    for depth in bank_depths(len(words)):
-        live.append(varying_bits(words[first : first + depth]))
-        first += depth
-    assert SizedDecoderProgram(model, hw).images.live_bits() == live
+    sized = SizedDecoderProgram(model, hw).images.stores
+    for store, counted in zip(DecoderProgram(model, hw).images.stores, sized, strict=True):
+        live, first = [], 0
+        for depth in bank_depths(len(store.words)):
+            live.append(varying_bits(store.words[first : first + depth]))
+            first += depth
+        assert counted.live_bits() == live

@@ -96,7 +96,7 @@ def test_a_model_whose_numbers_are_too_many_is_refused_with_the_bits():
     with pytest.raises(UserError) as caught:
         choose_sizes(of(HUGE), ZYBO)
     assert re.match(
-        r"the model does not fit zybo: its weights take [\d,]+ bits ", str(caught.value)
+        r"the model does not fit zybo: its weights take [\d,]+ bits, ", str(caught.value)
     )
 
 
