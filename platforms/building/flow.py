@@ -11,9 +11,7 @@ from rich.console import Console
 
 from gateformer.gateware.decoder.any_core import AnyProgram, compile_model
 from gateformer.gateware.host.identification import Identification
-from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.artifact import Artifact, open_model, shipped_models
-from gateformer.model.contract.decoder.model import DecoderModel
 from gateformer.model.contract.reference import check_request
 from gateformer.model.contract.sampling import SamplingSettings
 from gateformer.model.support.directories import require_writable
@@ -41,9 +39,6 @@ from .directory import IP_DIRECTORY, TIMELINE_NAME, build_directory, design_dire
 from .listing import print_boards
 from .options import refuse_alone, refuse_beside_list, refuse_imported, refuse_unheeded
 from .timeline import timeline_svg
-
-DEFAULT_LANES = 64
-"""Multipliers of an imported model's core in simulation."""
 
 
 @protecting
@@ -136,9 +131,6 @@ def _check_request(artifact: Artifact, arguments) -> None:
 
 
 def _sizes(artifact: Artifact, target: Board, arguments):
-    if isinstance(artifact.model, DecoderModel):
-        lanes = DEFAULT_LANES if arguments.lanes is None else arguments.lanes
-        return HwConfig(rows=1, cols=1, lanes=lanes)
     names = ("rows", "cols", "lanes", "packing")
     given = {name: getattr(arguments, name) for name in names}
     fixed = {name: value for name, value in given.items() if value is not None}
