@@ -11,6 +11,7 @@ from rich.console import Console
 
 from gateformer.gateware.decoder.any_core import AnyProgram, compile_model
 from gateformer.gateware.host.identification import Identification
+from gateformer.gateware.streamed.program import StreamedProgram
 from gateformer.model.contract.artifact import Artifact, open_model, shipped_models
 from gateformer.model.contract.reference import check_request
 from gateformer.model.contract.sampling import SamplingSettings
@@ -38,6 +39,7 @@ from .board_flow import build_board, check_options
 from .directory import IP_DIRECTORY, TIMELINE_NAME, build_directory, design_directory
 from .listing import print_boards
 from .options import refuse_alone, refuse_beside_list, refuse_imported, refuse_unheeded
+from .streamed import STREAMED_TOKENS, build_streamed, is_streamed, streamed_program
 from .timeline import timeline_svg
 
 
@@ -61,15 +63,21 @@ def build(arguments) -> None:
     artifact = open_model(
         DEFAULT_MODEL if arguments.model is None else arguments.model, imported=True
     )
-    refuse_imported(artifact, arguments)
+    refuse_imported(artifact, target, arguments)
     directory = build_directory(target, artifact, arguments, DEFAULT_MODEL)
     if not arguments.export:
         target = for_toolchain(target, arguments.toolchain, directory)
     clock = _clock(target, arguments)
     if target.budget is not None:
         check_options(target, arguments, clock)
+    streamed = is_streamed(artifact, target)
+    if streamed and arguments.tokens is None:
+        arguments.tokens = STREAMED_TOKENS
     _check_request(artifact, arguments)
-    program = compile_model(artifact.model, _sizes(artifact, target, arguments))
+    if streamed:
+        program = streamed_program(artifact)
+    else:
+        program = compile_model(artifact.model, _sizes(artifact, target, arguments))
     if arguments.check:
         _check(artifact, program, arguments, output)
         return
@@ -101,7 +109,7 @@ def _build_in(
             programming.program(programming.ZYNQ_PROGRAMMERS, paths[0], output)
     elif arguments.timeline:
         _write_timeline(artifact, program, arguments, directory, output)
-    elif target.budget is None:
+    elif target.budget is None and not isinstance(program, StreamedProgram):
         _build_simulation(artifact, program, target, clock, directory, arguments, output)
     else:
         options, settings = _request(artifact, arguments)
@@ -109,6 +117,9 @@ def _build_in(
         def text(simulator: CoreSimulator) -> str:
             return _print_text(artifact, simulator, options, settings, output)
 
+        if isinstance(program, StreamedProgram):
+            build_streamed(artifact, program, target, clock, directory, text)
+            return
         build_board(artifact, program, target, clock, directory, arguments, output, text)
 
 

@@ -13,6 +13,7 @@ from ..boards.board import boards
 from ..boards.file import is_board_file
 from ..boards.target import PROCESSOR, Board
 from ..simulation.generation import refuse_too_large
+from .streamed import is_streamed, refuse_not_streamed
 
 _FOR_A_BOARD = ("toolchain", "baud", "program")
 _FOR_THE_SIMULATION = ("check", "waveform", "cycles")
@@ -70,7 +71,7 @@ def refuse_unheeded(target: Board, arguments: argparse.Namespace) -> None:
     refuse_alone(arguments)
 
 
-def refuse_imported(artifact: Artifact, arguments: argparse.Namespace) -> None:
+def refuse_imported(artifact: Artifact, target: Board, arguments: argparse.Namespace) -> None:
     """UserError naming what an imported model (contract version 2) cannot become as yet."""
     model = artifact.model
     if not isinstance(model, DecoderModel):
@@ -81,7 +82,10 @@ def refuse_imported(artifact: Artifact, arguments: argparse.Namespace) -> None:
                 f"{flag(option)} is for models that were trained here; the core of an imported one "
                 "has --lanes"
             )
-    refuse_too_large(artifact)
+    if is_streamed(artifact, target):
+        refuse_not_streamed(artifact, arguments)
+    else:
+        refuse_too_large(artifact)
 
 
 def refuse_alone(arguments: argparse.Namespace) -> None:

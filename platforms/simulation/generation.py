@@ -38,13 +38,18 @@ def default_prompt(artifact: Artifact) -> str:
     return FAVOURITE_PROMPT if fits and set(FAVOURITE_PROMPT) <= set(known) else known[0]
 
 
+def is_large(artifact: Artifact) -> bool:
+    """Whether a model has more weights than a simulation of a core on chip holds."""
+    return artifact.model.config.n_weights > MOST_SIMULATED_WEIGHTS
+
+
 def refuse_too_large(artifact: Artifact) -> None:
     """UserError if an imported model has more weights than a simulation holds."""
-    weights = artifact.model.config.n_weights
-    if weights > MOST_SIMULATED_WEIGHTS:
+    if is_large(artifact):
         raise UserError(
-            f"{artifact.name} has {weights:,} weights, and the simulation holds "
-            f"{MOST_SIMULATED_WEIGHTS:,}; use gateformer generate"
+            f"{artifact.name} has {artifact.model.config.n_weights:,} weights, and block memories "
+            f"hold up to {MOST_SIMULATED_WEIGHTS:,}; build.py sim simulates a core that reads them "
+            "from external memory, gateformer generate writes text at once"
         )
 
 

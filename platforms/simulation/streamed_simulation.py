@@ -37,6 +37,8 @@ class StreamedSimulator(CoreSimulator):
     Attributes
     ----------
     memory : SimulatedMemory
+    stamps : list of (int, int)
+        Of each token of the present sequence: its cycle, and the beats that were read by then.
     """
 
     def __init__(
@@ -70,8 +72,10 @@ class StreamedSimulator(CoreSimulator):
         return StreamedCore(self.program, taps=taps)
 
     def _generate(self, prompt, count, settings):
+        self.stamps = []
         for item in super()._generate(prompt, count, settings):
             self.memory.check()
+            self.stamps.append((item[1], self.memory.beats[0]))
             if self.simulation.get("fault") != Response.OKAY.value:
                 raise MemoryFault(Response(self.simulation.get("fault")).name)
             yield item

@@ -1,0 +1,69 @@
+"""``build.py sim`` with a model that block memories do not hold."""
+
+import json
+
+import pytest
+
+from gateformer.model.support.errors import UserError
+from gateformer.platforms.building import command, flow
+from gateformer.platforms.building.streamed import MEMORY, TIMING
+from gateformer.platforms.simulation import generation
+
+MODEL = "random:norm=rms,positions=rotary,gated=1,vocab_size=20,d_model=24,n_heads=2,n_layers=1,"
+MODEL += "d_ff=30,ctx_len=12"
+
+
+@pytest.fixture(autouse=True)
+def small_memories(monkeypatch):
+    monkeypatch.setattr(generation, "MOST_SIMULATED_WEIGHTS", 1000)
+
+
+def build(*options):
+    flow.build(command.parser().parse_args([*options, "--model", MODEL]))
+
+
+def test_its_text_comes_from_a_modelled_memory(tmp_path, capsys):
+    build("sim", "--prompt", "!", "--tokens", "5", "--out", str(tmp_path / "out"))
+    printed = capsys.readouterr()
+    assert printed.out.startswith("!") and len(printed.out.rstrip("\n")) == 6
+    said = " ".join(printed.err.split())
+    assert "weights, more than block memories hold: its core reads them from a modelled" in said
+    assert "of the modelled bandwidth" in said
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    memory = report["memory"]
+    assert memory["source"].startswith("modelled: 4 ports of 8 bytes")
+    assert 0 < memory["share"] < 1
+    assert (
+        memory["bandwidth_bytes_per_s"]
+        == TIMING.shared * report["tokens_per_second"]["clock_mhz"] * 1e6
+    )
+    # a token reads whole bursts of every port
+    burst = MEMORY.stripe_bytes
+    assert memory["bytes_per_token"] * 4 % burst == 0
+    assert memory["cycles_per_token"] > report["cycles"]["by_position"][0]
+    assert report["tokens_per_second"]["value"] == pytest.approx(
+        report["tokens_per_second"]["clock_mhz"] * 1e6 / memory["cycles_per_token"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        (("--check",), "--check"),
+        (("--lanes", "4"), "--lanes"),
+        (("--timeline",), "--timeline"),
+        (("--continue",), "--continue"),
+    ],
+)
+def test_what_such_a_core_does_not_have_is_refused_by_name(options, name):
+    with pytest.raises(UserError) as caught:
+        build("sim", *options)
+    assert str(caught.value) == (
+        f"{MODEL} has 5,016 weights, which its core reads from external memory; {name} is not "
+        "there for such a core yet: leave it out"
+    )
+
+
+def test_boards_are_refused():
+    with pytest.raises(UserError, match=r"block memories hold up to 1,000; build.py sim simulates"):
+        build("zybo")
