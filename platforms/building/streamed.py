@@ -88,7 +88,8 @@ def build_streamed(
     report.write_report(result, directory)
     status.print(
         f"{memory['cycles_per_token']:,.0f} cycles per token, at least "
-        f"{cycles['by_position'][0]:,} with a memory that never waits; {memory['share']:.1%} of the modelled bandwidth; "
+        f"{cycles['by_position'][0]:,} with a memory that never waits; {memory['share']:.1%} of "
+        f"the modelled bandwidth; "
         f"{result['tokens_per_second']['value']:.1f} tokens per second at {clock_mhz:g} MHz "
         f"(assumed); {result['files'][0]}",
         soft_wrap=True,
