@@ -11,7 +11,7 @@ from gateformer.model.contract.decoder.reference import DecoderReference
 from gateformer.model.contract.decoder.sampling import DecoderSettings
 from tests.gateware.core.core_bench import run_core
 
-FAST = 10
+FAST = 6
 """Seeds below it never search for top-k or top-p."""
 
 

@@ -97,7 +97,13 @@ def drawn(seed: int) -> tuple[int, dict]:
     }
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if n >= FAST else [])
+        for n, name in enumerate(CASES)
+    ],
+)
 def test_taps_and_tokens(name):
     lanes, shape = CASES[name]
     compared(lanes, {**SHAPE, **shape})
