@@ -19,7 +19,6 @@ from ..place_and_route.placed import Placed
 from ..place_and_route.project import Project, advice, choose_toolchain, write_project
 from ..place_and_route.reports import report_names
 from ..place_and_route.run import make_bitstream, read_reports, refuse_if_too_slow
-from ..simulation import generation
 from ..simulation.simulation import CoreSimulator
 from ..sizes.search import NO_FIT_ADVICE
 from ..sizes.sizing import nearest_fitting, size_options
@@ -81,9 +80,8 @@ def build_board(
         simulator = CoreSimulator(core_program)
         text = print_text(simulator)
         with working("counting cycles at every position"):
-            counts = generation.measure_cycles(core_program, simulator)
+            cycles = report.counted_cycles(core_program, simulator)
         resources = synthesis.result() if synthesized else None
-    cycles = report.cycles_section(counts, report.SIMULATED)
     result = report.build_report(artifact, core_program, target, clock_mhz, cycles)
     result["build_id"] = f"{design.build_id:08x}"
     if not synthesized:

@@ -215,17 +215,13 @@ def _build_simulation(
         simulator = CoreSimulator(program, waveform=waveform)
         _print_text(artifact, simulator, options, settings, output)
         simulator.simulation.close_waveform()
-    measured = len(generation.measure_cycles(program, simulator))
-    predicted, source = program.cycles_by_position(), report.SIMULATED
-    if measured < len(predicted):
-        source = f"simulated at the first {measured} positions, then predicted"
-    cycles = report.cycles_section(predicted, source)
+    cycles = report.counted_cycles(program, simulator)
     result = report.build_report(artifact, program, target, clock, cycles)
     result["files"] = [str(directory / report.REPORT)]
     report.write_report(result, directory)
     status.print(
         f"cycles per greedy token: first {cycles['by_position'][0]}, mean {cycles['mean']:.1f}, "
-        f"last {cycles['by_position'][-1]} ({source}); {result['files'][0]}"
+        f"last {cycles['by_position'][-1]} ({cycles['source']}); {result['files'][0]}"
     )
 
 

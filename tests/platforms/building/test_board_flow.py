@@ -14,7 +14,7 @@ from gateformer.model.contract.artifact import open_model
 from gateformer.model.support.errors import ToolError, UserError
 from gateformer.platforms.boards import programming
 from gateformer.platforms.boards.board import board
-from gateformer.platforms.building import board_flow
+from gateformer.platforms.building import board_flow, report
 from gateformer.platforms.families.family import Resources
 from gateformer.platforms.place_and_route import project as projects
 from gateformer.platforms.synthesis.synthesis import Synthesis
@@ -52,7 +52,8 @@ def made_up(monkeypatch, tmp_path):
     resources = Resources(3389, 2347, 7, 10, {})
     monkeypatch.setattr(board_flow, "synthesize", lambda *_: resources)
     monkeypatch.setattr(board_flow, "CoreSimulator", lambda program: None)
-    monkeypatch.setattr(board_flow.generation, "measure_cycles", lambda *_: [100] * 6)
+    cycles = report.cycles_section([100] * 6, report.SIMULATED)
+    monkeypatch.setattr(report, "counted_cycles", lambda *_: cycles)
 
 
 @pytest.fixture

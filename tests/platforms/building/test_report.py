@@ -219,3 +219,15 @@ def test_without_synthesis_the_table_says_so():
     result = example()
     result["resources"]["synthesized"] = None
     assert re.search(r"│ resources +│ not synthesized +│", shown(result))
+
+
+def test_cycles_beyond_those_that_are_simulated_are_predicted(monkeypatch):
+    program = Program(open_model(SPEC).model, HwConfig(rows=2, cols=4, lanes=4))
+    predicted = program.cycles_by_position()
+    monkeypatch.setattr(report, "measure_cycles", lambda program, _: predicted[:4])
+    cycles = report.counted_cycles(program, simulator=None)
+    assert cycles["by_position"] == predicted
+    assert cycles["mean"] == sum(predicted) / len(predicted)
+    assert cycles["source"] == "simulated at the first 4 positions, then predicted"
+    monkeypatch.setattr(report, "measure_cycles", lambda program, _: predicted)
+    assert report.counted_cycles(program, simulator=None)["source"] == report.SIMULATED

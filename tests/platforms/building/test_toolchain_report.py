@@ -90,7 +90,8 @@ def test_no_tool_runs_for_a_netlist_that_breaks_a_rule(tmp_path, monkeypatch, ti
     monkeypatch.setattr(board_flow, "make_bitstream", lambda *_: runs.append("run"))
     monkeypatch.setattr(board_flow, "synthesize", lambda *_: Resources(1, 1, 1, 1, {}))
     monkeypatch.setattr(board_flow, "CoreSimulator", lambda program: None)
-    monkeypatch.setattr(board_flow.generation, "measure_cycles", lambda *_: [100] * 6)
+    cycles = report.cycles_section([100] * 6, report.SIMULATED)
+    monkeypatch.setattr(report, "counted_cycles", lambda *_: cycles)
     target = dataclasses.replace(
         for_toolchain(board("zybo"), "openxc7"),
         build_top=lambda *_, **__: types.SimpleNamespace(build_id=1, clock_mhz=50.0),
