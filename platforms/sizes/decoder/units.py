@@ -8,6 +8,7 @@ from __future__ import annotations
 import collections
 import functools
 import itertools
+from collections.abc import Sequence
 
 from amaranth.hdl import Shape
 
@@ -257,28 +258,31 @@ def _glue(program: SizedDecoderProgram) -> UnitFacts:
     return UnitFacts(
         luts=counts,
         flip_flops={**counts, "delayed bits": beat * program.timing.value_latency},
-        memories=[_parameters(program), _positions(program)],
+        memories=[*_parameters(program), *_positions(program)],
     )
 
 
-def _parameters(program: SizedDecoderProgram) -> MemoryShape:
-    entries = program.images.parameters
-    factor, bias = zip(*entries, strict=True)
-    bits = _varying(factor) + _varying(bias)
-    return MemoryShape(len(entries), bits, Style.BLOCK, rom=True)
+def _parameters(program: SizedDecoderProgram) -> list[MemoryShape]:
+    return _table(*zip(*program.images.parameters, strict=True))
 
 
-def _varying(numbers) -> int:
-    """Bits of two's complement that are not the same in all ``numbers``."""
-    width = max(signed_width(max(map(abs, numbers))), 2)
-    mask = (1 << width) - 1
-    return varying_bits(number & mask for number in numbers)
-
-
-def _positions(program: SizedDecoderProgram) -> MemoryShape:
+def _positions(program: SizedDecoderProgram) -> list[MemoryShape]:
     model = program.model
     tables = (model.rotary_cos, model.rotary_sin)
     if model.position_embedding is not None:
         tables = (model.position_embedding,)
-    bits = sum(_varying(table.ravel().tolist()) for table in tables)
-    return MemoryShape(tables[0].size, bits, Style.BLOCK, rom=True)
+    return _table(*(table.ravel().tolist() for table in tables))
+
+
+def _table(*columns: Sequence[int]) -> list[MemoryShape]:
+    """The banks of a table of constants, of as many numbers side by side as there are columns."""
+    masks = [(1 << max(signed_width(max(map(abs, column))), 2)) - 1 for column in columns]
+    banks, first = [], 0
+    for depth in bank_depths(len(columns[0])):
+        live = sum(
+            varying_bits(number & mask for number in column[first : first + depth])
+            for column, mask in zip(columns, masks, strict=True)
+        )
+        banks.append(MemoryShape(depth, live, Style.BLOCK, rom=True))
+        first += depth
+    return banks
