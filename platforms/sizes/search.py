@@ -11,8 +11,10 @@ from gateformer.model.contract.config import ModelConfig
 from gateformer.model.contract.decoder.model import DecoderModel
 
 from ..boards.board import Board
+from ..boards.target import UART
 from ..families.family import UNITS
 from ..families.toolchain_limits import device_total, toolchain_limits
+from .decoder.console import console_more
 from .decoder.lanes import TooManyBits, check_memory, lane_sizes
 from .facts import AnyModel
 from .families import ROOM, limits, short_name
@@ -128,6 +130,8 @@ def search(model: AnyModel, board: Board, fixed: dict | None = None) -> list[Can
     found = []
     if isinstance(model, DecoderModel):
         check_memory(model, board)
+        if board.console == UART:
+            host += console_more(family, model)
         candidates = lane_sizes(model.config, board.default_hw, fixed)
     else:
         candidates = sizes(model.config, board.default_hw, fixed)

@@ -16,6 +16,7 @@ from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.artifact import open_model
 from gateformer.model.support.errors import UserError
 from gateformer.platforms.boards.board import board
+from gateformer.platforms.sizes.decoder.console import console_more
 from gateformer.platforms.sizes.families import limits
 from gateformer.platforms.sizes.report import document, print_search
 from gateformer.platforms.sizes.search import search, sizes_text
@@ -123,3 +124,11 @@ def test_tables_say_that_the_clock_is_assumed(llama):
     result = document("mine", candidates, ulx3s)
     assert json.loads(json.dumps(result)) == result
     assert result["clock_assumed"] and sum(c["chosen"] for c in result["candidates"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "more"), [("tang-primer-20k", 3), ("ulx3s", 2), ("arty-a7-100", 1)]
+)
+def test_the_console_s_memories_count(name, more):
+    """Pieces and where they begin; of the Gowin family top-p, too (18 Kb, 7 series 36 Kb)."""
+    assert console_more(board(name).family, of(LLAMA)).bram == more
