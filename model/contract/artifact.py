@@ -138,7 +138,10 @@ def load(path: str | os.PathLike) -> Artifact:
     try:
         arrays = safetensors.numpy.load(content)
     except (safetensors.SafetensorError, KeyError, ValueError):
-        raise UserError(f"{path} is no safetensors file, or it is truncated") from None
+        raise UserError(
+            f"{path} is no safetensors file, or it is truncated; of a model in another format "
+            "gateformer import makes an artifact"
+        ) from None
     facts = _read_facts(path, content)
     version = facts.integer("spec_version", 0)
     if version not in VERSIONS:
@@ -203,9 +206,8 @@ def open_model(name: str, imported: bool = False) -> Artifact:
     artifact = _open(os.fspath(name))
     if isinstance(artifact.model, DecoderModel) and not imported:
         raise UserError(
-            f"{name} is of number contract version 2 (imported, or trained in an architecture that "
-            "the boards lack), and this needs version 1; version 2 has gateformer generate, "
-            "evaluate, export and import as yet"
+            f"{name} is of number contract version 2 (imported, or trained in another "
+            "architecture), and this is for models of version 1 only"
         )
     return artifact
 

@@ -79,8 +79,8 @@ def refuse_imported(artifact: Artifact, target: Board, arguments: argparse.Names
     for option in _TRAINED_ONLY:
         if getattr(arguments, option) not in (None, False):
             raise UserError(
-                f"{flag(option)} is for models that were trained here; the core of an imported one "
-                "has --lanes"
+                f"{flag(option)} is for models that were trained here, and {artifact.name} is "
+                "imported; leave it out"
             )
     if is_streamed(artifact, target):
         refuse_not_streamed(artifact, arguments)

@@ -24,7 +24,9 @@ from .resource_model import Prediction, resource_model
 ROWS = (1, 2, 4, 8, 16)
 MAX_COLS = 128
 NO_FIT_ADVICE = "train a smaller model or choose a larger board"
-NO_FIT_IMPORTED = "choose a larger board"
+NO_FIT_IMPORTED = (
+    "import it with fewer --bits, a smaller --context or both, or choose a larger board"
+)
 SEARCHED = ("rows", "cols", "lanes", "packing")
 """Fields of HwConfig that the search varies; the others are the board's."""
 

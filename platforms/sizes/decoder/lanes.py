@@ -16,6 +16,8 @@ from ...families.family import Family
 
 DEFAULT_LANES = 64
 """Of the simulation."""
+CONTEXT_SHARE = 0.75
+"""Of the block memories, for weights if a smaller context is to make a model fit."""
 FEWEST_LANES = 4
 """Fewer save next to nothing of a core."""
 FEWEST_BITS = 4
@@ -83,8 +85,11 @@ def check_memory(model: DecoderModel, board: Board) -> None:
     remedies = []
     if fewer < weights and fewer + cache <= there:
         remedies.append(f"--bits {FEWEST_BITS}")
-    if weights < there:
+    # tables and the sampler take their part of what a context of any size leaves
+    if weights < CONTEXT_SHARE * there:
         remedies.append("a smaller --context")
+    elif not remedies and fewer < CONTEXT_SHARE * there:
+        remedies.append(f"--bits {FEWEST_BITS} and a smaller --context")
     advice = "choose a larger board"
     if remedies:
         advice = f"import it with {' or '.join(remedies)}, or {advice}"

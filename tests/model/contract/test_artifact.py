@@ -123,12 +123,18 @@ def test_directory(tmp_path):
 @pytest.mark.parametrize("size", [0, 7, 8, 100, 2000, -1])
 def test_truncated_file(path, size):
     path.write_bytes(path.read_bytes()[:size])
-    assert message(artifact.load, path) == f"{path} is no safetensors file, or it is truncated"
+    assert message(artifact.load, path) == (
+        f"{path} is no safetensors file, or it is truncated; of a model in another format "
+        "gateformer import makes an artifact"
+    )
 
 
 def test_text_file(path):
     path.write_text("To be, or not to be, that is the question")
-    assert message(artifact.load, path) == f"{path} is no safetensors file, or it is truncated"
+    assert message(artifact.load, path) == (
+        f"{path} is no safetensors file, or it is truncated; of a model in another format "
+        "gateformer import makes an artifact"
+    )
 
 
 @pytest.mark.parametrize(

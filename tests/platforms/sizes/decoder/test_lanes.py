@@ -72,7 +72,7 @@ def _bits(model) -> tuple[int, int]:
 @pytest.mark.parametrize(
     ("blocks", "advice"),
     [
-        (96, "import it with --bits 4 or a smaller --context, or choose a larger board"),
+        (96, "import it with --bits 4, or choose a larger board"),
         (60, "choose a larger board"),
     ],
 )
@@ -91,9 +91,7 @@ def test_numbers_that_block_memories_cannot_hold_are_refused_without_a_search(bl
 
 def test_fewer_bits_are_advised_if_the_core_then_keeps_fewer():
     model = of(f"{LARGE},head=int4")
-    with pytest.raises(
-        UserError, match=r"import it with --bits 4 or a smaller --context, or choose"
-    ):
+    with pytest.raises(UserError, match=r"import it with --bits 4, or choose"):
         check_memory(model, _with_blocks(80))
     # the embedding keeps its 8 bits, and pays them alone
     check_memory(of(f"{LARGE},weights=int4"), _with_blocks(86))
