@@ -18,7 +18,7 @@ from gateformer.platforms.simulation.streamed_simulation import (
 from tests.gateware.decoder.compared_core import sampled
 from tests.gateware.decoder.test_core import drawn
 
-FAST, ALL = 2, 24
+FAST, ALL = 2, 10
 MEMORIES = (
     MemoryShape(2, 4, 8),
     MemoryShape(4, 8, 16),
