@@ -6,7 +6,7 @@ import pytest
 from amaranth.hdl import Module, Signal
 from amaranth.sim import Simulator
 
-from gateformer.gateware.decoder import leading
+from gateformer.gateware.decoder.serial import leading
 
 
 @pytest.mark.parametrize("unit", [1, 2])
