@@ -18,7 +18,7 @@ from gateformer.platforms.simulation.streamed_simulation import (
 from tests.gateware.decoder.compared_core import sampled
 from tests.gateware.decoder.test_core import drawn
 
-FAST, ALL = 2, 10
+FAST, SLOW, ALL = 2, 6, 24
 MEMORIES = (
     MemoryShape(2, 4, 8),
     MemoryShape(4, 8, 16),
@@ -32,6 +32,12 @@ MOODS = (
 )
 
 
+def marks_of(seed: int) -> list:
+    """Some are slow, more of the same have full size."""
+    found = [pytest.mark.slow] if seed >= FAST else []
+    return [*found, pytest.mark.full_size] if seed >= SLOW else found
+
+
 def model_of(seed: int, **changed):
     """A random model, every choice independent of the others."""
     _, shape = drawn(seed)
@@ -40,7 +46,7 @@ def model_of(seed: int, **changed):
 
 @pytest.mark.parametrize(
     "seed",
-    [pytest.param(n, marks=[] if n < FAST else pytest.mark.slow) for n in range(ALL)],
+    [pytest.param(n, marks=marks_of(n)) for n in range(ALL)],
 )
 def test_taps_and_tokens(seed):
     model = model_of(seed, weights=("int8", "int5", "int4", "trits:4")[seed % 4])

@@ -38,8 +38,15 @@ def program_of(spec: str, lanes: int):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", ["xc7", "ecp5"])
-@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize(
+    ("kind", "family"),
+    [
+        ("llama", "xc7"),
+        ("gpt2", "ecp5"),
+        pytest.param("gpt2", "xc7", marks=pytest.mark.full_size),
+        pytest.param("llama", "ecp5", marks=pytest.mark.full_size),
+    ],
+)
 def test_netlist_holds_the_images_and_generates_the_reference_s_tokens(kind, family):
     report = check_netlist(small_program(kind), family, tokens=TOKENS)
     assert (report.family, report.tokens) == (family, TOKENS)
