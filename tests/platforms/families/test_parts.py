@@ -29,6 +29,8 @@ def test_every_7_series_board_of_amaranth_has_a_part_that_is_made():
     checked = 0
     for cls in subclasses(XilinxPlatform):
         device = getattr(cls, "device", None)
+        if not cls.__module__.startswith("amaranth_boards."):
+            continue  # another test's
         if isinstance(device, str) and device.startswith("xc7"):
             check_part("xc7", device, {"package": cls.package, "speed": cls.speed, "grade": None})
             checked += 1
