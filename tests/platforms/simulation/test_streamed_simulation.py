@@ -18,7 +18,7 @@ from gateformer.platforms.simulation.streamed_simulation import (
 from tests.gateware.decoder.compared_core import sampled
 from tests.gateware.decoder.test_core import drawn
 
-FAST, SLOW, ALL = 2, 6, 24
+FAST, SLOW, ALL = 1, 6, 24
 MEMORIES = (
     MemoryShape(2, 4, 8),
     MemoryShape(4, 8, 16),
@@ -72,6 +72,7 @@ def program() -> StreamedProgram:
     return StreamedProgram(model_of(1), MEMORIES[0])
 
 
+@pytest.mark.slow
 def test_an_aborted_sequence_leaves_nothing_behind(program):
     model, settings = program.model, DecoderSettings()
     simulator = StreamedSimulator(program, timing=MemoryTiming(latency=(20, 60), stall=0.2))
