@@ -74,5 +74,5 @@ def test_an_imported_model_has_no_floats(trained):
 
 def test_measure_is_evaluates(trained):
     path = trained("--bits 8")
-    with pytest.raises(UserError, match="version 2 has gateformer generate, evaluate, export"):
+    with pytest.raises(UserError, match="is for models of version 1 only"):
         compress.run(["measure", path, "--corpus", "text"])
