@@ -15,7 +15,7 @@ pytest.importorskip("matplotlib")
 import matplotlib
 
 from gateformer.gateware.compiler.program import Program
-from gateformer.gateware.decoder.any_core import compile_model
+from gateformer.gateware.host.any_core import compile_model
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.bench.measure import Measurement
 from gateformer.model.bench.models import ROWS, Point, models_figure

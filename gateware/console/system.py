@@ -7,8 +7,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..core.ports import further_ports
-from ..decoder.any_core import AnyProgram, build_core
 from ..decoder.program import DecoderProgram
+from ..host.any_core import AnyProgram, build_core
 from ..host.identification import Identification
 from ..parts.receive_queue import ReceiveQueue
 from ..parts.uart import UartReceiver, UartTransmitter, uart_divisor

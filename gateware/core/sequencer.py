@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Module, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
 
 from ..parts.constant_product import times
-from ..plan.encoding import encode, instruction_layout
+from .instruction_table import InstructionTable
 
 COUNT_BITS = 16
 """Width of the number of tokens to generate."""
-
-TABLE_PART = 32
-"""Instructions of a part of the program memory: a small table, or synthesis, which shares logic
-between its bits, makes paths of it that are too deep."""
-
-
-def program_parts(instructions: list) -> list[list]:
-    """The instructions of each part of the program memory."""
-    starts = range(0, len(instructions), TABLE_PART)
-    return [instructions[start : start + TABLE_PART] for start in starts]
 
 
 def token_stream(vocab_size: int) -> stream.Signature:
@@ -44,6 +32,8 @@ class Sequencer(wiring.Component):
         Its instructions, the model's config, and ``token_words``.
     issue : IssueUnit or DecoderIssueUnit
         What runs an instruction; it becomes a part of the sequencer.
+    instructions : InstructionTable or another of its ``fetch``, optional
+        Where instructions come from; by default a table of the program's. It becomes a part, too.
 
     Attributes
     ----------
@@ -63,8 +53,9 @@ class Sequencer(wiring.Component):
     predict : Out(1), with ``begins`` and until the program ends: a token will be chosen after it
     """
 
-    def __init__(self, program, issue):
+    def __init__(self, program, issue, instructions=None):
         self._program, self._issue = program, issue
+        self._instructions = instructions or InstructionTable(program.instructions)
         vocab_size = program.model.config.vocab_size
         self.position = Signal(range(program.model.config.ctx_len + 1), name="position")
         self.token = Signal(range(vocab_size), reset_less=True, name="_token")
@@ -191,41 +182,23 @@ class Sequencer(wiring.Component):
         return [self.position.eq(self.position + 1), self._at_end.eq(self._no_position_follows)]
 
     def _fetch(self, m: Module, issue, begin, predict, idle) -> Signal:
-        """Program memory, two instructions ahead; ``begin`` loads the first one.
+        """``begin`` loads the first instruction, ``idle`` goes back to it.
 
-        ``idle`` goes back to it; otherwise instructions are loaded at least 2 cycles apart.
         Returns ``ended``: last cycle of a token's last instruction.
         """
-        instructions = self._program.instructions
-        layout = instruction_layout(instructions)
-        parts = program_parts(instructions)
-        first = encode(instructions[0], layout)
-        fetched = Signal(layout, init=first, reset_less=True)
-        # the address after the next, too: synthesis would make the table from the adder's bits
-        address = Signal(range(len(instructions)), init=1, reset_less=True)
-        following = Signal.like(address, init=2)
-        words = []
-        for number, part in enumerate(parts):
-            m.submodules[f"program_{number}"] = memory = Memory(
-                shape=layout, depth=len(part), init=[encode(item, layout) for item in part]
-            )
-            port = memory.read_port()
-            m.d.comb += port.addr.eq(address[: len(port.addr)])
-            words.append(port.data.as_value())
-        following_word = Array(words)[address[ceil_log2(TABLE_PART) :]]
+        m.submodules.program = self._instructions
+        fetch = self._instructions.fetch
         is_last, ends, ended = Signal(), Signal(), Signal()
+        fetched = fetch.instruction
         m.d.comb += [
             issue.instruction.eq(fetched),
             ended.eq(issue.ending & is_last),
             issue.load.eq(begin | (issue.ending & ~is_last)),
+            fetch.load.eq(issue.load),
+            fetch.restart.eq(idle | (issue.load & ends)),
             # a token that begins is a prompt's last, or generated, when its end is fetched
             ends.eq(fetched.ends_token | (fetched.ends_prompt_token & ~predict)),
         ]
         with m.If(issue.load):
             m.d.sync += is_last.eq(ends)
-        with m.If(idle | (issue.load & ends)):
-            m.d.sync += [fetched.eq(layout.const(first)), address.eq(1), following.eq(2)]
-        with m.Elif(issue.load):
-            m.d.sync += [fetched.as_value().eq(following_word), address.eq(following)]
-            m.d.sync += following.eq(following + 1)
         return ended

@@ -30,6 +30,8 @@ class Source(enum.Enum, shape=4):
     MOVE
         None: a word of the stream goes to a buffer, or a buffer's word to the memory
         (:mod:`gateware.streamed`).
+    PROGRAM
+        None: words of the stream become the instructions that follow.
     """
 
     MATRIX = 0
@@ -41,6 +43,7 @@ class Source(enum.Enum, shape=4):
     NORM = 6
     GROUP_SUMS = 7
     MOVE = 8
+    PROGRAM = 9
 
 
 class Sink(enum.Enum, shape=3):

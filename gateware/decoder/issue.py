@@ -116,7 +116,7 @@ class DecoderIssueUnit(wiring.Component):
         m.d.comb += [
             final.eq(beat.valid & beat.last_inner & beat.last_outer),
             self.ending.eq((final & ~waits) | (waiting & wait_left[-1])),
-            beat.valid.eq(active & self._allowed(m, current)),
+            beat.valid.eq(active & self._allowed(m, current, active)),
         ]
         m.d.sync += wait_left.eq(Mux(waiting, wait_left - 1, current.wait - 2))
         with m.If(waiting & wait_left[-1]):
@@ -145,7 +145,7 @@ class DecoderIssueUnit(wiring.Component):
             m.d.comb += beat.min_shift.eq(Mux(paired, odd, usual))
         return m
 
-    def _allowed(self, m: Module, current):
+    def _allowed(self, m: Module, current, active):
         """Whether a beat may be issued: here always."""
         return 1
 

@@ -78,7 +78,7 @@ class DecoderTapReader(TapRecords):
             port = "score" if item.source is Source.SCORE else "probability"
             yield item.name, self.take(port, count)
             return
-        if item.source is Source.MOVE:
+        if item.source in (Source.MOVE, Source.PROGRAM):
             return
         numbers = self.take(PORTS[item.sink], count)[:, 0]
         if item.turned:

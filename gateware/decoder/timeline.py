@@ -44,6 +44,8 @@ def _engines(item: Instruction) -> Iterator[tuple[str, float]]:
     if item.source in (Source.SCORE, Source.WEIGH):
         yield "softmax", 1 / item.inner
         return
+    if item.source in (Source.MOVE, Source.PROGRAM):
+        return
     share = 1 / item.inner
     yield "requantizer", share
     if item.turned:

@@ -6,7 +6,7 @@ from amaranth.hdl import Module, ResetInserter
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..decoder.any_core import AnyProgram, build_core
+from .any_core import AnyProgram, build_core
 from .axi_lite import axi_lite_signature
 from .host_interface import HostInterface
 from .register import ADDRESS_WIDTH

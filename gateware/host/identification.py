@@ -8,10 +8,10 @@ import re
 from gateformer.model.contract.choices import CHOICES
 from gateformer.model.contract.config import ModelConfig
 
-from ..decoder.any_core import AnyProgram
 from ..parts.integers import check_integer
 from ..plan.hw_config import PACKINGS, HwConfig
 from ..plan.reload_limits import ReloadLimits
+from .any_core import AnyProgram
 from .base_registers import ACCELERATOR_MAGIC, HASH_WORDS
 from .register import Register
 from .registers import register, registers

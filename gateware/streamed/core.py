@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from amaranth.hdl import Module, ResetInserter, Signal
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import Out
 
 from ..core.ports import core_signature
 from ..core.sequencer import Sequencer
+from ..decoder.instruction import Source
 from ..decoder.taps import tap_ports, tap_signature
 from ..engines.sampler.scheme import VERSION_2
-from ..memory.bus import Response, read_signature, write_signature
-from ..memory.stream_reader import StreamReader
+from ..memory.bus import Response
+from ..memory.stream_reader import StreamReader, segment_layout
 from ..memory.word_writer import WordWriter
 from ..parts.fifo import Fifo
 from ..parts.multiplier import check_dsp
+from .checksum import ImageCheck
 from .datapath import StreamedDatapath, stored_layout
 from .issue import StreamedIssueUnit
+from .ports import bus_ports, image_ports
 from .program import StreamedProgram
 from .walker import SegmentWalker
 
@@ -42,12 +45,8 @@ class StreamedCore(wiring.Component):
     -------
     Those of :func:`gateware.core.ports.core_signature`, and
 
-    read0, … : Out(:func:`gateware.memory.bus.read_signature`), write0, … : Out(… write_signature)
-        A port of the memory each.
-    base : In
-        The image's first stripe; constant while busy.
-    fault : Out(Response)
-        The worst response of the memory since the last ``abort``.
+    those of :func:`.ports.bus_ports` and of :func:`.ports.image_ports`. That an image is verified
+    before the first ``start`` is its user's to see to.
     """
 
     def __init__(
@@ -61,10 +60,7 @@ class StreamedCore(wiring.Component):
         check_dsp(dsp)
         self.program, self._dsp, self._depth = program, dsp, depth
         members = dict(core_signature(program.model.config.vocab_size, scheme=VERSION_2).members)
-        for port in range(program.memory.ports):
-            members[f"read{port}"] = Out(read_signature(program.memory.data_bytes))
-            members[f"write{port}"] = Out(write_signature(program.memory.data_bytes))
-        members |= {"base": In(program.memory.stripe_bits), "fault": Out(Response)}
+        members |= {**bus_ports(program.memory), **image_ports(program.memory)}
         if taps:
             members["taps"] = Out(tap_signature(program))
         super().__init__(members)
@@ -95,21 +91,57 @@ class StreamedCore(wiring.Component):
             writer.clear.eq(reset),
             self.fault.eq(reader.fault.as_value() | writer.fault.as_value()),
         ]
-        self._run(inside, reader, writer)
+        # what the core takes of the reader, while the image is not being verified
+        segments = stream.Signature(segment_layout(program.memory)).create()
+        words = stream.Signature(8 * program.memory.word_bytes).create()
+        self._check_image(outside, reader, reset, segments, words)
+        self._run(inside, segments, words, writer)
         outside.submodules.core = ResetInserter(reset)(inside)
         return outside
 
-    def _run(self, m: Module, reader: StreamReader, writer: WordWriter):
+    def _check_image(self, m: Module, reader: StreamReader, reset, segments, words):
+        program = self.program
+        check = ImageCheck(
+            program.memory,
+            words=program.first_cache * program.memory.stripe_words,
+            expected=program.checksum,
+        )
+        m.submodules.check = ResetInserter(reset & check.busy)(check)
+        faultless = Signal(reset_less=True)
+        m.d.sync += faultless.eq(self.fault == Response.OKAY)
+        m.d.comb += [
+            check.begin.eq(self.verify),
+            check.base.eq(self.base),
+            self.verifying.eq(check.busy),
+            self.verified.eq(check.good),
+            self.mismatched.eq(check.bad),
+            check.words.payload.eq(reader.words.payload),
+            words.payload.eq(reader.words.payload),
+        ]
+        with m.If(check.busy):
+            wiring.connect(m, check.segments, reader.segments)
+            m.d.comb += check.words.valid.eq(reader.words.valid)
+            m.d.comb += reader.words.ready.eq(check.words.ready)
+        with m.Else():
+            m.d.comb += [
+                reader.segments.valid.eq(segments.valid),
+                reader.segments.payload.eq(segments.payload),
+                segments.ready.eq(reader.segments.ready),
+                words.valid.eq(reader.words.valid & faultless),
+                reader.words.ready.eq(words.ready),
+            ]
+
+    def _run(self, m: Module, segments, words, writer: WordWriter):
         program = self.program
         issue = StreamedIssueUnit(program)
-        m.submodules.sequencer = sequencer = Sequencer(program, issue)
+        instructions = program.build_instructions()
+        m.submodules.sequencer = sequencer = Sequencer(program, issue, instructions)
         m.submodules.datapath = datapath = StreamedDatapath(program, self._dsp)
         m.submodules.sampler = sampler = program.build_sampler()
         m.submodules.walker = walker = SegmentWalker(program)
         wiring.connect(m, wiring.flipped(self.prompt), sequencer.prompt)
         wiring.connect(m, wiring.flipped(self.output), sequencer.output)
         wiring.connect(m, sequencer.beat, datapath.beat)
-        wiring.connect(m, walker.segments, reader.segments)
         m.d.comb += [
             sequencer.start.eq(self.start),
             sequencer.count.eq(self.settings.count),
@@ -125,9 +157,19 @@ class StreamedCore(wiring.Component):
             walker.position.eq(sequencer.position),
             walker.predict.eq(sequencer.predict),
             walker.base.eq(self.base),
-            issue.available.eq(reader.words.valid),
-            datapath.word.eq(reader.words.payload),
-            reader.words.ready.eq(sequencer.beat.valid & sequencer.beat.takes),
+            segments.valid.eq(walker.segments.valid),
+            segments.payload.eq(walker.segments.payload),
+            walker.segments.ready.eq(segments.ready),
+            issue.available.eq(words.valid),
+            datapath.word.eq(words.payload),
+            words.ready.eq(sequencer.beat.valid & sequencer.beat.takes),
+            self.stalled.eq(issue.stalled),
+        ]
+        beat, write = sequencer.beat, instructions.write
+        m.d.sync += [
+            write.valid.eq(beat.valid & (beat.source == Source.PROGRAM)),
+            write.address.eq(beat.address),
+            write.data.eq(words.payload),
         ]
         self._store(m, issue, datapath, walker, writer)
         m.d.sync += sampler.reseed.eq(self.start & ~self.busy)

@@ -38,12 +38,13 @@ class StreamedIssueUnit(DecoderIssueUnit):
     Further members
     ---------------
     available : In(1), there is a word; room : In(1), a word can be stored
+    stalled : Out(1), a beat waits for a word
     """
 
     beat_signature = StreamedBeatSignature
-    further_ports = MappingProxyType({"available": In(1), "room": In(1)})
+    further_ports = MappingProxyType({"available": In(1), "room": In(1), "stalled": Out(1)})
 
-    def _allowed(self, m: Module, current):
+    def _allowed(self, m: Module, current, active):
         beat, source = self.beat, current.source
         moves, to_buffer = source == Source.MOVE, current.sink == Sink.BUFFER
         cached = (source == Source.SCORE) | (source == Source.WEIGH)
@@ -53,11 +54,13 @@ class StreamedIssueUnit(DecoderIssueUnit):
                 | ((source == Source.ELEMENT) & (beat.lane == 0))
                 | (cached & ~beat.last_outer)
                 | (moves & to_buffer)
+                | (source == Source.PROGRAM)
             ),
             beat.stores.eq(moves & ~to_buffer),
             beat.local.eq(beat.stores | (cached & beat.last_outer)),
             beat.local_value.eq((source == Source.WEIGH) | (moves & (current.sink == Sink.VALUE))),
         ]
+        m.d.comb += self.stalled.eq(active & beat.takes & ~self.available)
         self._store(m)
         return Mux(beat.takes, self.available, Mux(beat.stores, self.room, 1))
 

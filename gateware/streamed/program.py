@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import functools
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,16 +10,20 @@ import numpy as np
 from gateformer.model.contract.decoder.model import DecoderModel
 from gateformer.model.support.errors import UserError
 
-from ..decoder.instruction import Instruction, Sink, Source
+from ..decoder.instruction import Instruction
 from ..decoder.program import DecoderProgram
 from ..decoder.tables import position_width
 from ..decoder.token_program import TokenProgram
 from ..decoder.weights.word_format import WordFormat
 from ..memory.bus import MemoryShape
+from ..plan.encoding import instruction_layout
 from ..plan.hw_config import HwConfig
-from .images import Kind, Segment, StreamedImages
+from .checksum import checksum
+from .images import StreamedImages
+from .instruction_buffer import InstructionBuffer
 from .lanes import StreamedLanes
 from .layout import StreamedLayout
+from .stream_writer import StreamWriter, instruction_words, words_per_instruction
 from .waits import with_waits
 
 MOST_CODE_BITS = 8
@@ -51,6 +55,29 @@ class StreamedProgram(DecoderProgram):
         self.layout = StreamedLayout(model.config, memory, 4 if widest <= 4 else 8)
         self.hw = HwConfig(rows=1, cols=1, lanes=self.layout.lanes)
         self._compile()
+        self._write_blocks()
+
+    def _write_blocks(self) -> None:
+        """The instructions, whose waits are known now, into the stream."""
+        layout = instruction_layout(self.instructions)
+        for block in self._blocks:
+            part = self.instructions[block.first : block.first + block.count]
+            words = instruction_words(part, layout, self.memory.word_bytes)
+            self.fixed[block.place : block.place + len(words)] = words
+
+    @property
+    def _most_instructions(self) -> int:
+        """Of a block: a power of two."""
+        return 1 << (max(block.count for block in self._blocks) - 1).bit_length()
+
+    def build_instructions(self) -> InstructionBuffer:
+        """What hands the instructions of the stream to the sequencer."""
+        return InstructionBuffer(
+            instruction_layout(self.instructions),
+            first=self.instructions[0],
+            depth=self._most_instructions,
+            word_bits=self.layout.word_bits,
+        )
 
     def _empty_images(self) -> StreamedImages:
         return StreamedImages(self.model, self.layout)
@@ -61,6 +88,7 @@ class StreamedProgram(DecoderProgram):
         for item in token.instructions():
             writer.add(item)
         self.segments, self.fixed = writer.finish()
+        self._blocks = writer.blocks
         return iter(writer.instructions)
 
     def _with_waits(self, plain: list[Instruction]) -> list[Instruction]:
@@ -70,7 +98,12 @@ class StreamedProgram(DecoderProgram):
     def address_words(self) -> int:
         """Words of the buffers, which a beat's address tells apart."""
         parameters = 2 * self.images.most_parameters // self.images.parameters.per_word
-        return max(self.layout.cache_words, parameters, self.images.position_words)
+        return max(
+            self.layout.cache_words,
+            parameters,
+            self.images.position_words,
+            self._most_instructions * words_per_instruction(self.layout.word_bits),
+        )
 
     @property
     def parameter_words(self) -> int:
@@ -122,6 +155,11 @@ class StreamedProgram(DecoderProgram):
         """All stripes, with keys and values."""
         return self.first_cache + self.layout.stripes_of_cache
 
+    @functools.cached_property
+    def checksum(self) -> tuple[int, int]:
+        """Of the image."""
+        return checksum(self.content())
+
     def content(self) -> np.ndarray:
         """Words of the image, uint8 [first_cache * stripe_words, word_bytes]."""
         per_stripe, images = self.memory.stripe_words, self.images
@@ -140,158 +178,3 @@ class StreamedProgram(DecoderProgram):
         first = self.first_fixed * per_stripe
         words[first : first + len(self.fixed)] = self.fixed
         return words
-
-
-class StreamWriter:
-    """Instructions with the MOVEs between them, and the words that they take, in order."""
-
-    def __init__(self, images: StreamedImages, layout: StreamedLayout):
-        self._images, self._layout = images, layout
-        self.instructions: list[Instruction] = []
-        self._segments: list[Segment] = []
-        self._words: list[np.ndarray] = []  # of all FIXED segments
-        self._begun = 0  # word at which the present FIXED segment begins
-        self._count = 0  # words in _words
-        self._base = 0  # of the half of the parameters' buffer that was written last
-        self._predicts = False
-        self._passes: Iterator = iter(())
-        self._stored = -1  # layer whose keys and values were stored last
-
-    def add(self, item: Instruction) -> None:
-        """The next instruction of a token, after what the images got for it."""
-        images = self._images
-        if item.source is Source.ELEMENT:
-            self._embed(item)
-            return
-        if item.source is Source.SCORE:
-            self._store(int(item.name.split(".")[1]))
-        for fill in images.take_fills():
-            self._fill(fill)
-        rows = images.take_rows()
-        if rows is not None:
-            self._rows(item, *rows)
-            if item.ends_prompt_token:
-                self._end_fixed()
-                self._predicts = True
-            return
-        if item.source is Source.SCORE:
-            self._head = next(self._passes).heads[0]
-            self._weighed = 0
-            self._cache(self._layout.keys_at(self._layer, self._head.kv_head), item.inner)
-        elif item.source is Source.WEIGH:
-            at = self._layout.values_at(self._layer, self._head.kv_head, self._weighed)
-            self._cache(at, 1)
-            self._weighed += 1
-        self.instructions.append(self._with_parameter(item))
-
-    def finish(self) -> tuple[list[Segment], np.ndarray]:
-        """(segments, words of the FIXED ones)."""
-        self._end_fixed()
-        return self._segments, np.concatenate(self._words)
-
-    def _with_parameter(self, item: Instruction) -> Instruction:
-        return dataclasses.replace(item, parameter=self._base + item.parameter)
-
-    def _embed(self, item: Instruction) -> None:
-        """The records of the token and of the position."""
-        self._move(1)
-        self.instructions.append(self._with_parameter(item))
-        self._segments.append(Segment(Kind.TOKEN, 0, self._images.token_words))
-        self._segments.append(Segment(Kind.POSITION, 0, self._images.position_words))
-        position = Instruction(
-            "position",
-            Source.MOVE,
-            Sink.BUFFER,
-            inner=self._images.position_words,
-            turned=True,
-        )
-        self.instructions.append(position)
-
-    def _fill(self, entries: list[tuple[int, int]]) -> None:
-        words = self._images.parameters.words(entries)
-        self._append(words)
-        self._move(len(words))
-
-    def _move(self, words: int) -> None:
-        """Words of parameters into the half of the buffer that was not written last."""
-        half = self._images.most_parameters
-        self._base ^= half
-        self.instructions.append(
-            Instruction(
-                "parameters",
-                Source.MOVE,
-                Sink.BUFFER,
-                inner=words,
-                address=self._base // self._images.parameters.per_word,
-                parameter=self._base,
-            )
-        )
-
-    def _rows(self, item: Instruction, entries: list, rows: list) -> None:
-        """Rows with their parameters, as many at a time as the buffer holds."""
-        most = self._images.most_parameters
-        for first in range(0, len(entries), most):
-            part = entries[first : first + most]
-            done = first // len(rows)  # results, for pairs give one
-            words, lane = divmod(item.start_lane + done, item.lanes)
-            last = first + most >= len(entries)
-            self._fill(part)
-            self._append(self._images.codes(rows, first, len(part)))
-            self.instructions.append(
-                dataclasses.replace(
-                    self._with_parameter(item),
-                    outer=len(part),
-                    word=item.word + words,
-                    start_lane=lane,
-                    ends_token=item.ends_token and last,
-                )
-            )
-
-    def _store(self, layer: int) -> None:
-        """Keys and values of this position into the memory, once per layer."""
-        if layer == self._stored:
-            return
-        self._stored = self._layer = layer
-        layout = self._layout
-        self._passes = iter(layout.passes)
-        per_stripe = layout.memory.stripe_words
-        for head in range(layout.config.n_kv_heads):
-            self.instructions.append(
-                Instruction(
-                    f"layers.{layer}.store",
-                    Source.MOVE,
-                    Sink.KEY,
-                    inner=layout.key_words,
-                    address=layout.key_place(head)[0],
-                    memory=layout.keys_at(layer, head) * per_stripe,
-                )
-            )
-            for word in range(layout.value_words):
-                self.instructions.append(
-                    Instruction(
-                        f"layers.{layer}.store",
-                        Source.MOVE,
-                        Sink.VALUE,
-                        address=layout.value_place(head)[0] + word,
-                        memory=layout.values_at(layer, head, word) * per_stripe,
-                    )
-                )
-
-    def _append(self, words: np.ndarray) -> None:
-        self._words.append(words)
-        self._count += len(words)
-
-    def _cache(self, stripe: int, words: int) -> None:
-        self._end_fixed()
-        self._segments.append(Segment(Kind.CACHE, stripe, words, self._predicts))
-
-    def _end_fixed(self) -> None:
-        """What was appended since the last segment becomes one, in whole stripes."""
-        words = self._count - self._begun
-        if not words:
-            return
-        memory = self._layout.memory
-        stripe = self._begun // memory.stripe_words
-        self._segments.append(Segment(Kind.FIXED, stripe, words, self._predicts))
-        self._append(np.zeros((-words % memory.stripe_words, memory.word_bytes), np.uint8))
-        self._begun = self._count

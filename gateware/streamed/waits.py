@@ -6,14 +6,17 @@ import dataclasses
 import itertools
 
 from ..decoder.instruction import Instruction, Sink, Source
-from ..decoder.timing import MIN_DURATION, Timing
+from ..decoder.timing import Timing
+from .instruction_buffer import InstructionBuffer
+
+SPACING = InstructionBuffer.SPACING
 
 
 def with_waits(timing: Timing, plain: list[Instruction], half: int) -> list[Instruction]:
     """The instructions with the waits between them.
 
-    MOVE neither uses the lanes nor gives a number, so that an instruction waits for the one before
-    a MOVE as if there were none. Words that are late only make the gaps longer.
+    MOVE and PROGRAM neither use the lanes nor give a number, so that an instruction waits for the
+    one before them as if there were none. Words that are late only make the gaps longer.
 
     Parameters
     ----------
@@ -24,15 +27,17 @@ def with_waits(timing: Timing, plain: list[Instruction], half: int) -> list[Inst
     starts, last, before = [0], plain[0].beats(0) - 1, None
     in_use: dict[int, int] = {}  # by half: last beat of what takes parameters from there
     for number, (item, following) in enumerate(itertools.pairwise(plain)):
-        if item.source is not Source.MOVE:
+        if item.source not in (Source.MOVE, Source.PROGRAM):
             before = (item, last)
             in_use[item.parameter // half] = last
-        start = max(last + 1, starts[-1] + MIN_DURATION)
+        start = max(last + 1, starts[-1] + SPACING)
+        if item.source is Source.PROGRAM:
+            start = max(start, last + InstructionBuffer.LATENCY)
         if following.source is Source.MOVE and following.sink is Sink.BUFFER:
             used = in_use.get(following.parameter // half)
             if used is not None and not following.turned:
                 start = max(start, used + timing.value_latency)
-        elif before is not None:
+        elif before is not None and following.source is not Source.PROGRAM:
             # what is stored is read where scores read it
             is_store = following.source is Source.MOVE
             reader = dataclasses.replace(following, source=Source.SCORE) if is_store else following
@@ -42,5 +47,5 @@ def with_waits(timing: Timing, plain: list[Instruction], half: int) -> list[Inst
         starts.append(start)
         last = start + following.beats(0) - 1
     final = plain[-1]
-    waited[-1] = dataclasses.replace(final, wait=max(MIN_DURATION - final.beats(0), 0))
+    waited[-1] = dataclasses.replace(final, wait=max(SPACING - final.beats(0), 0))
     return waited

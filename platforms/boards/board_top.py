@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from amaranth.hdl import ClockDomain, Module, Signal
 
-from gateformer.gateware.decoder.any_core import AnyProgram
+from gateformer.gateware.host.any_core import AnyProgram
 
 from ..families.clock import ClockGenerator
 from ..support.build_id import build_id

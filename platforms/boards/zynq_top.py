@@ -8,7 +8,7 @@ from amaranth.hdl import Module, ResetInserter
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from gateformer.gateware.decoder.any_core import AnyProgram
+from gateformer.gateware.host.any_core import AnyProgram
 from gateformer.gateware.host.hosted_core import HostedCore
 from gateformer.gateware.host.register import ADDRESS_WIDTH
 

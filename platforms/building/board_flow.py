@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from gateformer.gateware.decoder.any_core import AnyProgram
+from gateformer.gateware.host.any_core import AnyProgram
 from gateformer.gateware.parts.uart import uart_divisor
 from gateformer.model.contract.artifact import Artifact
 from gateformer.model.support.errors import ToolError, UserError

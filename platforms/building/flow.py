@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from gateformer.gateware.decoder.any_core import AnyProgram, compile_model
+from gateformer.gateware.host.any_core import AnyProgram, compile_model
 from gateformer.gateware.host.identification import Identification
 from gateformer.gateware.streamed.program import StreamedProgram
 from gateformer.model.contract.artifact import Artifact, open_model, shipped_models

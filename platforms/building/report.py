@@ -14,8 +14,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from gateformer.gateware.decoder.any_core import AnyProgram
 from gateformer.gateware.decoder.program import DecoderProgram
+from gateformer.gateware.host.any_core import AnyProgram
 from gateformer.model.contract.artifact import Artifact
 from gateformer.model.support.compiler import identity
 from gateformer.model.support.whole_file import write_whole

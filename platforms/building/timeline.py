@@ -5,10 +5,10 @@ from __future__ import annotations
 from html import escape
 
 from gateformer.gateware.compiler.program import Span
-from gateformer.gateware.decoder.any_core import AnyProgram
 from gateformer.gateware.decoder.program import DecoderProgram
 from gateformer.gateware.decoder.timeline import ENGINES as DECODER_ENGINES
 from gateformer.gateware.decoder.timeline import SharedSpan
+from gateformer.gateware.host.any_core import AnyProgram
 
 WIDTH = 880
 """Pixels that README shows: the sizes of letters below are those that are seen."""

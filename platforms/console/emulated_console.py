@@ -6,7 +6,7 @@ import dataclasses
 import tempfile
 from pathlib import Path
 
-from gateformer.gateware.decoder.any_core import AnyProgram, compile_model
+from gateformer.gateware.host.any_core import AnyProgram, compile_model
 from gateformer.gateware.host.identification import Identification
 from gateformer.model.contract.artifact import Artifact
 

@@ -8,7 +8,7 @@ import time
 from amaranth.lib import wiring
 
 from gateformer.gateware.console.system import ConsoleCore
-from gateformer.gateware.decoder.any_core import compile_model
+from gateformer.gateware.host.any_core import compile_model
 from gateformer.model.contract.artifact import Artifact, open_model
 from gateformer.model.contract.decoder.model import DecoderModel
 from gateformer.model.support.cache import digest

@@ -9,7 +9,7 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
-from gateformer.gateware.decoder.any_core import AnyProgram
+from gateformer.gateware.host.any_core import AnyProgram
 from gateformer.gateware.host.register_documents import document, header
 from gateformer.gateware.host.registers import registers
 from gateformer.model.contract.artifact import Artifact

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 
-from gateformer.gateware.decoder.any_core import AnyProgram
+from gateformer.gateware.host.any_core import AnyProgram
 from gateformer.gateware.host.register import ADDRESS_WIDTH, Access, Register
 from gateformer.gateware.host.register_documents import PREFIX
 from gateformer.model.contract.artifact import Artifact

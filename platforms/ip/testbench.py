@@ -6,7 +6,7 @@ import dataclasses
 import random
 from collections.abc import Iterator
 
-from gateformer.gateware.decoder.any_core import AnyProgram
+from gateformer.gateware.host.any_core import AnyProgram
 from gateformer.gateware.host.identification import Identification
 from gateformer.gateware.host.register import Register
 from gateformer.gateware.host.registers import register, registers

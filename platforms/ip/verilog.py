@@ -11,7 +11,7 @@ from amaranth.back import rtlil
 from amaranth.hdl import Shape
 from amaranth.lib.wiring import Out
 
-from gateformer.gateware.decoder.any_core import AnyProgram
+from gateformer.gateware.host.any_core import AnyProgram
 from gateformer.gateware.host.axi_lite import DATA_BITS, axi_lite_signature
 from gateformer.gateware.host.hosted_core import HostedCore
 from gateformer.gateware.host.register import ADDRESS_WIDTH

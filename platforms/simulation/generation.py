@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Callable, Iterator
 
 from gateformer.gateware.core.taps import Mismatch
-from gateformer.gateware.decoder.any_core import AnyProgram, check_taps
+from gateformer.gateware.host.any_core import AnyProgram, check_taps
 from gateformer.model.contract.artifact import Artifact
 from gateformer.model.contract.context_window import refed_window
 from gateformer.model.contract.decoder.model import DecoderModel

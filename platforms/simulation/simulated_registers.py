@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateformer.gateware.decoder.any_core import AnyProgram
+from gateformer.gateware.host.any_core import AnyProgram
 from gateformer.gateware.memory.bus import Burst, Response
 from gateformer.model.support.cache import digest
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from gateformer.gateware.core.loader import LOAD_STATUS, READ_CYCLES, WORD_CYCLES, Refusal
 from gateformer.gateware.core.sequencer import COUNT_BITS
-from gateformer.gateware.decoder.any_core import AnyProgram, build_core, tap_ports
+from gateformer.gateware.host.any_core import AnyProgram, build_core, tap_ports
 from gateformer.model.contract.reference import check_request
 from gateformer.model.contract.sampling import SamplingSettings
 from gateformer.model.support.cache import digest
@@ -96,6 +96,10 @@ class CoreSimulator:
         check_request(self.program.model.config, prompt, count)
         return self._generate(list(prompt), count, settings)
 
+    def _silence(self, number: int, cycles: int) -> Exception:
+        """What is wrong if a token does not come."""
+        return RuntimeError(f"the core emitted no token {number} in {cycles} cycles")
+
     def _generate(self, prompt, count, settings) -> Iterator[tuple[int, int]]:
         self._start(count, settings)
         already_taken = len(self._prompt.taken())
@@ -105,7 +109,7 @@ class CoreSimulator:
         limit = self._patience * len(prompt)
         for number in range(count):
             if not self.simulation.run_until(self._output, number + 1, limit):
-                raise RuntimeError(f"the core emitted no token {number} in {limit} cycles")
+                raise self._silence(number, limit)
             limit = self._patience
             if number == 0:
                 self.first_beat = int(self._prompt.taken()[already_taken]) + 2

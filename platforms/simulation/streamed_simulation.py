@@ -76,6 +76,17 @@ class StreamedSimulator(CoreSimulator):
         for item in super()._generate(prompt, count, settings):
             self.memory.check()
             self.stamps.append((item[1], self.memory.beats[0]))
-            if self.simulation.get("fault") != Response.OKAY.value:
-                raise MemoryFault(Response(self.simulation.get("fault")).name)
+            if self._fault is not Response.OKAY:
+                raise self._silence(len(self.stamps), 0)
             yield item
+
+    def _silence(self, number, cycles):
+        """A core that met an error of the memory stops."""
+        fault = self._fault
+        if fault is Response.OKAY:
+            return super()._silence(number, cycles)
+        return MemoryFault(fault.name)
+
+    @property
+    def _fault(self) -> Response:
+        return Response(self.simulation.get("fault"))

@@ -12,8 +12,8 @@ import dataclasses
 from amaranth.hdl import Shape
 from amaranth.lib import wiring
 
+from gateformer.gateware.core.instruction_table import program_parts
 from gateformer.gateware.core.issue import BeatSignature
-from gateformer.gateware.core.sequencer import program_parts
 from gateformer.gateware.engines.sampler.scheme import VERSION_1
 from gateformer.gateware.engines.softmax import DISTRIBUTED_DEPTH
 from gateformer.gateware.engines.ternary.lane import n_pairs

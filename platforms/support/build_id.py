@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Iterable
 from pathlib import Path
 
-from gateformer.gateware.decoder.any_core import AnyProgram
+from gateformer.gateware.host.any_core import AnyProgram
 from gateformer.model.support.cache import digest
 
 from .design_digest import code, design_digest

@@ -8,7 +8,7 @@ from pathlib import Path
 import amaranth
 
 from gateformer import gateware
-from gateformer.gateware.decoder.any_core import AnyProgram
+from gateformer.gateware.host.any_core import AnyProgram
 from gateformer.model.contract import arith, sampling
 from gateformer.model.contract.decoder import arith as decoder_arith
 from gateformer.model.contract.decoder import sampling as decoder_sampling

@@ -13,7 +13,7 @@ import time
 from amaranth.back import rtlil
 
 from gateformer.gateware.core.taps import Mismatch
-from gateformer.gateware.decoder.any_core import AnyProgram, build_core, compile_model
+from gateformer.gateware.host.any_core import AnyProgram, build_core, compile_model
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.artifact import open_model
 from gateformer.model.support.cli import ArgumentParser, run

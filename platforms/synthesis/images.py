@@ -8,11 +8,11 @@ import numpy as np
 
 from gateformer.gateware.compiler.program import Program
 from gateformer.gateware.core.taps import Mismatch
-from gateformer.gateware.decoder.any_core import AnyProgram
 from gateformer.gateware.decoder.program import DecoderProgram
 from gateformer.gateware.decoder.tables import angle_table, parameter_words, position_table
 from gateformer.gateware.decoder.weights.weight_store import store_names
 from gateformer.gateware.engines.sampler.scheme import VERSION_2
+from gateformer.gateware.host.any_core import AnyProgram
 from gateformer.gateware.parts.elaboration import may_stay_unused
 from gateformer.gateware.parts.memory_banks import bank_depths
 from gateformer.model.contract.arith import EXP2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateformer.gateware.decoder.any_core import AnyProgram, build_core
+from gateformer.gateware.host.any_core import AnyProgram, build_core
 from gateformer.gateware.parts.elaboration import may_stay_unused
 
 from ..simulation.compiled_simulation import CompiledSimulation

@@ -8,7 +8,7 @@ import random
 import numpy as np
 from amaranth.sim import Simulator
 
-from gateformer.gateware.decoder.any_core import AnyProgram, build_core, tap_ports
+from gateformer.gateware.host.any_core import AnyProgram, build_core, tap_ports
 from gateformer.model.contract.sampling import SamplingSettings
 
 

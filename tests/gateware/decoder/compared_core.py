@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gateformer.gateware.decoder.any_core import check_taps, compile_model
+from gateformer.gateware.host.any_core import check_taps, compile_model
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.decoder.random_decoder import random_decoder
 from gateformer.model.contract.decoder.reference import DecoderReference

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from gateformer.gateware.decoder.any_core import compile_model
+from gateformer.gateware.host.any_core import compile_model
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.choices import CHOICES, Bits
 from gateformer.model.contract.decoder.random_decoder import random_decoder

@@ -5,9 +5,9 @@ import itertools
 
 import pytest
 
-from gateformer.gateware.decoder.any_core import compile_model
 from gateformer.gateware.decoder.instruction import Source
 from gateformer.gateware.decoder.timeline import ENGINES
+from gateformer.gateware.host.any_core import compile_model
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.decoder.random_decoder import random_decoder
 

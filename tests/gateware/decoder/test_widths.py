@@ -11,8 +11,8 @@ from amaranth.hdl import Fragment
 
 from gateformer.gateware.decoder import datapath
 from gateformer.gateware.decoder import program as program_module
-from gateformer.gateware.decoder.any_core import compile_model
 from gateformer.gateware.decoder.serial.requantizer import Requantizer
+from gateformer.gateware.host.any_core import compile_model
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.arith import signed_width
 from gateformer.model.contract.config import Bits

@@ -5,7 +5,7 @@ import random
 import pytest
 from amaranth.sim import Simulator
 
-from gateformer.gateware.decoder.any_core import compile_model
+from gateformer.gateware.host.any_core import compile_model
 from gateformer.gateware.host.host_interface import HostInterface
 from gateformer.gateware.host.hosted_core import HostedCore
 from gateformer.gateware.host.identification import Identification

@@ -9,8 +9,8 @@ from amaranth.build import DiffPairs
 from amaranth.hdl import Module
 
 from gateformer.gateware.compiler.program import Program
-from gateformer.gateware.decoder.any_core import compile_model
 from gateformer.gateware.decoder.core import DecoderCore
+from gateformer.gateware.host.any_core import compile_model
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.artifact import open_model, shipped_models
 from gateformer.model.contract.random_model import random_model

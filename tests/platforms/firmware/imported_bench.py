@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gateformer.gateware.console.imported.pieces import Pieces
 from gateformer.gateware.console.imported.texts import ImportedTexts
-from gateformer.gateware.decoder.any_core import compile_model
+from gateformer.gateware.host.any_core import compile_model
 from gateformer.gateware.host.identification import Identification
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.decoder.model import DecoderModel

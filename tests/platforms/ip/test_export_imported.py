@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from gateformer.gateware.decoder.any_core import compile_model
+from gateformer.gateware.host.any_core import compile_model
 from gateformer.gateware.host.imported_registers import IMPORTED_REGISTERS
 from gateformer.gateware.host.register_documents import document, header
 from gateformer.gateware.host.registers import register

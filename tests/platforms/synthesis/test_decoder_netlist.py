@@ -6,7 +6,7 @@ import pytest
 from amaranth.back import rtlil
 
 from gateformer.gateware.core.taps import Mismatch
-from gateformer.gateware.decoder.any_core import build_core, compile_model
+from gateformer.gateware.host.any_core import build_core, compile_model
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.artifact import open_model
 from gateformer.platforms.synthesis.check_netlist import FAMILIES, check_netlist

@@ -5,8 +5,8 @@ import functools
 
 import pytest
 
-from gateformer.gateware.decoder.any_core import compile_model
 from gateformer.gateware.decoder.program import DecoderProgram
+from gateformer.gateware.host.any_core import compile_model
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.artifact import Artifact
 from gateformer.model.contract.context_window import refed_window

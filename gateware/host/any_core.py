@@ -14,10 +14,12 @@ from ..compiler.reload_image import Section
 from ..core import taps
 from ..core.core import Core
 from ..core.taps import TapPort
+from ..decoder import taps as decoder_taps
+from ..decoder.core import DecoderCore
+from ..decoder.program import DecoderProgram
 from ..plan.hw_config import HwConfig
-from . import taps as decoder_taps
-from .core import DecoderCore
-from .program import DecoderProgram
+from ..streamed.core import StreamedCore
+from ..streamed.program import StreamedProgram
 
 AnyProgram = Program | DecoderProgram
 
@@ -34,8 +36,10 @@ def build_core(
     dsp: str = "generic",
     further: Sequence[Section] = (),
     taps: bool = False,
-) -> Core | DecoderCore:
+) -> Core | DecoderCore | StreamedCore:
     """The core of a program; parameters as :class:`gateware.core.core.Core`."""
+    if isinstance(program, StreamedProgram):
+        return StreamedCore(program, dsp=dsp, taps=taps)
     if isinstance(program, DecoderProgram):
         return DecoderCore(program, dsp=dsp, taps=taps)
     return Core(program, dsp=dsp, further=further, taps=taps)
