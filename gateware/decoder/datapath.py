@@ -49,7 +49,7 @@ class DecoderDatapath(wiring.Component):
                 "beat": In(self.beat_signature(program)),
                 "position": In(range(cfg.ctx_len + 1)),
                 "logit": Out(
-                    data.StructLayout({"valid": 1, "value": signed(arith.LOGIT_BITS), "last": 1})
+                    data.StructLayout({"valid": 1, "value": signed(cfg.bits.logit), "last": 1})
                 ),
                 "taps": Out(tap_signature(program)),
                 **self._further_ports(),

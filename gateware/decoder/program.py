@@ -65,7 +65,7 @@ class DecoderProgram:
         self.images = self._empty_images()
         self._check_embedding()
         bits = model.config.bits
-        self.widths = tuple(sorted({*dataclasses.asdict(bits).values(), arith.LOGIT_BITS}))
+        self.widths = tuple(sorted(set(dataclasses.asdict(bits).values())))
         self.eps = tuple(sorted({norm.eps for norm in model.norms.values()}))
         plain = list(self._plain())
         self.shifts = max(max(item.shift, item.odd_shift) for item in plain)
@@ -180,7 +180,7 @@ class DecoderProgram:
         """A new one for one core."""
         return Sampler(
             vocab_size=self.model.config.vocab_size,
-            logit_width=arith.LOGIT_BITS,
+            logit_width=self.model.config.bits.logit,
             scheme=VERSION_2,
         )
 

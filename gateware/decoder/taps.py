@@ -26,7 +26,7 @@ def tap_ports(program: DecoderProgram) -> list[TapPort]:
         TapPort("value", 1, bits.value, True),
         TapPort("gate", 1, bits.gate, True),
         TapPort("residual", 1, bits.residual, True),
-        TapPort("logit", 1, arith.LOGIT_BITS, True),
+        TapPort("logit", 1, bits.logit, True),
         TapPort("score", segments, program.sum_width, True),
         TapPort("probability", segments, arith.PROBABILITY_MAX.bit_length(), False),
     ]

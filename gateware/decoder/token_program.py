@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from gateformer.model.contract.decoder import arith
 from gateformer.model.contract.decoder.model import DecoderModel
 
 from .images import DecoderImages
@@ -278,6 +277,6 @@ class TokenProgram:
             **dataclasses.asdict(place),
             shift=shift,
             min_shift=head.min_shift,
-            bits=self._width(arith.LOGIT_BITS),
+            bits=self._width(self._model.config.bits.logit),
             ends_token=True,
         )

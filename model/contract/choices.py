@@ -24,7 +24,8 @@ class Bits:
 
     ``residual`` 16..28; ``norm`` (what norms give), ``query`` (q, and k before it is turned),
     ``attention`` (what enters o_proj), ``gate`` (what the activation takes, and up) and ``hidden``
-    (what enters down_proj) 8..16; ``key`` and ``value`` (k and v as they are kept) 8..16.
+    (what enters down_proj) 8..16; ``key`` and ``value`` (k and v as they are kept) 8..16; ``logit``
+    12..32.
 
     Raises UserError naming a width that is none of these.
     """
@@ -37,9 +38,10 @@ class Bits:
     hidden: int = 16
     key: int = 12
     value: int = 8
+    logit: int = 32
 
     def __post_init__(self):
-        limits = {"residual": (16, 28)}
+        limits = {"residual": (16, 28), "logit": (12, 32)}
         for name, value in dataclasses.asdict(self).items():
             low, high = limits.get(name, (8, 16))
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:

@@ -31,7 +31,7 @@ from ..text.codec import TextCodec
 from ..text.corpus import load_corpus
 from ..text.encoding import encode_corpus
 from .allocation import allocate, require_budget
-from .choice import AUTO, NATIVE, Choice, weight_format
+from .choice import AUTO, LOGIT_BITS, NATIVE, Choice, weight_format
 from .making import integers_of, ranges_of, say_what_was_made
 from .native import require_codes
 from .texts import CALIBRATION_TOKENS, windows_of
@@ -154,7 +154,7 @@ def main(
     choice = Choice(
         weights="int8" if weights == AUTO else weights,
         formats=formats,
-        bits=Bits(key=args.key_bits, value=args.value_bits),
+        bits=Bits(key=args.key_bits, value=args.value_bits, logit=LOGIT_BITS),
         prefix=prefix,
     )
     model = integers_of(source, ranges, choice, codec, args.context)

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from ..contract.decoder.arith import EXP2_FRAC_BITS, GATE_FRAC_BITS, LOGIT_BITS, MAX_MULT, limit
+from ..contract.decoder.arith import EXP2_FRAC_BITS, GATE_FRAC_BITS, MAX_MULT, limit
 from ..contract.decoder.model import MAX_SMALL_SHIFT
 from ..floating.decoder_shape import DecoderShape
 from ..support.errors import UserError
@@ -58,7 +58,7 @@ def stage_unit(ranges: Ranges, stage: str, headroom: float, bits: int) -> float:
 
 def logit_unit(ranges: Ranges, choice: Choice) -> float:
     """Nats per unit of the logits, at least."""
-    return stage_unit(ranges, "logits", choice.headroom.logits, LOGIT_BITS)
+    return stage_unit(ranges, "logits", choice.headroom.logits, choice.bits.logit)
 
 
 def residual_unit(ranges: Ranges, shape: DecoderShape, choice: Choice) -> float:

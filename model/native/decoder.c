@@ -137,7 +137,7 @@ static void head_blocks(void *given, int64_t begin, int64_t end, int thread) {
     const Model *m = d->m;
     for (int64_t block = begin; block < end; block++)
         stage_counts(d, thread)[1] +=
-            project(d, &m->head, block, m->head_shift, 32, d->logits, m->vocab_size);
+            project(d, &m->head, block, m->head_shift, m->logit, d->logits, m->vocab_size);
 }
 
 static void embed_tokens(Decoder *d, const int32_t *tokens) {

@@ -14,7 +14,7 @@ typedef struct {
 typedef struct {
     int64_t vocab_size, d_model, n_heads, n_kv_heads, head_dim, n_layers, d_ff, ctx_len;
     int64_t layer_norm, rotary, gated;
-    int64_t residual, norm, query, attention, gate, hidden, key, value;  // bits
+    int64_t residual, norm, query, attention, gate, hidden, key, value, logit;  // bits
     int64_t mean_mult, mean_shift, position_mult, position_shift, embed_shift, head_shift;
     const int64_t *rsqrt, *reciprocal;
     const int32_t *exp2, *gate_table;

@@ -44,7 +44,9 @@ class C_Model(ctypes.Structure):
 
     _fields_ = (
         *_fields("vocab_size d_model n_heads n_kv_heads head_dim n_layers d_ff ctx_len"),
-        *_fields("layer_norm rotary gated residual norm query attention gate hidden key value"),
+        *_fields(
+            "layer_norm rotary gated residual norm query attention gate hidden key value logit"
+        ),
         *_fields("mean_mult mean_shift position_mult position_shift embed_shift head_shift"),
         *_fields("", "rsqrt reciprocal exp2 gate_table position_embedding cos sin"),
         *((name, C_Matrix) for name in ("embedding", "head")),

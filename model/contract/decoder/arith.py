@@ -19,7 +19,6 @@ Count = Callable[[int, int], None]
 
 MULT_BITS = 16
 MAX_MULT = 2**MULT_BITS - 1
-LOGIT_BITS = 32
 MAX_ROW_BOUND = 2**46
 """Every sum of \\|weight\\| times largest activation is below it."""
 MAX_SQUARES = 2**62

@@ -56,16 +56,9 @@ def random_decoder(
     turn = 2**arith.ROTARY_BITS
     dots = 2 ** (bits.query + bits.key - 2) * INPUT_RMS**2 * np.sqrt(cfg.head_dim)
     largest = arith.limit(bits.residual) // 4
-    head_shift = (
-        round(
-            matrices["token_embedding"].shift
-            + bits.residual
-            - 2
-            + bits.norm
-            + np.log2(cfg.d_model) / 2
-        )
-        - LOGIT_SIZE_BITS
-    )
+    head_shift = round(
+        matrices["token_embedding"].shift + bits.residual - 2 + bits.norm + np.log2(cfg.d_model) / 2
+    ) - min(LOGIT_SIZE_BITS, bits.logit - 3)
     return DecoderModel(
         config=cfg,
         matrices=matrices,

@@ -90,7 +90,7 @@ class DecoderReference(CachedSequence):
             x = self._feed_forward_block(i, x)
         head, shift = model.head
         hidden = self._norm("final_norm", x)
-        logits = self._requantized("logits", head, hidden, arith.LOGIT_BITS, shift)
+        logits = self._requantized("logits", head, hidden, cfg.bits.logit, shift)
         self.position = end
         return logits
 

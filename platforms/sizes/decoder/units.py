@@ -239,7 +239,7 @@ def _sampler(program: SizedDecoderProgram) -> UnitFacts:
         luts=counts,
         flip_flops=dict(counts),
         memories=[
-            MemoryShape(vocab_size, arith.LOGIT_BITS, Style.BLOCK),
+            MemoryShape(vocab_size, program.model.config.bits.logit, Style.BLOCK),
             _rom(VERSION_2.probabilities),
             MemoryShape(
                 2 ** (VERSION_2.key_bits - 1), VERSION_2.mass_bits(vocab_size), Style.BLOCK

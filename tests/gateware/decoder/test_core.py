@@ -48,7 +48,7 @@ def drawn(seed: int) -> tuple[int, dict]:
         "tied_head": rng.random() < 0.5,
         "weights": rng.choice(("int8", "int5", "int4", "trits:1", "trits:5")),
         "head": rng.choice(("int8", "int4", "trits:4")),
-        "bits": Bits(*widths),
+        "bits": Bits(*widths, logit=rng.choice((16, 32))),
     }
 
 

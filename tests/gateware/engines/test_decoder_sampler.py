@@ -11,12 +11,16 @@ from gateformer.gateware.engines.sampler.keys import SamplingKeys
 from gateformer.gateware.engines.sampler.sampler import Sampler, sampled_latency
 from gateformer.gateware.engines.sampler.scheme import VERSION_1, VERSION_2
 from gateformer.model.contract.arith import EXP2, round_shift
-from gateformer.model.contract.decoder.arith import LOGIT_BITS, exp2
+from gateformer.model.contract.choices import Bits
+from gateformer.model.contract.decoder.arith import exp2
 from gateformer.model.contract.decoder.sampling import TOP_P_ONE, DecoderSampler, DecoderSettings
 
 from .test_sampler import random_logits, reseed, send_logits, simulate
 
 FAR = 2 ** (VERSION_2.key_bits - 1)
+
+
+LOGIT_BITS = Bits().logit
 
 
 def decoder_sampler(vocab_size, logit_width=LOGIT_BITS):

@@ -40,7 +40,11 @@ def decoders(draw):
         draw(st.integers(0, 2**31)),
         weights=weights,
         head=draw(st.sampled_from(("int8", weights))),
-        bits=Bits(draw(st.integers(16, 24)), *(draw(width) for _ in range(7))),
+        bits=Bits(
+            draw(st.integers(16, 24)),
+            *(draw(width) for _ in range(7)),
+            draw(st.sampled_from((12, 16, 32))),
+        ),
         vocab_size=draw(st.integers(1, 40)),
         d_model=unit * draw(sizes),
         d_ff=unit * draw(sizes),

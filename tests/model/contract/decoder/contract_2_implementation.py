@@ -236,6 +236,7 @@ class Decoder:
         keys: list = [[] for _ in range(c["n_layers"])]
         values: list = [[] for _ in range(c["n_layers"])]
         rotary, out = c["positions"] == "rotary", []
+        logit = bits.get("logit", 32)
         for p, t in enumerate(tokens):
             x = self._embed(t, p)
             for i in range(c["n_layers"]):
@@ -252,9 +253,9 @@ class Decoder:
                 x = self._add(x, f"layers.{i}.down_proj", self._feed_forward(i, h))
             h = self._norm(x, "final_norm")
             if c["tied_head"]:
-                out.append(self._project("token_embedding", h, 32, self.scalars["head_shift"]))
+                out.append(self._project("token_embedding", h, logit, self.scalars["head_shift"]))
             else:
-                out.append(self._project("lm_head", h, 32))
+                out.append(self._project("lm_head", h, logit))
         return out
 
     def _add(self, x: list[int], name: str, a: list[int]) -> list[int]:

@@ -29,8 +29,8 @@ CASES |= {
 CASES |= {
     "layer": {**GROUPED, "norm": "layer", "tied_head": False},
     "layer bias": {**SHAPE, "norm": "layer", "norm_bias": True, "bias": BIASES},
-    "narrow": {**GROUPED, "bits": Bits(16, 9, 10, 11, 12, 13, 8, 14), "gated": True},
-    "wide": {**GROUPED, "bits": Bits(28, 16, 12, 16, 16, 16, 16, 16)},
+    "narrow": {**GROUPED, "bits": Bits(16, 9, 10, 11, 12, 13, 8, 14, 12), "gated": True},
+    "wide": {**GROUPED, "bits": Bits(28, 16, 12, 16, 16, 16, 16, 16, 21)},
     "learned keys": {**SHAPE, "bits": Bits(20, 12, 11, 8, 10, 9, 13, 10)},
     "own head": {**GROUPED, "tied_head": False, "head": "int6", "gated": True},
 }
