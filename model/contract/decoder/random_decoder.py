@@ -58,7 +58,7 @@ def random_decoder(
     largest = arith.limit(bits.residual) // 4
     head_shift = round(
         matrices["token_embedding"].shift + bits.residual - 2 + bits.norm + np.log2(cfg.d_model) / 2
-    ) - min(LOGIT_SIZE_BITS, bits.logit - 3)
+    ) - min(LOGIT_SIZE_BITS, bits.logit - 1)
     return DecoderModel(
         config=cfg,
         matrices=matrices,
