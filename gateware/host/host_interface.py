@@ -16,6 +16,7 @@ from ..parts.fifo import Fifo
 from ..parts.integers import check_integer
 from ..plan.hw_config import HwConfig
 from ..plan.reload_limits import ReloadLimits
+from ..streamed.ports import ImageFacts, image_ports
 from .axi_lite import AxiLiteSlave, axi_lite_signature
 from .base_registers import HASH_WORDS, OUTPUT_LEVEL_BITS, PROMPT_LEVEL_BITS, TOKEN_BITS
 from .identification import Identification
@@ -52,12 +53,14 @@ class HostInterface(wiring.Component):
         16 to 4,095.
     limits : ReloadLimits, optional
         With ``hw.reload``.
+    image : ImageFacts, optional
+        Of a model in external memory.
 
     Members
     -------
     axi : In(axi_lite_signature(12))
     Those of :func:`gateware.core.ports.core_signature`, flipped; ``start`` and ``abort`` are
-    pulses.
+    pulses. With ``image`` also those of :func:`gateware.streamed.ports.image_ports`, flipped.
 
     Raises
     ------
@@ -77,8 +80,10 @@ class HostInterface(wiring.Component):
         clock_khz: int,
         output_depth: int = MIN_OUTPUT_DEPTH,
         limits: ReloadLimits | None = None,
+        image: ImageFacts | None = None,
     ):
-        self.identification = Identification(config, hw, digest, build_id, clock_khz, limits)
+        self.identification = Identification(config, hw, digest, build_id, clock_khz, limits, image)
+        self._image = image
         self._reload = hw.reload
         self._has_top_p = scheme_of(config).has_top_p
         check_integer("vocab_size", config.vocab_size, 1, 2**TOKEN_BITS)
@@ -92,6 +97,7 @@ class HostInterface(wiring.Component):
                 **core_signature(config.vocab_size, hw.reload, scheme=scheme_of(config))
                 .flip()
                 .members,
+                **(wiring.Signature(image_ports(image.memory)).flip().members if image else {}),
             }
         )
 
@@ -120,10 +126,13 @@ class HostInterface(wiring.Component):
         errors["settings_locked"] = registers.locked_write
         if self._reload:
             errors["load_while_busy"] = self._connect_load(m, registers, busy)
+        if self._image is not None:
+            errors["verify_while_busy"] = self._connect_image(m, registers, busy, start)
         self._keep_errors(m, registers, errors)
         self._connect_output(m, registers, abort)
         self._connect_settings(m, registers)
         self._count(m, registers, start)
+        locked = busy if self._image is None else busy | self.verifying
         with m.If(abort):
             m.d.sync += [running.eq(0), status.done.eq(0)]
         with m.Elif(start):
@@ -133,7 +142,7 @@ class HostInterface(wiring.Component):
         m.d.comb += [
             self.start.eq(start),
             self.abort.eq(registers.control_write & control.abort),
-            registers.locked.eq(busy),
+            registers.locked.eq(locked),
             status.busy.eq(busy),
             status.context_full.eq(self.context_full),
             status.error.eq(registers.error.as_value().any()),
@@ -158,6 +167,8 @@ class HostInterface(wiring.Component):
             )
         if self._reload:
             found["not_loaded"] = ~self.load_status.loaded | self.load_status.loading
+        if self._image is not None:
+            found["image_not_verified"] = ~self.verified
         refusals = {"start_while_busy": busy}
         for name, condition in found.items():
             # A write is three cycles and more before that of CONTROL.
@@ -222,6 +233,27 @@ class HostInterface(wiring.Component):
             registers.load_status.refusal.eq(self.load_status.refusal),
         ]
         return begin & busy
+
+    def _connect_image(self, m, registers, busy, start):
+        """The memory's registers; high when a verification is refused."""
+        shape, status = self._image.memory, registers.image_status
+        asked = registers.control_write & registers.control.verify & ~registers.control.abort
+        m.submodules.stalls = stalls = CycleCounter()
+        address = registers.image_address.value
+        m.d.sync += self.base.eq(address[(shape.stripe_bytes - 1).bit_length() :])
+        m.d.comb += [
+            self.verify.eq(asked & ~busy & ~self.verifying),
+            status.verifying.eq(self.verifying),
+            status.verified.eq(self.verified),
+            status.mismatched.eq(self.mismatched),
+            status.fault.eq(self.fault),
+            stalls.clear.eq(start),
+            stalls.enable.eq(self.stalled),
+            stalls.low_read.eq(registers.stalls_low_read),
+            registers.stalls_low.value.eq(stalls.low),
+            registers.stalls_high.value.eq(stalls.high),
+        ]
+        return asked & (busy | self.verifying)
 
     def _connect_output(self, m, registers, abort):
         payload, output = self.output.payload, registers.output

@@ -6,6 +6,8 @@ from amaranth.hdl import Module, ResetInserter
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from ..streamed.ports import bus_ports, image_ports
+from ..streamed.program import StreamedProgram
 from .any_core import AnyProgram, build_core
 from .axi_lite import axi_lite_signature
 from .host_interface import HostInterface
@@ -35,6 +37,8 @@ class HostedCore(wiring.Component):
         host's FIFO if it lasts one cycle only; for a clean state hold it for two or more.
     busy, context_full : Out(1)
         As :class:`gateware.core.core.Core`.
+    read0, …, write0, …
+        With a StreamedProgram: as :func:`gateware.streamed.ports.bus_ports`.
 
     Raises
     ------
@@ -44,6 +48,8 @@ class HostedCore(wiring.Component):
 
     def __init__(self, program: AnyProgram, *, build_id: int, clock_khz: int, dsp: str = "generic"):
         model, hw = program.model, program.hw
+        streamed = isinstance(program, StreamedProgram)
+        self._image = program.facts if streamed else None
         self._host = HostInterface(
             model.config,
             hw,
@@ -51,6 +57,7 @@ class HostedCore(wiring.Component):
             build_id=build_id,
             clock_khz=clock_khz,
             limits=program.limits,
+            image=self._image,
         )
         self._reload = hw.reload
         self._core = build_core(program, dsp=dsp)
@@ -60,6 +67,7 @@ class HostedCore(wiring.Component):
                 "reset": In(1),
                 "busy": Out(1),
                 "context_full": Out(1),
+                **(bus_ports(program.memory) if streamed else {}),
             }
         )
 
@@ -80,6 +88,13 @@ class HostedCore(wiring.Component):
             self.busy.eq(core.busy),
             self.context_full.eq(core.context_full),
         ]
+        if self._image is not None:
+            shape = self._image.memory
+            for name in bus_ports(shape):
+                wiring.connect(m, getattr(core, name), wiring.flipped(getattr(self, name)))
+            for name, member in image_ports(shape).items():
+                into, out = (core, host) if member.flow == In else (host, core)
+                m.d.comb += getattr(into, name).eq(getattr(out, name))
         if self._reload:
             wiring.connect(m, host.load_words, core.load_words)
             m.d.comb += [

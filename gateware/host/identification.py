@@ -11,11 +11,14 @@ from gateformer.model.contract.config import ModelConfig
 from ..parts.integers import check_integer
 from ..plan.hw_config import PACKINGS, HwConfig
 from ..plan.reload_limits import ReloadLimits
+from ..streamed.ports import ImageFacts
+from ..streamed.program import StreamedProgram
 from .any_core import AnyProgram
 from .base_registers import ACCELERATOR_MAGIC, HASH_WORDS
 from .register import Register
 from .registers import register, registers
 from .reload_registers import RELOAD_MAGIC
+from .streamed_registers import STREAMED_MAGIC
 
 WORD_DIGITS = 8
 """Hexadecimal digits of a register."""
@@ -34,6 +37,7 @@ class Identification:
     build_id : int, 32 bits
     clock_khz : int, 32 bits
     limits : ReloadLimits, with ``hw.reload`` only
+    image : ImageFacts, with a model in external memory only
 
     Raises
     ------
@@ -49,12 +53,14 @@ class Identification:
     build_id: int
     clock_khz: int
     limits: ReloadLimits | None = None
+    image: ImageFacts | None = None
 
     @classmethod
     def of(cls, program: AnyProgram, build_id: int, clock_khz: int) -> Identification:
         """That of an accelerator made from a program."""
         model, hw = program.model, program.hw
-        return cls(model.config, hw, model.digest, build_id, clock_khz, program.limits)
+        image = program.facts if isinstance(program, StreamedProgram) else None
+        return cls(model.config, hw, model.digest, build_id, clock_khz, program.limits, image)
 
     def __post_init__(self):
         if not isinstance(self.config, ModelConfig):
@@ -79,7 +85,7 @@ class Identification:
             for i in range(HASH_WORDS)
         }
         values = {
-            "MAGIC": RELOAD_MAGIC if self.hw.reload else ACCELERATOR_MAGIC,
+            "MAGIC": self._magic,
             "SPEC_VERSION": self.config.spec_version,
             "BUILD_ID": self.build_id,
             "CLOCK_KHZ": self.clock_khz,
@@ -94,6 +100,7 @@ class Identification:
             "ARRAY_LANES": self.hw.lanes,
             **(self._reload if self.hw.reload else {}),
             **(self._family if self.config.spec_version != 1 else {}),
+            **(self._memory if self.image is not None else {}),
             **words,
         }
         built = {entry.name for entry in self.registers}
@@ -102,7 +109,24 @@ class Identification:
     @property
     def registers(self) -> tuple[Register, ...]:
         """All registers of the accelerator."""
-        return registers(self.config, self.hw.reload)
+        return registers(self.config, self.hw.reload, self.image is not None)
+
+    @property
+    def _magic(self) -> int:
+        if self.image is not None:
+            return STREAMED_MAGIC
+        return RELOAD_MAGIC if self.hw.reload else ACCELERATOR_MAGIC
+
+    @property
+    def _memory(self) -> dict[str, int]:
+        shape = register("MEMORY_SHAPE", self.registers).pack(
+            **dataclasses.asdict(self.image.memory)
+        )
+        return {
+            "MEMORY_SHAPE": shape,
+            "IMAGE_BYTES": self.image.image_bytes,
+            "MEMORY_BYTES": self.image.memory_bytes,
+        }
 
     @property
     def _family(self) -> dict[str, int]:

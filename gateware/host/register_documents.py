@@ -42,12 +42,28 @@ _HEADER_HEAD = f"""\
 """
 
 
-def document(registers: Iterable[Register], imported: Iterable[Register] = ()) -> str:
+_STREAMED_HEAD = """\
+# Models in external memory
+
+Where MAGIC reads "GTF3", these registers are there in addition to those of imported models, or \
+are different.
+
+Before the first run: put the image into the memory, write IMAGE_ADDRESS, write `verify` to \
+CONTROL, and wait until IMAGE_STATUS has `verified`.
+"""
+
+
+def document(
+    registers: Iterable[Register],
+    imported: Iterable[Register] = (),
+    streamed: Iterable[Register] = (),
+) -> str:
     """Markdown with a table of all registers and one section for each that is no mere constant.
 
-    ``imported``: those of imported models' accelerators, of which the differences are shown.
+    ``imported``: those of imported models' accelerators, of which the differences are shown;
+    ``streamed``: those with a model in external memory, likewise.
     """
-    registers, imported = list(registers), list(imported)
+    registers, imported, streamed = list(registers), list(imported), list(streamed)
     heads = [_DOCUMENT_HEAD, _BOTH_HEAD] if imported else [_DOCUMENT_HEAD]
     lines = [*heads, *_tables(registers)]
     if imported:
@@ -55,6 +71,9 @@ def document(registers: Iterable[Register], imported: Iterable[Register] = ()) -
         different = [entry for entry in imported if entry not in registers]
         lines += ["", _IMPORTED_HEAD.format(absent=" and ".join(sorted(absent, reverse=True)))]
         lines += _tables(different)
+    if streamed:
+        different = [entry for entry in streamed if entry not in imported]
+        lines += ["", _STREAMED_HEAD, *_tables(different)]
     return "\n".join(lines) + "\n"
 
 

@@ -17,10 +17,19 @@ from .base_registers import REGISTERS
 from .imported_registers import IMPORTED_REGISTERS
 from .register import Register
 from .reload_registers import RELOAD_REGISTERS
+from .streamed_registers import STREAMED_REGISTERS
+
+DOCUMENTED = (RELOAD_REGISTERS, IMPORTED_REGISTERS, STREAMED_REGISTERS)
+"""What docs/registers.md describes."""
 
 
-def registers(config: ModelConfig, reload: bool = False) -> tuple[Register, ...]:
-    """The registers of an accelerator for models of ``config``, by rising offset."""
+def registers(
+    config: ModelConfig, reload: bool = False, streamed: bool = False
+) -> tuple[Register, ...]:
+    """The registers of an accelerator for models of ``config``, by rising offset; ``streamed``:
+    from external memory."""
+    if streamed:
+        return STREAMED_REGISTERS
     if config.spec_version != 1:
         return IMPORTED_REGISTERS
     return RELOAD_REGISTERS if reload else REGISTERS
@@ -42,16 +51,23 @@ def main(arguments: list[str] | None = None) -> int:
     kind = parser.add_mutually_exclusive_group(required=True)
     kind.add_argument("--document", action="store_true", help="docs/registers.md")
     kind.add_argument("--header", action="store_true", help="a C header")
-    parser.add_argument(
+    family = parser.add_mutually_exclusive_group()
+    family.add_argument(
         "--imported", action="store_true", help="the header for imported models' accelerators"
     )
+    family.add_argument(
+        "--streamed", action="store_true", help="the same, with the model in external memory"
+    )
     chosen = parser.parse_args(arguments)
-    if chosen.document and chosen.imported:
-        parser.error("--document describes all registers; leave --imported out")
+    for name in ("imported", "streamed"):
+        if chosen.document and getattr(chosen, name):
+            parser.error(f"--document describes all registers; leave --{name} out")
     if chosen.document:
-        print(register_documents.document(RELOAD_REGISTERS, IMPORTED_REGISTERS), end="")
+        print(register_documents.document(*DOCUMENTED), end="")
     else:
-        declared = IMPORTED_REGISTERS if chosen.imported else RELOAD_REGISTERS
+        declared = RELOAD_REGISTERS
+        if chosen.imported or chosen.streamed:
+            declared = IMPORTED_REGISTERS if chosen.imported else STREAMED_REGISTERS
         print(register_documents.header(declared), end="")
     return 0
 

@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from amaranth.lib.wiring import In, Out
 
 from ..memory.bus import MemoryShape, Response, read_signature, write_signature
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageFacts:
+    """What a user of a streamed core must know of the memory.
+
+    Attributes
+    ----------
+    memory : MemoryShape
+    image_bytes : int, of the image
+    memory_bytes : int, from the image's first byte on, with keys and values
+    """
+
+    memory: MemoryShape
+    image_bytes: int
+    memory_bytes: int
 
 
 def image_ports(memory: MemoryShape) -> dict:

@@ -23,6 +23,7 @@ from .images import StreamedImages
 from .instruction_buffer import InstructionBuffer
 from .lanes import StreamedLanes
 from .layout import StreamedLayout
+from .ports import ImageFacts
 from .stream_writer import StreamWriter, instruction_words, words_per_instruction
 from .waits import with_waits
 
@@ -154,6 +155,12 @@ class StreamedProgram(DecoderProgram):
     def stripes(self) -> int:
         """All stripes, with keys and values."""
         return self.first_cache + self.layout.stripes_of_cache
+
+    @property
+    def facts(self) -> ImageFacts:
+        """Sizes of the image, and of the memory that the core uses."""
+        size = self.memory.stripe_bytes
+        return ImageFacts(self.memory, self.first_cache * size, self.stripes * size)
 
     @functools.cached_property
     def checksum(self) -> tuple[int, int]:

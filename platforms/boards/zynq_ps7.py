@@ -1,18 +1,27 @@
-"""Processing system of a Zynq-7000: clock, reset and the M_AXI_GP0 port into the fabric.
+"""Processing system of a Zynq-7000: clock, reset, the M_AXI_GP0 port into the fabric, and the ports
+S_AXI_HP0 to 3 to its memory.
 
-Sources: UG585, "Zynq-7000 TRM", chapters 2 (PS-PL signals), 5 (interconnect) and 25 (clocks);
+Sources: UG585, "Zynq-7000 TRM", chapters 2 (PS-PL signals), 5 (interconnect, AFI) and 25 (clocks);
 UG768, "7 Series HDL Libraries Guide"; port list as in Yosys' ``techlibs/xilinx/cells_xtra.v``.
 """
 
 from __future__ import annotations
 
-from amaranth.hdl import ClockSignal, Const, Instance, Module, Signal
+from amaranth.hdl import ClockSignal, Const, Instance, Module, Signal, Value
 from amaranth.lib import wiring
-from amaranth.lib.wiring import Out
+from amaranth.lib.wiring import In, Out
+
+from gateformer.gateware.memory.bus import read_signature, write_signature
 
 from .axi3_bridge import axi3_signature
 
 FCLK_COUNT = 4
+HP_BYTES = 8
+"""Of a beat of S_AXI_HP, with the AFI's default width."""
+HP_PORTS = {0: (), 1: (0,), 2: (0, 2), 4: (0, 1, 2, 3)}
+"""Ports by their number: of the memory controller's, HP0 and HP1 share one, HP2 and HP3 another."""
+HP_CACHE = 0b0011
+"""AxCACHE: the interconnect may buffer and merge."""
 _GP0_OUTPUTS = (
     *(f"{channel}{name}" for channel in ("AW", "AR") for name in
       ("ID", "ADDR", "LEN", "SIZE", "BURST", "LOCK", "CACHE", "PROT", "QOS", "VALID")),
@@ -36,17 +45,29 @@ class ProcessingSystem(wiring.Component):
     Members
     -------
     axi : Out(axi3_signature())
+    read0, …, write0, … : In, of :mod:`gateware.memory.bus`
+        As many as ``hp_ports``; in the domain ``sync``, too.
     fclk0 : Out(1), clock
     fclk_reset0 : Out(1), asynchronous, active high
     """
 
-    def __init__(self):
-        super().__init__({"axi": Out(axi3_signature()), "fclk0": Out(1), "fclk_reset0": Out(1)})
+    def __init__(self, hp_ports: int = 0):
+        self._ports = HP_PORTS[hp_ports]
+        members = {"axi": Out(axi3_signature()), "fclk0": Out(1), "fclk_reset0": Out(1)}
+        for number in range(hp_ports):
+            members[f"read{number}"] = In(read_signature(HP_BYTES))
+            members[f"write{number}"] = In(write_signature(HP_BYTES))
+        super().__init__(members)
 
     def elaborate(self, platform):
         m = Module()
         clocks, resets_n = Signal(FCLK_COUNT), Signal(FCLK_COUNT)
         m.d.comb += [self.fclk0.eq(clocks[0]), self.fclk_reset0.eq(~resets_n[0])]
+        memory = {}
+        for number, port in enumerate(self._ports):
+            memory |= self._memory_port(number, f"SAXIHP{port}")
+        driven = {name[2:] for name in memory}
+        unused = {name: w for name, w in unused_inputs().items() if name not in driven}
         m.submodules.ps7 = Instance(
             "PS7",
             a_keep="TRUE",
@@ -55,9 +76,25 @@ class ProcessingSystem(wiring.Component):
             i_MAXIGP0ACLK=ClockSignal("sync"),
             **{f"o_MAXIGP0{name}": self._axi_port(name) for name in _GP0_OUTPUTS},
             **{f"i_MAXIGP0{name}": self._axi_port(name) for name in _GP0_INPUTS},
-            **{f"i_{name}": Const(0, width) for name, width in unused_inputs().items()},
+            **memory,
+            **{f"i_{name}": Const(0, width) for name, width in unused.items()},
         )
         return m
+
+    def _memory_port(self, number: int, prefix: str) -> dict:
+        """Connections of a port of the memory; IDs, locks and priorities are 0."""
+        ports = {f"i_{prefix}ACLK": ClockSignal("sync")}
+        read, write = getattr(self, f"read{number}"), getattr(self, f"write{number}")
+        for bus in (read, write):
+            for name, member in bus.signature.flip().members.items():
+                value = Value.cast(getattr(bus, name))
+                if name.endswith("size"):
+                    value = value[:2]
+                direction = "i" if member.flow == Out else "o"
+                ports[f"{direction}_{prefix}{name.upper()}"] = value
+        for channel in ("AR", "AW"):
+            ports[f"i_{prefix}{channel}CACHE"] = Const(HP_CACHE, 4)
+        return ports
 
     def _axi_port(self, name: str):
         port = getattr(self.axi, name.lower())
@@ -65,7 +102,7 @@ class ProcessingSystem(wiring.Component):
 
 
 def unused_inputs() -> dict[str, int]:
-    """Width of every input of ``PS7`` outside M_AXI_GP0."""
+    """Width of every input of ``PS7`` outside M_AXI_GP0, if no memory port is used."""
     widths: dict[str, int] = {}
 
     def add(prefix: str, width: int, names: str):

@@ -11,6 +11,8 @@ from amaranth.lib.wiring import In, Out
 from gateformer.gateware.host.any_core import AnyProgram
 from gateformer.gateware.host.hosted_core import HostedCore
 from gateformer.gateware.host.register import ADDRESS_WIDTH
+from gateformer.gateware.streamed.ports import bus_ports
+from gateformer.gateware.streamed.program import StreamedProgram
 
 from ..families.xc7 import XC7
 from ..families.xilinx_clock import XilinxClock
@@ -18,6 +20,11 @@ from ..families.zynq_address import BASE_ADDRESS
 from .axi3_bridge import Axi3Bridge, axi3_signature
 from .board_top import BoardTop
 from .zynq_ps7 import ProcessingSystem
+
+
+def memory_ports(program: AnyProgram) -> dict:
+    """Ports to the memory of a system with the program's core."""
+    return bus_ports(program.memory) if isinstance(program, StreamedProgram) else {}
 
 
 class ZynqSystem(wiring.Component):
@@ -36,6 +43,8 @@ class ZynqSystem(wiring.Component):
     axi : In(axi3_signature()); the registers (docs/registers.md) are at ``BASE_ADDRESS``
     reset : In(1), synchronous
     busy, context_full : Out(1)
+    read0, …, write0, …
+        With a StreamedProgram: as :func:`gateware.streamed.ports.bus_ports`.
     """
 
     def __init__(self, program: AnyProgram, *, build_id: int, clock_khz: int, dsp: str):
@@ -47,6 +56,7 @@ class ZynqSystem(wiring.Component):
                 "reset": In(1),
                 "busy": Out(1),
                 "context_full": Out(1),
+                **memory_ports(program),
             },
         )
 
@@ -55,6 +65,8 @@ class ZynqSystem(wiring.Component):
         bridge = Axi3Bridge(BASE_ADDRESS, ADDRESS_WIDTH)
         m.submodules.bridge = ResetInserter(self.reset)(bridge)
         m.submodules.hosted = hosted = HostedCore(self._program, **self._facts)
+        for name in memory_ports(self._program):
+            wiring.connect(m, getattr(hosted, name), wiring.flipped(getattr(self, name)))
         wiring.connect(m, wiring.flipped(self.axi), bridge.axi)
         wiring.connect(m, bridge.lite, hosted.axi)
         m.d.comb += [
@@ -98,7 +110,9 @@ class ZynqTop(BoardTop):
         )
 
     def elaborate_system(self, m: Module, platform) -> tuple:
-        m.submodules.processor = processor = ProcessingSystem()
+        streamed = isinstance(self.program, StreamedProgram)
+        ports = self.program.memory.ports if streamed else 0
+        m.submodules.processor = processor = ProcessingSystem(hp_ports=ports)
         m.d.comb += self.reset.eq(processor.fclk_reset0)
         m.submodules.system = system = ZynqSystem(
             self.program,
@@ -107,5 +121,7 @@ class ZynqTop(BoardTop):
             dsp=self._dsp,
         )
         wiring.connect(m, processor.axi, system.axi)
+        for name in memory_ports(self.program):
+            wiring.connect(m, getattr(system, name), getattr(processor, name))
         m.d.comb += system.reset.eq(self.held)
         return system.busy, system.context_full

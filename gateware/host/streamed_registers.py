@@ -1,0 +1,94 @@
+"""Registers of an accelerator whose model lies in external memory."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from .base_registers import error_flag
+from .imported_registers import IMPORTED_REGISTERS
+from .register import Access, Field, Register
+
+STREAMED_MAGIC = int.from_bytes(b"GTF3", "little")
+"""What MAGIC reads of an accelerator with an image in external memory."""
+
+
+def _bytes(name: str, offset: int, description: str) -> Register:
+    return Register(name, offset, Access.RO, (Field("value", 0, 32, "bytes"),), description)
+
+
+def _half(name: str, offset: int, half: str, description: str, side_effect: str = "") -> Register:
+    return Register(
+        name, offset, Access.RO, (Field("value", 0, 32, half),), description, side_effect
+    )
+
+
+_ONLY_STREAMED = (
+    Register(
+        "MEMORY_SHAPE",
+        0x0D0,
+        Access.RO,
+        (
+            Field("ports", 0, 8, "ports of the memory"),
+            Field("data_bytes", 8, 8, "bytes of a port in a cycle"),
+            Field("burst_beats", 16, 8, "beats of a burst"),
+        ),
+        "How words of the image lie in the memory: gateformer.gateware.memory.bus.MemoryShape",
+    ),
+    _bytes("IMAGE_BYTES", 0x0D4, "Size of the image"),
+    _bytes("MEMORY_BYTES", 0x0D8, "Memory from the image's first byte on that the core uses: the "
+           "image, and keys and values behind it"),
+    Register(
+        "IMAGE_ADDRESS",
+        0x0DC,
+        Access.RW,
+        (Field("value", 0, 32, "a multiple of ports · data_bytes · burst_beats"),),
+        "Where the image lies in the memory, as the memory's ports see it",
+    ),
+    Register(
+        "IMAGE_STATUS",
+        0x0E0,
+        Access.RO,
+        (
+            Field("verifying", 0, 1, "the image is being read against its checksum"),
+            Field("verified", 1, 1, "it was the model's when it was read last"),
+            Field("mismatched", 2, 1, "it was not"),
+            Field(
+                "fault", 4, 2,
+                "worst answer of the memory since abort; 0: OKAY, 2: SLVERR, 3: DECERR. The core "
+                "stops at the last two, until abort",
+            ),
+        ),
+        "State of the image",
+    ),
+    _half("STALLS_LOW", 0x0E4, "bits 31 to 0",
+          "Clock cycles in which the core waited for the memory, since start",
+          "reading keeps the upper half for STALLS_HIGH"),
+    _half("STALLS_HIGH", 0x0E8, "bits 63 to 32",
+          "Upper half of the stalls, of the moment when STALLS_LOW was read"),
+)  # fmt: skip
+
+_VERIFY = Field("verify", 3, 1, "read the image against its checksum")
+_UNVERIFIED = error_flag(
+    11, "image_not_verified", "start without an image that was verified, ignored"
+)
+_VERIFY_WHILE_BUSY = error_flag(12, "verify_while_busy", "verify while busy or verifying, ignored")
+
+
+def _of_streamed(entry: Register) -> Register:
+    if entry.name == "MAGIC":
+        text = f'"GTF3" (0x{STREAMED_MAGIC:08X})'
+        value = dataclasses.replace(entry.fields[0], description=text)
+        return dataclasses.replace(entry, fields=(value,), description=text)
+    if entry.name == "CONTROL":
+        return dataclasses.replace(entry, fields=(*entry.fields, _VERIFY))
+    if entry.name == "ERROR":
+        return dataclasses.replace(entry, fields=(*entry.fields, _UNVERIFIED, _VERIFY_WHILE_BUSY))
+    return entry
+
+
+STREAMED_REGISTERS = tuple(
+    sorted(
+        (*_ONLY_STREAMED, *map(_of_streamed, IMPORTED_REGISTERS)), key=lambda entry: entry.offset
+    )
+)
+"""All registers of an accelerator with an image in external memory, by rising offset."""
