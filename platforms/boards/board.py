@@ -156,7 +156,7 @@ def _tang(name: str, title: str, platform: type, loader: str) -> Board:
 
 
 _BOARDS = (
-    Board("sim", "compiled simulation", None, SIMULATED_CLOCK_MHZ, HwConfig()),
+    Board("sim", "compiled simulation", None, SIMULATED_CLOCK_MHZ, HwConfig(), memory=zybo.MEMORY),
     _zynq(
         "zybo",
         "Digilent Zybo Z7-10",
@@ -164,6 +164,7 @@ _BOARDS = (
         zybo.OSCILLATOR_MHZ,
         programmers=(open_fpga_loader("zybo_z7_10"),),
         processor=zybo.PROCESSOR,
+        memory=zybo.MEMORY,
     ),
     _zynq(
         "zybo-z7-20",
@@ -172,6 +173,7 @@ _BOARDS = (
         zybo.OSCILLATOR_MHZ,
         programmers=(open_fpga_loader("zybo_z7_20"),),
         processor=zybo.PROCESSOR,
+        memory=zybo.MEMORY,
     ),
     _zynq(
         "cora-z7",
@@ -179,6 +181,7 @@ _BOARDS = (
         cora.CoraZ707SPlatform,
         cora.OSCILLATOR_MHZ,
         processor=cora.PROCESSOR,
+        memory=cora.MEMORY,
     ),
     _arty(
         "arty-a7-35",

@@ -11,6 +11,7 @@ from amaranth.hdl import Elaboratable
 from gateformer.gateware.plan.hw_config import HwConfig
 
 from ..families.family import Budget, Family
+from .external_memory import ExternalMemory
 from .programming import Programmer
 
 UART, PROCESSOR = "uart", "processor"
@@ -66,6 +67,8 @@ class Board:
         Of a user's own board: the file, as it was named on the command line.
     clock_routed : bool
         Whether place and route, run by us for this device on this board, met the default clock.
+    memory : ExternalMemory or None
+        Beside the device, for models that its block memories do not hold.
     """
 
     name: str
@@ -87,6 +90,7 @@ class Board:
     default_variant: str | None = None
     file: str | None = None
     clock_routed: bool = False
+    memory: ExternalMemory | None = None
 
     @property
     def argument(self) -> str:

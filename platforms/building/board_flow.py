@@ -8,6 +8,7 @@ from rich.console import Console
 
 from gateformer.gateware.host.any_core import AnyProgram
 from gateformer.gateware.parts.uart import uart_divisor
+from gateformer.gateware.streamed.program import StreamedProgram
 from gateformer.model.contract.artifact import Artifact
 from gateformer.model.support.errors import ToolError, UserError
 
@@ -26,7 +27,7 @@ from ..support.progress import console as status
 from ..support.progress import working
 from ..support.tools import ToolPool
 from ..synthesis.synthesis import LOG_NAME, synthesize
-from . import report
+from . import report, streamed
 from .toolchain_report import can_be_placed, refuse_if_rules_are_broken, toolchain_section
 
 MIN_BAUD = 300
@@ -77,13 +78,21 @@ def build_board(
     synthesized = not arguments.no_synthesis
     with ToolPool() as pool, working("synthesis" if synthesized else "simulation"):
         synthesis = pool.submit(synthesize, design, target, directory) if synthesized else None
-        simulator = CoreSimulator(core_program)
-        text = print_text(simulator)
-        with working("counting cycles at every position"):
-            cycles = report.counted_cycles(core_program, simulator)
+        if isinstance(core_program, StreamedProgram):
+            image = streamed.write_weights(artifact, core_program, directory)
+            found = streamed.simulate(core_program, target.memory, clock_mhz, image, print_text)
+            text, cycles, further = found.text, found.cycles, found.sections
+        else:
+            image, further = None, {}
+            simulator = CoreSimulator(core_program)
+            text = print_text(simulator)
+            with working("counting cycles at every position"):
+                cycles = report.counted_cycles(core_program, simulator)
         resources = synthesis.result() if synthesized else None
     result = report.build_report(artifact, core_program, target, clock_mhz, cycles)
+    result |= further
     result["build_id"] = f"{design.build_id:08x}"
+    result["files"] = [str(image)] if image else []
     if not synthesized:
         with working("writing the project"):
             project = write_project(design, target, directory, toolchain, synthesis=False)
@@ -150,18 +159,23 @@ def _write(result: dict, project: Project, text: str, output: Console) -> None:
     log = project.directory / LOG_NAME
     logs = [log] if result["resources"]["synthesized"] is not None else []
     paths = [*project.files, *logs, *made, project.directory / report.REPORT]
-    result["files"] = [str(path) for path in paths]
+    result["files"] += [str(path) for path in paths]
     report.write_report(result, project.directory)
     report.print_report(result, text, output)
+
+
+def _advice(core_program: AnyProgram, target: Board) -> str:
+    """What to do about a design that is too large."""
+    if isinstance(core_program, StreamedProgram):
+        return "import the model with a smaller --context, or choose a larger board"
+    smaller = nearest_fitting(core_program.model, target, core_program.hw)
+    return NO_FIT_ADVICE if smaller is None else f"try {size_options(smaller)}"
 
 
 def refuse_if_too_large(core_program: AnyProgram, target: Board, resources: Resources) -> None:
     """UserError, naming resource, excess and sizes that fit, if the synthesized design does not."""
     for name, used, available in resources.exceeding(target.budget):
-        smaller = nearest_fitting(core_program.model, target, core_program.hw)
-        advised = NO_FIT_ADVICE
-        if smaller is not None:
-            advised = f"try {size_options(smaller)}"
+        advised = _advice(core_program, target)
         raise UserError(
             f"the design does not fit {target.label}: {used:,g} {name.upper()}, "
             f"{used - available:,g} more than the {available:,} there are; {advised}"

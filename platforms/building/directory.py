@@ -22,6 +22,7 @@ from gateformer.model.support.whole_file import write_whole
 
 from ..boards.target import Board
 from ..firmware.build import FIRMWARE_FILES
+from ..host.image_file import IMAGE_FILE
 from ..ip.export import is_export
 from ..ip.readme import FILES as IP_FILES
 from ..place_and_route.project import LOG_NAME, MANIFEST_NAME, remove_project
@@ -38,6 +39,7 @@ TIMELINE_NAME = "timeline.svg"
 _SIZES = ("rows", "cols", "lanes", "packing")
 _OUTPUTS = (
     *(REPORT, TIMELINE_NAME, SYNTHESIS_LOG, LOG_NAME, *FIRMWARE_FILES),
+    IMAGE_FILE,
     *report_names("vivado"),
     *report_names("nextpnr"),
     *(f"{IP_DIRECTORY}/{name}" for name in IP_FILES),

@@ -39,7 +39,7 @@ from .board_flow import build_board, check_options
 from .directory import IP_DIRECTORY, TIMELINE_NAME, build_directory, design_directory
 from .listing import print_boards
 from .options import refuse_alone, refuse_beside_list, refuse_imported, refuse_unheeded
-from .streamed import STREAMED_TOKENS, build_streamed, is_streamed, streamed_program
+from .streamed import STREAMED_TOKENS, build_simulated, is_streamed, streamed_program
 from .timeline import timeline_svg
 
 
@@ -75,7 +75,7 @@ def build(arguments) -> None:
         arguments.tokens = STREAMED_TOKENS
     _check_request(artifact, arguments)
     if streamed:
-        program = streamed_program(artifact)
+        program = streamed_program(artifact, target.memory)
     else:
         program = compile_model(artifact.model, _sizes(artifact, target, arguments))
     if arguments.check:
@@ -117,8 +117,8 @@ def _build_in(
         def text(simulator: CoreSimulator) -> str:
             return _print_text(artifact, simulator, options, settings, output)
 
-        if isinstance(program, StreamedProgram):
-            build_streamed(artifact, program, target, clock, directory, text)
+        if target.budget is None:
+            build_simulated(artifact, program, target, clock, directory, text)
             return
         build_board(artifact, program, target, clock, directory, arguments, output, text)
 

@@ -92,6 +92,15 @@ def speed_section(cycles: dict, clock_mhz: float, clock: str = "assumed") -> dic
     }
 
 
+def streamed_speed(memory: dict, clock_mhz: float, clock: str = "assumed") -> dict:
+    """As :func:`speed_section`, of what a report says of the memory."""
+    return {
+        "value": clock_mhz * 1e6 / memory["cycles_per_token"],
+        "clock_mhz": clock_mhz,
+        "basis": f"simulated cycles (mean of the text's tokens, modelled memory) x {clock} clock",
+    }
+
+
 def build_report(
     artifact: Artifact, program: AnyProgram, board: Board, clock_mhz: float, cycles: dict
 ) -> dict:
@@ -171,7 +180,10 @@ def add_placed(report: dict, placed: Placed, board: Board, clock_mhz: float) -> 
         report["resources"]["placed"] = resources_section(placed.used, board, source)
     report["tools"].update(placed.versions)
     clock = "routed" if placed.meets(clock_mhz) else "missed"
-    report["tokens_per_second"] = speed_section(report["cycles"], clock_mhz, clock)
+    if "memory" in report:
+        report["tokens_per_second"] = streamed_speed(report["memory"], clock_mhz, clock)
+    else:
+        report["tokens_per_second"] = speed_section(report["cycles"], clock_mhz, clock)
 
 
 def write_report(report: dict, directory: Path) -> Path:
@@ -192,6 +204,22 @@ def _toolchain_rows(section: dict | None) -> Iterator[tuple[str, str]]:
         yield f"netlist against the rules of {name}", found
     for remark in section["remarks"]:
         yield f"by {name}", remark
+
+
+def _memory_rows(memory: dict | None) -> Iterator[tuple[str, str]]:
+    """Rows of what external memory gave; none for most."""
+    if memory is None:
+        return
+    yield (
+        "bytes per token, from external memory",
+        f"{memory['bytes_per_token']:,.0f}: at most {memory['bound_tokens_per_s']:.1f} tokens per "
+        f"second at {memory['bandwidth_bytes_per_s'] / 1e9:.2f} GB/s",
+    )
+    yield (
+        "cycles per token of the text (simulated)",
+        f"{memory['cycles_per_token']:,.0f}, {memory['share']:.1%} of the bandwidth "
+        f"({memory['source']})",
+    )
 
 
 def _shown(report: dict) -> list[str]:
@@ -227,6 +255,8 @@ def print_report(report: dict, text: str | None, console: Console) -> None:
         f"cycles per greedy token ({cycles['source']})",
         f"first {counts[0]}, mean {cycles['mean']:.1f}, last {counts[-1]}",
     )
+    for row in _memory_rows(report.get("memory")):
+        table.add_row(*row)
     added = cycles["added_by_sampling"]
     table.add_row(
         "more for sampling (exact, from the program)",
@@ -254,10 +284,11 @@ def print_report(report: dict, text: str | None, console: Console) -> None:
         if path is not None:
             delay = f"{path['delay_ns']:.1f} ns"
             table.add_row("critical path", f"{path['start']} to {path['end']}, {delay}")
-    clock = speed["basis"].rpartition(" x ")[2]
+    basis = speed["basis"].replace("cycles (mean over the context)", "cycles")
+    digits = 0 if speed["value"] >= 1000 else 1
     table.add_row(
-        f"greedy tokens per second ({cycles['source']} cycles x {clock})",
-        f"{speed['value']:,.0f} at {speed['clock_mhz']:g} MHz ({checked})",
+        f"greedy tokens per second ({basis})",
+        f"{speed['value']:,.{digits}f} at {speed['clock_mhz']:g} MHz ({checked})",
     )
     table.add_row("files", "\n".join(report["files"]))
     console.print(table)

@@ -1,4 +1,4 @@
-"""``build.py sim`` for a model that block memories do not hold, with a modelled memory."""
+"""``build.py`` for a model that block memories do not hold: its core, image and modelled memory."""
 
 from __future__ import annotations
 
@@ -7,34 +7,42 @@ import dataclasses
 import itertools
 from pathlib import Path
 
-from gateformer.gateware.memory.bus import MemoryShape
 from gateformer.gateware.streamed.program import StreamedProgram
 from gateformer.model.contract.artifact import Artifact
 from gateformer.model.contract.decoder.model import DecoderModel
 from gateformer.model.support.errors import UserError
 from gateformer.model.text.options import flag
 
+from ..boards.external_memory import ExternalMemory
 from ..boards.target import Board
+from ..host.image_file import IMAGE_FILE, ImageHeader, image_of, read_header, write_image
 from ..simulation import generation
-from ..simulation.simulated_memory import MemoryTiming
+from ..simulation.simulated_memory import MemoryTiming, words_as_bytes
 from ..simulation.streamed_simulation import StreamedSimulator
 from ..support.progress import console as status
 from ..support.progress import working
 from . import report
 
-MEMORY = MemoryShape(ports=4, data_bytes=8)
-"""The four HP ports of a Zynq-7000."""
-TIMING = MemoryTiming(latency=(30, 120), refresh=(780, 26), shared=24)
-"""Three quarters of what the ports could carry."""
+LATENCY = (30, 120)
+"""Cycles from a request to its first beat."""
+REFRESH_US = (7.8, 0.26)
+"""How often a DRAM refreshes, and for how long."""
 STREAMED_TOKENS = 8
 """A token of a large model takes half a minute."""
 _NOT_STREAMED = ("check", "waveform", "lanes", "timeline", "export", "refeed")
 
 
 def is_streamed(artifact: Artifact, target: Board) -> bool:
-    """Whether the simulation reads the model from a modelled memory."""
-    imported = isinstance(artifact.model, DecoderModel)
-    return imported and target.budget is None and generation.is_large(artifact)
+    """Whether the core reads the model from external memory: its weights alone are more than the
+    block memories hold, or more than a simulation without a memory takes."""
+    if target.memory is None or not isinstance(artifact.model, DecoderModel):
+        return False
+    if target.budget is None:
+        return generation.is_large(artifact)
+    depth, width = target.family.bram_shapes[0]
+    room = target.budget.bram * depth * width / target.family.bram_piece
+    bits = sum(m.format.bits * m.codes.size for m in artifact.model.matrices.values())
+    return bits > room
 
 
 def refuse_not_streamed(artifact: Artifact, arguments: argparse.Namespace) -> None:
@@ -48,18 +56,80 @@ def refuse_not_streamed(artifact: Artifact, arguments: argparse.Namespace) -> No
             )
 
 
-def streamed_program(artifact: Artifact) -> StreamedProgram:
+def streamed_program(artifact: Artifact, memory: ExternalMemory) -> StreamedProgram:
     """The program of a model's streamed core, with a line that says so."""
     status.print(
         f"{artifact.name} has {artifact.model.config.n_weights:,} weights, more than block "
-        f"memories hold: its core reads them from a modelled memory ({_source(MEMORY, TIMING)})",
+        f"memories hold: its core reads them from external memory ({memory.title}, "
+        f"{memory.shape.ports} ports of {memory.shape.data_bytes} bytes)",
         soft_wrap=True,
     )
     with working("compiling the program and the memory's image"):
-        return StreamedProgram(artifact.model, MEMORY)
+        return StreamedProgram(artifact.model, memory.shape)
 
 
-def build_streamed(
+def write_weights(artifact: Artifact, program: StreamedProgram, directory: Path) -> Path:
+    """The image's file; its path. What is there of the same model and core stays."""
+    path, shape, facts = directory / IMAGE_FILE, program.memory, program.facts
+    header = ImageHeader(
+        **dataclasses.asdict(shape),
+        image_bytes=facts.image_bytes,
+        memory_bytes=facts.memory_bytes,
+        checksum=program.checksum,
+        digest=artifact.model.digest,
+        name=Path(artifact.name).name,
+    )
+    with working(f"writing {path}"):
+        if not (path.is_file() and _is_whole(path, header)):
+            write_image(path, header, words_as_bytes(shape, program.content()))
+    return path
+
+
+def _is_whole(path: Path, header: ImageHeader) -> bool:
+    try:
+        return read_header(path) == header
+    except UserError:
+        return False
+
+
+@dataclasses.dataclass(frozen=True)
+class StreamedText:
+    """What the compiled simulation with a modelled memory came to.
+
+    Attributes
+    ----------
+    text : str
+    cycles : dict, a report's section, of a memory that never waits
+    sections : dict, those of a report that a memory adds or changes
+    """
+
+    text: str
+    cycles: dict
+    sections: dict
+
+
+def simulate(
+    program: StreamedProgram, memory: ExternalMemory, clock_mhz: float, image: Path, print_text
+) -> StreamedText:
+    """Text of the core whose memory holds an image file, which it verifies first.
+
+    ``print_text`` generates the text with the simulator that it is given.
+    """
+    timing = memory_timing(memory, clock_mhz)
+    simulator = StreamedSimulator(program, timing=timing, image=image_of(image))
+    with working("reading the image against its checksum"):
+        if not simulator.verify():
+            raise RuntimeError(f"the core does not find its image in {image}")
+    text = print_text(simulator)
+    cycles = report.cycles_section(
+        program.cycles_by_position(), "predicted for a memory that never waits"
+    )
+    section = memory_section(simulator, memory, timing, clock_mhz)
+    speed = report.streamed_speed(section, clock_mhz)
+    return StreamedText(text, cycles, {"memory": section, "tokens_per_second": speed})
+
+
+def build_simulated(
     artifact: Artifact,
     program: StreamedProgram,
     target: Board,
@@ -67,36 +137,34 @@ def build_streamed(
     directory: Path,
     print_text,
 ) -> None:
-    """Text, cycles and what the memory gave, and ``report.json``.
-
-    ``print_text`` generates the text with the simulator that it is given.
-    """
-    simulator = StreamedSimulator(program, timing=TIMING)
+    """Of ``sim``: image, text, cycles and what the memory gave, and ``report.json``."""
+    image = write_weights(artifact, program, directory)
     with working("simulating"):
-        print_text(simulator)
-    cycles = report.cycles_section(
-        program.cycles_by_position(), "predicted for a memory that never waits"
-    )
-    result = report.build_report(artifact, program, target, clock_mhz, cycles)
-    result["memory"] = memory = memory_section(simulator, clock_mhz)
-    result["tokens_per_second"] = {
-        "value": clock_mhz * 1e6 / memory["cycles_per_token"],
-        "clock_mhz": clock_mhz,
-        "basis": "simulated cycles (mean of the text's tokens, modelled memory) x assumed clock",
-    }
-    result["files"] = [str(directory / report.REPORT)]
+        found = simulate(program, target.memory, clock_mhz, image, print_text)
+    result = report.build_report(artifact, program, target, clock_mhz, found.cycles)
+    result |= found.sections
+    result["files"] = [str(image), str(directory / report.REPORT)]
     report.write_report(result, directory)
+    memory = result["memory"]
     status.print(
         f"{memory['cycles_per_token']:,.0f} cycles per token, at least "
-        f"{cycles['by_position'][0]:,} with a memory that never waits; {memory['share']:.1%} of "
-        f"the modelled bandwidth; "
+        f"{found.cycles['by_position'][0]:,} with a memory that never waits; "
+        f"{memory['share']:.1%} of the modelled bandwidth; "
         f"{result['tokens_per_second']['value']:.1f} tokens per second at {clock_mhz:g} MHz "
-        f"(assumed); {result['files'][0]}",
+        f"(assumed); {result['files'][-1]}",
         soft_wrap=True,
     )
 
 
-def memory_section(simulator: StreamedSimulator, clock_mhz: float) -> dict:
+def memory_timing(memory: ExternalMemory, clock_mhz: float) -> MemoryTiming:
+    """The modelled memory at a clock of the fabric."""
+    refresh = tuple(round(clock_mhz * time) for time in REFRESH_US)
+    return MemoryTiming(latency=LATENCY, refresh=refresh, shared=memory.bytes_per_cycle(clock_mhz))
+
+
+def memory_section(
+    simulator: StreamedSimulator, memory: ExternalMemory, timing: MemoryTiming, clock_mhz: float
+) -> dict:
     """What a token took of the memory, mean of all that followed another one in the text."""
     shape = simulator.program.memory
     steps = list(itertools.pairwise(simulator.stamps))
@@ -104,20 +172,20 @@ def memory_section(simulator: StreamedSimulator, clock_mhz: float) -> dict:
         steps = [((simulator.first_beat, 0), simulator.stamps[0])]
     cycles = sum(after[0] - before[0] for before, after in steps) / len(steps)
     read = shape.data_bytes * sum(after[1] - before[1] for before, after in steps) / len(steps)
-    rate = min(TIMING.shared or shape.word_bytes, shape.word_bytes)
+    rate = timing.shared
+    source = (
+        f"modelled: {memory.title}; {shape.ports} ports of {shape.data_bytes} bytes, together "
+        f"{rate:.3g} bytes per cycle, latency {timing.latency[0]} to {timing.latency[1]} cycles, "
+        f"refresh {timing.refresh[1]} of {timing.refresh[0]}"
+    )
     return {
         "bytes_per_token": read,
         "cycles_per_token": cycles,
         "bandwidth_bytes_per_s": rate * clock_mhz * 1e6,
+        "bound_tokens_per_s": rate * clock_mhz * 1e6 / read,
         "share": read / (cycles * rate),
-        "source": f"modelled: {_source(shape, TIMING)}",
-        "timing": dataclasses.asdict(TIMING),
+        "image_bytes": simulator.program.facts.image_bytes,
+        "memory_bytes": simulator.program.facts.memory_bytes,
+        "source": source,
+        "timing": dataclasses.asdict(timing),
     }
-
-
-def _source(shape: MemoryShape, timing: MemoryTiming) -> str:
-    return (
-        f"{shape.ports} ports of {shape.data_bytes} bytes, together {timing.shared:g} bytes per "
-        f"cycle, latency {timing.latency[0]} to {timing.latency[1]} cycles, refresh "
-        f"{timing.refresh[1]} of {timing.refresh[0]}"
-    )

@@ -17,6 +17,10 @@ BASE = 0x1000_0000
 """Where the image lies in the modelled memory; a multiple of any stripe."""
 
 
+VERIFY_STEP = 1000
+"""Cycles between two looks at a core that verifies."""
+
+
 class MemoryFault(Exception):
     """The memory answered an access of the core with an error."""
 
@@ -67,6 +71,18 @@ class StreamedSimulator(CoreSimulator):
         )
         self.memory.content[: len(image)] = image
         self.simulation.set("base", BASE // shape.stripe_bytes)
+
+    def verify(self) -> bool:
+        """Whether the core finds its image in the memory: it reads it once against its checksum."""
+        simulation = self.simulation
+        simulation.set("verify", 1)
+        simulation.step(1)
+        simulation.set("verify", 0)
+        simulation.step(1)
+        while simulation.get("verifying"):
+            simulation.step(VERIFY_STEP)
+        self.memory.check()
+        return bool(simulation.get("verified"))
 
     def _core(self, taps: bool) -> StreamedCore:
         return StreamedCore(self.program, taps=taps)

@@ -92,41 +92,25 @@ def test_an_error_of_the_memory_is_seen(program):
         list(simulator.generate([0], 2, DecoderSettings()))
 
 
-def verified(simulator: StreamedSimulator) -> bool:
-    """Whether the core finds its image in the memory."""
-    simulation = simulator.simulation
-    simulation.set("verify", 1)
-    simulation.step(1)
-    simulation.set("verify", 0)
-    simulation.step(1)
-    for _ in range(10_000):
-        if not simulation.get("verifying"):
-            break
-        simulation.step(10)
-    found = simulation.get("verified"), simulation.get("mismatched")
-    assert sum(found) == 1
-    return bool(found[0])
-
-
 def test_any_wrong_bit_of_the_image_is_found(program):
     simulator = StreamedSimulator(program, timing=MOODS[1])
-    assert verified(simulator)
+    assert simulator.verify()
     rng = np.random.default_rng(1)
     content = simulator.memory.content
     size = program.first_cache * program.memory.stripe_bytes
     for place in (0, size - 1, *rng.integers(0, size, 6).tolist()):
         content[place] ^= 1 << (place % 8)
-        assert not verified(simulator)
+        assert not simulator.verify()
         content[place] ^= 1 << (place % 8)
     whole = content[:size].copy()
     content[size // 2 : size] = 0
-    assert not verified(simulator)
+    assert not simulator.verify()
     # words in another order
     word = program.memory.data_bytes
     content[:size] = whole
     content[:word], content[word : 2 * word] = whole[word : 2 * word], whole[:word]
-    assert not verified(simulator)
+    assert not simulator.verify()
     content[:size] = whole
-    assert verified(simulator)
+    assert simulator.verify()
     expected = list(DecoderReference(program.model).generate([1, 0], 4, DecoderSettings()))
     assert [token for token, _ in simulator.generate([1, 0], 4, DecoderSettings())] == expected

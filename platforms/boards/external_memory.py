@@ -1,0 +1,36 @@
+"""The memory beside a board's device, as its fabric reaches it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from gateformer.gateware.memory.bus import MemoryShape
+
+USABLE = 0.75
+"""Share of a DRAM's bandwidth that is counted on: refresh, turnarounds and other masters take
+theirs. UG585 states 97 % for sequential reads on four ports of a Zynq-7000."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ExternalMemory:
+    """Memory that a core can read its model from.
+
+    Attributes
+    ----------
+    shape : MemoryShape, ports of the fabric to it
+    title : str, for people
+    bytes_per_s : float, peak of the DRAM
+    """
+
+    shape: MemoryShape
+    title: str
+    bytes_per_s: float
+
+    @property
+    def usable(self) -> float:
+        """Bytes per second that are counted on."""
+        return USABLE * self.bytes_per_s
+
+    def bytes_per_cycle(self, clock_mhz: float) -> float:
+        """Of all ports together at a clock of the fabric: the ports' or the DRAM's, the less."""
+        return min(self.shape.word_bytes, self.usable / (clock_mhz * 1e6))
