@@ -6,7 +6,7 @@ import pytest
 
 from gateformer.model.support.errors import UserError
 from gateformer.platforms.building import command, flow
-from gateformer.platforms.building.streamed import MEMORY, TIMING
+from gateformer.platforms.boards.zybo import MEMORY
 from gateformer.platforms.simulation import generation
 
 MODEL = "random:norm=rms,positions=rotary,gated=1,vocab_size=20,d_model=24,n_heads=2,n_layers=1,"
@@ -27,18 +27,15 @@ def test_its_text_comes_from_a_modelled_memory(tmp_path, capsys):
     printed = capsys.readouterr()
     assert printed.out.startswith("!") and len(printed.out.rstrip("\n")) == 6
     said = " ".join(printed.err.split())
-    assert "weights, more than block memories hold: its core reads them from a modelled" in said
+    assert "weights, more than block memories hold: its core reads them from external mem" in said
     assert "of the modelled bandwidth" in said
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     memory = report["memory"]
-    assert memory["source"].startswith("modelled: 4 ports of 8 bytes")
+    assert memory["source"].startswith("modelled: DDR3L, 32 bits at 1,066 MT/s; 4 ports of 8 by")
     assert 0 < memory["share"] < 1
-    assert (
-        memory["bandwidth_bytes_per_s"]
-        == TIMING.shared * report["tokens_per_second"]["clock_mhz"] * 1e6
-    )
+    assert memory["bandwidth_bytes_per_s"] == pytest.approx(0.75 * 4 * 1066e6)
     # a token reads whole bursts of every port
-    burst = MEMORY.stripe_bytes
+    burst = MEMORY.shape.stripe_bytes
     assert memory["bytes_per_token"] * 4 % burst == 0
     assert memory["cycles_per_token"] > report["cycles"]["by_position"][0]
     assert report["tokens_per_second"]["value"] == pytest.approx(
