@@ -87,7 +87,8 @@ class ImageHeader:
         if content[: len(MAGIC)] != MAGIC:
             version = content[len(MAGIC) - 1 : len(MAGIC)].decode("latin-1")
             raise UserError(
-                f"{name} is of version {version!r} of the format, and this reads {MAGIC[-1:]!r}; "
+                f"{name} is of version {version!r} of the format, and this reads "
+                f"{MAGIC[-1:].decode()!r}; "
                 "build it again"
             )
         if len(content) < HEADER_BYTES:

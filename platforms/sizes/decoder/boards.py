@@ -8,11 +8,13 @@ from rich.console import Console
 from rich.table import Table
 
 from gateformer.model.contract.decoder.model import DecoderModel
+from gateformer.model.evaluation.decoder_evaluation import bytes_per_token
 from gateformer.model.importing import command
 from gateformer.model.support.cli import run
 from gateformer.model.support.errors import UserError
 
 from ...boards.board import Board
+from ...boards.external_memory import USABLE
 from ...support.progress import output_console
 from ..named_board import boards_with_budget
 from ..report import scarce, share_text, tokens_per_second
@@ -20,7 +22,7 @@ from ..search import Candidate, choose, room_taken, search_all, sizes_text
 
 
 def print_boards(model: DecoderModel, out: Console | None = None) -> None:
-    """One line per board, or one line that says why there is none; takes a second or two."""
+    """A table of the boards, or one line that says why there is none; takes a second or two."""
     out = out or output_console()
     try:
         found = search_all(model, boards_with_budget())
@@ -30,11 +32,24 @@ def print_boards(model: DecoderModel, out: Console | None = None) -> None:
     if any(candidates for _, candidates in found):
         out.print(boards_table(found))
         return
-    out.print(
-        "boards: none; weights, keys and values are too large for on-chip memory, and streaming "
-        "them from DDR comes later",
-        soft_wrap=True,
+    out.print(memory_table(model, boards_with_budget()))
+
+
+def memory_table(model: DecoderModel, boards: Sequence[Board]) -> Table:
+    """Boards whose external memory can hold what block memories don't, and what it allows."""
+    size = bytes_per_token(model, position=0)
+    table = Table(
+        title="boards: weights, keys and values in external memory",
+        caption=f"{size / 1e6:,.1f} MB per token and more with its position; tokens/s at most, of "
+        f"{USABLE:.0%} of the memory's peak",
     )
+    for heading in ("board", "memory", "tokens/s"):
+        right = heading == "tokens/s"
+        table.add_column(heading, no_wrap=heading == "board", justify="right" if right else "left")
+    for board in boards:
+        if board.memory is not None:
+            table.add_row(board.label, board.memory.title, f"{board.memory.usable / size:,.1f}")
+    return table
 
 
 def boards_table(found: Sequence[tuple[Board, Sequence[Candidate]]]) -> Table:

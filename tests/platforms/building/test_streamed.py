@@ -5,8 +5,8 @@ import json
 import pytest
 
 from gateformer.model.support.errors import UserError
-from gateformer.platforms.building import command, flow
 from gateformer.platforms.boards.zybo import MEMORY
+from gateformer.platforms.building import command, flow
 from gateformer.platforms.simulation import generation
 
 MODEL = "random:norm=rms,positions=rotary,gated=1,vocab_size=20,d_model=24,n_heads=2,n_layers=1,"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import pytest
 from rich.console import Console
 
 from gateformer.model.contract.artifact import open_model
@@ -35,10 +36,16 @@ def test_every_board_is_searched_and_those_that_hold_too_little_are_named():
         )
 
 
-def test_a_model_that_no_board_takes_gets_one_line():
+def test_a_model_for_external_memory_gets_the_boards_that_have_one():
     console = Console(file=io.StringIO(), width=400)
     print_boards(of(f"{HUGE},n_layers=9"), console)
-    assert console.file.getvalue() == (
-        "boards: none; weights, keys and values are too large for on-chip memory, and streaming "
-        "them from DDR comes later\n"
-    )
+    printed = console.file.getvalue()
+    having = [board for board in boards_with_budget() if board.memory is not None]
+    assert {"zybo", "cora-z7"} <= {board.label for board in having}
+    for board in boards_with_budget():
+        lines = [line for line in printed.splitlines() if f" {board.label} " in line]
+        assert len(lines) == (board in having)
+    (line,) = [line for line in printed.splitlines() if "cora-z7" in line]
+    read = sum(m.codes.size for m in of(f"{HUGE},n_layers=9").matrices.values())  # 8 bits each
+    most = float(line.split("│")[3].replace(",", ""))
+    assert most == pytest.approx(0.75 * 2.1e9 / read, rel=0.1)
