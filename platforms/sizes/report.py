@@ -116,9 +116,7 @@ def explanation(candidates: Sequence[Candidate], board: Board) -> str:
     return reason(candidates, chosen, board)
 
 
-def no_board_fits(
-    name: str, found: Sequence[tuple[Board, Sequence[Candidate]]]
-) -> str | None:
+def no_board_fits(name: str, found: Sequence[tuple[Board, Sequence[Candidate]]]) -> str | None:
     """One line if there is no choice for any board, otherwise None."""
     if any(choose(candidates) is not None for _, candidates in found):
         return None
