@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
@@ -27,15 +28,20 @@ from .texts import ConsoleTexts
 class ConsoleFrame(wiring.Component):
     """Reads lines, obeys commands, and lets the core continue prompts.
 
-    What depends on the texts of tokens, a subclass adds: it makes the editor, the vocabulary and
-    the generation, and connects the vocabulary. No state waits for anything but the transmitter,
-    the core while it generates, and bytes.
+    What depends on the texts of tokens is in the three parts that are given; a subclass connects
+    what only its own have. No state waits for anything but the transmitter, the core while it
+    generates, and bytes.
 
     Parameters
     ----------
     texts : ConsoleTexts
     core : wiring.Signature
         The core's (:func:`gateware.core.ports.core_signature`).
+    editor : LineEditor
+    vocabulary : wiring.Component
+        The texts of tokens, the tokens of texts, the multipliers of temperatures.
+    generation : Generation
+        Its entries of the line are as wide as the editor's.
     raw : mapping of str to wiring.Member
         Further ports.
 
@@ -49,9 +55,17 @@ class ConsoleFrame(wiring.Component):
     """
 
     def __init__(
-        self, texts: ConsoleTexts, core: wiring.Signature, raw: Mapping[str, wiring.Member]
+        self,
+        texts: ConsoleTexts,
+        core: wiring.Signature,
+        *,
+        editor: LineEditor,
+        vocabulary: wiring.Component,
+        generation: Generation,
+        raw: Mapping[str, wiring.Member] = MappingProxyType({}),
     ):
-        self._config, self._texts = texts.config, texts
+        self._texts = texts
+        self._editor, self._vocabulary, self._generation = editor, vocabulary, generation
         super().__init__(
             {
                 "queued": In(stream.Signature(QUEUED_LAYOUT)),
@@ -62,64 +76,41 @@ class ConsoleFrame(wiring.Component):
             }
         )
 
-    def build_editor(self) -> LineEditor:
-        """The editor of lines."""
-        raise NotImplementedError
+    def further_connections(self) -> list:
+        """Statements that connect what only a subclass's parts have."""
+        return []
 
-    def build_vocabulary(self) -> wiring.Component:
-        """The texts of tokens, the tokens of texts, the multipliers of temperatures."""
-        raise NotImplementedError
+    def add_load(self, m: Module, memory: Memory, entry, label: int | None) -> LoadControl | None:
+        """With ``/load``: the image to the core and the memories; None without it.
 
-    def build_generation(self, value_bits: int) -> Generation:
-        """What runs the core; ``value_bits`` are those of the editor's entries."""
-        raise NotImplementedError
-
-    def search_connections(self) -> list:
-        """Statements that connect the editor to the vocabulary."""
-        raise NotImplementedError
-
-    def text_connections(self) -> list:
-        """Statements that connect the generation to the vocabulary."""
-        raise NotImplementedError
-
-    @property
-    def prompt_length(self) -> Value:
-        """Tokens of the prompt that is generated from."""
-        return self._editor.length
-
-    def connect_load(self, m: Module) -> LoadControl:
-        """With ``/load``: the image to the core and the memories."""
-        raise NotImplementedError
-
-    def connect_label(self, m: Module, memory: Memory, entry, label: int) -> None:
-        """With ``/load``: the model's label, from address ``label`` of the memory of texts on."""
-        raise NotImplementedError
+        The model's label is in ``memory``, that of the texts, from address ``label`` on.
+        """
+        return None
 
     def elaborate(self, platform):
         m = Module()
         entries, pages = self._texts.rom()
         dialect, is_loadable = self._texts.dialect, self._texts.load is not None
-        m.submodules.editor = self._editor = editor = self.build_editor()
-        value_bits = len(editor.value)
-        m.submodules.vocabulary = self._vocabulary = self.build_vocabulary()
+        m.submodules.editor = editor = self._editor
+        m.submodules.vocabulary = self._vocabulary
         m.submodules.number = self._number = NumberUnit()
         label = pages[LoadMessage.LABEL] * PAGE if is_loadable else None
         m.submodules.printer = self._printer = Printer(
             rom_depth=len(entries), label=label, dialect=dialect
         )
         m.submodules.reader = self._reader = CommandReader(
-            value_bits=value_bits, commands=len(self._texts.commands), dialect=dialect
+            value_bits=len(editor.value), commands=len(self._texts.commands), dialect=dialect
         )
-        m.submodules.generation = self._generation = self.build_generation(value_bits)
+        m.submodules.generation = self._generation
         m.submodules.settings = self._settings = ConsoleSettings(
-            self._config, length_bits=len(editor.length)
+            self._texts.config, length_bits=len(editor.length)
         )
         memory, entry = self._connect_rom(m, entries, is_loadable)
-        if is_loadable:
-            self.connect_label(m, memory, entry, label)
         self._connect_line(m)
         self._connect_core(m)
         answered = self._connect_sent(m)
+        # behind the core's connections, to which it adds
+        load = self.add_load(m, memory, entry, label)
         control = ConsoleControl(
             pages,
             dialect=dialect,
@@ -129,7 +120,7 @@ class ConsoleFrame(wiring.Component):
             generation=self._generation,
             number=self._number,
             settings=self._settings,
-            load=self.connect_load(m) if is_loadable else None,
+            load=load,
         )
         with m.If(answered):
             m.d.sync += control.interrupted.eq(0)
@@ -165,12 +156,18 @@ class ConsoleFrame(wiring.Component):
 
     def _connect_line(self, m: Module):
         editor, reader, generation = self._editor, self._reader, self._generation
+        vocabulary = self._vocabulary
         wiring.connect(m, wiring.flipped(self.queued), editor.queued)
         m.d.comb += [
             editor.reading.eq(reader.busy | generation.busy),
             editor.rewind.eq(reader.rewind | generation.rewind),
             editor.advance.eq(reader.advance | generation.advance),
-            *self.search_connections(),
+            vocabulary.search.eq(editor.search),
+            vocabulary.character.eq(editor.character),
+            editor.searching.eq(vocabulary.busy),
+            editor.found.eq(vocabulary.found),
+            editor.token.eq(vocabulary.address),
+            *self.further_connections(),
         ]
         for user in (reader, generation):
             m.d.comb += [user.value.eq(editor.value), user.at_end.eq(editor.at_end)]
@@ -193,16 +190,18 @@ class ConsoleFrame(wiring.Component):
             vocabulary.look_up_temperature.eq(generation.look_up_temperature),
             vocabulary.token.eq(generation.token),
             vocabulary.hundredths.eq(settings.temperature),
-            *self.text_connections(),
             generation.temperature.eq(vocabulary.temperature),
             generation.tokens.eq(settings.tokens),
             generation.phase.eq(self._number.phase),
-            settings.length.eq(self.prompt_length),
+            settings.length.eq(self._editor.prompt_length),
             settings.bench.eq(generation.bench),
             settings.text.eq(generation.text_tokens),
             settings.cycles.eq(generation.cycles),
             settings.waiting.eq(generation.waiting),
         ]
+        for name, member in generation.TEXT.members.items():
+            here, there = getattr(generation, name), getattr(vocabulary, name)
+            m.d.comb += there.eq(here) if member.flow is Out else here.eq(there)
 
     def _connect_sent(self, m: Module):
         """From the three, of which at most one sends at a time, through a register.

@@ -10,7 +10,7 @@ from ..parts.one_hot import OneHot
 from ..parts.receive_queue import QUEUED_LAYOUT
 from .byte import ByteDecoder
 from .line_addition import LineAddition
-from .line_memory import LineMemory
+from .line_memory import LineMemory, entry_layout
 from .line_state import LineState
 from .messages import MAX_COMMAND, LineError
 from .vocabulary import TEXT_BYTES
@@ -104,6 +104,11 @@ class LineEditor(wiring.Component):
             }
         )
 
+    @property
+    def prompt_length(self) -> Value:
+        """Tokens of the prompt that the line is."""
+        return self.length
+
     def _further_ports(self) -> dict[str, wiring.Member]:
         return {}
 
@@ -158,8 +163,12 @@ class LineEditor(wiring.Component):
         line.end(m, clear=self.clear)
         return m
 
-    def _build_memory(self) -> wiring.Component:
-        return LineMemory(value_bits=self._value_bits, depth=self._depth)
+    def _build_memory(self) -> LineMemory:
+        return LineMemory(
+            layout=entry_layout(self._value_bits),
+            depth=self._depth,
+            length_bits=len(self.length),
+        )
 
     def _build_addition(self, decoder: ByteDecoder) -> LineAddition:
         return LineAddition(line=self._line, decoder=decoder, memory=self._memory)
@@ -258,16 +267,7 @@ class LineEditor(wiring.Component):
 
     def _found(self, m: Module):
         """A complete character becomes the token that the vocabulary has for it."""
-        with self._fsm.state("SEARCH"):
-            m.d.comb += self.search.eq(1)
-            self._fsm.next = "SEARCHING"
-        with self._fsm.state("SEARCHING"), m.If(~self.searching):
-            self._fsm.next = "SEARCHED"
-            with m.If(~self.found):
-                self._fsm.next = "NO TOKEN"
-        with self._fsm.state("NO TOKEN"):
-            self._line.fail(m, LineError.NO_TOKEN)
-            self._fsm.next = "WAIT"
+        self._search(m, "SEARCH")
         with self._fsm.state("SEARCHED"):
             fits = ~self._line.fills_context
             m.d.comb += [
@@ -279,4 +279,17 @@ class LineEditor(wiring.Component):
             with m.If(fits):
                 m.d.sync += self._line.pending.eq(0)
             self._line.fail(m, LineError.TOO_LONG, when=~fits)
+            self._fsm.next = "WAIT"
+
+    def _search(self, m: Module, first: str):
+        """States from ``first`` to SEARCHED, with ``token``, or to the refusal without one."""
+        with self._fsm.state(first):
+            m.d.comb += self.search.eq(1)
+            self._fsm.next = "SEARCHING"
+        with self._fsm.state("SEARCHING"), m.If(~self.searching):
+            self._fsm.next = "SEARCHED"
+            with m.If(~self.found):
+                self._fsm.next = "NO TOKEN"
+        with self._fsm.state("NO TOKEN"):
+            self._line.fail(m, LineError.NO_TOKEN)
             self._fsm.next = "WAIT"

@@ -20,7 +20,7 @@ from .load import ImageReceiver
 from .load_control import LoadControl
 from .load_messages import LoadTexts
 from .texts import ConsoleTexts
-from .vocabulary import ConsoleVocabulary, token_texts
+from .vocabulary import ConsoleVocabulary
 
 
 class TextConsole(ConsoleFrame):
@@ -62,43 +62,29 @@ class TextConsole(ConsoleFrame):
         load: LoadTexts | None = None,
         silence: int = 1,
     ):
-        token_texts(vocabulary)  # refuses what has no place in it
-        self._token_texts, self._logit_scale = tuple(vocabulary), logit_scale
         self._silence = silence
-        vocab_size, raw = identification.config.vocab_size, {}
+        config = identification.config
+        vocab_size, raw = config.vocab_size, {}
         core = core_signature(vocab_size)
         if load is not None:
             core = core_signature(vocab_size, True, further_sections(vocab_size))
             raw = {"raw": Out(1), "raw_bytes": In(stream.Signature(DATA_BITS))}
-        super().__init__(ConsoleTexts(name, identification, load), core, raw)
-
-    def build_editor(self) -> LineEditor:
-        return LineEditor(self._config)
-
-    def build_vocabulary(self) -> ConsoleVocabulary:
-        return ConsoleVocabulary(
-            self._token_texts,
-            logit_scale=self._logit_scale,
-            loadable=self._texts.load is not None,
+        editor = LineEditor(config)
+        super().__init__(
+            ConsoleTexts(name, identification, load),
+            core,
+            editor=editor,
+            vocabulary=ConsoleVocabulary(
+                vocabulary, logit_scale=logit_scale, loadable=load is not None
+            ),
+            generation=Generation(config, value_bits=len(editor.value)),
+            raw=raw,
         )
 
-    def build_generation(self, value_bits: int) -> Generation:
-        return Generation(self._config, value_bits=value_bits)
-
-    def search_connections(self) -> list:
-        editor, vocabulary = self._editor, self._vocabulary
-        return [
-            vocabulary.search.eq(editor.search),
-            vocabulary.character.eq(editor.character),
-            editor.searching.eq(vocabulary.busy),
-            editor.found.eq(vocabulary.found),
-            editor.token.eq(vocabulary.address),
-        ]
-
-    def text_connections(self) -> list:
-        return [self._generation.text.eq(self._vocabulary.text)]
-
-    def connect_load(self, m: Module) -> LoadControl:
+    def add_load(self, m: Module, memory: Memory, entry, label: int | None) -> LoadControl | None:
+        if self._texts.load is None:
+            return None
+        self._connect_label(m, memory, entry, label)
         m.submodules.receiver = receiver = ImageReceiver(silence=self._silence)
         wiring.connect(m, wiring.flipped(self.raw_bytes), receiver.bytes)
         wiring.connect(m, receiver.words, wiring.flipped(self.load_words))
@@ -112,7 +98,7 @@ class TextConsole(ConsoleFrame):
         load.connect(m, self, vocabulary=self._vocabulary, printer=self._printer)
         return load
 
-    def connect_label(self, m: Module, memory: Memory, entry, label: int) -> None:
+    def _connect_label(self, m: Module, memory: Memory, entry, label: int):
         write, written = memory.write_port(), getattr(self, f"write_{LABEL}")
         m.d.comb += [
             write.en.eq(written.valid),

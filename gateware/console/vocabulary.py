@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Module, Signal, unsigned
+from amaranth.hdl import Cat, Module, Signal, Value, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -110,6 +110,11 @@ def _address_bits(vocab_size: int) -> int:
     return (max(vocab_size, TEMPERATURE_STEPS) - 1).bit_length()
 
 
+def equal_bytes(text: Value, character: Value) -> Value:
+    """Which of the bytes of a text are those of a character, one bit each."""
+    return Cat(text.word_select(i, 8) == character.word_select(i, 8) for i in range(TEXT_BYTES))
+
+
 class ConsoleVocabulary(wiring.Component):
     """One block memory: token to text by address, character to token by search.
 
@@ -206,12 +211,7 @@ class ConsoleVocabulary(wiring.Component):
 
     def _search(self, m: Module, address, upper):
         equal = Signal(TEXT_BYTES, reset_less=True)
-        texts = zip(
-            (self.text.bytes.word_select(i, 8) for i in range(TEXT_BYTES)),
-            (self.character.word_select(i, 8) for i in range(TEXT_BYTES)),
-            strict=True,
-        )
-        m.d.sync += equal.eq(Cat(ours == theirs for ours, theirs in texts))
+        m.d.sync += equal.eq(equal_bytes(self.text.bytes, self.character))
         with m.FSM() as fsm:
             m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
             with m.State("IDLE"), m.If(self.search):

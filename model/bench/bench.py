@@ -32,6 +32,8 @@ PLAIN_WIDTH = 150
 """Columns of a table that goes to a file or a pipe."""
 LOSSES = {FLOAT: "val_loss_float", INTEGER: "val_loss_int"}
 """Where an artifact's facts have the validation loss of each function."""
+INSTEAD = "gateformer bench-decoder"
+"""What measures models that are refused here."""
 DEFAULT_BOARD = "zybo"
 BOARD_HELP = f"of the accelerator; a variant follows a colon: ulx3s:25F (default: {DEFAULT_BOARD})"
 PICTURES = ("bench-platforms.svg", "bench-positions.svg")
@@ -44,7 +46,8 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add(
         "model",
-        help="shipped model, artifact, or 'random:…'; or a file of --json, which --svg draws",
+        help="shipped model, artifact, or 'random:…'; or a file of --json, which --svg draws. "
+        f"Imported models: {INSTEAD}",
     )
     add("--only", nargs="+", metavar="ROW", help=f"rows to measure: {', '.join(KEYS)}")
     add("--skip", nargs="+", metavar="ROW", default=[], help="rows to leave out")
@@ -69,7 +72,7 @@ def main(argv: list[str] | None = None) -> None:
     _check_outputs(args)
     if ACCELERATOR in keys:
         check_boards(args.board or [DEFAULT_BOARD])
-    artifact = open_model(args.model)
+    artifact = open_model(args.model, instead=INSTEAD)
     prompt = _prompt(artifact, args.prompt)
     count = _count(artifact, len(prompt), args.tokens)
     console = Console(stderr=True)

@@ -215,7 +215,9 @@ def main(argv: list[str] | None = None) -> None:
     for name in args.models:
         if name.endswith(FILE_SUFFIX):
             points[name] = read_points(Path(name))
-        elif not any(key in open_model(name).info for key in bench.LOSSES.values()):
+            continue
+        info = open_model(name, instead=bench.INSTEAD).info
+        if not any(key in info for key in bench.LOSSES.values()):
             raise UserError(f"{name} states no validation loss; train it with gateformer train")
     options = ["--board", *args.board, "--repeats", str(args.repeats)]
     for name in args.models:

@@ -196,18 +196,20 @@ def shipped_models() -> list[str]:
     return sorted(path.name.removesuffix(SUFFIX) for path in SHIPPED.glob(f"*{SUFFIX}"))
 
 
-def open_model(name: str, imported: bool = False) -> Artifact:
+def open_model(name: str, imported: bool = False, instead: str = "") -> Artifact:
     """The artifact of a shipped model's name, a path, or ``random:…``
     (:mod:`model.contract.random_model`).
 
     Raises UserError if there is no such model (listing the shipped ones), if it cannot be loaded,
-    or if it is of contract version 2 and the caller does not take those (``imported``).
+    or if it is of contract version 2 and the caller does not take those (``imported``); ``instead``
+    is the command that does.
     """
     artifact = _open(os.fspath(name))
     if isinstance(artifact.model, DecoderModel) and not imported:
         raise UserError(
             f"{name} is of number contract version 2 (imported, or trained in another "
             "architecture), and this is for models of version 1 only"
+            + (f"; for yours there is {instead}" if instead else "")
         )
     return artifact
 

@@ -32,6 +32,7 @@ from ..text.corpus import load_corpus
 from ..text.encoding import encode_corpus
 from .allocation import allocate, require_budget
 from .choice import AUTO, LOGIT_BITS, NATIVE, Choice, weight_format
+from .config import config_of, positions_of, require_room
 from .making import integers_of, ranges_of, say_what_was_made
 from .native import require_codes
 from .texts import CALIBRATION_TOKENS, windows_of
@@ -128,6 +129,10 @@ def main(
     require_writable(args.out, SUFFIX)
     source = open_source(args.source)
     codec = source_codec(args.source, source, args.tokenizer)
+    bits = Bits(key=args.key_bits, value=args.value_bits, logit=LOGIT_BITS)
+    prefix, context = prefix_tokens(args.prefix, codec), positions_of(source.shape, args.context)
+    require_room(context, prefix, codec.add_bos, measured=not args.no_measure)
+    config_of(source.shape, context, bits)
     corpus = load_corpus(args.calibrate, "--calibrate")
     if weights == AUTO:
         require_budget(source.shape, args.budget)
@@ -135,12 +140,10 @@ def main(
         require_codes(source)
     _say_what_it_is(source)
     console = Console(stderr=True)
-    prefix = prefix_tokens(args.prefix, codec)
-    context = min(args.context or source.shape.ctx_len, source.shape.ctx_len) - len(prefix)
     bar, progress = progress_bar(console, "tokens of the text")
     with bar:
         tokens, _ = encode_corpus(codec, corpus, progress=progress)
-    windows = windows_of(codec, tokens, context, corpus.text)
+    windows = windows_of(codec, tokens, context - len(prefix), corpus.text)
     ranges = ranges_of(source, windows, weights, prefix)
     print(
         f"ranges from {ranges.count:,} tokens: {len(windows)} windows of {corpus.name}", flush=True
@@ -154,10 +157,10 @@ def main(
     choice = Choice(
         weights="int8" if weights == AUTO else weights,
         formats=formats,
-        bits=Bits(key=args.key_bits, value=args.value_bits, logit=LOGIT_BITS),
+        bits=bits,
         prefix=prefix,
     )
-    model = integers_of(source, ranges, choice, codec, args.context)
+    model = integers_of(source, ranges, choice, codec, context)
     info = {
         "source": {"name": source.name, "kind": source.kind, "family": source.family},
         "calibration": {"name": corpus.name, "sha256": corpus.sha256, "tokens": ranges.count},

@@ -24,6 +24,7 @@ from ..floating.checkpoints.source import SourceModel
 from ..support.errors import UserError
 from .calibration import Progress, Ranges
 from .choice import HEAD_FORMAT, NATIVE, Choice
+from .config import config_of, matrix_names, positions_of
 from .massive import MOST_NOISE, channel_factors, noise
 from .matrices import embedding_matrix, integer_matrix
 from .scales import (
@@ -65,8 +66,8 @@ def quantize(
     Raises
     ------
     UserError
-        If the context is longer than the source's, if ``choice.formats`` names no matrix, or if
-        ranges and weights do not fit the contract, naming the matrix.
+        As :func:`.config.positions_of` and :func:`.config.config_of`, if ``choice.formats`` names
+        no matrix, or if ranges and weights do not fit the contract, naming the matrix.
     """
     return _Quantizer(source, ranges, choice or Choice(), context, progress).model(
         vocabulary or Vocabulary()
@@ -77,14 +78,8 @@ class _Quantizer:
     def __init__(self, source, ranges: Ranges, choice: Choice, context, progress):
         self.shape, self.tensors = source.shape, source.tensors
         self.ranges, self.choice = ranges, choice
-        self.context = self.shape.ctx_len if context is None else context
-        if not 1 <= self.context <= self.shape.ctx_len:
-            raise UserError(
-                f"the context must be 1 to {self.shape.ctx_len} tokens, the model's, not "
-                f"{self.context}"
-            )
-        names = {f"layers.{i}.{k}" for i in range(self.shape.n_layers) for k in self.shape.kinds}
-        names |= {"token_embedding", *(() if self.shape.tied_head else ("lm_head",))}
+        self.context = positions_of(self.shape, context)
+        names = matrix_names(self.shape)
         for name in choice.formats:
             if name not in names:
                 raise UserError(f"formats names {name!r}, which is no matrix of this model")
@@ -256,13 +251,5 @@ class _Quantizer:
         }
 
     def _config(self) -> ModelConfig:
-        shape = self.shape
-        same = ("vocab_size", "d_model", "n_heads", "n_layers", "d_ff", "n_kv_heads", "head_dim")
-        choices = ("norm", "norm_bias", "positions", "activation", "gated", "tied_head")
-        return ModelConfig(
-            **{name: getattr(shape, name) for name in (*same, *choices)},
-            ctx_len=self.context,
-            bias=tuple(sorted(shape.bias)),
-            formats={name: str(matrix.format) for name, matrix in self.matrices.items()},
-            bits=self.choice.bits,
-        )
+        formats = {name: str(matrix.format) for name, matrix in self.matrices.items()}
+        return config_of(self.shape, self.context, self.choice.bits, formats)

@@ -10,7 +10,7 @@ import json
 
 from rich.console import Console
 
-from gateformer.gateware.compiler.program import Program
+from gateformer.gateware.decoder.any_core import compile_model
 from gateformer.model.contract.artifact import open_model
 from gateformer.model.support.cli import ArgumentParser, run
 from gateformer.model.support.errors import UserError
@@ -27,8 +27,8 @@ from ..synthesis.synthesis import synthesize_top
 
 def board_netlist(target: Board, model: str) -> dict:
     """Yosys' JSON of the board's top with the sizes that are chosen; minutes, if it is not kept."""
-    artifact = open_model(model)
-    program = Program(artifact.model, choose_sizes(artifact.model, target))
+    artifact = open_model(model, imported=True)
+    program = compile_model(artifact.model, choose_sizes(artifact.model, target))
     options = target.top_options(artifact.name)
     top = target.build_top(program, target.default_clock_mhz, **options)
     with working("synthesis"):

@@ -29,6 +29,7 @@ from ..ip.export import export_board_ip
 from ..place_and_route.toolchain_board import for_toolchain
 from ..simulation import generation
 from ..simulation.simulation import CoreSimulator
+from ..sizes.lanes_remark import lanes_remark
 from ..sizes.sizing import choose_sizes
 from ..support.defaults import DEFAULT_CYCLES, DEFAULT_MODEL
 from ..support.progress import UNWRAPPED, output_console
@@ -146,6 +147,9 @@ def _sizes(artifact: Artifact, target: Board, arguments):
     given = {name: getattr(arguments, name) for name in names}
     fixed = {name: value for name, value in given.items() if value is not None}
     sizes = choose_sizes(artifact.model, target, **fixed)
+    remark = lanes_remark(artifact.model, sizes) if "lanes" in fixed else None
+    if remark is not None:
+        status.print(remark, markup=False, highlight=False, soft_wrap=True)
     return dataclasses.replace(sizes, reload=arguments.reload)
 
 

@@ -13,8 +13,10 @@ import re
 from rich.table import Table
 from rich.text import Text
 
-from gateformer.gateware.compiler.program import Program
-from gateformer.model.contract.artifact import open_model
+from gateformer.gateware.console.imported.pieces import Pieces
+from gateformer.gateware.decoder.any_core import compile_model
+from gateformer.model.contract.artifact import Artifact, open_model
+from gateformer.model.contract.decoder.model import DecoderModel
 from gateformer.model.support.cli import ArgumentParser, run
 from gateformer.model.support.errors import UserError
 
@@ -116,6 +118,20 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
+def _letter(artifact: Artifact) -> str:
+    """The first one that the model has a token for; UserError if there is none."""
+    model = artifact.model
+    if isinstance(model, DecoderModel):
+        pieces = Pieces.of(model)
+        texts = [chr(byte) for byte in range(128) if pieces.of_bytes[byte] is not None]
+    else:
+        texts = model.vocabulary
+    known = next((text for text in texts if text.isalpha()), None)
+    if known is None:
+        raise UserError(f"{artifact.name} has no letter to type; name another model")
+    return known
+
+
 def main() -> None:
     arguments = parser().parse_args()
     per_instruction = arguments.cycles_per_instruction
@@ -125,11 +141,9 @@ def main() -> None:
             f"{per_instruction:g}"
         )
     require_unicorn()  # before minutes of compiling
-    artifact = open_model(arguments.model)
-    known = next((text for text in artifact.model.vocabulary if text.isalpha()), None)
-    if known is None:
-        raise UserError(f"{artifact.name} has no letter to type; name another model")
-    program = Program(artifact.model, choose_sizes(artifact.model, board("sim")))
+    artifact = open_model(arguments.model, imported=True)
+    known = _letter(artifact)
+    program = compile_model(artifact.model, choose_sizes(artifact.model, board("sim")))
     registers = SimulatedRegisters(program, clock_khz=CLOCK_KHZ)
     emulator = firmware_emulator(
         artifact, program, registers, cycles_per_instruction=per_instruction

@@ -44,13 +44,11 @@ def imported_lines(model: DecoderModel, dialect: Dialect, digest: list[int]) -> 
     begin = NO_TOKEN if pieces.begin is None else pieces.begin
     return [
         *defines(
-            ROOM=f"{room(model, pieces, cuts is not None)}u",
             OPENING=f"{len(pieces.opening)}u",
             BEGIN_TOKEN=f"{begin}u",
             NO_TOKEN=none,
             STOPS=f"{len(stops)}u",
             CHARACTERS=f"{len(wide)}u",
-            MOST_DIGITS=f"{len(str(size - 1))}u",
             SETTING_LEAST=braces(int(name == TOP_P) for name in dialect.commands),
         ),
         "",

@@ -90,6 +90,8 @@ def model_header(
             PACKING=f'"{identification.hw.packing}"',
             VOCAB_SIZE=f"{config.vocab_size}u",
             CTX_LEN=f"{config.ctx_len}u",
+            MOST_DIGITS=f"{len(str(config.vocab_size - 1))}u",
+            ROOM=f"{most}u",
             LINE_DEPTH=f"{depth}u",
             LINE_LIMIT=f"{2 ** (2 * depth - 1).bit_length() - 1}u",
             MAX_COMMAND=f"{console_messages.MAX_COMMAND}u",

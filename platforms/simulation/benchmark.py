@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 
-from gateformer.gateware.compiler.program import Program
+from gateformer.gateware.decoder.any_core import compile_model
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.artifact import open_model
-from gateformer.model.contract.sampling import SamplingSettings
 from gateformer.model.support.cli import ArgumentParser, run
 
+from .generation import settings_of
 from .simulation import CoreSimulator
 
 
@@ -22,13 +22,13 @@ def main() -> None:
         default="shakespeare-115k",
         help="shipped name, artifact file or random:… (default: %(default)s)",
     )
-    artifact = open_model(parser.parse_args().model)
+    artifact = open_model(parser.parse_args().model, imported=True)
     started = time.perf_counter()
-    simulator = CoreSimulator(Program(artifact.model, HwConfig()))
+    simulator = CoreSimulator(compile_model(artifact.model, HwConfig()))
     ready = time.perf_counter() - started
     started = time.process_time()
-    ctx_len = artifact.model.config.ctx_len
-    tokens = sum(1 for _ in simulator.generate([0], ctx_len, SamplingSettings()))
+    ctx_len, settings = artifact.model.config.ctx_len, settings_of(artifact.model)()
+    tokens = sum(1 for _ in simulator.generate([0], ctx_len, settings))
     seconds = time.process_time() - started
     print(
         f"{artifact.name}: {tokens} tokens, {tokens / seconds:.0f} tokens/s, "

@@ -22,6 +22,7 @@ from gateformer.model.support.compiler import identity
 from ..support import cpp_compiler, yosys
 from ..support.progress import working
 from . import cxx_tokens, cxxrtl_rewrite, cxxrtl_split
+from .compile_time import compile_time
 
 HARNESS = Path(__file__).with_name("cxxrtl_harness.cc")
 FAST_HEADER = Path(__file__).with_name("cxxrtl_fast.h")
@@ -110,8 +111,10 @@ def compile_component(
     name = f"simulation-{digest(key or elaborate(), *settings)[:32]}.so"
 
     def make(work: Path, target: Path) -> None:
-        with working("compiling the simulation (a minute, the first time only)"):
-            _compile(work, target, elaborate(), ports, compiler, waveform)
+        with working("compiling the simulation, the first time only") as show:
+            design = elaborate()
+            show(f"compiling the simulation (about {compile_time(design)}, the first time only)")
+            _compile(work, target, design, ports, compiler, waveform)
 
     return CompiledDesign(cached_file(name, make), ports)
 

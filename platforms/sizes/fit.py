@@ -30,6 +30,12 @@ CORES = ("trained", "imported")
 """Kinds of models whose cores are calibrated (:data:`platforms.sizes.calibrate.KINDS`)."""
 PICTURE_DIRECTORY = Path("build")
 MAX_JOBS = 1024
+NO_FIT = 1
+"""Exit status if no sizes fit, or a choice does not."""
+STATUS = (
+    "exit status: 0; 1 if no sizes fit the board, without --board any board, or if --verify finds "
+    "that a choice fails; 2 if it can't be done"
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -37,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     p = ArgumentParser(
         prog="gateformer fit",
         description="Search the hardware sizes of a model for a board's budget.",
+        epilog=STATUS,
     )
     p.add_argument(
         "model",
@@ -135,11 +142,12 @@ def _with_budget() -> str:
     return ", ".join(name for name, known in boards().items() if known.budget is not None)
 
 
-def _one_board(arguments, target: Board) -> None:
+def _one_board(arguments, target: Board) -> int:
+    """The exit status of :data:`STATUS`."""
     from .decoder.lanes import TooManyBits
     from .picture import matplotlib_missing, picture
     from .report import document, print_search
-    from .search import search
+    from .search import choose, search
 
     artifact = open_model(arguments.model, imported=True)
     drawn = not arguments.no_picture and not matplotlib_missing()
@@ -150,7 +158,7 @@ def _one_board(arguments, target: Board) -> None:
     except TooManyBits as error:
         output_console().print(str(error), markup=False, soft_wrap=True)
         _write_json(arguments, document(artifact.name, [], target))
-        return
+        return NO_FIT
     print_search(artifact.name, candidates, target, output_console())
     if not arguments.no_picture and matplotlib_missing():
         status.print(f"no picture: {matplotlib_missing()}", markup=False, soft_wrap=True)
@@ -160,6 +168,7 @@ def _one_board(arguments, target: Board) -> None:
         write_whole(path, picture(artifact.name, candidates, target))
         status.print(str(path))
     _write_json(arguments, document(artifact.name, candidates, target))
+    return 0 if choose(candidates) is not None else NO_FIT
 
 
 def _check_picture() -> None:
@@ -175,14 +184,19 @@ def _check_picture() -> None:
         ) from None
 
 
-def _every_board(arguments, targets: list[Board]) -> None:
-    from .report import choices_table, document
+def _every_board(arguments, targets: list[Board]) -> int:
+    """As :func:`_one_board`."""
+    from .report import choices_table, document, no_board_fits
     from .search import search_all
 
     artifact = open_model(arguments.model, imported=True)
     found = search_all(artifact.model, targets)
     output_console().print(choices_table(artifact.name, found))
+    refusal = no_board_fits(artifact.name, found)
+    if refusal:
+        output_console().print(refusal, markup=False, soft_wrap=True)
     _write_json(arguments, [document(artifact.name, c, target) for target, c in found])
+    return NO_FIT if refusal else 0
 
 
 def _check_json(arguments) -> None:
@@ -211,7 +225,7 @@ def _file_name(model: str) -> str:
 def _verify(arguments, targets: list[Board]) -> int:
     from .verify import NoChoice, print_verdict, verify
 
-    passed = True
+    verdicts = []
     for target in targets:
         try:
             verdict = verify(
@@ -223,8 +237,8 @@ def _verify(arguments, targets: list[Board]) -> int:
             output_console().print(str(error), markup=False, soft_wrap=True)
             continue
         print_verdict(verdict, arguments.model, target, output_console())
-        passed &= verdict.passed
-    return 0 if passed else 1
+        verdicts.append(verdict.passed)
+    return 0 if verdicts and all(verdicts) else NO_FIT
 
 
 def _calibrate(arguments) -> None:

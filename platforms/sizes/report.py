@@ -36,8 +36,11 @@ def tokens_per_second(candidate: Candidate, board: Board) -> float:
 
 
 def clock_assumed(candidates: Sequence[Candidate], board: Board) -> bool:
-    """Whether nothing here has routed the board's clock: not with an imported model's core."""
-    return board.clock_assumed or any(has_lanes_only(c.hw) for c in candidates)
+    """Whether nothing here has routed the board's clock: not with an imported model's core.
+
+    Only of an imported model there may be no candidates.
+    """
+    return board.clock_assumed or all(has_lanes_only(c.hw) for c in candidates)
 
 
 def clock_text(candidates: Sequence[Candidate], board: Board) -> str:
@@ -111,6 +114,14 @@ def explanation(candidates: Sequence[Candidate], board: Board) -> str:
             f"{no_fit_advice(candidates)}"
         )
     return reason(candidates, chosen, board)
+
+
+def no_board_fits(name: str, found: Sequence[tuple[Board, Sequence[Candidate]]]) -> str | None:
+    """One line if there is no choice for any board, otherwise None."""
+    if any(choose(candidates) is not None for _, candidates in found):
+        return None
+    tried = [candidate for _, candidates in found for candidate in candidates]
+    return f"none of the {len(found)} boards fits {name}: {no_fit_advice(tried)}"
 
 
 def choices_table(name: str, found: Sequence[tuple[Board, Sequence[Candidate]]]) -> Table:

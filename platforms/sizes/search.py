@@ -202,8 +202,8 @@ def shortage(candidates: Sequence[Candidate], board: Board) -> str:
 
 
 def no_fit_advice(candidates: Sequence[Candidate]) -> str:
-    """What to do if none of them fits."""
-    imported = any(has_lanes_only(c.hw) for c in candidates)
+    """What to do if none of them fits; only of an imported model there may be none at all."""
+    imported = all(has_lanes_only(c.hw) for c in candidates)
     return NO_FIT_IMPORTED if imported else NO_FIT_ADVICE
 
 

@@ -16,6 +16,8 @@ from gateformer.gateware.core.taps import Mismatch
 from gateformer.gateware.host.any_core import AnyProgram, build_core, compile_model
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.artifact import open_model
+from gateformer.model.contract.decoder.model import DecoderModel
+from gateformer.model.contract.integer_model import IntegerModel
 from gateformer.model.support.cli import ArgumentParser, run
 from gateformer.model.support.errors import UserError
 
@@ -36,6 +38,7 @@ FAMILIES: dict[str, Family] = {"xc7": XC7, "openxc7": OPENXC7, "ecp5": ECP5}
 
 DEFAULT_TOKENS = 8
 MAX_TOKENS = 1_000_000
+SIZES = ("rows", "cols", "lanes", "packing")
 _PROMPT_LENGTH = 3
 _SEED = 1
 
@@ -149,9 +152,20 @@ def check_tokens(program: AnyProgram, netlist: Module, family: str, tokens: int)
     return len(expected), simulator.simulation.cycles
 
 
+def _sizes(model: IntegerModel | DecoderModel, given: dict) -> HwConfig:
+    """The default's, or those that are given; UserError naming one that the core has not."""
+    if isinstance(model, DecoderModel):
+        for name in given:
+            if name != "lanes":
+                raise UserError(
+                    f"--{name} {given[name]}: the core of an imported model has --lanes alone; "
+                    f"leave --{name} out"
+                )
+    return HwConfig(**given)
+
+
 def main() -> None:
     """Check one model's netlist and print what was compared."""
-    sizes = HwConfig()
     parser = ArgumentParser(prog="gateformer check-netlist", description=__doc__)
     add = parser.add_argument
     what = "shipped name, artifact file or random:…"
@@ -159,15 +173,16 @@ def main() -> None:
     add("--family", default=XC7.name, help=f"what it is synthesized for: {', '.join(FAMILIES)}")
     what = "to generate greedily, and as many drawn"
     add("--tokens", type=int, default=DEFAULT_TOKENS, help=what)
-    add("--rows", type=int, default=sizes.rows, help="output rows of the ternary engine per cycle")
-    what = "input columns of the ternary engine per cycle"
-    add("--cols", type=int, default=sizes.cols, help=what)
-    add("--lanes", type=int, default=sizes.lanes, help="INT8 multipliers")
-    add("--packing", default=sizes.packing, help="of trits in memory: 2bit, or 3in5")
+    add("--rows", type=int, help="output rows of the ternary engine per cycle")
+    add("--cols", type=int, help="input columns of the ternary engine per cycle")
+    add("--lanes", type=int, help="INT8 multipliers; of an imported model's sizes the only one")
+    add("--packing", help="of trits in memory: 2bit, or 3in5")
     arguments = parser.parse_args()
     _check(arguments.family, arguments.tokens)
-    hw = HwConfig(arguments.rows, arguments.cols, arguments.lanes, arguments.packing)
-    program = compile_model(open_model(arguments.model, imported=True).model, hw)
+    given = {name: getattr(arguments, name) for name in SIZES}
+    model = open_model(arguments.model, imported=True).model
+    given = {name: value for name, value in given.items() if value is not None}
+    program = compile_model(model, _sizes(model, given))
     report = check_netlist(program, arguments.family, tokens=arguments.tokens)
     output = output_console()
     for memory in report.memories:

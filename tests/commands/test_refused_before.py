@@ -7,6 +7,8 @@ import pytest
 from tests.support.every_command import TINY, run, run_here
 
 OTHER = "random:n_layers=1,d_model=16,n_heads=2,d_ff=32,ctx_len=8,vocab_size=17"
+DECODER = "random:positions=rotary,gated=1,n_layers=1,d_model=16,n_heads=2,d_ff=32,ctx_len=8"
+"""A model as imported ones are."""
 TEXT = ("--corpus", "text")
 OUT = ("--out", "out.safetensors")
 LOADED = (
@@ -142,6 +144,23 @@ REFUSED = [
     (
         ("fit", TINY, "--json", "."),
         "--json . is a directory; name the file to write in it",
+    ),
+    *(
+        (
+            (command, DECODER, *options),
+            f"{DECODER} is of number contract version 2 (imported, or trained in another "
+            "architecture), and this is for models of version 1 only; for yours there is "
+            "gateformer bench-decoder",
+        )
+        for command, *options in (("bench",), ("bench-models", "--svg", "a.svg"))
+    ),
+    *(
+        (
+            ("check-netlist", DECODER, "--lanes", "4", f"--{name}", value),
+            f"--{name} {value}: the core of an imported model has --lanes alone; leave --{name} "
+            "out",
+        )
+        for name, value in (("rows", "1"), ("cols", "4"), ("packing", "3in5"))
     ),
     (
         ("check-netlist", TINY, "--family", "ice40"),

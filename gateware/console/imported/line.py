@@ -11,7 +11,8 @@ from gateformer.model.contract.config import ModelConfig
 from ...parts.delay import delayed
 from ..byte import ByteDecoder
 from ..line import LineEditor
-from ..messages import LineError
+from ..line_memory import entry_layout
+from ..messages import MAX_COMMAND, LineError
 from .addition import PieceAddition, most_digits
 from .pieces import Pieces
 from .prompt_memory import PromptMemory
@@ -47,6 +48,10 @@ class PieceLineEditor(LineEditor):
         # a token's number has its backslash and its semicolon, too
         self._most_further = most_digits(config.vocab_size) + 1
 
+    @property
+    def prompt_length(self) -> Value:
+        return self.total
+
     def _further_ports(self) -> dict[str, wiring.Member]:
         return {"opened": In(1), "total": Out(range(2 * self._depth))}
 
@@ -57,9 +62,9 @@ class PieceLineEditor(LineEditor):
 
     def _build_memory(self) -> PromptMemory:
         return PromptMemory(
-            value_bits=self._value_bits,
-            ctx_len=self._config.ctx_len,
-            most_further=self._most_further,
+            layout=entry_layout(self._value_bits, joined=1, further=range(self._most_further + 1)),
+            depth=max(self._config.ctx_len, len(self._pieces.opening) + MAX_COMMAND),
+            length_bits=len(self.length),
             opening=self._pieces.opening,
             begin=self._pieces.begin,
         )
@@ -91,16 +96,7 @@ class PieceLineEditor(LineEditor):
         with fsm.state("SEARCH"):
             m.d.sync += [self._writing.eq(0), self._left.eq(size)]
             fsm.next = "SEARCH BYTE"
-        with fsm.state("SEARCH BYTE"):
-            m.d.comb += self.search.eq(1)
-            fsm.next = "SEARCHING"
-        with fsm.state("SEARCHING"), m.If(~self.searching):
-            fsm.next = "SEARCHED"
-            with m.If(~self.found):
-                fsm.next = "NO TOKEN"
-        with fsm.state("NO TOKEN"):
-            self._line.fail(m, LineError.NO_TOKEN)
-            fsm.next = "WAIT"
+        self._search(m, "SEARCH BYTE")
         with fsm.state("SEARCHED"):
             self._write(m, self._writing, self.token)
             m.d.comb += [

@@ -14,7 +14,7 @@ from gateformer.model.contract.decoder.sampling import TOP_P_ONE, DecoderSetting
 from ...parts.loadable_memory import BLOCK, late_read
 from ..dialect import TOP_P_STEPS
 from ..messages import TEMPERATURE_STEPS
-from ..vocabulary import TEXT_BYTES, temperature_entries
+from ..vocabulary import TEXT_BYTES, equal_bytes, temperature_entries
 from .pieces import BYTES, Pieces, top_p_settings
 
 TEMPERATURE_LAYOUT = data.StructLayout(
@@ -190,11 +190,7 @@ class PieceVocabulary(wiring.Component):
         address = place[: _address_bits(entries)]
         entry = late_read(m, memory, address, writable=False, name="character")
         equal = Signal(TEXT_BYTES, reset_less=True)
-        pairs = (
-            (entry.bytes.word_select(i, 8), self.character.word_select(i, 8))
-            for i in range(TEXT_BYTES)
-        )
-        m.d.sync += equal.eq(Cat(ours == theirs for ours, theirs in pairs))
+        m.d.sync += equal.eq(equal_bytes(entry.bytes, self.character))
         with m.State("FIRST CHARACTER"):
             m.d.sync += [place.eq(0), result.exists.eq(0)]
             m.next = "READ CHARACTER"

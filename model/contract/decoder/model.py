@@ -101,14 +101,7 @@ class DecoderModel:
 
     def __post_init__(self):
         cfg = self.config
-        if cfg.spec_version != SPEC_VERSION:
-            raise UserError("a decoder's config must have the widths of its numbers, bits")
-        if 2 ** (2 * cfg.bits.residual) * cfg.d_model >= arith.MAX_SQUARES:
-            raise UserError(
-                f"a residual of {cfg.bits.residual} bits is too wide for d_model {cfg.d_model}"
-            )
-        if cfg.ctx_len > MAX_CTX_LEN:
-            raise UserError(f"ctx_len must be at most {MAX_CTX_LEN}, not {cfg.ctx_len}")
+        check_config(cfg)
         self._check_matrices()
         self._check_norms()
         if len(self.layers) != cfg.n_layers or len(self.attn_mult) != cfg.n_layers:
@@ -201,6 +194,18 @@ class DecoderModel:
         """SHA-256 (hex) over spec version, config, scalars and tensors: the model's identity."""
         facts = (self.config.to_dict(), scalars(self), tensors(self))
         return model_digest(SPEC_VERSION, *facts)
+
+
+def check_config(config: ModelConfig) -> None:
+    """Raise UserError unless there can be a decoder of this config, whatever its numbers."""
+    if config.spec_version != SPEC_VERSION:
+        raise UserError("a decoder's config must have the widths of its numbers, bits")
+    if 2 ** (2 * config.bits.residual) * config.d_model >= arith.MAX_SQUARES:
+        raise UserError(
+            f"a residual of {config.bits.residual} bits is too wide for d_model {config.d_model}"
+        )
+    if config.ctx_len > MAX_CTX_LEN:
+        raise UserError(f"ctx_len must be at most {MAX_CTX_LEN}, not {config.ctx_len}")
 
 
 @contextlib.contextmanager

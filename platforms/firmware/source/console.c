@@ -252,9 +252,7 @@ static void handle(int item)
 		line_add(item);
 		break;
 	case LINE_RUBOUT:
-#if IMPORTED
 		while (line.rubbed--)
-#endif
 			print_message(MESSAGE_RUBOUT);
 		break;
 	case LINE_ERASED:

@@ -1,148 +1,13 @@
-// The line of a console for an imported model: a character is one token per byte or, in a
-// vocabulary of characters, one. Where the model's own encoder is known, it cuts the line anew when
-// it is complete.
-#include "line.h"
+// An imported model: a character is one token per byte or, in a vocabulary of characters, one.
+// Where the model's own encoder is known, it cuts the line anew when it is complete.
+#include "line_tokens.h"
 
 #include "encode.h"
-#include "uart.h"
 
 #if IMPORTED
 
-enum { CR = 0x0D, LF = 0x0A, BS = 0x08, DEL = 0x7F, CTRL_U = 0x15 };
-
-struct line line;
-
-static uint8_t typed[LINE_DEPTH]; // the byte of each value that is not a number
-
-// How each value was typed.
-static struct {
-	bool escaped, joined; // with a backslash; a character's, but not its first
-	uint8_t further;      // of a number: bytes after its backslash
-} entries[LINE_DEPTH];
-
-static bool pending;		 // a backslash, without what it escapes
-static uint32_t digits, number; // after it
-static bool lost;		 // the line has a mark
-static bool after_cr;
-static uint32_t good;	  // characters before the error; 0 without one
-static uint32_t sequence; // bytes of the character that are still to come
-static uint8_t character[4];
-static uint32_t size; // bytes of it so far
-
-void line_clear(void)
-{
-	line.length = good = sequence = digits = 0;
-	line.command = line.failed = pending = lost = false;
-}
-
-void line_forget_cr(void)
-{
-	after_cr = false;
-}
-
-static void fail(enum message refusal)
-{
-	line.failed = true;
-	line.refusal = refusal;
-	good = line.length;
-	sequence = 0;
-}
-
-// The first error, at a character that counts.
-static void fail_at_character(enum message refusal)
-{
-	fail(refusal);
-	line.length++;
-}
-
-static enum line_event mark(void)
-{
-	lost = true;
-	// what was typed before it can no longer be removed
-	if (line.failed)
-		good = line.length;
-	else
-		fail(MESSAGE_LOST);
-	return LINE_NOTHING;
-}
-
-// Take back the last value, with those of the same character.
-static void remove_last(void)
-{
-	while (entries[line.length - 1].joined)
-		line.length--;
-	line.length--;
-	line.rubbed += entries[line.length].further;
-	pending = entries[line.length].escaped;
-}
-
-static enum line_event rub_out(void)
-{
-	line.rubbed = 1;
-	if (sequence) {
-		sequence = 0;
-	} else if (pending && !line.failed) {
-		line.rubbed += digits;
-		digits = 0;
-		pending = false;
-	} else if (line.length == good || line.length == LINE_LIMIT) {
-		return LINE_NOTHING;
-	} else if (line.failed) {
-		line.length--;
-		if (line.length == good && !lost)
-			line.failed = false, good = 0;
-	} else if (line.command) {
-		line.length--;
-	} else {
-		remove_last();
-	}
-	if (!line.length)
-		line.command = false;
-	return LINE_RUBOUT;
-}
-
-static enum line_event enter(void)
-{
-	if (!line.failed && pending)
-		fail(MESSAGE_ESCAPE);
-	else if (!line.failed && sequence)
-		fail(MESSAGE_NO_TOKEN);
-	return LINE_ENTERED;
-}
-
-enum line_event line_look(int item)
-{
-	bool was_cr = after_cr;
-	after_cr = item == CR;
-	switch (item) {
-	case MARK:
-		return mark();
-	case BS:
-	case DEL:
-		return rub_out();
-	case CTRL_U:
-		return LINE_ERASED;
-	case LF:
-		if (was_cr)
-			return LINE_NOTHING;
-		return enter();
-	case CR:
-		return enter();
-	}
-	return LINE_ECHO;
-}
-
-static void append(uint32_t token, uint8_t byte, bool joined, uint8_t further)
-{
-	entries[line.length].escaped = pending && !further;
-	entries[line.length].joined = joined;
-	entries[line.length].further = further;
-	typed[line.length] = byte;
-	line.values[line.length++] = token;
-}
-
 #if CHARACTERS
-static uint32_t character_token(void)
+static uint32_t whole_token(const uint8_t *character, uint32_t size)
 {
 	uint32_t code = 0;
 	for (uint32_t i = 0; i < size; i++)
@@ -154,114 +19,22 @@ static uint32_t character_token(void)
 }
 #endif
 
-// The character is complete: its tokens become a part of the line.
-static void add_tokens(void)
+uint32_t character_tokens(const uint8_t *character, uint32_t size, uint16_t *tokens)
 {
-	uint32_t tokens[4] = {0}, count = size;
-	bool known = true;
-	for (uint32_t i = 0; i < count; i++)
-		tokens[i] = byte_tokens[character[i]];
 #if CHARACTERS
 	if (size > 1) {
-		tokens[0] = character_token();
-		count = 1;
+		uint32_t token = whole_token(character, size);
+		*tokens = token;
+		return token != NO_TOKEN;
 	}
 #endif
-	for (uint32_t i = 0; i < count; i++)
-		known = known && tokens[i] != NO_TOKEN;
-	if (!known) {
-		fail_at_character(MESSAGE_NO_TOKEN);
-	} else if (line.length + count > ROOM) {
-		fail_at_character(MESSAGE_TOO_LONG);
-	} else {
-		for (uint32_t i = 0; i < count; i++)
-			append(tokens[i], character[i], i > 0, 0);
-		pending = false;
+	for (uint32_t i = 0; i < size; i++) {
+		uint32_t token = byte_tokens[character[i]];
+		if (token == NO_TOKEN)
+			return 0;
+		tokens[i] = token;
 	}
-}
-
-static void add_to_command(uint8_t byte)
-{
-	if (byte < ' ' || byte > '~' || line.length == MAX_COMMAND)
-		fail_at_character(MESSAGE_UNKNOWN_COMMAND);
-	else
-		line.values[line.length++] = byte;
-}
-
-static void add_to_character(uint8_t byte)
-{
-	character[size++] = byte;
-	if ((byte & 0xC0) != 0x80)
-		// with what it cuts off, it counts as one character
-		fail_at_character(MESSAGE_NO_TOKEN);
-	else if (!--sequence)
-		add_tokens();
-}
-
-static void add_to_number(uint8_t byte)
-{
-	uint32_t longer = number * 10 + byte - '0';
-	if (byte == ';' && line.length >= ROOM) {
-		fail_at_character(MESSAGE_TOO_LONG);
-	} else if (byte == ';') {
-		append(number, 0, false, digits + 1);
-		digits = 0;
-		pending = false;
-	} else if (byte < '0' || byte > '9' || digits == MOST_DIGITS || longer >= VOCAB_SIZE) {
-		fail_at_character(MESSAGE_ESCAPE);
-	} else {
-		number = longer;
-		digits++;
-	}
-}
-
-static void add_escaped(uint8_t byte)
-{
-	if (byte >= '0' && byte <= '9' && (uint32_t)(byte - '0') < VOCAB_SIZE) {
-		number = byte - '0';
-		digits = 1;
-	} else if (byte != 'n' && byte != '\\' && byte != '/') {
-		fail_at_character(MESSAGE_ESCAPE);
-	} else {
-		character[0] = byte == 'n' ? LF : byte;
-		size = 1;
-		add_tokens();
-	}
-}
-
-static void begin_character(uint8_t byte)
-{
-	character[0] = byte;
-	size = 1;
-	if (byte < 0x80)
-		add_tokens();
-	else if (byte < 0xC0 || byte >= 0xF8)
-		fail_at_character(MESSAGE_NO_TOKEN);
-	else
-		sequence = byte < 0xE0 ? 1 : byte < 0xF0 ? 2 : 3;
-}
-
-void line_add(uint8_t byte)
-{
-	if (line.failed) {
-		if ((byte & 0xC0) != 0x80 && line.length < LINE_LIMIT)
-			line.length++;
-	} else if (line.command) {
-		add_to_command(byte);
-	} else if (sequence) {
-		add_to_character(byte);
-	} else if (pending && digits) {
-		add_to_number(byte);
-	} else if (pending) {
-		add_escaped(byte);
-	} else if (byte == '\\') {
-		pending = true;
-	} else if (byte == '/' && !line.length) {
-		line.command = true;
-		add_to_command(byte);
-	} else {
-		begin_character(byte);
-	}
+	return size;
 }
 
 // Append the line's tokens to those before every prompt; their number, or 0 if there is no room.
@@ -270,9 +43,9 @@ static uint32_t append_line(uint16_t *prompt, uint32_t count)
 {
 	for (uint32_t at = 0; at < line.length && !line.failed;) {
 		uint32_t end = at;
-		while (end < line.length && !entries[end].further)
+		while (end < line.length && !line_entries[end].further)
 			end++;
-		enum encoded result = encode(typed + at, end - at, prompt, CTX_LEN, &count);
+		enum encoded result = encode(line_typed + at, end - at, prompt, CTX_LEN, &count);
 		if (result == ENCODED && end < line.length) {
 			if (count == CTX_LEN)
 				result = ENCODED_TOO_LONG;
@@ -280,7 +53,7 @@ static uint32_t append_line(uint16_t *prompt, uint32_t count)
 				prompt[count++] = line.values[end];
 		}
 		if (result != ENCODED)
-			fail(result == ENCODED_NO_TOKEN ? MESSAGE_NO_TOKEN : MESSAGE_TOO_LONG);
+			line_fail(result == ENCODED_NO_TOKEN ? MESSAGE_NO_TOKEN : MESSAGE_TOO_LONG);
 		at = end + 1;
 	}
 	return count;

@@ -15,9 +15,7 @@ extern struct line {
 	uint32_t length;
 	bool command, failed;
 	enum message refusal; // for the first error, if failed
-#if IMPORTED
 	uint32_t rubbed; // LINE_RUBOUT: how many bytes to rub out
-#endif
 } line;
 
 #if IMPORTED

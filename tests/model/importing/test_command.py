@@ -126,12 +126,20 @@ def test_a_chat_model_is_calibrated_on_conversations_too(made):
         (("--prefix", "290"), f"{PREFIX}'290'"),
         (("--bits", "3"), "--bits must be 4 to 8, trits:1 to trits:5, native or auto, not '3'"),
         (("--budget", "9"), "--budget is for --bits auto"),
+        (("--context", "49"), "the context must be 1 to 48 tokens, the model's, not 49"),
+        (
+            ("--context", "2", "--prefix", "1,2"),
+            "--prefix has 2 tokens, which leave no room for a text in a context of 2; give fewer, "
+            "or a longer --context",
+        ),
     ],
 )  # fmt: skip
-def test_refused_options_leave_nothing_behind(made, tmp_path, options, told):
+def test_refused_options_leave_nothing_behind(made, tmp_path, capsys, monkeypatch, options, told):
+    """And are refused before the work: before the text is encoded."""
+    monkeypatch.setattr(command, "encode_corpus", None)
     directory, _ = made
     assert message(imported, directory, tmp_path, *options) == told
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [] and capsys.readouterr().out == ""
 
 
 def test_bits_that_the_source_does_not_take(made, tmp_path):

@@ -220,6 +220,16 @@ def test_timeline_is_a_picture(tmp_path):
     assert svg.startswith("<svg") and "layers.0.q_proj" in svg
 
 
+def test_lanes_that_would_be_idle_are_named(tmp_path):
+    """Heads of 4 in two words of 3 lanes, which two fill."""
+    sizes = ["--rows", "1", "--cols", "4", "--lanes"]
+    result = build(tmp_path, "sim", "--model", TINY, *sizes, "3", "--timeline")
+    assert result.returncode == 0
+    assert "--lanes 3 leaves lanes idle: it takes " in result.stderr
+    assert ", --lanes 2 " in result.stderr
+    assert "idle" not in build(tmp_path, "sim", "--model", TINY, *sizes, "2", "--timeline").stderr
+
+
 def test_sim_streams_text_and_reports(tmp_path):
     result = build(tmp_path, "sim", "--model", TINY, *SIZES, "--tokens", "4", "--prompt", " ")
     assert result.returncode == 0, result.stderr

@@ -7,7 +7,7 @@ import pytest
 
 from gateformer.gateware.compiler.program import Program
 from gateformer.gateware.plan.hw_config import HwConfig
-from gateformer.model.contract.artifact import open_model
+from gateformer.model.contract.artifact import open_model, save
 from gateformer.model.support.errors import UserError
 from gateformer.model.support.optional import install_command
 from gateformer.platforms.console import emulated_console, firmware_bench
@@ -21,6 +21,7 @@ from gateformer.platforms.console.emulated_console import (
 from gateformer.platforms.console.firmware_bench import measure, table
 from gateformer.platforms.firmware import zynq_emulator
 from gateformer.platforms.simulation.simulated_registers import SimulatedRegisters
+from tests.platforms.firmware.imported_bench import MODELS, programs, registers
 from tests.support.small_accelerator import (
     MODEL,
     artifact,
@@ -57,6 +58,22 @@ def test_overhead_is_far_below_a_token(emulator, line, sampled):
     if not sampled:
         # from before the settings are written, rounded down
         assert 0 <= measured.microseconds - measured.seconds * 1e6 + 1 < 3
+
+
+def test_an_imported_model(monkeypatch, capsys, tmp_path):
+    """The command types a letter that is a token; its first generation is that of ``/bench``."""
+    model = MODELS["pieces"]()
+    save(tmp_path / "mine.safetensors", model, info={})
+    monkeypatch.setattr(firmware_bench, "choose_sizes", lambda *sizes: programs(model).hw)
+    monkeypatch.setattr(firmware_bench, "SimulatedRegisters", lambda *_, **__: registers(model))
+    monkeypatch.setattr(sys, "argv", ["x", "--model", str(tmp_path / "mine.safetensors")])
+    firmware_bench.main()
+    told = capsys.readouterr().out
+    assert "text after 'a'" in told
+    length = model.config.ctx_len
+    cycles = sum(programs(model).cycles(position) for position in range(length))
+    (row,) = (line for line in told.splitlines() if "core, cycles per token" in line)
+    assert f" {cycles / length:,.1f} " in row
 
 
 def test_a_much_slower_processor_does_not_make_the_core_wait():

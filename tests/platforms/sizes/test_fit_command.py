@@ -8,20 +8,23 @@ import sys
 
 import pytest
 
+from gateformer.model.contract.artifact import open_model
 from gateformer.model.contract.config import ModelConfig
 from gateformer.model.support.errors import UserError
 from gateformer.model.support.optional import install_command
 from gateformer.platforms.boards.board import board
 from gateformer.platforms.sizes import fit
 
+from .decoder.shapes import HUGE
+
 SPEC = "random:vocab_size=20,d_model=16,n_heads=2,n_layers=1,d_ff=32,ctx_len=12,seed=3"
 ZYBO = board("zybo")
 CONFIG = ModelConfig(vocab_size=20, d_model=24, n_heads=2, n_layers=1, d_ff=40, ctx_len=8)
 
 
-def _main(monkeypatch, capsys, *arguments) -> str:
+def _main(monkeypatch, capsys, *arguments, status: int = 0) -> str:
     monkeypatch.setattr(sys, "argv", ["fit", *arguments])
-    fit.main()
+    assert fit.main() == status
     return capsys.readouterr().out
 
 
@@ -36,7 +39,7 @@ def test_the_command_prints_draws_and_writes(monkeypatch, capsys, tmp_path):
 
 def test_a_board_that_no_sizes_fit(monkeypatch, capsys):
     arguments = ("shakespeare-115k", "--board", "tang-nano-9k", "--no-picture")
-    text = _main(monkeypatch, capsys, *arguments)
+    text = _main(monkeypatch, capsys, *arguments, status=1)
     assert re.fullmatch(
         r"none of \d+ sizes fits: it needs about \d+ BRAM, \d+ more than the 26 there are; train a "
         r"smaller model or choose a larger board\n",
@@ -49,6 +52,39 @@ def test_without_a_board_there_is_one_line_for_each(monkeypatch, capsys, tmp_pat
     labels = [entry["board"] for entry in json.loads((tmp_path / "all.json").read_text())]
     assert {"zybo", "cora-z7", "ulx3s", "ulx3s-12f", "tang-nano-9k"} <= set(labels)
     assert all(label in text for label in labels)
+
+
+@pytest.mark.parametrize(
+    ("model", "advice"),
+    [
+        ("shakespeare-115k", "train a smaller model or choose a larger board"),
+        (
+            HUGE,
+            "import it with fewer --bits, a smaller --context or both, or choose a larger board",
+        ),
+    ],
+)
+def test_a_model_that_fits_no_board(monkeypatch, capsys, tmp_path, model, advice):
+    """A line below the table, and a status that a shell can ask for; the JSON is written."""
+    monkeypatch.setattr(fit, "boards_with_budget", lambda: [board("tang-nano-9k")])
+    text = _main(monkeypatch, capsys, model, "--json", str(tmp_path / "all.json"), status=1)
+    name = open_model(model, imported=True).name
+    assert text.splitlines()[-1] == f"none of the 1 boards fits {name}: {advice}"
+    assert len(json.loads((tmp_path / "all.json").read_text())) == 1
+
+
+def test_an_imported_model_that_does_not_fit_the_board(monkeypatch, capsys, tmp_path):
+    arguments = (HUGE, "--board", "zybo", "--no-picture", "--json", str(tmp_path / "f.json"))
+    text = _main(monkeypatch, capsys, *arguments, status=1)
+    assert text.startswith("the model does not fit zybo: ") and text.count("\n") == 1
+    assert json.loads((tmp_path / "f.json").read_text())["candidates"] == []
+
+
+def test_the_help_says_what_the_exit_status_is(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["fit", "--help"])
+    with pytest.raises(SystemExit):
+        fit.main()
+    assert "exit status: 0; 1 if no sizes fit the board" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,8 @@ def test_boards_that_nothing_fits_are_passed_over(monkeypatch, capsys):
     assert fit.main() == 0
     shown = capsys.readouterr().out
     assert shown.count("no sizes fit") == 1 and shown.count("passed: the choice") > 5
+    monkeypatch.setattr(fit, "boards_with_budget", lambda: [board("tang-nano-9k")] * 2)
+    assert fit.main() == 1
     monkeypatch.setattr(sys, "argv", ["fit", SPEC, "--verify", "--board", "tang-nano-9k"])
     with pytest.raises(UserError, match="no sizes fit"):
         fit.main()

@@ -18,7 +18,7 @@ from gateformer.model.support.errors import UserError
 from gateformer.platforms.boards.board import board
 from gateformer.platforms.sizes.decoder.console import console_more
 from gateformer.platforms.sizes.families import limits
-from gateformer.platforms.sizes.report import document, print_search
+from gateformer.platforms.sizes.report import choices_table, document, print_search
 from gateformer.platforms.sizes.search import search, sizes_text
 from gateformer.platforms.sizes.sizing import choose_sizes, nearest_fitting, size_options
 
@@ -124,6 +124,13 @@ def test_tables_say_that_the_clock_is_assumed(llama):
     result = document("mine", candidates, ulx3s)
     assert json.loads(json.dumps(result)) == result
     assert result["clock_assumed"] and sum(c["chosen"] for c in result["candidates"]) == 1
+
+
+def test_the_clock_of_a_board_without_candidates_is_assumed_too(llama):
+    routed, small = board("ulx3s"), board("ulx3s", "12F")
+    assert not routed.clock_assumed and document("mine", [], small)["clock_assumed"]
+    table = choices_table("mine", [(routed, search(llama, routed)), (small, [])])
+    assert table.caption == f"tokens/s at the boards' clocks, assumed for ulx3s, {small.label}"
 
 
 @pytest.mark.parametrize(
