@@ -24,6 +24,7 @@ from ..support.whole_file import write_whole
 from .bench import PLAIN_WIDTH
 from .decoder_rows import BEGIN, DecoderRow, llama_row, stream_row
 from .machine import load, machine, versions
+from .measure import QUARTILES
 from .redraw import FILE_SUFFIX
 from .report import RATE_NAMES
 from .rows import MEASURED, PROCESSOR_TIME
@@ -33,7 +34,6 @@ SCHEMA_VERSION = 1
 DEFAULT_TOKENS, MOST_TOKENS = 64, 2**16
 DEFAULT_PROMPT = 256
 DEFAULT_REPEATS, MOST_REPEATS = 5, 1000
-QUARTILES = (0.25, 0.5, 0.75)
 WORK = {"step": "token by token", "prompt": "prompt"}
 
 

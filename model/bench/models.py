@@ -23,6 +23,7 @@ from ..support.picture import LEGEND, distinct_colors, new_figure, style, svg
 from ..support.whole_file import write_whole
 from . import bench
 from .accelerator import ACCELERATOR, check_boards
+from .redraw import FILE_SUFFIX
 from .report import SCHEMA_VERSION
 from .rows import FLOAT
 
@@ -33,8 +34,6 @@ ROWS = {
     ACCELERATOR: ("simulated cycles × the board's clock", "*"),
 }
 """The rows that are drawn: label and marker."""
-FILE_SUFFIX = ".json"
-"""Of a benchmark; every other argument is a model."""
 
 
 @dataclasses.dataclass(frozen=True)

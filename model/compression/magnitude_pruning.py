@@ -57,10 +57,3 @@ def bake(model: nn.Module, matrices: list[str]):
         module = model.get_submodule(name)
         if prune.is_pruned(module):
             prune.remove(module, "weight")
-
-
-def sparsity(model: nn.Module, matrices: list[str]) -> float:
-    """Fraction of zeros in the matrices."""
-    weights = [model.get_submodule(name).weight for name in matrices]
-    zeros = sum(int((weight == 0).sum()) for weight in weights)
-    return zeros / sum(weight.numel() for weight in weights)

@@ -29,13 +29,11 @@ from ..training.loop import (
     run_phase,
     sample_windows,
 )
+from ..training.run import CALIBRATION_WINDOWS, SCALE_LR
 from .result import Losses
 
-SCALE_LR = 0.3
-"""Learning rate of learned steps, which are logarithms, relative to that of the weights."""
 VALIDATION_SUBSET = 64
 """Windows that the loss is shown on during training."""
-CALIBRATION_WINDOWS = 64
 EVALUATION_WINDOWS = 8
 """Windows that are computed at once."""
 

@@ -52,6 +52,11 @@ def round_shift(value, shift):
     return (value + half) >> shift
 
 
+def half(shift: int) -> int:
+    """What :func:`round_shift` adds before the shift."""
+    return 2 ** (shift - 1) if shift else 0
+
+
 def saturate(value, low: int, high: int):
     """``value`` limited to low..high."""
     return np.clip(value, low, high)

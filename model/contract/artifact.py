@@ -95,12 +95,6 @@ def save(
     write_whole(Path(path), safetensors.numpy.save(stored, metadata))
 
 
-def resave(path: str | os.PathLike) -> None:
-    """Write an artifact again as :func:`save` does now: an older one gets its ``float_digest``."""
-    loaded = load(path)
-    save(path, loaded.model, loaded.float_weights, loaded.info)
-
-
 def weights_digest(weights: Mapping[str, np.ndarray]) -> str:
     """SHA-256 (hex) over names, shapes and values."""
     hasher = hashlib.sha256()

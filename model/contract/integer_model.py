@@ -11,6 +11,7 @@ from ..support.numbers import check_integer
 from . import arith
 from .config import ModelConfig
 from .digest import model_digest
+from .per_matrix import check_names
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -83,7 +84,7 @@ class IntegerModel:
         )
         check_integer("token_mult", self.token_mult, 1, arith.MULT_MAX)
         check_integer("position_mult", self.position_mult, 1, arith.MULT_MAX)
-        _check_names("matrices", self.matrices, cfg.matrix_names())
+        check_names("matrices", self.matrices, cfg.matrix_names())
         for name, matrix in self.matrices.items():
             shape = cfg.matrix_shape(name)
             if matrix.digits != cfg.digits_of(name):
@@ -95,7 +96,7 @@ class IntegerModel:
             _check_tensor(f"{name}.weight", matrix.weight, shape, bound, f"{kind} weights")
             _check_tensor(f"{name}.mult", matrix.mult, shape[:1], arith.MULT_MAX, low=0)
             check_integer(f"{name}.shift", matrix.shift, 0, arith.MAX_SHIFT)
-        _check_names("norms", self.norms, cfg.norm_names())
+        check_names("norms", self.norms, cfg.norm_names())
         for name, norm in self.norms.items():
             _check_tensor(f"{name}.gain", norm.gain, (cfg.d_model,), arith.ACT_MAX)
             check_integer(f"{name}.shift", norm.shift, 0, arith.MAX_SHIFT)
@@ -195,9 +196,3 @@ def _check_tensor(name, array, shape, bound, what="values", low=None):
     outside = array[(array < low) | (array > bound)]
     if outside.size:
         raise UserError(f"{name} must hold {what} in {low}..{bound}, but has {outside.flat[0]}")
-
-
-def _check_names(what, given, expected):
-    for name in expected:
-        if name not in given:
-            raise UserError(f"{what} must have {name}, which is missing")

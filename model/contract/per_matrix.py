@@ -15,6 +15,13 @@ MAX_DIGITS = 5
 """Most balanced-ternary digits a weight may have (5 digits: 243 levels, one byte)."""
 
 
+def check_names(what: str, given: Mapping[str, object], expected: Sequence[str]) -> None:
+    """UserError naming the first of the expected names that ``given`` does not have."""
+    for name in expected:
+        if name not in given:
+            raise UserError(f"{what} must have {name}, which is missing")
+
+
 def digits_of_each(
     given: Mapping[str, int] | tuple[tuple[str, int], ...] | int, names: Sequence[str]
 ) -> tuple[tuple[str, int], ...]:

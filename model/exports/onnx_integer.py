@@ -14,11 +14,9 @@ import numpy as np
 
 from ..contract import arith
 from ..contract.integer_model import IntegerModel, Matrix
+from ..support.numbers import FLOAT32_EXACT
 from .onnx_graph import ELEMENT_TYPES, OnnxGraph, causal_mask
 from .onnx_quantizers import Quantizers
-
-FLOAT32_EXACT = 2**24
-"""float32 holds every integer up to this."""
 
 
 class IntegerGraph:
@@ -98,7 +96,7 @@ class IntegerGraph:
         bound = arith.max_weight(matrix.digits)
         weight = self.quantizers.weight(f"{name}.weight", matrix.weight.T, bound)
         acc_dtype = _dtype(matrix.acc_bound)
-        product_bound = matrix.acc_bound * int(matrix.mult.max()) + _half(matrix.shift)
+        product_bound = matrix.acc_bound * int(matrix.mult.max()) + arith.half(matrix.shift)
         acc = self._product(hidden, weight, acc_dtype)
         factor = matrix.mult * 2.0**-matrix.shift
         dtype = _dtype(product_bound)
@@ -124,7 +122,7 @@ class IntegerGraph:
         )
         u = graph.op("Add", graph.op("Mul", x, factor), graph.constant(0.5, np.float64))
         u = graph.op("Floor", u)
-        dtype = _dtype(norm.max_normalized * arith.ACT_MAX + _half(norm.shift))
+        dtype = _dtype(norm.max_normalized * arith.ACT_MAX + arith.half(norm.shift))
         gain = self.quantizers.weight(f"{name}.gain", parameters.gain, arith.ACT_MAX)
         gain = graph.op("Mul", gain, graph.constant(2.0**-norm.shift))
         scaled = graph.op(
@@ -140,7 +138,7 @@ class IntegerGraph:
         q, k, v = (graph.op("Reshape", x, heads) for x in (q, k, v))
         q, v = (graph.op("Transpose", x, perm=[0, 2, 1, 3]) for x in (q, v))
         k = graph.op("Transpose", k, perm=[0, 2, 3, 1])
-        dtype = _dtype(cfg.head_dim * arith.ACT_MAX**2 + _half(softmax.shift))
+        dtype = _dtype(cfg.head_dim * arith.ACT_MAX**2 + arith.half(softmax.shift))
         dot = self._product(q, k, dtype)
         if softmax.shift:
             dot = graph.op("Mul", dot, graph.constant(2.0**-softmax.shift, dtype))
@@ -236,10 +234,6 @@ class IntegerGraph:
 
 def _dtype(bound: int):
     return np.float32 if bound <= FLOAT32_EXACT else np.float64
-
-
-def _half(shift: int) -> int:
-    return 2 ** (shift - 1) if shift else 0
 
 
 def _type_code(dtype) -> int:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 
 from ..contract.config import MAX_LAYERS, ModelConfig
+from ..contract.per_matrix import GATED_MATRICES, MATRICES
 from ..support.errors import UserError
 from ..support.numbers import check_integer
 
@@ -15,8 +16,7 @@ SIZES = (
 )
 MAX_SIZE = 2**24
 """Of every size but the layers: beyond any model of the field, below what exhausts a memory."""
-KINDS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-"""Weight matrices of one layer, in the order in which a layer uses them."""
+KINDS = GATED_MATRICES
 NORMS = ("rms", "layer")
 POSITIONS = ("learned", "rotary")
 ACTIVATIONS = ("relu", "silu", "gelu", "gelu_tanh")
@@ -105,7 +105,7 @@ class DecoderShape:
     @property
     def kinds(self) -> tuple[str, ...]:
         """The matrices that a layer has, in the order of KINDS."""
-        return tuple(kind for kind in KINDS if self.gated or kind != "gate_proj")
+        return KINDS if self.gated else MATRICES
 
     def matrix_shape(self, kind: str) -> tuple[int, int]:
         """(out, in) of a layer's matrix."""

@@ -18,9 +18,8 @@ from ..contract.decoder.model import DecoderModel, Norm
 from ..support.errors import UserError
 from .checkpoints.source import SourceModel
 from .decoder_shape import DecoderShape
+from .twin import NORM_EPS
 
-NORM_EPS = 1e-5
-"""Of the norms of the float model; it decides the unit of the residual stream."""
 KIND = "dequantized artifact"
 
 

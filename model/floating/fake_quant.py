@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from ..contract.decoder.arith import limit
 from ..support.errors import UserError
 from .calibration import ACTIVATION_QUANTILE, best_step
 from .straight_through import quantize
@@ -56,11 +57,6 @@ class Scheme:
             raise UserError(f"percentile must be between 50 and 100, not {self.percentile:g}")
 
 
-def max_integer(bits: int) -> int:
-    """Largest of the symmetric integers of ``bits`` bits."""
-    return 2 ** (bits - 1) - 1
-
-
 class WeightQuantizer(nn.Module):
     """Parametrization: a weight [out, …] as integers times a step, one or one per row.
 
@@ -69,7 +65,7 @@ class WeightQuantizer(nn.Module):
 
     def __init__(self, weight: Tensor, bits: int, granularity: str):
         super().__init__()
-        self.limit = max_integer(bits)
+        self.limit = limit(bits)
         flat = (
             weight.detach().flatten(1) if granularity == "channel" else weight.detach().view(1, -1)
         )
@@ -93,7 +89,7 @@ class ActivationQuantizer(nn.Module):
 
     def __init__(self, step: float):
         super().__init__()
-        self.limit = max_integer(ACTIVATION_BITS)
+        self.limit = limit(ACTIVATION_BITS)
         self.log_step = nn.Parameter(torch.tensor(max(step, LEAST_STEP)).log2())
 
     def forward(self, x: Tensor) -> Tensor:
@@ -165,7 +161,7 @@ def activation_steps(
     model(tokens)
     for hook in hooks:
         hook.remove()
-    return {name: value / max_integer(ACTIVATION_BITS) for name, value in largest.items()}
+    return {name: value / limit(ACTIVATION_BITS) for name, value in largest.items()}
 
 
 def integer_weights(model: nn.Module) -> dict[str, tuple[Tensor, Tensor]]:

@@ -19,7 +19,7 @@ ACTIVATIONS = {name: ours for name, ours in KNOWN.items() if ours in FUNCTIONS}
 """Activation functions by Hugging Face's names, and what they are called in torch here."""
 
 INITIAL_STD = 0.02
-"""Standard deviation of freshly initialized embeddings."""
+"""Standard deviation of freshly initialized weights."""
 
 
 @dataclasses.dataclass(frozen=True)

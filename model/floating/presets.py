@@ -8,6 +8,7 @@ from torch import nn
 from ..contract.trained_shapes import PRESETS as GATEWARE_PRESETS
 from ..support.errors import UserError
 from .choices import FLOAT_PRESETS
+from .gpt2 import INITIAL_STD
 from .shape import FloatShape
 from .structure import Compressible, GPT2Layout, SquaredReLULayout
 
@@ -26,9 +27,6 @@ _LAYOUTS = (
     SquaredReLULayout(GATEWARE_PRESETS["shakespeare-115k"]),
 )
 PRESETS: dict[str, Compressible] = dict(zip(FLOAT_PRESETS, _LAYOUTS, strict=True))
-
-INITIAL_STD = 0.02
-"""Standard deviation of GPT-2's first weights."""
 
 
 def preset(name: str) -> Compressible:

@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..contract import arith
+from ..support.numbers import FLOAT32_EXACT
 
-FLOAT32_EXACT = 2**24
 FLOAT64_EXACT = 2**53
 
 
@@ -28,11 +28,6 @@ def exact_dtype(bound: int) -> torch.dtype:
     if bound <= FLOAT64_EXACT:
         return torch.float64
     raise ValueError(f"bound must be at most 2**53, not {bound}")
-
-
-def half(shift: int) -> int:
-    """What rounding adds before a right shift by ``shift``."""
-    return 2 ** (shift - 1) if shift else 0
 
 
 def _round_shift_(value: Tensor, shift: int) -> Tensor:
@@ -110,7 +105,7 @@ class _Requantize(torch.autograd.Function):
 
 def requantize(acc: Tensor, mult: Tensor, requantizer: arith.Requantizer, acc_bound: int) -> Tensor:
     """``requantizer(acc, mult)`` for accumulators [..., out] within ``acc_bound``."""
-    bound = acc_bound * arith.MULT_MAX + half(requantizer.shift)
+    bound = acc_bound * arith.MULT_MAX + arith.half(requantizer.shift)
     return _Requantize.apply(acc, mult, requantizer, exact_dtype(bound))
 
 
@@ -127,7 +122,7 @@ class _RMSNorm(torch.autograd.Function):
         e, index = norm.exponent_and_index(sum_of_squares.numpy())
         factor = torch.from_numpy(norm.table[index] * 2.0**-e)
         u = exact.mul_(factor).add_(0.5).floor_().float()
-        bound = norm.max_normalized * arith.ACT_MAX + half(norm.shift)
+        bound = norm.max_normalized * arith.ACT_MAX + arith.half(norm.shift)
         out = _scale_and_round(u.to(exact_dtype(bound)), gain, norm.shift)
         out = out.clamp_(-arith.ACT_MAX, arith.ACT_MAX).float()
         per_rms = 2**norm.FRAC_BITS * math.sqrt(norm.d_model)
@@ -156,7 +151,7 @@ class _Attention(torch.autograd.Function):
     @staticmethod
     def forward(ctx, q, k, v, softmax, tap):
         length, head_dim = q.shape[-2:]
-        dot_bound = head_dim * arith.ACT_MAX**2 + half(softmax.shift)
+        dot_bound = head_dim * arith.ACT_MAX**2 + arith.half(softmax.shift)
         dtype = exact_dtype(dot_bound)
         scores = _round_shift_(q.to(dtype) @ k.to(dtype).transpose(-1, -2), softmax.shift)
         scores += torch.full((length, length), -math.inf, dtype=dtype).triu_(1)

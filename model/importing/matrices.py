@@ -98,13 +98,6 @@ def len_of(tensor: np.ndarray | NativeBlocks) -> int:
     return tensor.shape[0]
 
 
-def format_given(tensor: np.ndarray | NativeBlocks, asked: str) -> str:
-    """The format that a tensor gets: what was asked, unless that is ``native`` and it is float."""
-    if asked != NATIVE:
-        return asked
-    return NATIVE if isinstance(tensor, NativeBlocks) else HEAD_FORMAT
-
-
 def _float_format(asked: str) -> WeightFormat:
     return WeightFormat.parse(HEAD_FORMAT if asked == NATIVE else asked)
 

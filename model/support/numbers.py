@@ -1,8 +1,11 @@
-"""Numbers that a message can name."""
+"""Numbers that a message can name, and how large those are that a float holds."""
 
 from __future__ import annotations
 
 from .errors import UserError
+
+FLOAT32_EXACT = 2**24
+"""float32 holds every integer up to this."""
 
 
 def check_integer(name: str, value, low: int, high: int) -> None:

@@ -8,11 +8,11 @@ from ..contract.choices import Bits
 from ..contract.config import MATRICES, ModelConfig
 from ..contract.decoder.arith import MAX_SQUARES
 from ..floating.decoder_shape import DecoderShape
+from ..floating.twin import NORM_EPS
 from ..support.errors import UserError
 from .checks import check_count, check_rate, check_seed
 from .recipe import Recipe
 
-NORM_EPS = 1e-5
 ROTARY_BASE = 10_000.0
 
 PRESETS = {

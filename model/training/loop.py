@@ -10,7 +10,6 @@ import ctypes
 import dataclasses
 import io
 import math
-import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -34,6 +33,7 @@ from ..support.errors import UserError
 from ..support.memory import require_memory
 from ..support.processes import Processes, processes
 from ..support.whole_file import write_whole
+from .interruption import Interrupt
 from .losses import History
 from .step_memory import kept_bytes
 
@@ -126,7 +126,7 @@ def run_phase(phase: Phase, train_tokens: Tensor, validation: Windows) -> Histor
     result = averaged.module if averaged else phase.model
     step, history = _load_checkpoint(phase, optimizer, averaged)
     started = time.monotonic() - history.seconds
-    with _Interrupt() as interrupt, _progress(team.first) as progress:
+    with Interrupt() as interrupt, _progress(team.first) as progress:
         task = progress.add_task(phase.name, total=phase.steps, completed=step, loss=history.recent)
         while step < phase.steps:
             loss = _optimize(phase, optimizer, step, train_tokens, ctx_len, team)
@@ -281,21 +281,3 @@ def _progress(shown: bool) -> Progress:
         console=console,
         disable=not (shown and console.is_terminal),
     )
-
-
-class _Interrupt:
-    """While active, Ctrl-C and SIGTERM set ``requested``, so that a step is never half done."""
-
-    requested = False
-    _signals = (signal.SIGINT, signal.SIGTERM)
-
-    def __enter__(self):
-        def request(_signal, _frame):
-            self.requested = True
-
-        self._previous = [signal.signal(number, request) for number in self._signals]
-        return self
-
-    def __exit__(self, *_):
-        for number, handler in zip(self._signals, self._previous, strict=True):
-            signal.signal(number, handler)

@@ -10,7 +10,7 @@ import json
 
 from rich.console import Console
 
-from gateformer.gateware.decoder.any_core import compile_model
+from gateformer.gateware.host.any_core import compile_model
 from gateformer.model.contract.artifact import open_model
 from gateformer.model.support.cli import ArgumentParser, run
 from gateformer.model.support.errors import UserError

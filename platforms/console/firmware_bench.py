@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gateformer.gateware.console.imported.pieces import Pieces
-from gateformer.gateware.decoder.any_core import compile_model
+from gateformer.gateware.host.any_core import compile_model
 from gateformer.model.contract.artifact import Artifact, open_model
 from gateformer.model.contract.decoder.model import DecoderModel
 from gateformer.model.support.cli import ArgumentParser, run

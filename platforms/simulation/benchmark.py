@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from gateformer.gateware.decoder.any_core import compile_model
+from gateformer.gateware.host.any_core import compile_model
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.artifact import open_model
 from gateformer.model.support.cli import ArgumentParser, run

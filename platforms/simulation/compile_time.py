@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-FIXED_SECONDS, SECONDS_PER_MEGABYTE = 13, 4.7
-"""Of one core, by the size of the design as RTLIL, contents of memories included. Measured: 20.7 s
-for 1.95 MB (one layer of 16), 30.8 s for 3.83 MB (``shakespeare-115k``); of imported models 25.6 s
-for 1.88 MB (one layer of 48), 40.7 s for 6.19 MB (5 layers of 64 with 260,000 weights)."""
-STEP, MINUTES_FROM = 10, 120
-"""Seconds that are told apart, and from how many on minutes are."""
+import math
+
+MEGABYTE_SECONDS, LOGARITHM_SECONDS = 15.8, 11.1
+"""Of one core, for a design of 1 MB of RTLIL, contents of memories included, and more for e times
+as much: what fits these, which were measured:
+
+====== ====== ==========================================
+MB     s      model
+====== ====== ==========================================
+1.95   20.7   one layer of 16
+3.83   30.8   ``shakespeare-115k``
+1.88   25.6   imported: one layer of 48
+6.19   40.7   imported: 5 layers of 64, 260,000 weights
+29.65  50.6   imported: 6 layers of 192, 2,800,000 weights
+====== ====== ==========================================
+"""
+STEP = 10
+"""Seconds that are told apart."""
 
 
-def compile_seconds(design: str) -> float:
-    """Processor time that compiling a design, RTLIL, takes."""
-    return FIXED_SECONDS + SECONDS_PER_MEGABYTE * len(design) / 1e6
+def compile_seconds(megabytes: float) -> float:
+    """Processor time that compiling a design takes, by the size of its RTLIL."""
+    return MEGABYTE_SECONDS + LOGARITHM_SECONDS * math.log(max(megabytes, 1))
 
 
 def compile_time(design: str) -> str:
-    """The same for people: ``30 s of one core``, ``4 minutes of one core``."""
-    seconds = round(compile_seconds(design) / STEP) * STEP
-    if seconds < MINUTES_FROM:
-        return f"{seconds} s of one core"
-    return f"{round(seconds / 60)} minutes of one core"
+    """The same of a design for people: ``30 s of one core``."""
+    return f"{round(compile_seconds(len(design) / 1e6) / STEP) * STEP} s of one core"

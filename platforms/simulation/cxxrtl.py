@@ -113,7 +113,9 @@ def compile_component(
     def make(work: Path, target: Path) -> None:
         with working("compiling the simulation, the first time only") as show:
             design = elaborate()
-            show(f"compiling the simulation (about {compile_time(design)}, the first time only)")
+            # with all names it takes several times as long
+            taken = "minutes" if waveform else f"about {compile_time(design)}"
+            show(f"compiling the simulation ({taken}, the first time only)")
             _compile(work, target, design, ports, compiler, waveform)
 
     return CompiledDesign(cached_file(name, make), ports)

@@ -14,6 +14,7 @@ from ...support.errors import UserError
 from ...support.numbers import check_integer
 from ..config import ModelConfig
 from ..digest import model_digest
+from ..per_matrix import check_names
 from . import arith
 from .formats import WeightFormat
 from .matrix import MAX_BIAS, MAX_BIAS_SHIFT, MAX_SHIFT, Matrix, check_range
@@ -127,7 +128,7 @@ class DecoderModel:
 
     def _check_matrices(self) -> None:
         cfg = self.config
-        _check_names("matrices", self.matrices, cfg.all_matrix_names())
+        check_names("matrices", self.matrices, cfg.all_matrix_names())
         for name in cfg.all_matrix_names():
             matrix = self.matrices[name]
             with naming(name):
@@ -147,7 +148,7 @@ class DecoderModel:
 
     def _check_norms(self) -> None:
         cfg = self.config
-        _check_names("norms", self.norms, cfg.norm_names())
+        check_names("norms", self.norms, cfg.norm_names())
         for name in cfg.norm_names():
             norm = self.norms[name]
             check_range(f"{name}.gain", norm.gain, (cfg.d_model,), -MAX_GAIN, MAX_GAIN)
@@ -215,9 +216,3 @@ def naming(name: str) -> Iterator[None]:
         yield
     except UserError as error:
         raise UserError(f"{name}: {error}") from None
-
-
-def _check_names(what, given, expected):
-    for name in expected:
-        if name not in given:
-            raise UserError(f"{what} must have {name}, which is missing")

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...support.errors import UserError
 from ..choices import CHOICES, Bits
+from ..per_matrix import GATED_MATRICES, MATRICES
 from .model import DecoderModel, Vocabulary
 from .random_decoder import random_decoder
 
@@ -18,8 +19,7 @@ SIZES = {
 FLAGS = ("gated", "norm_bias", "bias", "tied_head")
 FORMATS = ("weights", "head")
 WIDTHS = tuple(f"bits.{field.name}" for field in dataclasses.fields(Bits))
-KINDS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-OWN_FORMATS = tuple(f"weights.{kind}" for kind in (*KINDS, "token_embedding", "lm_head"))
+OWN_FORMATS = tuple(f"weights.{kind}" for kind in (*GATED_MATRICES, "token_embedding", "lm_head"))
 OWN = {*CHOICES, *FLAGS, *FORMATS, *OWN_FORMATS, *WIDTHS, "n_kv_heads", "head_dim"}
 """Settings that models of version 1 don't have: one of them makes it a decoder."""
 FIRST_CHARACTER = 32
@@ -62,7 +62,7 @@ def random_spec_model(settings: dict[str, str]) -> DecoderModel:
     for name, allowed in CHOICES.items():
         shape[name] = settings.get(name, allowed[0])
     flags = {name: _flag(name, settings.get(name, name == "tied_head")) for name in FLAGS}
-    kinds = [kind for kind in KINDS if flags["gated"] or kind != "gate_proj"]
+    kinds = GATED_MATRICES if flags["gated"] else MATRICES
     widths = {n.removeprefix("bits."): _integer(n, settings[n]) for n in WIDTHS if n in settings}
     own = {n.removeprefix("weights."): settings[n] for n in OWN_FORMATS if n in settings}
     ends = {"token_embedding", *([] if flags["tied_head"] else ["lm_head"])}

@@ -205,7 +205,7 @@ def _bind(binder: Binder, architecture: Architecture, shape: DecoderShape) -> No
         binder.bind("position_embd.weight", "position_embedding")
     for i in range(shape.n_layers):
         for ours, name in NORMS.items():
-            _bind_norm(binder, shape, f"blk.{i}.{name}", f"layers.{i}.{ours}")
+            binder.bind_norm(shape, f"blk.{i}.{name}", f"layers.{i}.{ours}")
         for kind in shape.kinds:
             if architecture.fused and kind in FUSED_KINDS:
                 continue
@@ -216,19 +216,13 @@ def _bind(binder: Binder, architecture: Architecture, shape: DecoderShape) -> No
             _bind_matrix(binder, shape, f"blk.{i}.{MATRICES[kind]}", i, (kind,), rows)
         if architecture.fused:
             _bind_matrix(binder, shape, f"blk.{i}.{FUSED}", i, FUSED_KINDS, None)
-    _bind_norm(binder, shape, "output_norm", "final_norm")
+    binder.bind_norm(shape, "output_norm", "final_norm")
     if shape.tied_head:
         binder.ignore(HEAD)
     else:
         binder.bind(HEAD, "lm_head")
     if shape.positions == "rotary":
         binder.ignore(FACTORS)
-
-
-def _bind_norm(binder: Binder, shape: DecoderShape, name: str, ours: str) -> None:
-    binder.bind(f"{name}.weight", ours)
-    if shape.norm_bias:
-        binder.bind(f"{name}.bias", f"{ours}.bias")
 
 
 def _bind_matrix(

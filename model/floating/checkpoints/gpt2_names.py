@@ -23,7 +23,7 @@ def bind(binder: Binder, shape: DecoderShape, transposed: bool = True) -> None:
     binder.bind("wpe.weight", "position_embedding")
     for i in range(shape.n_layers):
         for name, ours in NORMS.items():
-            _bind_norm(binder, shape, f"h.{i}.{name}", f"layers.{i}.{ours}")
+            binder.bind_norm(shape, f"h.{i}.{name}", f"layers.{i}.{ours}")
         for name, kinds in LINEARS.items():
             ours = [f"layers.{i}.{kind}" for kind in kinds]
             binder.bind(f"h.{i}.{name}.weight", *ours, transposed=transposed)
@@ -31,12 +31,6 @@ def bind(binder: Binder, shape: DecoderShape, transposed: bool = True) -> None:
                 binder.bind(f"h.{i}.{name}.bias", *(f"{kind}.bias" for kind in ours))
         for name in BUFFERS:
             binder.ignore(f"h.{i}.{name}")
-    _bind_norm(binder, shape, "ln_f", "final_norm")
+    binder.bind_norm(shape, "ln_f", "final_norm")
     if not shape.tied_head:
         binder.bind(HEAD, "lm_head")
-
-
-def _bind_norm(binder: Binder, shape: DecoderShape, name: str, ours: str) -> None:
-    binder.bind(f"{name}.weight", ours)
-    if shape.norm_bias:
-        binder.bind(f"{name}.bias", f"{ours}.bias")

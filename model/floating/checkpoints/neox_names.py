@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..decoder_shape import DecoderShape
+from .llama_names import NORMS
 from .stored import Binder
 
 PREFIX, HEAD, EMBEDDING = "gpt_neox.", "embed_out.weight", "embed_in.weight"
@@ -15,7 +16,6 @@ LINEARS = {
     "mlp.dense_h_to_4h": "up_proj",
     "mlp.dense_4h_to_h": "down_proj",
 }
-NORMS = {"input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm"}
 BUFFERS = ("attention.bias", "attention.masked_bias", "attention.rotary_emb.inv_freq")
 
 

@@ -120,6 +120,12 @@ class Binder:
         self._expected: dict[str, tuple[int, ...]] = {}
         self._ignored: set[str] = set()
 
+    def bind_norm(self, shape: DecoderShape, stored: str, ours: str) -> None:
+        """:meth:`bind` for a norm's gain and, if the shape has one, its bias."""
+        self.bind(f"{stored}.weight", ours)
+        if shape.norm_bias:
+            self.bind(f"{stored}.bias", f"{ours}.bias")
+
     def bind(
         self,
         stored: str,

@@ -11,7 +11,6 @@ from gateformer.model.compression.magnitude_pruning import (
     mask,
     prune_to,
     round_fractions,
-    sparsity,
 )
 from gateformer.model.compression.structured_pruning import importance, remove
 from gateformer.model.contract.config import ModelConfig
@@ -20,6 +19,12 @@ from gateformer.model.floating.structure import layout_of
 from gateformer.model.support.errors import UserError
 from gateformer.model.training.loop import cross_entropy
 from tests.support.float_bench import LAYOUTS, model_of, windows
+
+
+def sparsity(model, matrices: list[str]) -> float:
+    """Fraction of zeros in the matrices."""
+    weights = torch.cat([model.get_submodule(name).weight.flatten() for name in matrices])
+    return float((weights == 0).double().mean())
 
 
 @pytest.mark.parametrize("name", ["relu", "gpt2"])

@@ -182,7 +182,7 @@ def test_older_artifacts_do_not_say_what_their_floats_are(path, model):
     rewrite(path, change_facts=lambda facts: facts.pop("float_digest"))
     old = artifact.load(path)
     assert old.model.digest == model.digest and len(old.float_weights) == 2
-    artifact.resave(path)
+    artifact.save(path, old.model, old.float_weights, old.info)
     assert path.read_bytes() == whole
     rewrite(path, change_float)
     assert "is damaged: its float digest is" in message(artifact.load, path)

@@ -5,12 +5,12 @@ import copy
 import pytest
 import torch
 
+from gateformer.model.contract.decoder.arith import limit
 from gateformer.model.floating.fake_quant import (
     Scheme,
     WeightQuantizer,
     activation_steps,
     integer_weights,
-    max_integer,
     quantize_model,
 )
 from gateformer.model.support.errors import UserError
@@ -25,11 +25,11 @@ def test_weights_become_the_nearest_integer_times_their_step(bits, granularity, 
     assert quantizer.log_step.shape == (steps,)
     step, integers = quantizer.step.detach(), quantizer.integers(weight).detach()
     assert (integers == integers.round()).all()
-    assert integers.abs().max() <= max_integer(bits)
-    inside = weight.abs() <= max_integer(bits) * step
+    assert integers.abs().max() <= limit(bits)
+    inside = weight.abs() <= limit(bits) * step
     error = (quantizer(weight) - weight).detach().abs()
     assert (error <= step / 2 + 1e-6)[inside].all()
-    assert (integers.abs() == max_integer(bits))[~inside].all()
+    assert (integers.abs() == limit(bits))[~inside].all()
 
 
 def test_rows_of_their_own_steps_lose_less():

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from gateformer.gateware.decoder.any_core import compile_model
+from gateformer.gateware.host.any_core import compile_model
 from gateformer.model.contract.artifact import open_model
 from gateformer.platforms.boards.board import board
 from gateformer.platforms.sizes.lanes_remark import lanes_remark
