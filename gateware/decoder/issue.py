@@ -116,7 +116,7 @@ class DecoderIssueUnit(wiring.Component):
         m.d.comb += [
             final.eq(beat.valid & beat.last_inner & beat.last_outer),
             self.ending.eq((final & ~waits) | (waiting & wait_left[-1])),
-            beat.valid.eq(active & self._allowed(m, current)),
+            beat.valid.eq(active & self._allowed(m, current, active)),
         ]
         m.d.sync += wait_left.eq(Mux(waiting, wait_left - 1, current.wait - 2))
         with m.If(waiting & wait_left[-1]):
@@ -145,8 +145,12 @@ class DecoderIssueUnit(wiring.Component):
             m.d.comb += beat.min_shift.eq(Mux(paired, odd, usual))
         return m
 
-    def _allowed(self, m: Module, current):
-        """Whether a beat may be issued: here always."""
+    def _allowed(self, m: Module, current, active):
+        """Whether a beat of the ``active`` instruction may be issued: here always."""
+        return 1
+
+    def _activation_step(self, current):
+        """From a beat's word of activations to the next one's: here always the next word."""
         return 1
 
     def _row_offsets(self, begins) -> tuple:
@@ -203,7 +207,8 @@ class DecoderIssueUnit(wiring.Component):
                 m.d.sync += lane.eq(lane + 1)
                 m.d.sync += address.eq(self._following(current, address))
                 m.d.sync += parameter.eq(parameter + beat.last_inner)
-            m.d.sync += activation.eq(Mux(beat.last_inner, current.activation, activation + 1))
+            following = activation + self._activation_step(current)
+            m.d.sync += activation.eq(Mux(beat.last_inner, current.activation, following))
         with m.If(self.load):
             m.d.sync += [
                 address.eq(loaded.address + offsets[0]),

@@ -127,7 +127,7 @@ class StreamedCore(wiring.Component):
             walker.base.eq(self.base),
             issue.available.eq(reader.words.valid),
             datapath.word.eq(reader.words.payload),
-            reader.words.ready.eq(sequencer.beat.valid & sequencer.beat.takes),
+            reader.words.ready.eq(sequencer.beat.takes),
         ]
         self._store(m, issue, datapath, walker, writer)
         m.d.sync += sampler.reseed.eq(self.start & ~self.busy)

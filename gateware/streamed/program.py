@@ -8,21 +8,18 @@ from collections.abc import Iterator
 import numpy as np
 
 from gateformer.model.contract.decoder.model import DecoderModel
-from gateformer.model.support.errors import UserError
 
 from ..decoder.instruction import Instruction, Sink, Source
 from ..decoder.program import DecoderProgram
 from ..decoder.tables import position_width
 from ..decoder.token_program import TokenProgram
-from ..decoder.weights.word_format import WordFormat
 from ..memory.bus import MemoryShape
 from ..plan.hw_config import HwConfig
-from .images import Kind, Segment, StreamedImages
+from .images import Kind, Rows, Segment, StreamedImages, row_groups
 from .lanes import StreamedLanes
 from .layout import StreamedLayout
+from .row_format import RowFormat
 from .waits import with_waits
-
-MOST_CODE_BITS = 8
 
 
 class StreamedProgram(DecoderProgram):
@@ -38,17 +35,16 @@ class StreamedProgram(DecoderProgram):
     Raises
     ------
     UserError
-        Naming the matrix whose format cannot be streamed, or what else this core does not have.
+        Naming the format that cannot be streamed, or what else this core does not have.
     """
 
+    lanes_type = StreamedLanes
+
     def __init__(self, model: DecoderModel, memory: MemoryShape):
-        widest = WordFormat.holding(1, model.matrices.values()).bits
-        if widest > MOST_CODE_BITS:
-            raise UserError(
-                f"weights of {widest} bits cannot be streamed; import the model with --bits 8"
-            )
         self.model, self.memory = model, memory
-        self.layout = StreamedLayout(model.config, memory, 4 if widest <= 4 else 8)
+        word_bits = 8 * memory.word_bytes
+        fields = [RowFormat.holding(part, word_bits).field_bits for part in row_groups(model)]
+        self.layout = StreamedLayout(model.config, memory, min(fields))
         self.hw = HwConfig(rows=1, cols=1, lanes=self.layout.lanes)
         self._compile()
 
@@ -63,13 +59,16 @@ class StreamedProgram(DecoderProgram):
         self.segments, self.fixed = writer.finish()
         return iter(writer.instructions)
 
+    def _duration(self, item: Instruction, position: int) -> int:
+        return super()._duration(item, position) + self.images.scale_words(item)
+
     def _with_waits(self, plain: list[Instruction]) -> list[Instruction]:
         return with_waits(self.timing, plain, self.images.most_parameters)
 
     @property
     def address_words(self) -> int:
         """Words of the buffers, which a beat's address tells apart."""
-        parameters = 2 * self.images.most_parameters // self.images.parameters.per_word
+        parameters = 2 * self.images.most_parameters // self.images.parameter_format.per_word
         return max(self.layout.cache_words, parameters, self.images.position_words)
 
     @property
@@ -78,12 +77,7 @@ class StreamedProgram(DecoderProgram):
 
     @property
     def parameter_widths(self) -> tuple[int, int]:
-        return self.images.parameters.factor, self.images.parameters.bias
-
-    def build_lanes(self, dsp: str = "generic") -> StreamedLanes:
-        """Buffers and activations, and what multiplies them with words of the stream."""
-        form = WordFormat.holding(self.layout.lanes, self.model.matrices.values())
-        return StreamedLanes(layout=self.layout, form=form, dsp=dsp)
+        return self.images.parameter_format.factor, self.images.parameter_format.bias
 
     @property
     def position_width(self) -> int:
@@ -169,7 +163,7 @@ class StreamWriter:
             self._fill(fill)
         rows = images.take_rows()
         if rows is not None:
-            self._rows(item, *rows)
+            self._rows(item, rows)
             if item.ends_prompt_token:
                 self._end_fixed()
                 self._predicts = True
@@ -208,7 +202,7 @@ class StreamWriter:
         self.instructions.append(position)
 
     def _fill(self, entries: list[tuple[int, int]]) -> None:
-        words = self._images.parameters.words(entries)
+        words = self._images.parameter_format.words(entries)
         self._append(words)
         self._move(len(words))
 
@@ -222,25 +216,26 @@ class StreamWriter:
                 Source.MOVE,
                 Sink.BUFFER,
                 inner=words,
-                address=self._base // self._images.parameters.per_word,
+                address=self._base // self._images.parameter_format.per_word,
                 parameter=self._base,
             )
         )
 
-    def _rows(self, item: Instruction, entries: list, rows: list) -> None:
+    def _rows(self, item: Instruction, rows: Rows) -> None:
         """Rows with their parameters, as many at a time as the buffer holds."""
-        most = self._images.most_parameters
+        entries, most = rows.parameters, self._images.most_parameters
         for first in range(0, len(entries), most):
             part = entries[first : first + most]
-            done = first // len(rows)  # results, for pairs give one
+            done = first // len(rows.matrices)  # results, for pairs give one
             words, lane = divmod(item.start_lane + done, item.lanes)
             last = first + most >= len(entries)
             self._fill(part)
-            self._append(self._images.codes(rows, first, len(part)))
+            self._append(rows.words(first, len(part)))
             self.instructions.append(
                 dataclasses.replace(
                     self._with_parameter(item),
                     outer=len(part),
+                    inner=rows.row_words,
                     word=item.word + words,
                     start_lane=lane,
                     ends_token=item.ends_token and last,
