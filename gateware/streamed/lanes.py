@@ -26,8 +26,8 @@ from .narrow_lane import NarrowLane
 from .row_format import Field, RowFormat
 
 BLOCK_LANES = 48
-"""Lanes that may be multiplier blocks; what is beyond them is of look-up tables. With the engines
-behind the lanes they take 64 of the 80 blocks that the smallest Zynq-7000 of a board here has."""
+"""Lanes that are multiplier blocks at most; those beyond are of look-up tables. A Zynq-7010 has 80
+blocks, of which engines and sums of groups take 16 (docs/streamed_core.md)."""
 
 
 class StreamedLanes(DecoderLanes):
