@@ -102,16 +102,26 @@ class DecoderImages:
         return WeightStore(form)
 
     def _add(self, matrices: Sequence[Matrix], rows) -> Place:
+        index = self._store(matrices)
+        address = self.stores[index].add(matrices, rows)
+        self.weights += sum(matrix.codes[rows].size for matrix in matrices)
+        return Place(address, self.add_multipliers(*row_parameters(matrices, rows)), index)
+
+    def _store(self, matrices: Sequence[Matrix]) -> int:
+        """Index of the store of words that hold ``matrices``."""
         form = self._common or WordFormat.holding(self._lanes, matrices)
         index = next((i for i, store in enumerate(self.stores) if store.format == form), None)
         if index is None:
             index = len(self.stores)
             self.stores.append(self._new_store(form))
-        address = self.stores[index].add(matrices, rows)
-        self.weights += sum(matrix.codes[rows].size for matrix in matrices)
-        mult = np.stack([np.asarray(matrix.mult)[rows] for matrix in matrices], axis=1)
-        biases = np.stack([row_biases(matrix, rows) for matrix in matrices], axis=1)
-        return Place(address, self.add_multipliers(mult.ravel(), biases.ravel()), index)
+        return index
+
+
+def row_parameters(matrices: Sequence[Matrix], rows) -> tuple[np.ndarray, np.ndarray]:
+    """Multipliers and biases of rows (an index array) of matrices, in turn."""
+    mult = np.stack([np.asarray(matrix.mult)[rows] for matrix in matrices], axis=1)
+    biases = np.stack([row_biases(matrix, rows) for matrix in matrices], axis=1)
+    return mult.ravel(), biases.ravel()
 
 
 def row_biases(matrix: Matrix, rows) -> np.ndarray:

@@ -146,7 +146,11 @@ class DecoderIssueUnit(wiring.Component):
         return m
 
     def _allowed(self, m: Module, current, active):
-        """Whether a beat may be issued: here always."""
+        """Whether a beat of the ``active`` instruction may be issued: here always."""
+        return 1
+
+    def _activation_step(self, current):
+        """From a beat's word of activations to the next one's: here always the next word."""
         return 1
 
     def _row_offsets(self, begins) -> tuple:
@@ -203,7 +207,8 @@ class DecoderIssueUnit(wiring.Component):
                 m.d.sync += lane.eq(lane + 1)
                 m.d.sync += address.eq(self._following(current, address))
                 m.d.sync += parameter.eq(parameter + beat.last_inner)
-            m.d.sync += activation.eq(Mux(beat.last_inner, current.activation, activation + 1))
+            following = activation + self._activation_step(current)
+            m.d.sync += activation.eq(Mux(beat.last_inner, current.activation, following))
         with m.If(self.load):
             m.d.sync += [
                 address.eq(loaded.address + offsets[0]),

@@ -8,7 +8,6 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from gateformer.model.contract.arith import signed_width
 from gateformer.model.contract.decoder import arith
 
 from ..engines.array.dot_tree import DotTree, tree_latencies
@@ -21,6 +20,7 @@ from ..parts.selected import registered_selection
 from .cache_memory import cache_word
 from .instruction import Source
 from .lane_ports import beat_layout, write_layout
+from .lane_widths import LaneWidths, most_product
 from .layout import DecoderLayout
 from .weights.grouped_total import GroupedTotal, part_lanes
 from .weights.weight_store import STORED_LATENCY, WeightStore, stored_word
@@ -62,13 +62,13 @@ class DecoderLanes(wiring.Component):
     CACHE_READ = 2, ACTIVATION_READ = 4 : cycles from a beat to when it reads: what is written
         before is seen, what is written in that cycle is not specified
     COEFFICIENT_DELAY = 6 : cycles from a WEIGH beat to its coefficients
+    SCALES_DELAY = 5 : cycles from a beat to the scales and minimums of its word
     ACCUMULATED = 9 : cycles from a beat to the accumulators that include it
     READ_LATENCY = 3 : cycles from ``read_lane`` to ``read_data``, which is the accumulator 1 cycle
         after ``read_lane``
     grouped, minimums : bool, whether weights have scales of groups, and minimums
     sums_latency, total_latency : int, at least ACCUMULATED
-    sum_width, total_width : int, of a segment's SCORE sum; of a MATRIX or ELEMENT sum
-    mean_width : int, of a WEIGH sum
+    widths : LaneWidths; its score, total and mean are sum_width, total_width and mean_width
 
     Members
     -------
@@ -88,6 +88,7 @@ class DecoderLanes(wiring.Component):
     COEFFICIENT_DELAY = ACTIVATION_READ + 2
     ACCUMULATED = COEFFICIENT_DELAY + MultiplyAccumulate.LATENCY
     READ_LATENCY = 3
+    SCALES_DELAY = CACHE_READ + 1 + STORED_LATENCY
 
     def __init__(
         self,
@@ -100,51 +101,34 @@ class DecoderLanes(wiring.Component):
         self._layout, self._stores, self._dsp = layout, stores, dsp
         self.grouped = any(store.format.group for store in stores)
         self.minimums = any(store.format.minimum for store in stores)
-        code_bits = max(store.format.code_width for store in stores)
-        cfg, bits = layout.config, layout.config.bits
-        self._memory_bits = max(code_bits, bits.key, bits.value)
-        inputs = max(bits.norm, bits.attention, bits.hidden)
-        self._activation_bits = max(inputs, bits.query)
-        product = 2 ** (code_bits - 1) * arith.limit(inputs)
-        score = arith.limit(bits.query) * arith.limit(bits.key)
-        longest = max(cfg.d_model, cfg.d_ff, cfg.n_heads * cfg.head_dim)
-        lane_product = product * (1 if self.grouped else layout.words(longest))
-        self._lane_width = signed_width(max(lane_product, score * layout.key_words))
-        self._segment_width = signed_width(
-            max(lane_product * layout.segment_lanes, score * cfg.head_dim)
-        )
-        self.sum_width = signed_width(score * cfg.head_dim)
-        self.total_width = signed_width(product * longest)
-        self.mean_width = signed_width(
-            arith.PROBABILITY_MAX * arith.limit(bits.value) * cfg.ctx_len
-        )
-        self._acc_width = max(self._lane_width, self.mean_width)
+        bits = layout.config.bits
+        self.widths = widths = LaneWidths.of(layout, stores, most_total)
+        self.sum_width, self.total_width, self.mean_width = widths.score, widths.total, widths.mean
         latencies = tree_latencies(layout.segments, layout.segment_lanes, LEVELS_PER_REGISTER)
         self.sums_latency, self.total_latency = (self.ACCUMULATED + n for n in latencies)
         beat = beat_layout(layout, stores)
         self._part_lanes = part_lanes(layout, stores)
         if self.grouped:
-            self.total_width = signed_width(most_total)
             self._total = GroupedTotal(
                 layout=layout,
                 beat=beat,
-                scales_delay=self.CACHE_READ + 1 + STORED_LATENCY,
+                scales_delay=self.SCALES_DELAY,
                 lanes_delay=self.ACCUMULATED,
                 part_lanes=self._part_lanes,
-                lane_width=self._lane_width,
-                most_activation=arith.limit(inputs),
+                lane_width=self.widths.lane,
+                most_products=[self._most_product(i) for i in range(layout.lanes)],
+                most_activation=widths.most_activation,
                 total_width=self.total_width,
                 levels_per_register=LEVELS_PER_REGISTER,
             )
             may_stay_unused(self._total)
-            self.sums_latency = self._total.sums_latency
-            self.total_latency = self._total.total_latency
+            self.sums_latency, self.total_latency = self._total.latencies
         super().__init__(
             {
                 "beat": In(beat),
                 "coefficients": In(data.ArrayLayout(unsigned(PROBABILITY_BITS), layout.segments)),
                 "activation_write": In(
-                    write_layout(layout.activation_words, layout.lanes, self._activation_bits)
+                    write_layout(layout.activation_words, layout.lanes, self.widths.activation)
                 ),
                 "key_write": In(write_layout(layout.cache_words, layout.kv_lanes, bits.key)),
                 "value_write": In(write_layout(layout.cache_words, layout.kv_lanes, bits.value)),
@@ -159,11 +143,16 @@ class DecoderLanes(wiring.Component):
     def _further_ports(self) -> dict:
         return {}
 
+    def _most_product(self, index: int) -> int:
+        """The largest product of a weight and an activation in a lane."""
+        return most_product(self.widths.code_bits, self.widths.most_activation)
+
     def elaborate(self, platform):
         m = Module()
         accumulators = self._accumulators(m, self._words(m), self._operands(m))
         self._sums(m, accumulators)
-        means = [acc[: self.mean_width] for acc in accumulators]
+        of_values = self._layout.segments * self._layout.value_lanes
+        means = [acc[: self.mean_width] for acc in accumulators[:of_values]]
         index = delayed(m, self.read_lane, 1, name="read_lane")
         m.d.comb += self.read_data.eq(registered_selection(m, means, index, "mean"))
         return m
@@ -179,39 +168,49 @@ class DecoderLanes(wiring.Component):
         first = delayed(m, begins, wait, name="first")
         accumulators = []
         for i, (word, operand) in enumerate(zip(words, operands, strict=True)):
-            m.submodules[f"lane{i}"] = lane = MultiplyAccumulate(
-                acc_width=self._acc_width,
-                dsp=self._dsp,
-                memory_bits=self._memory_bits,
-                query_bits=self._activation_bits,
-                coefficient_bits=PROBABILITY_BITS,
-            )
-            m.d.comb += [
-                lane.memory.eq(word),
-                lane.query.eq(operand),
-                lane.coefficient.eq(self.coefficients[i // self._layout.segment_lanes]),
-                lane.use_coefficient.eq(weigh),
-                lane.accumulate.eq(~first),
-                lane.enable.eq(valid),
-            ]
+            m.submodules[f"lane{i}"] = lane = self._lane(m, i, weigh)
+            m.d.comb += [lane.memory.eq(word), lane.query.eq(operand)]
+            m.d.comb += [lane.accumulate.eq(~first), lane.enable.eq(valid)]
             accumulators.append(lane.acc)
         return accumulators
 
+    def _lane(self, m: Module, index: int, weigh: Value):
+        """A new one, with its coefficient."""
+        lane = MultiplyAccumulate(
+            acc_width=self.widths.acc,
+            dsp=self._dsp,
+            memory_bits=self.widths.memory,
+            query_bits=self.widths.activation,
+            coefficient_bits=PROBABILITY_BITS,
+        )
+        m.d.comb += [
+            lane.coefficient.eq(self.coefficients[index // self._layout.segment_lanes]),
+            lane.use_coefficient.eq(weigh),
+        ]
+        return lane
+
     def _operands(self, m: Module) -> list:
         """Activations, COEFFICIENT_DELAY cycles after the beat; ones and zeros for ELEMENT."""
-        layout, wait = self._layout, self.COEFFICIENT_DELAY - 1
+        layout, wait, width = self._layout, self.COEFFICIENT_DELAY - 1, self.widths.activation
         activations = self._activations(m)
         element = delayed(m, self.beat.source == Source.ELEMENT, wait - 1, name="element_early")
         element = duplicated(m, element, "element")
         lane = delayed(m, self.beat.lane, wait - 1, name="lane")
         operands = []
         for i in range(layout.lanes):
-            is_lane = delayed(m, lane == i, 1, name=f"is_lane{i}")
-            operand = Signal(signed(self._activation_bits), reset_less=True, name=f"operand{i}")
-            activation = activations.word_select(i, self._activation_bits).as_signed()
-            m.d.sync += operand.eq(Mux(element[i % 2], is_lane, activation))
+            operand = Signal(signed(width), reset_less=True, name=f"operand{i}")
+            activation = activations.word_select(i, width).as_signed()
+            chosen = self._is_lane(lane, i)
+            if chosen is not None:
+                chosen = delayed(m, chosen, 1, name=f"is_lane{i}")
+                activation = Mux(element[i % 2], chosen, activation)
+            m.d.sync += operand.eq(activation)
             operands.append(operand)
         return operands
+
+    def _is_lane(self, lane: Value, index: int) -> Value | None:
+        """Whether ELEMENT's ``lane`` is the one of ``index``; None: no ELEMENT's is."""
+        return lane == index
 
     # memories: the word 5 cycles after the beat
 
@@ -233,7 +232,7 @@ class DecoderLanes(wiring.Component):
         ]
 
     def _widened(self, number: Value) -> Value:
-        return Cat(number, number[-1].replicate(self._memory_bits - len(number)))
+        return Cat(number, number[-1].replicate(self.widths.memory - len(number)))
 
     def _codes(self, m: Module, address, source) -> list:
         """Of the asked store; ones for GROUP_SUMS."""
@@ -255,7 +254,7 @@ class DecoderLanes(wiring.Component):
         layout = self._layout
         m.submodules.activations = block = GroupMemory(
             groups=layout.lanes,
-            group_width=self._activation_bits,
+            group_width=self.widths.activation,
             initial_words=[0] * layout.activation_words,
             ram_style="distributed",
         )
@@ -277,12 +276,12 @@ class DecoderLanes(wiring.Component):
         m.submodules.tree = tree = DotTree(
             segments=layout.segments,
             segment_lanes=layout.segment_lanes,
-            lane_width=self._lane_width,
-            dot_width=self._segment_width,
+            lane_width=self.widths.lane,
+            dot_width=self.widths.segment,
             levels_per_register=LEVELS_PER_REGISTER,
         )
         m.d.comb += [
-            Cat(tree.lanes).eq(Cat(acc[: self._lane_width] for acc in accumulators)),
+            *(lane.eq(acc) for lane, acc in zip(tree.lanes, accumulators, strict=True)),
             *(mine.eq(sum_) for mine, sum_ in zip(self.sums, tree.sums, strict=True)),
             self.total.eq(tree.total),
         ]
@@ -293,7 +292,7 @@ class DecoderLanes(wiring.Component):
             unit.beat.eq(self.beat),
             Cat(unit.scales).eq(Cat(self._word.scales)),
             Cat(unit.minimums).eq(Cat(self._word.minimums)),
-            Cat(unit.lanes).eq(Cat(acc[: self._lane_width] for acc in accumulators)),
+            *(lane.eq(acc) for lane, acc in zip(unit.lanes, accumulators, strict=True)),
             Cat(self.sums).eq(Cat(sum_[: self.sum_width] for sum_ in unit.sums)),
             self.total.eq(unit.total),
         ]

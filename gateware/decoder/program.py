@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 
 import numpy as np
@@ -51,6 +52,7 @@ class DecoderProgram:
 
     limits = None
     """No core of this kind is loaded with another model."""
+    lanes_type = DecoderLanes
 
     def __init__(self, model: DecoderModel, hw: HwConfig):
         if hw.reload:
@@ -121,13 +123,16 @@ class DecoderProgram:
         """Weights, keys, values and activations, and what multiplies them."""
         bits = self.model.config.bits
         activation = arith.limit(max(bits.norm, bits.attention, bits.hidden))
-        rows = max(matrix.row_bound for matrix in self.model.matrices.values())
-        return DecoderLanes(
+        return self.lanes_type(
             layout=self.layout,
             stores=self.images.stores,
-            most_total=rows * activation,
+            most_total=self._most_row * activation,
             dsp=dsp,
         )
+
+    @functools.cached_property
+    def _most_row(self) -> int:
+        return max(matrix.row_bound for matrix in self.model.matrices.values())
 
     def build_softmax(self) -> DecoderSoftmax:
         """The softmax of their scores."""
@@ -197,13 +202,17 @@ class DecoderProgram:
         :meth:`gateware.compiler.program.Program.cycles`."""
         total = 0
         for item in self.instructions:
-            total += item.beats(position) + item.wait
+            total += self._duration(item, position)
             if not predict and item.ends_prompt_token:
                 return total + PROMPT_OVERHEAD
         sampler = self._sampler
         choose = sampler.sampled_latency(top_k, top_p) if sampled else sampler.greedy_latency
         # the last beat's cycle is counted in the beats and in the latency after it
         return total - 1 + self.timing.value_latency + choose + TOKEN_OVERHEAD
+
+    def _duration(self, item: Instruction, position: int) -> int:
+        """Cycles from an instruction's first beat to the next one's."""
+        return item.beats(position) + item.wait
 
     def cycles_by_position(self, **kwargs) -> list[int]:
         """:meth:`cycles` for every position of the context."""

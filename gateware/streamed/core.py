@@ -162,7 +162,7 @@ class StreamedCore(wiring.Component):
             walker.segments.ready.eq(segments.ready),
             issue.available.eq(words.valid),
             datapath.word.eq(words.payload),
-            words.ready.eq(sequencer.beat.valid & sequencer.beat.takes),
+            words.ready.eq(sequencer.beat.takes),
             self.stalled.eq(issue.stalled),
         ]
         beat, write = sequencer.beat, instructions.write

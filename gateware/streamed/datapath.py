@@ -27,7 +27,7 @@ class StreamedDatapath(DecoderDatapath):
 
     Further members
     ---------------
-    word : In(word_bits), the stream's, with a beat that takes it
+    word : In(word_bits), the stream's, in the cycle in which it is taken
     stored : Out(stream of :func:`stored_layout`), STORE cycles after the beat; always to be taken
     """
 
@@ -45,6 +45,11 @@ class StreamedDatapath(DecoderDatapath):
         m = super().elaborate(platform)
         beat, lanes = self.beat, self._lanes
         taken = beat.valid & beat.takes
+        for name in ("half", "number"):
+            if hasattr(beat, name):
+                m.d.comb += getattr(lanes, name).eq(getattr(beat, name))
+        if hasattr(beat, "scales"):
+            m.d.comb += lanes.taken_scales.eq(beat.takes & beat.scales)
         m.d.comb += [
             lanes.word.eq(self.word),
             lanes.taken.eq(taken),
@@ -70,7 +75,9 @@ class StreamedDatapath(DecoderDatapath):
 
     def _parameters(self, m: Module):
         program = self._program
-        self._parameter_buffer = ParameterBuffer(program.images.parameters, program.parameter_words)
+        self._parameter_buffer = ParameterBuffer(
+            program.images.parameter_format, program.parameter_words
+        )
         return self._parameter_buffer
 
     def _angles(self, m: Module):

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+from collections.abc import Sequence
 
 import numpy as np
 
 from gateformer.model.contract.arith import signed_width
 from gateformer.model.contract.decoder.matrix import Matrix
 from gateformer.model.contract.decoder.model import DecoderModel
-from gateformer.model.support.errors import UserError
 
-from ..decoder.images import Place, row_biases
+from ..decoder.images import DecoderImages, Place, row_parameters
+from ..decoder.instruction import Instruction, Source
 from ..decoder.tables import TURN_BITS, position_width
+from ..decoder.weights.weight_store import WeightStore
 from ..parts.integers import ceil_div
-from .layout import StreamedLayout, fields_of
+from .layout import StreamedLayout
+from .row_format import RowFormat, fields_of, number_words, whole_words
 
 LARGEST_PARAMETER = 32
 """Bits of the narrowest field for a multiplier and its bias."""
@@ -96,33 +99,49 @@ class ParameterFormat:
         return whole_words(packed, self.word_bits // 8)
 
 
-def whole_words(content: bytes, word_bytes: int) -> np.ndarray:
-    """uint8 [n, word_bytes], with zeros after the content."""
-    padded = content + bytes(-len(content) % word_bytes)
-    return np.frombuffer(padded, np.uint8).reshape(-1, word_bytes)
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """Rows of matrices of one shape, in turn, with their parameters.
 
-
-def number_words(numbers: np.ndarray, field_bits: int, word_bytes: int) -> np.ndarray:
-    """uint8 [rows * words, word_bytes] of integers [rows, n], a row's words whole.
-
-    ``field_bits``: 4, or a multiple of 8.
+    Parameters
+    ----------
+    parameters : list of (multiplier, bias), in the order of the rows
+    matrices : sequence of Matrix
+    rows : int array
+    format : RowFormat
     """
-    rows = np.atleast_2d(np.asarray(numbers))
-    fields = 8 * word_bytes // field_bits
-    rows = np.pad(rows, ((0, 0), (0, -rows.shape[1] % fields)))
-    if field_bits == 4:
-        nibbles = (rows & 15).astype(np.uint8)
-        content = nibbles[:, 0::2] | nibbles[:, 1::2] << 4
-    else:
-        size = 1 << (field_bits // 8 - 1).bit_length()
-        content = np.ascontiguousarray(rows.astype(f"<i{size}")).view(np.uint8)
-        content = content.reshape(len(rows), -1, size)[:, :, : field_bits // 8]
-    return np.ascontiguousarray(content).reshape(-1, word_bytes)
+
+    parameters: list[tuple[int, int]]
+    matrices: Sequence[Matrix]
+    rows: np.ndarray
+    format: RowFormat
+
+    @property
+    def row_words(self) -> int:
+        """Words of codes of a row."""
+        return self.format.code_words(self.matrices[0].shape[1])
+
+    def words(self, first: int, count: int) -> np.ndarray:
+        """Of ``count`` of them from ``first`` on, uint8 [n, word_bytes]."""
+        each = len(self.matrices)
+        chosen = self.rows[first // each : (first + count) // each]
+        return self.format.words(self.matrices, chosen)[0]
 
 
-class StreamedImages:
-    """As :class:`gateware.decoder.images.DecoderImages`, for a stream: what is added becomes words
-    in order, parameters before the rows that they are of.
+def row_groups(model: DecoderModel) -> list[list[Matrix]]:
+    """The matrices whose rows an instruction takes in turn, for all instructions."""
+    names = set(model.matrices)
+    parts = []
+    for i in range(model.config.n_layers if model.config.gated else 0):
+        pair = [f"layers.{i}.{kind}_proj" for kind in ("gate", "up")]
+        names -= set(pair)
+        parts.append([model.matrices[name] for name in pair])
+    return [*parts, *([model.matrices[name]] for name in sorted(names))]
+
+
+class StreamedImages(DecoderImages):
+    """What is added becomes words in order, parameters before the rows that they are of; a store is
+    a format, and what is in it lies in the stream.
 
     Parameters
     ----------
@@ -131,37 +150,40 @@ class StreamedImages:
 
     Attributes
     ----------
-    parameters : ParameterFormat
-    pending : list of word arrays: what was added and not taken yet
-    fixed : list of word arrays, of the stream
+    parameter_format : ParameterFormat
     token_words, position_words : int, words of a record
     most_parameters : int, entries that a half of the parameters' buffer holds
-
-    Raises
-    ------
-    UserError
-        Naming the matrix whose format has scales of groups.
     """
 
     def __init__(self, model: DecoderModel, layout: StreamedLayout):
-        self._model, self._layout = model, layout
-        for name, matrix in model.matrices.items():
-            if matrix.format.group:
-                raise UserError(
-                    f"{name} has weights of format {matrix.format}, with scales of groups, which "
-                    "cannot be streamed yet; import the model with --bits 8, 6, 5, 4 or trits:N"
-                )
+        super().__init__(model, layout.lanes)
+        self._layout = layout
         self._bytes = layout.memory.word_bytes
-        self.parameters = ParameterFormat.of(model, layout.word_bits)
+        self.parameter_format = ParameterFormat.of(model, layout.word_bits)
         cfg = model.config
         # a power of two, so that the halves are apart by one bit
         most = max(cfg.d_model, cfg.n_kv_heads * cfg.head_dim, cfg.head_dim)
-        self.most_parameters = max(1 << (most - 1).bit_length(), self.parameters.per_word)
-        self.token_words = 1 + layout.words(cfg.d_model)
+        self.most_parameters = max(1 << (most - 1).bit_length(), self.parameter_format.per_word)
+        token = RowFormat.holding([model.matrices["token_embedding"]], layout.word_bits)
+        words = token.code_words(cfg.d_model)
+        self.token_words = 1 + token.scale_words(words) + words
         self.position_words = ceil_div(self._position_entries, self._per_word)
-        self.fixed: list[np.ndarray] = []
         self._fills: list[list[tuple[int, int]]] = []
-        self._rows: tuple | None = None
+        self._rows: Rows | None = None
+
+    @property
+    def row_formats(self) -> list[RowFormat]:
+        """Of an instruction's rows, by its store; the first one is that of the token embedding."""
+        return [RowFormat(store.format, self._layout.word_bits) for store in self.stores]
+
+    def scale_words(self, item: Instruction) -> int:
+        """Words of scales that an instruction takes."""
+        form = self.row_formats[item.store]
+        if item.source is Source.MATRIX:
+            return form.scale_words(item.beats(0))
+        if item.source is Source.ELEMENT:
+            return form.scale_words(form.code_words(item.beats(0)))
+        return 0
 
     # the position's numbers: angles, or its embedding
 
@@ -192,60 +214,49 @@ class StreamedImages:
             cos, sin = model.rotary_cos[position], model.rotary_sin[position]
             mask = (1 << TURN_BITS) - 1
             numbers = (cos.astype(np.int64) & mask) | (sin.astype(np.int64) & mask) << TURN_BITS
-        return number_words(numbers, self.position_field, self._bytes)
+        return number_words(numbers, self.position_field, self._bytes)[0]
 
     def token_records(self) -> np.ndarray:
         """Words of all tokens, uint8 [vocab_size, token_words, word_bytes]."""
         matrix = self._model.matrices["token_embedding"]
         records = np.zeros((matrix.shape[0], self.token_words, self._bytes), np.uint8)
         for token, mult in enumerate(np.asarray(matrix.mult)):
-            records[token, 0] = self.parameters.words([(int(mult), 0)])[0]
-        records[:, 1:] = self._codes(matrix, slice(None)).reshape(len(records), -1, self._bytes)
+            records[token, 0] = self.parameter_format.words([(int(mult), 0)])[0]
+        form = RowFormat.holding([matrix], self._layout.word_bits)
+        records[:, 1:] = form.words([matrix], slice(None), apart=True)
         return records
 
-    # what a program adds, as DecoderImages; places are those in the buffers
+    # what a program adds; places are those in the buffers
 
     def add_token_embedding(self) -> Place:
         """In the token's record."""
-        return Place(0, 0, 0)
+        return Place(0, 0, self._store([self._model.matrices["token_embedding"]]))
 
     def add_head(self, token: Place) -> Place:
-        """Rows of the output head."""
+        """Rows of the output head, once more if they are those of the token embedding."""
         return self.add_rows(self._model.config.head_name)
-
-    def add_rows(self, name: str, rows=None) -> Place:
-        """Rows of a matrix, int [n] (default: all in order)."""
-        matrix = self._model.matrices[name]
-        rows = np.arange(matrix.shape[0]) if rows is None else rows
-        mults, biases = np.asarray(matrix.mult)[rows], row_biases(matrix, rows)
-        entries = [(int(m), int(b)) for m, b in zip(mults, biases, strict=True)]
-        self._rows = (entries, [(matrix, rows)])
-        return Place(0, 0, 0)
-
-    def add_alternating(self, names: tuple[str, str]) -> Place:
-        """Rows of two matrices of one shape, in turn."""
-        pair = [self._model.matrices[name] for name in names]
-        every = np.arange(pair[0].shape[0])
-        of_each = [
-            zip(map(int, matrix.mult), map(int, row_biases(matrix, every)), strict=True)
-            for matrix in pair
-        ]
-        entries = [entry for both in zip(*of_each, strict=True) for entry in both]
-        self._rows = (entries, [(matrix, every) for matrix in pair])
-        return Place(0, 0, 0)
-
-    def add_norm(self, name: str) -> int:
-        """Gains and biases of a norm."""
-        norm, bias = self._model.norms[name], None
-        if norm.bias is not None:
-            bias = np.asarray(norm.bias, object) << norm.bias_shift
-        return self.add_multipliers(norm.gain, bias)
 
     def add_multipliers(self, multipliers, biases=None) -> int:
         """Multipliers int [n] and biases (default: 0)."""
-        biases = [0] * len(multipliers) if biases is None else biases
-        self._fills.append([(int(m), int(b)) for m, b in zip(multipliers, biases, strict=True)])
+        self._fills.append(_entries(multipliers, biases))
         return 0
+
+    def _add(self, matrices: Sequence[Matrix], rows) -> Place:
+        index = self._store(matrices)
+        entries = _entries(*row_parameters(matrices, rows))
+        self._rows = Rows(entries, matrices, rows, self.row_formats[index])
+        return Place(0, 0, index)
+
+    def _store(self, matrices: Sequence[Matrix]) -> int:
+        """As DecoderImages; one store has codes of any width that lie in the same fields."""
+        form = RowFormat.holding(matrices, self._layout.word_bits).form
+        for index, store in enumerate(self.stores):
+            bits = max(store.format.bits, form.bits)
+            if dataclasses.replace(store.format, bits=bits) == dataclasses.replace(form, bits=bits):
+                store.format = dataclasses.replace(form, bits=bits)
+                return index
+        self.stores.append(WeightStore(form))
+        return len(self.stores) - 1
 
     # what becomes of it
 
@@ -254,21 +265,12 @@ class StreamedImages:
         fills, self._fills = self._fills, []
         return fills
 
-    def take_rows(self):
-        """(parameters, rows) added since the last call, or None."""
+    def take_rows(self) -> Rows | None:
+        """Those that were added since the last call, if any."""
         rows, self._rows = self._rows, None
         return rows
 
-    def codes(self, rows: list, first: int, count: int) -> np.ndarray:
-        """Words of ``count`` rows from ``first`` on, those of several matrices in turn."""
-        words = [
-            self._codes(matrix, chosen[first // len(rows) : (first + count) // len(rows)]).reshape(
-                count // len(rows), -1, self._bytes
-            )
-            for matrix, chosen in rows
-        ]
-        return np.stack(words, axis=1).reshape(-1, self._bytes)
 
-    def _codes(self, matrix: Matrix, rows) -> np.ndarray:
-        field = self._layout.word_bits // self._layout.lanes
-        return number_words(matrix.weight(rows), field, self._bytes)
+def _entries(multipliers, biases=None) -> list[tuple[int, int]]:
+    biases = [0] * len(multipliers) if biases is None else biases
+    return [(int(m), int(b)) for m, b in zip(multipliers, biases, strict=True)]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import MappingProxyType
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import C, Cat, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
 from ..decoder.instruction import Sink, Source
 from ..decoder.issue import BeatSignature, DecoderIssueUnit
@@ -18,7 +20,14 @@ class StreamedBeatSignature(BeatSignature):
     Further members
     ---------------
     takes : Out(1)
-        It takes the stream's next word.
+        The stream's next word is taken in this cycle: for the beat, or with ``scales`` before it.
+    scales : Out(1)
+        That word is one of scales, for the words of weights from the next one on; if there are any.
+    number : Out
+        Of a word of weights, which of those that its scales are for.
+    half : Out(1)
+        Of the word of activations, or of ``lane``: what a word of wide weights meets; if the layout
+        has halves.
     local, local_value : Out(1)
         Its word is the buffers' one, of keys or of values.
     stores : Out(1), memory : Out
@@ -29,6 +38,11 @@ class StreamedBeatSignature(BeatSignature):
         layout = program.layout
         words = layout.stripes_of_cache * layout.memory.stripe_words
         further = {name: Out(1) for name in ("takes", "local", "local_value", "stores")}
+        if layout.halves > 1:
+            further["half"] = Out(1)
+        cadences = [item.cadence for item in program.images.row_formats if item.form.group]
+        if cadences:
+            further |= {"scales": Out(1), "number": Out(range(max(cadences)))}
         super().__init__(program, {**further, "memory": Out(range(words))})
 
 
@@ -48,10 +62,11 @@ class StreamedIssueUnit(DecoderIssueUnit):
         beat, source = self.beat, current.source
         moves, to_buffer = source == Source.MOVE, current.sink == Sink.BUFFER
         cached = (source == Source.SCORE) | (source == Source.WEIGH)
+        weights = (source == Source.MATRIX) | ((source == Source.ELEMENT) & self._begins_word())
+        needs = Signal()
         m.d.comb += [
-            beat.takes.eq(
-                (source == Source.MATRIX)
-                | ((source == Source.ELEMENT) & (beat.lane == 0))
+            needs.eq(
+                weights
                 | (cached & ~beat.last_outer)
                 | (moves & to_buffer)
                 | (source == Source.PROGRAM)
@@ -60,9 +75,71 @@ class StreamedIssueUnit(DecoderIssueUnit):
             beat.local.eq(beat.stores | (cached & beat.last_outer)),
             beat.local_value.eq((source == Source.WEIGH) | (moves & (current.sink == Sink.VALUE))),
         ]
-        m.d.comb += self.stalled.eq(active & beat.takes & ~self.available)
+        m.d.comb += self.stalled.eq(active & needs & ~self.available)
         self._store(m)
-        return Mux(beat.takes, self.available, Mux(beat.stores, self.room, 1))
+        self._halve(m, current)
+        before = self._scales(m, current, active & weights)
+        m.d.comb += beat.takes.eq(active & needs & self.available)
+        there = self.available & ~before
+        return Mux(needs, there, Mux(beat.stores, self.room, 1))
+
+    def _begins_word(self):
+        """Whether an ELEMENT is the first of its word."""
+        lanes = self._program.images.row_formats[0].form.lanes
+        return self.beat.lane[: ceil_log2(lanes)] == 0
+
+    def _has(self, instruction, wanted: Sequence[bool]) -> Value:
+        """Whether the instruction's format is one of the ``wanted`` ones, a flag for each."""
+        if len(wanted) == 1:
+            return C(wanted[0], 1)
+        return Cat(instruction.store == i for i, flag in enumerate(wanted) if flag).any()
+
+    def _halve(self, m: Module, current):
+        """Wide weights: a word of activations for two words."""
+        layout, beat = self._program.layout, self.beat
+        self._halved = C(0, 1)
+        if layout.halves == 1:
+            return
+        half = Signal(reset_less=True)
+        formats = self._program.images.row_formats
+        halved = self._has(current, [f.form.lanes == layout.wide_lanes for f in formats])
+        self._halved = halved & (current.source == Source.MATRIX)
+        with m.If(self.load):
+            m.d.sync += half.eq(0)
+        with m.Elif(beat.valid):
+            m.d.sync += half.eq(self._halved & ~beat.last_inner & ~half)
+        of_lane = halved & (current.source == Source.ELEMENT) & beat.lane[-1]
+        m.d.comb += beat.half.eq(half | of_lane)
+
+    def _activation_step(self, current):
+        return self.beat.half | ~self._halved if self._program.layout.halves > 1 else 1
+
+    def _scales(self, m: Module, current, weights) -> Value:
+        """Whether a word of scales comes before the word of ``weights``."""
+        beat = self.beat
+        if not hasattr(beat, "scales"):
+            return C(0, 1)
+        formats = self._program.images.row_formats
+        wanted, last = Signal(reset_less=True), Signal()
+        number = Signal.like(beat.number, reset_less=True)
+        cadences = [f.cadence if f.form.group else 0 for f in formats]
+        for cadence in sorted({*cadences} - {0}):
+            with m.If(self._has(current, [each == cadence for each in cadences])):
+                m.d.comb += last.eq((number & cadence - 1) == cadence - 1)
+        m.d.comb += [
+            beat.scales.eq(weights & wanted),
+            beat.number.eq(number),
+        ]
+        with m.If(self.load):
+            m.d.sync += [
+                wanted.eq(self._has(self.instruction, [each > 0 for each in cadences])),
+                number.eq(0),
+            ]
+        with m.Elif(beat.takes):
+            m.d.sync += wanted.eq(~beat.scales & last)
+            with m.If(~beat.scales):
+                m.d.sync += number.eq(number + 1)
+        return beat.scales
 
     def _store(self, m: Module):
         """The word of the memory that is stored: the instruction's, and the position's of it."""

@@ -1,9 +1,10 @@
 """Where the numbers of a streamed model lie: in words of the stream, and in the core's memories.
 
 A *word* is what the memory delivers in a cycle. Weights, keys and values are fields of words, the
-first one lowest; there are as many lanes as a word has weights. A head is computed at a time: its
-keys (and its query) fill ``key_words`` words of ``key_lanes`` numbers, its values ``value_words``
-of ``value_lanes``; fields beyond a head's end are 0.
+first one lowest; there are as many lanes as a word has of the narrowest weights. A word of wider
+ones meets a *half* of a word of activations, in the ``wide_lanes`` alone. A head is computed at a
+time: its keys (and its query) fill ``key_words`` words of ``key_lanes`` numbers, its values
+``value_words`` of ``value_lanes``, in the wide lanes; fields beyond a head's end are 0.
 """
 
 from __future__ import annotations
@@ -17,16 +18,12 @@ from ..decoder.instruction import Sink
 from ..decoder.layout import Head, Pass
 from ..memory.bus import MemoryShape
 from ..parts.integers import ceil_div
-
-
-def fields_of(word_bits: int, bits: int) -> int:
-    """Numbers of ``bits`` in a word: a power of two."""
-    return 1 << (word_bits // bits).bit_length() - 1
+from .row_format import WIDE, fields_of
 
 
 @dataclasses.dataclass(frozen=True)
 class StreamedLayout:
-    """Layout of ``config`` for words of ``memory``, with weights of ``code_bits``.
+    """Layout of ``config`` for words of ``memory``, with weights of ``code_bits`` and wider.
 
     The names are those of :class:`gateware.decoder.layout.DecoderLayout`, whose place it takes.
 
@@ -34,7 +31,7 @@ class StreamedLayout:
     ----------
     config : ModelConfig of version 2
     memory : MemoryShape
-    code_bits : int, of a weight in a word
+    code_bits : int, of the narrowest weights in a word: NARROW or WIDE
     """
 
     config: ModelConfig
@@ -54,16 +51,26 @@ class StreamedLayout:
         return fields_of(self.word_bits, self.code_bits)
 
     @property
+    def wide_lanes(self) -> int:
+        """Lanes for weights of WIDE fields, keys and values: all of them or half."""
+        return fields_of(self.word_bits, WIDE)
+
+    @property
+    def halves(self) -> int:
+        """Words of wide weights that meet a word of activations, one after the other."""
+        return self.lanes // self.wide_lanes
+
+    @property
     def segment_lanes(self) -> int:
         return self.lanes
 
     @property
     def key_lanes(self) -> int:
-        return min(fields_of(self.word_bits, self.config.bits.key), self.lanes)
+        return fields_of(self.word_bits, self.config.bits.key)
 
     @property
     def value_lanes(self) -> int:
-        return min(fields_of(self.word_bits, self.config.bits.value), self.lanes)
+        return fields_of(self.word_bits, self.config.bits.value)
 
     @property
     def kv_lanes(self) -> int:
@@ -103,7 +110,8 @@ class StreamedLayout:
         """Words of a head that are weighed one after the other."""
         return self.value_words
 
-    # activation memory: as DecoderLayout
+    # activation memory: as DecoderLayout, but that queries and hidden vectors, which never live
+    # together, share their words: lanes beyond a head's or vector's end meet a key or weights of 0
 
     @property
     def query_base(self) -> int:
@@ -111,11 +119,13 @@ class StreamedLayout:
 
     @property
     def hidden_base(self) -> int:
-        return self.query_base + self.config.n_heads * self.key_words
+        """First word of the feed-forward hidden vector."""
+        return self.query_base
 
     @property
     def activation_words(self) -> int:
-        return self.hidden_base + self.words(self.config.d_ff)
+        queries = self.config.n_heads * self.key_words
+        return self.query_base + max(queries, self.words(self.config.d_ff))
 
     def result_lanes(self, sink: Sink, query: bool = False) -> int:
         """Numbers in a word of the memory that results go to; ``query``: they are one's."""

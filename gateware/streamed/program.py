@@ -8,26 +8,23 @@ from collections.abc import Iterator
 import numpy as np
 
 from gateformer.model.contract.decoder.model import DecoderModel
-from gateformer.model.support.errors import UserError
 
 from ..decoder.instruction import Instruction
 from ..decoder.program import DecoderProgram
 from ..decoder.tables import position_width
 from ..decoder.token_program import TokenProgram
-from ..decoder.weights.word_format import WordFormat
 from ..memory.bus import MemoryShape
 from ..plan.encoding import instruction_layout
 from ..plan.hw_config import HwConfig
 from .checksum import checksum
-from .images import StreamedImages
+from .images import StreamedImages, row_groups
 from .instruction_buffer import InstructionBuffer
 from .lanes import StreamedLanes
 from .layout import StreamedLayout
 from .ports import ImageFacts
+from .row_format import RowFormat
 from .stream_writer import StreamWriter, instruction_words, words_per_instruction
 from .waits import with_waits
-
-MOST_CODE_BITS = 8
 
 
 class StreamedProgram(DecoderProgram):
@@ -43,17 +40,16 @@ class StreamedProgram(DecoderProgram):
     Raises
     ------
     UserError
-        Naming the matrix whose format cannot be streamed, or what else this core does not have.
+        Naming the format that cannot be streamed, or what else this core does not have.
     """
 
+    lanes_type = StreamedLanes
+
     def __init__(self, model: DecoderModel, memory: MemoryShape):
-        widest = WordFormat.holding(1, model.matrices.values()).bits
-        if widest > MOST_CODE_BITS:
-            raise UserError(
-                f"weights of {widest} bits cannot be streamed; import the model with --bits 8"
-            )
         self.model, self.memory = model, memory
-        self.layout = StreamedLayout(model.config, memory, 4 if widest <= 4 else 8)
+        word_bits = 8 * memory.word_bytes
+        fields = [RowFormat.holding(part, word_bits).field_bits for part in row_groups(model)]
+        self.layout = StreamedLayout(model.config, memory, min(fields))
         self.hw = HwConfig(rows=1, cols=1, lanes=self.layout.lanes)
         self._compile()
         self._write_blocks()
@@ -92,13 +88,16 @@ class StreamedProgram(DecoderProgram):
         self._blocks = writer.blocks
         return iter(writer.instructions)
 
+    def _duration(self, item: Instruction, position: int) -> int:
+        return super()._duration(item, position) + self.images.scale_words(item)
+
     def _with_waits(self, plain: list[Instruction]) -> list[Instruction]:
         return with_waits(self.timing, plain, self.images.most_parameters)
 
     @property
     def address_words(self) -> int:
         """Words of the buffers, which a beat's address tells apart."""
-        parameters = 2 * self.images.most_parameters // self.images.parameters.per_word
+        parameters = 2 * self.images.most_parameters // self.images.parameter_format.per_word
         return max(
             self.layout.cache_words,
             parameters,
@@ -112,12 +111,7 @@ class StreamedProgram(DecoderProgram):
 
     @property
     def parameter_widths(self) -> tuple[int, int]:
-        return self.images.parameters.factor, self.images.parameters.bias
-
-    def build_lanes(self, dsp: str = "generic") -> StreamedLanes:
-        """Buffers and activations, and what multiplies them with words of the stream."""
-        form = WordFormat.holding(self.layout.lanes, self.model.matrices.values())
-        return StreamedLanes(layout=self.layout, form=form, dsp=dsp)
+        return self.images.parameter_format.factor, self.images.parameter_format.bias
 
     @property
     def position_width(self) -> int:

@@ -11,7 +11,7 @@ from amaranth.lib import data
 from ..decoder.instruction import Instruction, Sink, Source
 from ..parts.integers import ceil_div
 from ..plan.encoding import encode
-from .images import Kind, Segment, StreamedImages, whole_words
+from .images import Kind, Rows, Segment, StreamedImages, whole_words
 from .layout import StreamedLayout
 
 BLOCK_INSTRUCTIONS = 512
@@ -86,7 +86,7 @@ class StreamWriter:
             self._fill(fill)
         rows = images.take_rows()
         if rows is not None:
-            self._rows(item, *rows)
+            self._rows(item, rows)
             if item.ends_prompt_token:
                 self._end_fixed()
                 self._predicts = True
@@ -167,7 +167,7 @@ class StreamWriter:
         self._emit(position)
 
     def _fill(self, entries: list[tuple[int, int]]) -> None:
-        words = self._images.parameters.words(entries)
+        words = self._images.parameter_format.words(entries)
         self._move(len(words))
         self._append(words)
 
@@ -181,17 +181,17 @@ class StreamWriter:
                 Source.MOVE,
                 Sink.BUFFER,
                 inner=words,
-                address=self._base // self._images.parameters.per_word,
+                address=self._base // self._images.parameter_format.per_word,
                 parameter=self._base,
             )
         )
 
-    def _rows(self, item: Instruction, entries: list, rows: list) -> None:
+    def _rows(self, item: Instruction, rows: Rows) -> None:
         """Rows with their parameters, as many at a time as the buffer holds."""
-        most = self._images.most_parameters
+        entries, most = rows.parameters, self._images.most_parameters
         for first in range(0, len(entries), most):
             part = entries[first : first + most]
-            done = first // len(rows)  # results, for pairs give one
+            done = first // len(rows.matrices)  # results, for pairs give one
             words, lane = divmod(item.start_lane + done, item.lanes)
             last = first + most >= len(entries)
             self._fill(part)
@@ -199,12 +199,13 @@ class StreamWriter:
                 dataclasses.replace(
                     self._with_parameter(item),
                     outer=len(part),
+                    inner=rows.row_words,
                     word=item.word + words,
                     start_lane=lane,
                     ends_token=item.ends_token and last,
                 )
             )
-            self._append(self._images.codes(rows, first, len(part)))
+            self._append(rows.words(first, len(part)))
 
     def _store(self, layer: int) -> None:
         """Keys and values of this position into the memory, once per layer."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
@@ -25,10 +27,8 @@ class GroupSums(wiring.Component):
 
     Parameters
     ----------
-    parts : int
-        Of a word.
-    sum_width : int
-        Bits of a sum.
+    sum_widths : sequence of int
+        Bits of each part's sum.
     total_width : int
         Bits of a total: no sum over some of a row's columns may need more.
     minimums : bool
@@ -48,7 +48,7 @@ class GroupSums(wiring.Component):
     Members
     -------
     valid, first : In(1), ``first`` starts the total anew
-    sums : In(ArrayLayout(signed(sum_width), parts))
+    sums : In(ArrayLayout(signed(max(sum_widths)), parts))
     total : Out(signed(total_width))
     scales : In(ArrayLayout(unsigned(8), parts))
     minimums : In(ArrayLayout(signed(8), parts)), min_shift : In(range(8))
@@ -63,15 +63,15 @@ class GroupSums(wiring.Component):
     def __init__(
         self,
         *,
-        parts: int,
-        sum_width: int,
+        sum_widths: Sequence[int],
         total_width: int,
         minimums: bool,
         activation_width: int,
         words: int,
         levels_per_register: int,
     ):
-        self._parts, self._words = parts, words
+        self._sum_widths, self._words = sum_widths, words
+        self._parts = parts = len(sum_widths)
         self._activation_width, self._levels_per_register = activation_width, levels_per_register
         self._minimums = minimums
         tree_latency, _ = tree_latencies(1, parts, levels_per_register)
@@ -79,7 +79,7 @@ class GroupSums(wiring.Component):
         members = {
             "valid": In(1),
             "first": In(1),
-            "sums": In(data.ArrayLayout(signed(sum_width), parts)),
+            "sums": In(data.ArrayLayout(signed(max(sum_widths)), parts)),
             "scales": In(data.ArrayLayout(unsigned(SCALE_BITS), parts)),
             "total": Out(signed(total_width)),
         }
@@ -106,7 +106,8 @@ class GroupSums(wiring.Component):
         )
         lows = self._lows(m) if self._minimums else [0] * self._parts
         for i, low in enumerate(lows):
-            operand = delayed(m, self.sums[i], 1, name=f"sum{i}")
+            own = _narrow(self.sums[i], self._sum_widths[i])
+            operand = delayed(m, own, 1, name=f"sum{i}")
             scaled = _narrow(operand * delayed(m, self.scales[i], 1, name=f"scale{i}"), width)
             part = _narrow(delayed(m, scaled, 1, name=f"scaled{i}") + low, width)
             m.d.comb += tree.lanes[i].eq(delayed(m, part, 1, name=f"part{i}"))

@@ -39,13 +39,14 @@ class GroupedTotal(wiring.Component):
     scales_delay, lanes_delay : int, cycles from a beat to its scales and to its lanes
     part_lanes : int, of :func:`part_lanes`
     lane_width : int, bits of a lane
+    most_products : sequence of int, the largest product of a weight and an activation in each lane
     most_activation : int, the largest activation
     total_width : int, bits of a total
     levels_per_register : int
 
     Attributes
     ----------
-    sums_latency, total_latency : int, cycles from a beat to the sums and the total that include it
+    latencies : (int, int), cycles from a beat to the sums and to the total that include it
 
     Members
     -------
@@ -65,6 +66,7 @@ class GroupedTotal(wiring.Component):
         lanes_delay: int,
         part_lanes: int,
         lane_width: int,
+        most_products: Sequence[int],
         most_activation: int,
         total_width: int,
         levels_per_register: int,
@@ -79,8 +81,10 @@ class GroupedTotal(wiring.Component):
             levels_per_register=levels_per_register,
         )
         self._groups = GroupSums(
-            parts=parts,
-            sum_width=self._tree.part_width,
+            sum_widths=[
+                signed_width(sum(most_products[first : first + part_lanes]))
+                for first in range(0, layout.lanes, part_lanes)
+            ],
             total_width=total_width,
             minimums=self._minimums,
             activation_width=signed_width(most_activation * part_lanes),
@@ -90,8 +94,10 @@ class GroupedTotal(wiring.Component):
         may_stay_unused(self._tree, self._groups)
         self._parts_delay = lanes_delay + self._tree.parts_latency
         self._scales_wait = self._parts_delay - scales_delay
-        self.sums_latency = lanes_delay + self._tree.sums_latency
-        self.total_latency = self._parts_delay + self._groups.latency
+        self.latencies = (
+            lanes_delay + self._tree.sums_latency,
+            self._parts_delay + self._groups.latency,
+        )
         super().__init__(
             {
                 "beat": In(beat),
@@ -110,7 +116,7 @@ class GroupedTotal(wiring.Component):
         m.d.comb += [
             Cat(tree.lanes).eq(Cat(self.lanes)),
             Cat(self.sums).eq(Cat(tree.sums)),
-            Cat(groups.sums).eq(Cat(tree.parts)),
+            *(mine.eq(part) for mine, part in zip(groups.sums, tree.parts, strict=True)),
             Cat(groups.scales).eq(delayed(m, Cat(self.scales), self._scales_wait, name="scales")),
             groups.valid.eq(delayed(m, beat.valid, wait, reset_less=False, name="valid")),
             groups.first.eq(delayed(m, beat.first, wait, name="first")),

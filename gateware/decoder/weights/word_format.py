@@ -13,7 +13,7 @@ from gateformer.model.contract.arith import signed_width
 from gateformer.model.contract.decoder.matrix import Matrix
 
 SCALE_BITS = 8
-MINIMUM_BITS = 8
+MINIMUM_BITS = SCALE_BITS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,18 +96,24 @@ class WordFormat:
         words : bits, uint8 [rows, words of a row, word_bits]
         scale_words : bits, uint8 [rows, words of a row / sharing, scale_bits]; none if sharing is 1
         """
-        codes = matrix.codes[rows]
-        words = _bits(self._divided(codes, self.lanes), self.bits)
+        words = _bits(self._divided(matrix.codes[rows], self.lanes), self.bits)
         if not self.group:
             return words, words[:, :0, :0]
-        shape = (*codes.shape[:1], codes.shape[1] // self.group)
-        parts = [_bits(self._spread(matrix.group_scale, rows, shape, 1), SCALE_BITS)]
-        if self.minimum:
-            parts.append(_bits(self._spread(matrix.group_min, rows, shape, 0), MINIMUM_BITS))
-        scales = np.concatenate(parts, axis=-1)
+        scales = _bits(self.scale_numbers(matrix, rows), SCALE_BITS)
         if self.sharing == 1:
             return np.concatenate([words, scales], axis=-1), scales[:, :0]
         return words, scales
+
+    def scale_numbers(self, matrix: Matrix, rows) -> np.ndarray:
+        """What scales the words of ``rows`` (of a format with groups), in numbers of 8 bits as they
+        lie in a word: [rows, words of a row / sharing, scales and minimums of a word]."""
+        out, inp = matrix.codes.shape
+        shape = (np.arange(out)[rows].size, inp // self.group)
+        numbers = self._spread(matrix.group_scale, rows, shape, 1)
+        if self.minimum:
+            minimums = self._spread(matrix.group_min, rows, shape, 0)
+            numbers = np.concatenate([numbers, minimums], axis=-1)
+        return numbers
 
     def _spread(self, numbers, rows, shape, default: int) -> np.ndarray:
         """Those of groups [out, groups], or ``default`` of a matrix without: [rows, words, scales]

@@ -70,12 +70,12 @@ def decoder_unit_facts(program: SizedDecoderProgram) -> dict[str, UnitFacts]:
 def _lanes(program: SizedDecoderProgram, lanes: DecoderLanes) -> UnitFacts:
     layout = program.layout
     number, bits = layout.lanes, layout.config.bits
-    factors = (max(lanes._activation_bits, PROBABILITY_BITS + 1), lanes._memory_bits)
+    factors = (max(lanes.widths.activation, PROBABILITY_BITS + 1), lanes.widths.memory)
     tree = dot_tree(
         layout.segments,
         layout.segment_lanes,
-        lanes._lane_width,
-        lanes._segment_width,
+        lanes.widths.lane,
+        lanes.widths.segment,
         LEVELS_PER_REGISTER,
     )
     stores = program.images.stores
@@ -86,12 +86,12 @@ def _lanes(program: SizedDecoderProgram, lanes: DecoderLanes) -> UnitFacts:
     cache_banks = len(caches[0]) // len(_groups(layout))
     # what every bank reads, what is written to caches, activations read and chosen, the tree
     registers = reads + (cache_banks + 1) * word_bits
-    registers += 2 * lanes._activation_bits * number + tree.registers
+    registers += 2 * lanes.widths.activation * number + tree.registers
     return UnitFacts(
         luts={
             "lanes": number,
             "operand bits": number * sum(factors),
-            "accumulator bits": number * lanes._acc_width,
+            "accumulator bits": number * lanes.widths.acc,
             "adder bits": tree.bits,
             "read bits": lanes.mean_width * (number - 1),
             "cached bits": word_bits,
@@ -102,7 +102,7 @@ def _lanes(program: SizedDecoderProgram, lanes: DecoderLanes) -> UnitFacts:
         },
         flip_flops={
             "register bits": registers,
-            "accumulator bits": number * lanes._acc_width,
+            "accumulator bits": number * lanes.widths.acc,
             "unit": 1,
         },
         memories=[
@@ -119,7 +119,7 @@ def _lanes(program: SizedDecoderProgram, lanes: DecoderLanes) -> UnitFacts:
             *caches[0],
             *caches[1],
             *[
-                MemoryShape(layout.activation_words, lanes._activation_bits, Style.DISTRIBUTED),
+                MemoryShape(layout.activation_words, lanes.widths.activation, Style.DISTRIBUTED),
             ]
             * number,
         ],

@@ -19,8 +19,7 @@ SUM, ACTIVATIONS = 4000, 900
 def unit(parts: int, words: int, minimums: bool, levels: int = 2) -> GroupSums:
     most = words * parts * (255 * SUM + (128 << 7) * ACTIVATIONS * minimums)
     return GroupSums(
-        parts=parts,
-        sum_width=signed_width(SUM),
+        sum_widths=[signed_width(SUM)] * parts,
         total_width=signed_width(most),
         minimums=minimums,
         activation_width=signed_width(ACTIVATIONS),

@@ -1,5 +1,7 @@
 """A streamed core against the reference: every tap and token, whatever the memory's moods."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -17,8 +19,10 @@ from gateformer.platforms.simulation.streamed_simulation import (
 )
 from tests.gateware.decoder.compared_core import sampled
 from tests.gateware.decoder.test_core import drawn
+from tests.gateware.decoder.test_grouped_core import drawn as drawn_grouped
 
 FAST, SLOW, ALL = 1, 6, 24
+GROUPED_SLOW, GROUPED_ALL = 8, 24
 MEMORIES = (
     MemoryShape(2, 4, 8),
     MemoryShape(4, 8, 16),
@@ -32,10 +36,26 @@ MOODS = (
 )
 
 
-def marks_of(seed: int) -> list:
-    """Some are slow, more of the same have full size."""
-    found = [pytest.mark.slow] if seed >= FAST else []
-    return [*found, pytest.mark.full_size] if seed >= SLOW else found
+LONG = {
+    **{"vocab_size": 5, "d_model": 96, "n_heads": 2, "n_kv_heads": 1, "head_dim": 48, "d_ff": 160},
+    **{"ctx_len": 3, "gated": True, "activation": "silu", "norm": "rms", "positions": "rotary"},
+}
+NATIVE = "native"
+MIXED = {
+    NATIVE: {"weights": "block:4:32:min", "formats": {"down_proj": "int8"}},
+    "plain": {"weights": "int4", "formats": {"down_proj": "int8", "k_proj": "trits:4"}},
+    "an embedding with groups": {
+        **{"head": "block:8:32", "tied_head": False, "weights": "int8"},
+        "formats": {"lm_head": "block:4:32:min", "up_proj": "int4", "gate_proj": "int4"},
+    },
+    "an embedding with minimums": {"head": "block:6:16:min", "weights": "block:4:16"},
+}
+
+
+def marks_of(seed: int, fast: int, slow: int) -> list:
+    """Those from ``fast`` on are slow, those from ``slow`` on more of the same, of full size."""
+    found = [pytest.mark.slow] if seed >= fast else []
+    return [*found, pytest.mark.full_size] if seed >= slow else found
 
 
 def model_of(seed: int, **changed):
@@ -44,14 +64,48 @@ def model_of(seed: int, **changed):
     return random_decoder(seed, **{**shape, "ctx_len": 6, "weights": "int8", **changed})
 
 
+def grouped_model_of(seed: int):
+    """A random model of any formats side by side, those of groups among them."""
+    _, shape = drawn_grouped(seed)
+    # rows of gate and up, which alternate, have codes of one width: signed or unsigned
+    if "block:8:16:min" in (shape["weights"], *shape["formats"].values()):
+        shape["formats"] |= {kind: "block:4:16:min" for kind in ("up_proj", "gate_proj")}
+    if seed % 2 == 0:
+        shape |= {name: 2 * shape[name] for name in ("d_model", "head_dim", "d_ff")}
+        forms = {kind: form.replace(":16", ":32") for kind, form in shape["formats"].items()}
+        wide = {name: shape[name].replace(":16", ":32") for name in ("weights", "head")}
+        bits = dataclasses.replace(shape["bits"], residual=24)
+        shape |= {**wide, "formats": forms, "bits": bits}
+    return random_decoder(seed, **{**shape, "ctx_len": 5})
+
+
 @pytest.mark.parametrize(
-    "seed",
-    [pytest.param(n, marks=marks_of(n)) for n in range(ALL)],
+    "seed", [pytest.param(n, marks=marks_of(n, FAST, SLOW)) for n in range(ALL)]
 )
 def test_taps_and_tokens(seed):
-    model = model_of(seed, weights=("int8", "int5", "int4", "trits:4")[seed % 4])
+    compared(seed, model_of(seed, weights=("int8", "int5", "int4", "trits:4")[seed % 4]))
+
+
+@pytest.mark.parametrize(
+    "seed", [pytest.param(n, marks=marks_of(n, 0, GROUPED_SLOW)) for n in range(GROUPED_ALL)]
+)
+def test_taps_and_tokens_of_weights_with_scales_of_groups(seed):
+    compared(seed, grouped_model_of(seed))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name == NATIVE else pytest.mark.slow) for name in MIXED],
+)
+def test_taps_and_tokens_of_vectors_longer_than_a_word(name):
+    """In words of 32 bytes: codes of 4 bits in 64 lanes, others in half of them."""
+    compared(2 + len(name), random_decoder(0, **{**LONG, **MIXED[name]}), MEMORIES[1])
+
+
+def compared(seed: int, model, memory: MemoryShape | None = None):
+    """Two texts with a memory, a mood of it and settings that ``seed`` chooses."""
     cfg = model.config
-    program = StreamedProgram(model, MEMORIES[seed % len(MEMORIES)])
+    program = StreamedProgram(model, memory or MEMORIES[seed // 2 % len(MEMORIES)])
     rng = np.random.default_rng(seed)
     chosen = DecoderSettings() if seed % 2 else sampled(seed, model)
     simulator = StreamedSimulator(
