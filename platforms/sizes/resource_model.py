@@ -14,7 +14,7 @@ import json
 from pathlib import Path
 
 from gateformer.gateware.host.host_interface import MIN_OUTPUT_DEPTH
-from gateformer.gateware.parts import dsp48e1
+from gateformer.gateware.parts import dsp48
 from gateformer.gateware.parts.elaboration import may_stay_unused
 from gateformer.gateware.parts.integers import ceil_div
 from gateformer.gateware.parts.multiplier import Multiplier
@@ -73,7 +73,7 @@ def multiplier_blocks(family: Family, a_width: int, b_width: int) -> float:
 
 def lane_blocks(family: Family, a_width: int, b_width: int) -> float:
     """Likewise of a :class:`~gateware.parts.multiplier.MultiplyAccumulate`."""
-    if family.dsp in dsp48e1.FAMILIES:
+    if family.dsp in dsp48.FAMILIES:
         return 1
     blocks = product_blocks(family.dsp, a_width, b_width)
     return blocks or _inferred_blocks(family, a_width, b_width)
