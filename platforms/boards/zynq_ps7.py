@@ -10,7 +10,7 @@ from amaranth.hdl import ClockSignal, Const, Instance, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
-from .axi3_bridge import axi3_signature
+from .axi_bridge import AXI3_GP, axi_signature
 
 FCLK_COUNT = 4
 _GP0_OUTPUTS = (
@@ -35,13 +35,13 @@ class ProcessingSystem(wiring.Component):
 
     Members
     -------
-    axi : Out(axi3_signature())
+    axi : Out(axi_signature(AXI3_GP))
     fclk0 : Out(1), clock
     fclk_reset0 : Out(1), asynchronous, active high
     """
 
     def __init__(self):
-        super().__init__({"axi": Out(axi3_signature()), "fclk0": Out(1), "fclk_reset0": Out(1)})
+        super().__init__({"axi": Out(axi_signature(AXI3_GP)), "fclk0": Out(1), "fclk_reset0": Out(1)})
 
     def elaborate(self, platform):
         m = Module()

@@ -25,6 +25,7 @@ from gateformer.model.support.errors import UserError
 from ..boards.board import PROCESSOR
 from ..families.family import Family
 from .facts import AnySized, core_facts
+from .families import PREDICTED_AS
 from .memory import Mapping, MemoryShape, Style, map_memory
 from .units import UnitFacts
 
@@ -33,11 +34,11 @@ DATA_FILE = Path(__file__).parent / "resource_data.json"
 SECTIONS = ("families", "imported")
 """Of the data file: cores of trained models and whole tops; cores of imported models."""
 
-INFERRED_BITS = {"xc7": (25, 18), "ecp5": (18, 18), "gowin": (18, 18)}
+INFERRED_BITS = {"xc7": (25, 18), "xcup": (27, 18), "ecp5": (18, 18), "gowin": (18, 18)}
 """Signed factors of one block when yosys finds the multiplier itself; wider ones are divided into
 parts of one bit less."""
 
-SHIFT_REGISTER_CYCLES = {"xc7": 3}
+SHIFT_REGISTER_CYCLES = {"xc7": 3, "xcup": 3}
 """Shortest delay that yosys makes of SRL16E: ``-minlen`` of ``xilinx_srl`` in synth_xilinx."""
 
 
@@ -212,8 +213,13 @@ def load_data() -> dict:
 
 
 def resource_model(family: Family) -> ResourceModel:
-    """The calibrated model of ``family``; UserError if it was not calibrated."""
-    fitted = [load_data().get(section, {}).get(family.name, {}) for section in SECTIONS]
+    """The calibrated model of ``family``, or that of the one it is predicted as
+    (:data:`platforms.sizes.families.PREDICTED_AS`); UserError if neither was calibrated."""
+    known = [load_data().get(section, {}) for section in SECTIONS]
+    name = family.name
+    if name not in known[0]:
+        name = PREDICTED_AS.get(name, name)
+    fitted = [section.get(name, {}) for section in known]
     trained, imported = (section.get("factors", {}) for section in fitted)
     if not trained:
         raise _no_data(family)
