@@ -54,8 +54,8 @@ class MultiplyAccumulate(wiring.Component):
     acc_width : int
         Bits of the accumulator, 1 to 48; sums wrap around.
     dsp : str
-        One of :data:`DSP_FAMILIES`. ``"dsp48e1"`` and ``"dsp48e2"`` are one block and no logic but the
-        control registers, which lanes with the same controls share; others accumulate in LUTs.
+        One of :data:`DSP_FAMILIES`. ``"dsp48e1"`` and ``"dsp48e2"`` are one block and no logic but
+        the control registers, which lanes with the same controls share; others accumulate in LUTs.
     memory_bits, query_bits, coefficient_bits : int
         Of the factors: at most 18, 25 and 24; default: 8, as the INT8 array has them.
 

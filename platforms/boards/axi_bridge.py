@@ -1,8 +1,8 @@
 """AXI3 or AXI4 master port of a processor to an AXI4-Lite slave.
 
 Sources: ARM IHI 0022, "AMBA AXI and ACE Protocol Specification": A3 (handshakes), A3.4.1 (burst
-addresses), A5 (IDs), B1 (AXI4-Lite); UG585, "Zynq-7000 TRM", chapter 5 (the GP ports); UG1085, "Zynq
-UltraScale+ Device TRM", chapter 35 (PS-PL interfaces).
+addresses), A5 (IDs), B1 (AXI4-Lite); UG585, "Zynq-7000 TRM", chapter 5 (the GP ports); UG1085,
+"Zynq UltraScale+ Device TRM", chapter 35 (PS-PL interfaces).
 """
 
 from __future__ import annotations
@@ -85,11 +85,12 @@ class AxiBridge(wiring.Component):
 
     One write burst and one read burst are under way at a time, independently. Write data come in
     the order of their addresses (the GP ports never interleave bursts, UG585; AXI4 does not allow
-    it), but may come before their address. The ID of a request is that of its responses; BRESP is the worst response of
-    the burst's beats. FIXED, INCR and WRAP bursts of any AxSIZE up to a word are served; write
-    strobes pass through. Bursts outside the decoded window are answered with DECERR in every beat
-    without an access. Locked and exclusive accesses are done as normal ones (no EXOKAY). All
-    outputs come from registers or from a few gates after them; none depends on an input.
+    it), but may come before their address. The ID of a request is that of its responses; BRESP is
+    the worst response of the burst's beats. FIXED, INCR and WRAP bursts of any AxSIZE up to a word
+    are served; write strobes pass through. Bursts outside the decoded window are answered with
+    DECERR in every beat without an access. Locked and exclusive accesses are done as normal ones
+    (no EXOKAY). All outputs come from registers or from a few gates after them; none depends on an
+    input.
 
     Parameters
     ----------

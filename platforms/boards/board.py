@@ -17,12 +17,13 @@ from ..families.gowin_clock import GowinClock
 from ..families.xc7 import XC7
 from ..families.xcup import XCUP
 from ..families.xilinx_clock import XilinxClock
-from . import arty, cora, kv260, tang, ulx3s, zybo
+from . import arty, cora, tang, ulx3s, zybo
 from .file import is_board_file, or_a_file
 from .own_board import own_board
 from .programming import FUJPROG, open_fpga_loader
 from .target import PROCESSOR, UART, Board
 from .tops import console_top, zynq_top, zynqmp_top
+from .ultrascale import kv260
 from .xilinx_platform import XILINX_TOOLCHAINS
 
 __all__ = ["SIMULATED_CLOCK_MHZ", "Board", "board", "boards"]

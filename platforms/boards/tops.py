@@ -8,8 +8,8 @@ from fractions import Fraction
 from ..families.clock import as_mhz
 from ..families.family import Family
 from .console_top import ConsoleTop
+from .ultrascale.top import ZynqmpTop
 from .zynq_top import ZynqTop
-from .zynqmp_top import ZynqmpTop
 
 
 def console_top(family: Family, platform: type, clock, input_mhz: Fraction) -> Callable:

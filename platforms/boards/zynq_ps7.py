@@ -41,7 +41,9 @@ class ProcessingSystem(wiring.Component):
     """
 
     def __init__(self):
-        super().__init__({"axi": Out(axi_signature(AXI3_GP)), "fclk0": Out(1), "fclk_reset0": Out(1)})
+        super().__init__(
+            {"axi": Out(axi_signature(AXI3_GP)), "fclk0": Out(1), "fclk_reset0": Out(1)}
+        )
 
     def elaborate(self, platform):
         m = Module()

@@ -2,11 +2,10 @@
 
 Sources: DS180, "7 Series FPGAs Data Sheet: Overview", tables of Spartan-7, Artix-7 and Kintex-7;
 DS190, "Zynq-7000 SoC Data Sheet: Overview", table 1; of the XCK26 DS987, "Kria K26 SOM Data Sheet"
-(programmable logic), and DS891, "Zynq UltraScale+ MPSoC Data Sheet: Overview", whose ZU5EV has the same;
-FPGA-DS-02012, "ECP5 and ECP5-5G Family Data
-Sheet", table 1.1, and for the exact number of LUTs behind its "24K" and so on Project Trellis;
-DS102, "GW2A series of FPGA Products Data Sheet", DS226, "GW2AR series …", DS100, "GW1N series …",
-and DS117, "GW1NR series …", product resources.
+(programmable logic), and DS891, "Zynq UltraScale+ MPSoC Data Sheet: Overview", whose ZU5EV has the
+same; FPGA-DS-02012, "ECP5 and ECP5-5G Family Data Sheet", table 1.1, and for the exact number of
+LUTs behind its "24K" and so on Project Trellis; DS102, "GW2A series of FPGA Products Data Sheet",
+DS226, "GW2AR series …", DS100, "GW1N series …", and DS117, "GW1NR series …", product resources.
 """
 
 from __future__ import annotations
@@ -29,8 +28,8 @@ class Device:
     clock_mhz : float
         Clock of the core that our own boards with such a device take, or one like it.
     carries : int or None
-        CARRY4 of a 7-series device: one in each slice, beside its four LUTs; of UltraScale+ halves of
-        the CARRY8s.
+        CARRY4 of a 7-series device: one in each slice, beside its four LUTs; of UltraScale+ halves
+        of the CARRY8s.
     """
 
     name: str

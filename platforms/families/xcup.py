@@ -6,8 +6,8 @@ Memory Resources" (a RAMB18E2 is half a block memory; shapes in simple dual port
 "UltraScale Architecture DSP Slice"; UG974, "UltraScale Architecture Libraries Guide" (primitives).
 The UltraRAMs stay unused: a bitstream can't initialize them (UG573).
 
-yosys makes carry chains of CARRY4, as of the 7 series. A CARRY8 beside the 8 LUTs of a CLB is two of
-them, and can be two that do not belong together (CARRY_TYPE "DUAL_CY4"), so what
+yosys makes carry chains of CARRY4, as of the 7 series. A CARRY8 beside the 8 LUTs of a CLB is two
+of them, and can be two that do not belong together (CARRY_TYPE "DUAL_CY4"), so what
 :mod:`platforms.families.sites` says of LUT sites holds here, too.
 """
 
@@ -39,11 +39,7 @@ XCUP = dataclasses.replace(
     sites={**_LUTS, "CARRY4": 4, "CARRY8": 8, ABSORBED: -1},
     free=frozenset(
         (
-            *(
-                name
-                for name in XC7.free
-                if not name.startswith(("MMCM", "PLL", "PS7", "STARTUP"))
-            ),
+            *(name for name in XC7.free if not name.startswith(("MMCM", "PLL", "PS7", "STARTUP"))),
             *("CARRY8", "MUXF9", "BUFG_PS", "BUFGCE", "MMCME4_BASE", "MMCME4_ADV", "PS8"),
         )
     ),

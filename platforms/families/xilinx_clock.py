@@ -5,8 +5,8 @@ equations of VCO, PFD and output frequency); MMCM and global clock buffer tables
 DS187, "Zynq-7000 (Z-7007S, Z-7012S, Z-7014S, Z-7010, Z-7015, and Z-7020) DC and AC Switching
 Characteristics", and DS181, "Artix-7 FPGAs Data Sheet: DC and AC Switching Characteristics", which
 state the same limits; UG953, "7 Series Libraries Guide" (MMCME2_BASE). Of UltraScale+ UG572,
-"UltraScale Architecture Clocking Resources", table 3-4, and DS925, "Zynq UltraScale+ MPSoC Data Sheet:
-DC and AC Switching Characteristics", the speed grade -2 at 0.72 V.
+"UltraScale Architecture Clocking Resources", table 3-4, and DS925, "Zynq UltraScale+ MPSoC Data
+Sheet: DC and AC Switching Characteristics", the speed grade -2 at 0.72 V.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ from ..families.xcup import XCUP
 FAMILIES: dict[str, Family] = {family.name: family for family in (XC7, XCUP, ECP5, GOWIN)}
 
 PREDICTED_AS = {XCUP.name: XC7.name}
-"""Families of which nothing is calibrated, and the one whose factors of LUTs and flip-flops serve: the
-same LUTs, carry chains and passes of yosys. Memories and multipliers are their own."""
+"""Families of which nothing is calibrated, and the one whose factors of LUTs and flip-flops serve:
+the same LUTs, carry chains and passes of yosys. Memories and multipliers are their own."""
 
 LUT_LIMIT = {"xc7": 0.9, "xcup": 0.9, "ecp5": 0.85, "gowin": 0.8}
 """Part of the LUTs that a choice may take. Place and route needs the rest: slices whose LUTs and

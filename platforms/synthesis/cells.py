@@ -61,6 +61,7 @@ _RAMB = {
     **{f"SRVAL_{side}": ANY for side in "AB"},
     "INIT*": ANY,
 }
+_RAMB_E2 = {**_RAMB, **OFF}
 _DP16KD = {
     **{f"DATA_WIDTH_{side}": (1, 2, 4, 9, 18, 36) for side in "AB"},
     **{f"REGMODE_{side}": ("NOREG", "OUTREG") for side in "AB"},
@@ -116,7 +117,7 @@ SUPPORTED = {
     "xcup": {
         **_XILINX_LOGIC,
         **dict.fromkeys(("RAM32M16", "RAM64M8"), _XILINX_MEMORY),
-        **dict.fromkeys(WIDEST, {**_RAMB, **OFF}),
+        **dict.fromkeys(WIDEST, _RAMB_E2),
         "DSP48E2": _DSP48E2,
     },
     "ecp5": {

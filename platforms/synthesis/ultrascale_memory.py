@@ -2,9 +2,9 @@
 
 A RAMB18E2 holds, reads and writes what a RAMB18E1 does: INIT and INITP, addresses, widths, write
 modes and the simple dual port of full width, which has no RAM_MODE but is there as soon as a port
-has that width (UG573, "UltraScale Architecture Memory Resources", "RAMB18E2 and RAMB36E2 Primitives";
-UG473 for the RAMB18E1). What it has besides, cascades of data, sleep and the enables of addresses,
-has to be off. So one model and one decoder serve for both.
+has that width (UG573, "UltraScale Architecture Memory Resources", "RAMB18E2 and RAMB36E2
+Primitives"; UG473 for the RAMB18E1). What it has besides, cascades of data, sleep and the enables
+of addresses, has to be off. So one model and one decoder serve for both.
 """
 
 from __future__ import annotations

@@ -33,8 +33,8 @@ class ProtocolViolation(AssertionError):
 class AxiRules:
     """Checks a bus cycle by cycle.
 
-    ``channels``: LITE, AXI3 or AXI4. Each cycle is ``{channel: (valid, ready, *payload)}``, as sampled by
-    the clock edge that ends it. ``transfers`` counts by channel.
+    ``channels``: LITE, AXI3 or AXI4. Each cycle is ``{channel: (valid, ready, *payload)}``, as
+    sampled by the clock edge that ends it. ``transfers`` counts by channel.
     """
 
     def __init__(self, channels=LITE, name="axi"):

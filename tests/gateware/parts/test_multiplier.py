@@ -262,7 +262,8 @@ def test_vendor_blocks_of_a_multiplier(dsp, a_width, b_width, blocks):
         (
             lambda: MultiplyAccumulate(acc_width=8, dsp="dsp58"),
             ValueError,
-            "dsp must be one of generic, dsp48e1, dsp48e1-driven, dsp48e2, mult18x18d, gowin, not 'dsp58'",
+            "dsp must be one of generic, dsp48e1, dsp48e1-driven, dsp48e2, mult18x18d, gowin, "
+            "not 'dsp58'",
         ),
         (
             lambda: Multiplier(a_width=8, b_width=8, dsp=None),

@@ -158,7 +158,10 @@ def inputs_of(bridge, port):
 
 
 def bridge_rules(bridge, port, *, invariants=True):
-    """(module, free signals) of a bridge of a ``MasterPort``; without ``invariants``, only what can be seen from outside."""
+    """(module, free signals) of a bridge of a ``MasterPort``.
+
+    Without ``invariants``, only what can be seen from outside.
+    """
     m = Module()
     m.submodules.bridge, names = elaborated(bridge)
     (write,), (read,) = names["_write_channels"], names["_read_channels"]

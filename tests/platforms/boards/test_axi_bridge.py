@@ -69,7 +69,7 @@ def random_burst(rng: random.Random, port: MasterPort) -> dict:
 
 
 class Bench:
-    """Master on the processor's side, slave on the AXI4-Lite side, every channel with its own stalls."""
+    """A master and a slave of AXI4-Lite around the bridge; every channel has its own stalls."""
 
     def __init__(
         self,

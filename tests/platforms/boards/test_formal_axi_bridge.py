@@ -1,4 +1,4 @@
-"""AxiBridge keeps AXI3 or AXI4 to the processor and AXI4-Lite to the registers, proved for any length."""
+"""AxiBridge keeps AXI3 or AXI4, and AXI4-Lite to the registers, proved for any length."""
 
 import pytest
 
@@ -8,7 +8,6 @@ from tests.support.formal_prover import Refuted, check_bounded, combinational_in
 
 from .axi_bridge_rules import bridge_rules, inputs_of
 from .formal_bursts import BASE, WIDTH
-
 
 PORTS = pytest.mark.parametrize("port", [AXI3_GP, AXI4_HPM], ids=lambda port: port.name)
 

@@ -225,12 +225,12 @@ def test_fusesoc_runs_the_targets(exports, target, tmp_path):
 
 def test_a_portable_export_leaves_the_kind_of_memory_to_the_tool(exports):
     assert "_style" not in (exports() / f"{TOP}.v").read_text()
-    for name in ("zybo", "ulx3s", "tang-primer-20k"):
+    for name in ("zybo", "kv260", "ulx3s", "tang-primer-20k"):
         text = (exports(name) / f"{TOP}.v").read_text()
         assert 'ram_style = "distributed"' in text and 'ram_style = "block"' in text
 
 
-@pytest.mark.parametrize("name", ["zybo", "ulx3s", "tang-primer-20k"])
+@pytest.mark.parametrize("name", ["zybo", "kv260", "ulx3s", "tang-primer-20k"])
 def test_every_board_has_a_testbench_and_says_what_it_needs(exports, name):
     directory = exports(name)
     readme = (directory / "README.md").read_text()

@@ -58,7 +58,10 @@ def test_without_a_board_there_is_one_line_for_each(monkeypatch, capsys, tmp_pat
         (["--board", "zyb"], "unknown board 'zyb'; known: "),
         (["--variant", "25F"], "--variant needs --board"),
         (["--family", "xc7"], "--family goes with --calibrate; a board has its family"),
-        (["--calibrate", "--family", "ice40"], "unknown family 'ice40'; known: xc7, ecp5, gowin"),
+        (
+            ["--calibrate", "--family", "ice40"],
+            "unknown family 'ice40'; known: xc7, xcup, ecp5, gowin",
+        ),
         (["--calibrate", "--jobs", "0"], "jobs must be at least 1, not 0"),
         (
             ["--board", "zybo", "--no-picture", "--json", "no/f.json"],

@@ -58,7 +58,9 @@ def test_a_file_holds_the_whole_model(model, tmp_path):
     save(tmp_path / "again", loaded.model, info={"source": "nobody"})
     assert (tmp_path / "again").read_bytes() == path.read_bytes()
     assert open_model(path, imported=True).info == {"source": "nobody"}
-    with pytest.raises(UserError, match=r"is of number contract version 2 .* for models of version 1 only"):
+    with pytest.raises(
+        UserError, match=r"is of number contract version 2 .* for models of version 1 only"
+    ):
         open_model(path)
 
 

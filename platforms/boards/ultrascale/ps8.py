@@ -1,10 +1,10 @@
-"""Processing system of a Zynq UltraScale+: clock, reset, M_AXI_HPM0_LPD and the ports into DDR memory.
+"""Processing system of a Zynq UltraScale+: clock, reset, M_AXI_HPM0_LPD and ports into DDR memory.
 
-Sources: UG1085, "Zynq UltraScale+ Device TRM", chapters 35 (PS-PL interfaces) and 38 (resets); UG1087,
-its registers; port list as in Yosys' ``techlibs/xilinx/cells_xtra.v``. What is tied to which constant,
-and that pl_resetn0 is bit 95 of the EMIO GPIOs, is as in the netlists that Vivado's own wrapper gives
-for the K26 (``design_1_zynq_ultra_ps_e_0_0_sim_netlist.vhdl`` of github.com/bxinquan/
-zynqmp_cam_isp_demo at a39493b).
+Sources: UG1085, "Zynq UltraScale+ Device TRM", chapters 35 (PS-PL interfaces) and 38 (resets);
+UG1087, its registers; port list as in Yosys' ``techlibs/xilinx/cells_xtra.v``. What is tied to
+which constant, and that pl_resetn0 is bit 95 of the EMIO GPIOs, is as in the netlist that Vivado makes of
+its own wrapper for the K26 (``design_1_zynq_ultra_ps_e_0_0_sim_netlist.vhdl`` of
+github.com/bxinquan/zynqmp_cam_isp_demo at a39493b).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from amaranth.lib.wiring import In, Out
 from gateformer.gateware.host.axi_lite import DATA_BITS, STROBE_BITS
 from gateformer.gateware.memory.bus import read_signature, write_signature
 
-from .axi_bridge import AXI4_HPM, axi_signature
-from .zynqmp_ports import HP_BYTES, HP_PORTS, first_hp_port, tied_inputs
+from ..axi_bridge import AXI4_HPM, axi_signature
+from .ps8_inputs import HP_BYTES, HP_PORTS, first_hp_port, tied_inputs
 
 PRIMITIVE = "ps8"
 """The primitive's name in the component."""
@@ -57,8 +57,8 @@ class ProcessingSystem8(wiring.Component):
     The memory ports are S_AXI_HP0_FPD and so on, 128 bits wide (AFIFM's reset value). All of their
     transactions have ID 0; their addresses are those of the lower 2 GiB of DDR memory.
 
-    PL clocks and the release of the resets are set by software: PL0_REF_CTRL, and the GPIOs 64 to 95
-    of the EMIO, which are 0 out of power-on. The pads of the processor stay unconnected.
+    PL clocks and the release of the resets are set by software: PL0_REF_CTRL, and the GPIOs 64 to
+    95 of the EMIO, which are 0 out of power-on. The pads of the processor stay unconnected.
 
     Parameters
     ----------

@@ -10,13 +10,13 @@ from amaranth.lib import wiring
 
 from gateformer.gateware.decoder.any_core import AnyProgram
 
-from ..families.xcup import XCUP
-from ..families.xilinx_clock import UltrascaleClock
-from ..families.zynq_address import ULTRASCALE_BASE_ADDRESS
-from .axi_bridge import AXI4_HPM, AxiBridge
-from .board_top import BoardTop
-from .zynq_top import ZynqSystem
-from .zynqmp_ps8 import PRIMITIVE, ProcessingSystem8
+from ...families.xcup import XCUP
+from ...families.xilinx_clock import UltrascaleClock
+from ...families.zynq_address import ULTRASCALE_BASE_ADDRESS
+from ..axi_bridge import AXI4_HPM, AxiBridge
+from ..board_top import BoardTop
+from ..zynq_top import ZynqSystem
+from .ps8 import PRIMITIVE, ProcessingSystem8
 
 CLOCK_FILE = "pl_clk0.xdc"
 

@@ -1,6 +1,6 @@
 """Inputs of the primitive ``PS8`` that a design does not use, and the constants they are tied to.
 
-Source: as :mod:`platforms.boards.zynqmp_ps8`.
+Source: as :mod:`platforms.boards.ultrascale.ps8`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _HIGH = (
     *("EMIOSDIO0WP", "EMIOSDIO1WP", "EMIOSPI0SSIN", "EMIOSPI1SSIN"),
     *("NFIQ0LPDRPU", "NFIQ1LPDRPU", "NIRQ0LPDRPU", "NIRQ1LPDRPU"),
 )
-"""Inputs that are 1 where they are not used: write protections, selects, interrupts (active low)."""
+"""Inputs that are 1 where they are not used: write protections, selects, interrupts."""
 
 
 def first_hp_port(port: int) -> str:

@@ -1,7 +1,8 @@
 """AMD Kria KV260: a K26 module on its carrier card.
 
-Source: DS987, "Kria K26 SOM Data Sheet" (part); UG1089, "Kria KV260 Vision AI Starter Kit User Guide". No
-pin of the fabric is used: the clock comes from the processor, the carrier has no lights for the fabric.
+Source: DS987, "Kria K26 SOM Data Sheet" (part). No pin of the fabric is used: the clock comes from
+the processor, and the carrier card has no lights for the fabric (UG1089, "Kria KV260 Vision AI
+Starter Kit User Guide").
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import ClassVar
 from amaranth.build import Connector, Resource
 from amaranth.vendor import XilinxPlatform
 
-from ..support.verilog import VerilogByYosys, WithOverrides
+from ...support.verilog import VerilogByYosys, WithOverrides
 
 PL_CLK0_MHZ = 100
 """What the boot firmware of the starter kits sets (PL0_REF_CTRL: 2,999.97 MHz through 2 and 15)."""
