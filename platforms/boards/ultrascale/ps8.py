@@ -2,8 +2,8 @@
 
 Sources: UG1085, "Zynq UltraScale+ Device TRM", chapters 35 (PS-PL interfaces) and 38 (resets);
 UG1087, its registers; port list as in Yosys' ``techlibs/xilinx/cells_xtra.v``. What is tied to
-which constant, and that pl_resetn0 is bit 95 of the EMIO GPIOs, is as in the netlist that Vivado makes of
-its own wrapper for the K26 (``design_1_zynq_ultra_ps_e_0_0_sim_netlist.vhdl`` of
+which constant, and that pl_resetn0 is bit 95 of the EMIO GPIOs, is as in the netlist that Vivado
+makes of its own wrapper for the K26 (``design_1_zynq_ultra_ps_e_0_0_sim_netlist.vhdl`` of
 github.com/bxinquan/zynqmp_cam_isp_demo at a39493b).
 """
 
