@@ -16,6 +16,8 @@ FAMILIES: dict[str, Family] = {family.name: family for family in (XC7, XCUP, ECP
 PREDICTED_AS = {XCUP.name: XC7.name}
 """Families of which nothing is calibrated, and the one whose factors of LUTs and flip-flops serve:
 the same LUTs, carry chains and passes of yosys. Memories and multipliers are their own."""
+CALIBRATED = tuple(name for name in FAMILIES if name not in PREDICTED_AS)
+"""The others: those that :mod:`platforms.sizes.calibrate` measures by itself."""
 
 LUT_LIMIT = {"xc7": 0.9, "xcup": 0.9, "ecp5": 0.85, "gowin": 0.8}
 """Part of the LUTs that a choice may take. Place and route needs the rest: slices whose LUTs and

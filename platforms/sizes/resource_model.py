@@ -212,14 +212,17 @@ def load_data() -> dict:
     return json.loads(DATA_FILE.read_text(encoding="utf-8"))
 
 
+def predicted_as(family: Family) -> str | None:
+    """The family whose factors serve for ``family``; None if it was calibrated itself."""
+    known = load_data().get(SECTIONS[0], {})
+    return None if family.name in known else PREDICTED_AS.get(family.name)
+
+
 def resource_model(family: Family) -> ResourceModel:
     """The calibrated model of ``family``, or that of the one it is predicted as
     (:data:`platforms.sizes.families.PREDICTED_AS`); UserError if neither was calibrated."""
-    known = [load_data().get(section, {}) for section in SECTIONS]
-    name = family.name
-    if name not in known[0]:
-        name = PREDICTED_AS.get(name, name)
-    fitted = [section.get(name, {}) for section in known]
+    name = predicted_as(family) or family.name
+    fitted = [load_data().get(section, {}).get(name, {}) for section in SECTIONS]
     trained, imported = (section.get("factors", {}) for section in fitted)
     if not trained:
         raise _no_data(family)
