@@ -43,7 +43,6 @@ class ZynqmpTop(BoardTop):
         dsp: str = XCUP.dsp,
     ):
         self._dsp, self._input_mhz = dsp, input_mhz
-        self._processor = ProcessingSystem8()
         super().__init__(
             program,
             platform=platform,
@@ -54,7 +53,7 @@ class ZynqmpTop(BoardTop):
         )
 
     def clock_pin(self, m: Module, platform: Platform) -> Value:
-        m.submodules.processor = self._processor
+        m.submodules.processor = self._processor = ProcessingSystem8()
         # at the pin, as Vivado's own wrapper has it: no net is sure to have its name there
         pin, period = f"processor/{PRIMITIVE}/PLCLK[0]", float(1000 / self._input_mhz)
         constraint = f'create_clock -name pl_clk0 -period {period} [get_pins "{pin}"]\n'
