@@ -89,7 +89,7 @@ _SYNTH = f"""\
     flow_options:
       tool: yosys
       arch: {{architecture}}
-      output_format: json{options}
+      output_format: json{{options}}
     filesets: [rtl]
     toplevel: {TOP}
 """

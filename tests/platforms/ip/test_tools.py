@@ -240,6 +240,10 @@ def test_every_board_has_a_testbench_and_says_what_it_needs(exports, name):
     assert has_cells == (name != "tang-primer-20k") == ("sim" in targets)
     assert ("vendor's simulation library" in readme) != has_cells
     assert (f"{TESTBENCH}.v {TOP}.v {CELLS}" in readme) == has_cells
+    flow = targets["synth"]["flow_options"]
+    architecture = {"zybo": "xilinx", "kv260": "xilinx", "ulx3s": "ecp5"}.get(name, "gowin")
+    assert (flow["arch"], flow["output_format"]) == (architecture, "json")
+    assert flow.get("yosys_synth_options") == (["-family xcup"] if name == "kv260" else None)
 
 
 @pytest.mark.slow
