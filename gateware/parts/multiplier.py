@@ -2,8 +2,8 @@
 
 The generic versions are plain arithmetic, for simulation and for devices without a version of
 their own. Blocks that are a multiplier with registers take the product (see
-:mod:`gateware.parts.registered_product`), DSP48E1 blocks everything (see
-:mod:`gateware.parts.dsp48e1`).
+:mod:`gateware.parts.registered_product`), DSP48E1 and DSP48E2 blocks everything (see
+:mod:`gateware.parts.dsp48`).
 ``tests/gateware/parts/test_multiplier.py`` proves the versions equal.
 """
 
@@ -13,14 +13,14 @@ from amaranth.hdl import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from . import dsp48e1
+from . import dsp48
 from .delay import delayed
 from .registered_product import PRODUCT_FAMILIES, product_blocks, registered_product
 
-DSP_FAMILIES = ("generic", *dsp48e1.FAMILIES, *PRODUCT_FAMILIES)
+DSP_FAMILIES = ("generic", *dsp48.FAMILIES, *PRODUCT_FAMILIES)
 """Values of the ``dsp`` argument: no vendor block, or one family of DSP blocks."""
 
-MAX_ACC_WIDTH = dsp48e1.P_BITS
+MAX_ACC_WIDTH = dsp48.P_BITS
 
 
 def check_dsp(dsp):
@@ -54,8 +54,8 @@ class MultiplyAccumulate(wiring.Component):
     acc_width : int
         Bits of the accumulator, 1 to 48; sums wrap around.
     dsp : str
-        One of :data:`DSP_FAMILIES`. ``"dsp48e1"`` is one block and no logic but the control
-        registers, which lanes with the same controls share; others accumulate in LUTs.
+        One of :data:`DSP_FAMILIES`. ``"dsp48e1"`` and ``"dsp48e2"`` are one block and no logic but
+        the control registers, which lanes with the same controls share; others accumulate in LUTs.
     memory_bits, query_bits, coefficient_bits : int
         Of the factors: at most 18, 25 and 24; default: 8, as the INT8 array has them.
 
@@ -87,9 +87,9 @@ class MultiplyAccumulate(wiring.Component):
         coefficient_bits: int = 8,
     ):
         _check_width("acc_width", acc_width, MAX_ACC_WIDTH)
-        _check_width("memory_bits", memory_bits, dsp48e1.B_BITS)
-        _check_width("query_bits", query_bits, dsp48e1.A_BITS)
-        _check_width("coefficient_bits", coefficient_bits, dsp48e1.A_BITS - 1)
+        _check_width("memory_bits", memory_bits, dsp48.B_BITS)
+        _check_width("query_bits", query_bits, dsp48.A_BITS)
+        _check_width("coefficient_bits", coefficient_bits, dsp48.A_BITS - 1)
         check_dsp(dsp)
         self.acc_width = acc_width
         self.dsp = dsp
@@ -107,8 +107,8 @@ class MultiplyAccumulate(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        if self.dsp in dsp48e1.FAMILIES:
-            dsp48e1.multiply_accumulate(m, self)
+        if self.dsp in dsp48.FAMILIES:
+            dsp48.multiply_accumulate(m, self)
         else:
             self._accumulate_products(m)
         return m
@@ -137,8 +137,8 @@ class Multiplier(wiring.Component):
         Bits of the signed factors.
     dsp : str
         One of :data:`DSP_FAMILIES`. ``"dsp48e1"`` is one block if the factors fit 25 x 18 bits
-        (in either order), ``"mult18x18d"`` and ``"gowin"`` one or two if they fit 35 x 18; wider
-        ones are left to synthesis.
+        (in either order), ``"dsp48e2"`` one if they fit 27 x 18, ``"mult18x18d"`` and ``"gowin"``
+        one or two if they fit 35 x 18; wider ones are left to synthesis.
     width : int, optional
         Bits of the addend and the sum, at least ``a_width + b_width`` (the default) and at most 48
         if that is more.
@@ -184,14 +184,14 @@ class Multiplier(wiring.Component):
     @property
     def blocks(self) -> float:
         """Vendor's blocks that are instantiated; 0: the multiplier is left to synthesis."""
-        if self.dsp in dsp48e1.FAMILIES:
-            return int(dsp48e1.fits(self.a_width, self.b_width))
+        if self.dsp in dsp48.FAMILIES:
+            return int(dsp48.fits(self.dsp, self.a_width, self.b_width))
         return product_blocks(self.dsp, self.a_width, self.b_width)
 
     def elaborate(self, platform):
         m = Module()
-        if self.dsp in dsp48e1.FAMILIES and self.blocks:
-            dsp48e1.multiply(m, self)
+        if self.dsp in dsp48.FAMILIES and self.blocks:
+            dsp48.multiply(m, self)
             return m
         addend = delayed(m, self.addend, 2, name="addend")
         total = Signal.like(self.product, reset_less=True)

@@ -6,11 +6,11 @@ from amaranth.hdl import C, Cat, Module, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from . import dsp48e1
+from . import dsp48
 from .delay import delayed
 from .multiplier import MAX_ACC_WIDTH, Multiplier, check_dsp
 
-LIMB_BITS = dsp48e1.B_BITS - 1
+LIMB_BITS = dsp48.B_BITS - 1
 """Bits of a lower part of a factor: unsigned, so one less than the narrower port takes."""
 
 
@@ -100,9 +100,9 @@ def _limbs(a_width: int, b_width: int) -> tuple[list[int], list[int]]:
     """Widths of the wide and the narrow factor's limbs."""
     narrow, wide = sorted((a_width, b_width))
     # with several limbs on both sides, the sums of products must stay within a block's 48 bits
-    several = narrow > dsp48e1.B_BITS and wide > dsp48e1.A_BITS
-    top = dsp48e1.B_BITS if several else dsp48e1.A_BITS
-    return _cut(wide, top), _cut(narrow, dsp48e1.B_BITS)
+    several = narrow > dsp48.B_BITS and wide > dsp48.A_BITS
+    top = dsp48.B_BITS if several else dsp48.A_BITS
+    return _cut(wide, top), _cut(narrow, dsp48.B_BITS)
 
 
 def _cut(width: int, top: int) -> list[int]:

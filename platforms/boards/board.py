@@ -15,13 +15,15 @@ from ..families.family import Budget, Family
 from ..families.gowin import GOWIN
 from ..families.gowin_clock import GowinClock
 from ..families.xc7 import XC7
+from ..families.xcup import XCUP
 from ..families.xilinx_clock import XilinxClock
 from . import arty, cora, tang, ulx3s, zybo
 from .file import is_board_file, or_a_file
 from .own_board import own_board
 from .programming import FUJPROG, open_fpga_loader
 from .target import PROCESSOR, UART, Board
-from .tops import console_top, zynq_top
+from .tops import console_top, zynq_top, zynqmp_top
+from .ultrascale import kv260
 from .xilinx_platform import XILINX_TOOLCHAINS
 
 __all__ = ["SIMULATED_CLOCK_MHZ", "Board", "board", "boards"]
@@ -91,6 +93,23 @@ def _zynq(name: str, title: str, platform: type, input_mhz: int, **other) -> Boa
         build_top=zynq_top(platform, Fraction(input_mhz)),
         **_xilinx_platform(platform),
         **other,
+    )
+
+
+def _kv260() -> Board:
+    platform = kv260.Kv260Platform
+    return Board(
+        "kv260",
+        "AMD Kria KV260",
+        device=f"{platform.device}-{platform.package}-{platform.speed}",
+        default_clock_mhz=_clock_mhz(XCUP, platform),
+        default_hw=HwConfig(),
+        family=XCUP,
+        budget=_budget(XCUP, platform),
+        toolchains=tuple(kv260.TOOLCHAINS),
+        console=PROCESSOR,
+        build_platform=lambda toolchain: platform(toolchain=kv260.TOOLCHAINS[toolchain]),
+        build_top=zynqmp_top(platform, Fraction(kv260.PL_CLK0_MHZ)),
     )
 
 
@@ -183,6 +202,7 @@ _BOARDS = (
         processor=cora.PROCESSOR,
         memory=cora.MEMORY,
     ),
+    _kv260(),
     _arty(
         "arty-a7-35",
         "Digilent Arty A7-35T",

@@ -1,4 +1,4 @@
-"""How a board's top level is made: with a serial port, or for a Zynq's processor."""
+"""How a board's top level is made: with a serial port, or for the processor of a Zynq."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from fractions import Fraction
 
 from ..families.clock import as_mhz
 from ..families.family import Family
-from ..families.xc7 import XC7
 from .console_top import ConsoleTop
+from .ultrascale.top import ZynqmpTop
 from .zynq_top import ZynqTop
 
 
@@ -30,15 +30,23 @@ def console_top(family: Family, platform: type, clock, input_mhz: Fraction) -> C
 
 
 def zynq_top(platform: type, input_mhz: Fraction) -> Callable:
-    """``Board.build_top`` of a board whose processor talks to the core."""
+    """``Board.build_top`` of a Zynq-7000 board, whose processor talks to the core."""
+    return _processor_top(ZynqTop, platform, input_mhz)
 
-    def build_top(program, clock_mhz, dsp=XC7.dsp):
-        return ZynqTop(
+
+def zynqmp_top(platform: type, pl_clk0_mhz: Fraction) -> Callable:
+    """Likewise of a Zynq UltraScale+ board, which has its clock from the processor."""
+    return _processor_top(ZynqmpTop, platform, pl_clk0_mhz)
+
+
+def _processor_top(top: type, platform: type, input_mhz: Fraction) -> Callable:
+    def build_top(program, clock_mhz, **options):
+        return top(
             program,
-            dsp=dsp,
             platform=platform,
             clock_mhz=as_mhz(clock_mhz),
             input_mhz=input_mhz,
+            **options,
         )
 
     return build_top

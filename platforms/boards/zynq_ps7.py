@@ -13,7 +13,7 @@ from amaranth.lib.wiring import In, Out
 
 from gateformer.gateware.memory.bus import read_signature, write_signature
 
-from .axi3_bridge import axi3_signature
+from .axi_bridge import AXI3_GP, axi_signature
 
 FCLK_COUNT = 4
 HP_BYTES = 8
@@ -44,7 +44,7 @@ class ProcessingSystem(wiring.Component):
 
     Members
     -------
-    axi : Out(axi3_signature())
+    axi : Out(axi_signature(AXI3_GP))
     read0, …, write0, … : In, of :mod:`gateware.memory.bus`
         As many as ``hp_ports``; in the domain ``sync``, too.
     fclk0 : Out(1), clock
@@ -53,7 +53,7 @@ class ProcessingSystem(wiring.Component):
 
     def __init__(self, hp_ports: int = 0):
         self._ports = HP_PORTS[hp_ports]
-        members = {"axi": Out(axi3_signature()), "fclk0": Out(1), "fclk_reset0": Out(1)}
+        members = {"axi": Out(axi_signature(AXI3_GP)), "fclk0": Out(1), "fclk_reset0": Out(1)}
         for number in range(hp_ports):
             members[f"read{number}"] = In(read_signature(HP_BYTES))
             members[f"write{number}"] = In(write_signature(HP_BYTES))

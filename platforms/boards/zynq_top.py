@@ -17,7 +17,7 @@ from gateformer.gateware.streamed.program import StreamedProgram
 from ..families.xc7 import XC7
 from ..families.xilinx_clock import XilinxClock
 from ..families.zynq_address import BASE_ADDRESS
-from .axi3_bridge import Axi3Bridge, axi3_signature
+from .axi_bridge import AXI3_GP, AxiBridge, MasterPort, axi_signature
 from .board_top import BoardTop
 from .zynq_ps7 import ProcessingSystem
 
@@ -37,22 +37,36 @@ class ZynqSystem(wiring.Component):
     clock_khz : int
     dsp : str
         As :class:`gateware.core.core.Core`.
+    port : MasterPort
+        The processor's.
+    base_address : int
+        Where the registers (docs/registers.md) are for it.
 
     Members
     -------
-    axi : In(axi3_signature()); the registers (docs/registers.md) are at ``BASE_ADDRESS``
+    axi : In(axi_signature(port))
     reset : In(1), synchronous
     busy, context_full : Out(1)
     read0, …, write0, …
         With a StreamedProgram: as :func:`gateware.streamed.ports.bus_ports`.
     """
 
-    def __init__(self, program: AnyProgram, *, build_id: int, clock_khz: int, dsp: str):
+    def __init__(
+        self,
+        program: AnyProgram,
+        *,
+        build_id: int,
+        clock_khz: int,
+        dsp: str,
+        port: MasterPort = AXI3_GP,
+        base_address: int = BASE_ADDRESS,
+    ):
         self._program = program
+        self._port, self._base_address = port, base_address
         self._facts = {"build_id": build_id, "clock_khz": clock_khz, "dsp": dsp}
         super().__init__(
             {
-                "axi": In(axi3_signature()),
+                "axi": In(axi_signature(port)),
                 "reset": In(1),
                 "busy": Out(1),
                 "context_full": Out(1),
@@ -62,7 +76,7 @@ class ZynqSystem(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        bridge = Axi3Bridge(BASE_ADDRESS, ADDRESS_WIDTH)
+        bridge = AxiBridge(self._port, self._base_address, ADDRESS_WIDTH)
         m.submodules.bridge = ResetInserter(self.reset)(bridge)
         m.submodules.hosted = hosted = HostedCore(self._program, **self._facts)
         for name in memory_ports(self._program):
@@ -88,7 +102,7 @@ class ZynqTop(BoardTop):
     :class:`gateware.core.core.Core`.
     """
 
-    hardware = (Axi3Bridge, ProcessingSystem)
+    hardware = (AxiBridge, ProcessingSystem)
 
     def __init__(
         self,

@@ -16,6 +16,7 @@ from gateformer.model.support.cli import ArgumentParser, run
 from gateformer.model.support.errors import UserError
 
 from ..boards.board import Board, board
+from ..families.xcup import XCUP
 from ..place_and_route.toolchain_board import for_toolchain
 from ..sizes.sizing import choose_sizes
 from ..support.defaults import DEFAULT_MODEL
@@ -54,6 +55,11 @@ def main(argv: list[str] | None = None, console: Console | None = None) -> int:
     target = board(arguments.board, arguments.variant)
     if target.budget is None:
         raise UserError(f"{target.name} is not synthesized; name a board")
+    if target.family is XCUP:
+        raise UserError(
+            f"no timing is known of the primitives of {XCUP.title}, which {target.name} has; name "
+            "a board of the 7 series or with an ECP5"
+        )
     target = for_toolchain(target, arguments.toolchain)
     report = analyze(board_netlist(target, arguments.model))
     print_report(report, console)

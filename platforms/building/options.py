@@ -12,6 +12,7 @@ from gateformer.model.text.options import TEXT_OPTIONS, flag, given_options
 from ..boards.board import boards
 from ..boards.file import is_board_file
 from ..boards.target import PROCESSOR, Board
+from ..families.xc7 import XC7
 from ..simulation.generation import refuse_too_large
 from .streamed import is_streamed, refuse_not_streamed
 
@@ -48,6 +49,11 @@ def refuse_unheeded(target: Board, arguments: argparse.Namespace) -> None:
     given = set(given_options(arguments))
     simulated = target.budget is None
     if "firmware" in given and target.processor is None:
+        if target.console == PROCESSOR and target.family.name != XC7.name:
+            raise UserError(
+                f"--firmware runs on the processor of a Zynq-7000, not on that of {target.name}; "
+                "Linux drives the core there (docs/zynq.md)"
+            )
         if target.console == PROCESSOR:
             raise UserError(
                 f"--firmware: {target.argument} does not state its processor; add processor = "

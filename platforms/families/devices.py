@@ -1,10 +1,11 @@
 """What each device has: the only place where the budgets of boards come from.
 
 Sources: DS180, "7 Series FPGAs Data Sheet: Overview", tables of Spartan-7, Artix-7 and Kintex-7;
-DS190, "Zynq-7000 SoC Data Sheet: Overview", table 1; FPGA-DS-02012, "ECP5 and ECP5-5G Family Data
-Sheet", table 1.1, and for the exact number of LUTs behind its "24K" and so on Project Trellis;
-DS102, "GW2A series of FPGA Products Data Sheet", DS226, "GW2AR series …", DS100, "GW1N series …",
-and DS117, "GW1NR series …", product resources.
+DS190, "Zynq-7000 SoC Data Sheet: Overview", table 1; of the XCK26 DS987, "Kria K26 SOM Data Sheet"
+(programmable logic), and DS891, "Zynq UltraScale+ MPSoC Data Sheet: Overview", whose ZU5EV has the
+same; FPGA-DS-02012, "ECP5 and ECP5-5G Family Data Sheet", table 1.1, and for the exact number of
+LUTs behind its "24K" and so on Project Trellis; DS102, "GW2A series of FPGA Products Data Sheet",
+DS226, "GW2AR series …", DS100, "GW1N series …", and DS117, "GW1NR series …", product resources.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ class Device:
     clock_mhz : float
         Clock of the core that our own boards with such a device take, or one like it.
     carries : int or None
-        CARRY4 of a 7-series device: one in each slice, beside its four LUTs.
+        CARRY4 of a 7-series device: one in each slice, beside its four LUTs; of UltraScale+ halves
+        of the CARRY8s.
     """
 
     name: str
@@ -80,6 +82,20 @@ def _xc7(name: str, slices: int, bram: int, dsp: int) -> Device:
     return Device(name, budget, _XC7_MHZ, carries=slices)
 
 
+_XCUP = {
+    # CLBs, block memories (36 Kb), DSP48E2
+    "xck26": (14_640, 144, 1_248),
+}
+_LUTS_PER_CLB, _FLIP_FLOPS_PER_CLB = 8, 16
+"""UG574, "UltraScale Architecture CLB", table 1-1."""
+_XCUP_MHZ = 100.0
+
+
+def _xcup(name: str, clbs: int, bram: int, dsp: int) -> Device:
+    budget = Budget(_LUTS_PER_CLB * clbs, _FLIP_FLOPS_PER_CLB * clbs, bram, dsp)
+    return Device(name, budget, _XCUP_MHZ, carries=2 * clbs)
+
+
 _ECP5_MHZ = 90.0
 _ECP5 = {
     "12F": Budget(lut=12_000, ff=12_000, bram=32, dsp=28),
@@ -92,6 +108,7 @@ _ECP5_SERIES["LFE5UM5G"] = _ECP5_SERIES["LFE5UM"]
 
 DEVICES: dict[str, dict[str, Device]] = {
     "xc7": {name: _xc7(name, *numbers) for name, numbers in _XC7.items()},
+    "xcup": {name: _xcup(name, *numbers) for name, numbers in _XCUP.items()},
     "ecp5": {
         f"{series}-{size}": Device(f"{series}-{size}", _ECP5[size], _ECP5_MHZ)
         for series, sizes in _ECP5_SERIES.items()
@@ -107,6 +124,7 @@ DEVICES: dict[str, dict[str, Device]] = {
 _PATTERNS = {
     # industrial and low-power parts have the same fabric: xc7a35ti, xc7a35tl
     "xc7": re.compile(r"(xc7(?:[ak]\d+t|s\d+|z\d+s?))[il]?"),
+    "xcup": re.compile(r"(xck26)"),
     "ecp5": re.compile(r"(lfe5u(?:m|m5g)?-\d+f)"),
     # the R is memory in the package, the letter at the end the subseries
     "gowin": re.compile(r"(gw\d[a-z]+?)r?(-\d+)[a-z]?"),
@@ -119,7 +137,7 @@ def device_name(family: str, part: str) -> str:
     if match is None:
         return part
     name = "".join(match.groups())
-    return name if family == "xc7" else name.upper()
+    return name if family in ("xc7", "xcup") else name.upper()
 
 
 def find_device(family: str, part: str) -> Device | None:

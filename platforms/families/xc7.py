@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from gateformer.gateware.parts import dsp48e1
+from gateformer.gateware.parts import dsp48
 
 from .family import Family
 from .sites import ABSORBED, absorbed_luts
@@ -34,7 +34,7 @@ def _packing(netlist: dict) -> dict[str, int]:
 XC7 = Family(
     name="xc7",
     title="AMD 7 series",
-    dsp=dsp48e1.FAMILY,
+    dsp=dsp48.E1,
     synthesis="synth_xilinx -family xc7 -flatten -top top",
     lut_unit="LUT6",
     bram_unit="36 Kb",
@@ -77,7 +77,7 @@ XC7 = Family(
 
 OPENXC7 = dataclasses.replace(
     XC7,
-    dsp=dsp48e1.DRIVEN,
+    dsp=dsp48.DRIVEN,
     # a multiplier that yosys makes of a product, or packs registers into, would have tied controls
     synthesis="synth_xilinx -family xc7 -nodsp -flatten -top top",
 )

@@ -13,7 +13,7 @@ import numpy as np
 from gateformer.gateware.host.register import ADDRESS_WIDTH
 from gateformer.model.support.errors import UserError
 
-from ..families.zynq_address import BASE_ADDRESS
+from ..families.zynq_address import BASE_ADDRESS, ULTRASCALE_BASE_ADDRESS
 from .register_access import RegisterAccess
 
 try:
@@ -24,6 +24,9 @@ except ImportError:  # There is no such device on Windows either.
 SIZE = 2**ADDRESS_WIDTH
 MEMORY = "/dev/mem"
 UIO_CLASS = Path("/sys/class/uio")
+COMPATIBLE = Path("/proc/device-tree/compatible")
+ULTRASCALE = b"xlnx,zynqmp"
+"""Among the names in it, each with a zero behind it, on a Zynq UltraScale+."""
 FABRIC_STATE = Path("/sys/class/fpga_manager/fpga0/state")
 CONFIGURED = "operating"
 _UIO = re.compile(r"uio\d+")
@@ -45,8 +48,9 @@ class MappedRegisters(RegisterAccess):
     ----------
     device : str, optional
         ``/dev/uioN`` or ``/dev/mem``; without it, that of :func:`find_device`.
-    base_address : int
-        Physical address of the registers; of no account for a UIO device, which knows it.
+    base_address : int, optional
+        Physical address of the registers, without it :func:`registers_address`; of no account for a
+        UIO device, which knows it.
     check_fabric : bool
         Refuse if Linux says that the fabric has no bitstream: an access would stop the processor
         for ever. Linux knows of no bitstream that came by JTAG.
@@ -62,10 +66,12 @@ class MappedRegisters(RegisterAccess):
         self,
         device: str | None = None,
         *,
-        base_address: int = BASE_ADDRESS,
+        base_address: int | None = None,
         check_fabric: bool = True,
     ):
         self._was_found = not device
+        if base_address is None:
+            base_address = registers_address()
         self.name = device = os.fspath(device or find_device(base_address))
         if check_fabric:
             _check_fabric()
@@ -140,7 +146,16 @@ class MappedRegisters(RegisterAccess):
         return UserError(f"{start}: {reason}; {advice}")
 
 
-def find_device(base_address: int = BASE_ADDRESS) -> str:
+def registers_address() -> int:
+    """Where the registers are for this machine's processor; as of a Zynq-7000 if it is no Zynq."""
+    try:
+        names = COMPATIBLE.read_bytes().split(b"\0")
+    except OSError:
+        names = []
+    return ULTRASCALE_BASE_ADDRESS if ULTRASCALE in names else BASE_ADDRESS
+
+
+def find_device(base_address: int) -> str:
     """The UIO device whose first region begins at ``base_address``; ``/dev/mem`` without one."""
     for entry in sorted(UIO_CLASS.glob("uio*")):
         try:

@@ -33,8 +33,10 @@ from .testbench_verilog import CELLS, TESTBENCH, testbench_verilog
 from .verilog import GENERIC, TOP
 from .vivado import constraints, package_script
 
-_CELL_MODELS = {"dsp48e1": "xc7_dsp.v", "mult18x18d": "ecp5_multiplier.v"}
+_CELL_MODELS = {"dsp48e1": "xc7_dsp.v", "dsp48e2": "xcup_dsp.v", "mult18x18d": "ecp5_multiplier.v"}
 """Our models of the multipliers, by family; of Gowin's there are none."""
+_VIVADO = ("xc7", "xcup")
+"""Families whose parts Vivado knows."""
 
 
 def export_board_ip(
@@ -114,7 +116,7 @@ def export_ip(
             dsp=dsp,
             head=f"{description}.\nWritten by gateformer's --export ip; do not edit.",
         )
-    part = board.device if family is not None and family.name == "xc7" else None
+    part = board.device if family is not None and family.name in _VIVADO else None
     built = registers(program.model.config, program.hw.reload)
     has_cells = dsp in _CELL_MODELS
     verilog_files = [f"{TESTBENCH}.v", f"{TOP}.v", *([CELLS] if has_cells else [])]

@@ -17,8 +17,10 @@ CORE_NAME = f"{TOP}.core"
 MARK = "# Written by gateformer's --export ip; do not edit."
 """Second line of the file, by which a directory is known to be an earlier export."""
 
-_ARCHITECTURES = {"xc7": "xilinx"}
+_ARCHITECTURES = {"xc7": "xilinx", "xcup": "xilinx"}
 """Yosys' name of a family where it is another than ours."""
+_SYNTHESIS_OPTIONS = {"xcup": "-family xcup"}
+"""What yosys' command of such an architecture has to be told besides."""
 
 _FILES = f"""\
 filesets:
@@ -87,7 +89,7 @@ _SYNTH = f"""\
     flow_options:
       tool: yosys
       arch: {{architecture}}
-      output_format: json
+      output_format: json{{options}}
     filesets: [rtl]
     toplevel: {TOP}
 """
@@ -111,7 +113,11 @@ def fusesoc_core(
         filesets += _TESTBENCH.format(files="\n".join(f"      - {name}" for name in names))
         targets += _SIM
     if family is not None:
-        targets += _SYNTH.format(architecture=_ARCHITECTURES.get(family, family))
+        options = _SYNTHESIS_OPTIONS.get(family)
+        targets += _SYNTH.format(
+            architecture=_ARCHITECTURES.get(family, family),
+            options="" if options is None else f"\n      yosys_synth_options: [{options}]",
+        )
     return (
         f"CAPI=2:\n{MARK}\nname: {VLNV}\n"
         f"description: {json.dumps(description, ensure_ascii=False)}\n\n{filesets}{targets}"

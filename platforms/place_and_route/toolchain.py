@@ -84,8 +84,9 @@ def _alone(*tools: str) -> dict[str, tuple[str, ...]]:
     return {tool: (tool,) for tool in tools}
 
 
+_VIVADO = Toolchain(_alone("vivado"), "install Vivado (AMD's free Standard edition suffices)")
 _XC7 = {
-    "vivado": Toolchain(_alone("vivado"), "install Vivado (AMD's free Standard edition suffices)"),
+    "vivado": _VIVADO,
     "openxc7": Toolchain(
         _alone(*OPENXC7_TOOLS),
         "install openXC7 (https://github.com/openXC7), set CHIPDB_DIR and DB_DIR to the "
@@ -99,6 +100,7 @@ _XC7 = {
 }
 _TOOLCHAINS = {
     "xc7": _XC7,
+    "xcup": {"vivado": _VIVADO},
     "ecp5": {
         "nextpnr": Toolchain(
             Ecp5ByNextpnr.tools,

@@ -110,7 +110,7 @@ def _path(text: str, clock: str) -> CriticalPath | None:
 
 def _used(path: Path) -> dict[str, float] | None:
     text = path.read_text(encoding="utf-8", errors="replace")
-    titles = ("Slice LUTs", "Slice Registers", "Block RAM Tile", "DSPs")
+    titles = ("(?:Slice|CLB) LUTs", "(?:Slice|CLB) Registers", "Block RAM Tile", "DSPs")
     used = {}
     for unit, title in zip(UNITS, titles, strict=True):
         match = re.search(rf"^\| {title}\*?\s*\|\s*([\d.]+)\s*\|", text, re.MULTILINE)

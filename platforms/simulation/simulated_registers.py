@@ -8,7 +8,7 @@ from gateformer.gateware.host.any_core import AnyProgram
 from gateformer.gateware.memory.bus import Burst, Response
 from gateformer.model.support.cache import digest
 
-from ..boards import axi3_bridge, zynq_top
+from ..boards import axi_bridge, zynq_top
 from ..boards.zynq_top import BASE_ADDRESS, ZynqSystem
 from ..host.register_access import RegisterAccess
 from ..support.design_digest import design_digest
@@ -50,7 +50,7 @@ class SimulatedRegisters(RegisterAccess):
     name = "the simulation"
 
     def __init__(self, program: AnyProgram, *, clock_khz: int = 125_000):
-        sources = [Path(module.__file__).read_text() for module in (axi3_bridge, zynq_top)]
+        sources = [Path(module.__file__).read_text() for module in (axi_bridge, zynq_top)]
         facts = (design_digest(program), "zynq", str(clock_khz), str(BUILD_ID), *sources)
         system = ZynqSystem(program, build_id=BUILD_ID, clock_khz=clock_khz, dsp="generic")
         self.simulation = simulation = CompiledSimulation(system, key=digest(*facts))

@@ -9,16 +9,23 @@ from ..families.family import UNITS, Budget, Family
 from ..families.gowin import GOWIN
 from ..families.toolchain_limits import LIMITED, device_total, toolchain_limits
 from ..families.xc7 import XC7
+from ..families.xcup import XCUP
 
-FAMILIES: dict[str, Family] = {family.name: family for family in (XC7, ECP5, GOWIN)}
+FAMILIES: dict[str, Family] = {family.name: family for family in (XC7, XCUP, ECP5, GOWIN)}
 
-LUT_LIMIT = {"xc7": 0.9, "ecp5": 0.85, "gowin": 0.8}
+PREDICTED_AS = {XCUP.name: XC7.name}
+"""Families of which nothing is calibrated, and the one whose factors of LUTs and flip-flops serve:
+the same LUTs, carry chains and passes of yosys. Memories and multipliers are their own."""
+CALIBRATED = tuple(name for name in FAMILIES if name not in PREDICTED_AS)
+"""The others: those that :mod:`platforms.sizes.calibrate` measures by itself."""
+
+LUT_LIMIT = {"xc7": 0.9, "xcup": 0.9, "ecp5": 0.85, "gowin": 0.8}
 """Part of the LUTs that a choice may take. Place and route needs the rest: slices whose LUTs and
 flip-flops can't be combined, and, where LUT memories and carry chains bind whole slices (ECP5,
 Gowin), more of it. It also covers the error of the prediction. Block memories, multipliers and
 flip-flops may all be taken: their numbers are exact, or far from the budget."""
 
-SITE_LIMIT = {"xc7": 0.85}
+SITE_LIMIT = {"xc7": 0.85, "xcup": 0.85}
 """Part of the LUT sites (:mod:`platforms.families.sites`) that a choice may take."""
 
 ROOM = ("lut", "sites")

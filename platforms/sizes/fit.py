@@ -23,7 +23,7 @@ from ..place_and_route.toolchain_board import for_toolchain
 from ..support.defaults import DEFAULT_MODEL
 from ..support.progress import console as status
 from ..support.progress import output_console
-from .families import FAMILIES
+from .families import CALIBRATED, FAMILIES
 from .named_board import boards_with_budget
 
 CORES = ("trained", "imported")
@@ -65,7 +65,8 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="synthesize what the predictions come from and write resource_data.json (long)",
     )
-    p.add_argument("--family", help=f"of --calibrate: {', '.join(FAMILIES)} (default: all)")
+    what = f"of --calibrate: {', '.join(FAMILIES)} (default: {', '.join(CALIBRATED)})"
+    p.add_argument("--family", help=what)
     p.add_argument("--cores", help=f"of --calibrate: {', '.join(CORES)} (default: both)")
     p.add_argument("--jobs", type=int, help="syntheses at a time (default: 1)")
     p.add_argument("--scheduler", metavar="ADDRESS", help="dask scheduler that runs the syntheses")
@@ -245,7 +246,7 @@ def _calibrate(arguments) -> None:
     from .calibrate import calibrate
     from .report import print_calibration
 
-    names = list(FAMILIES) if arguments.family is None else [arguments.family]
+    names = list(CALIBRATED) if arguments.family is None else [arguments.family]
     for name in names:
         if name not in FAMILIES:
             raise UserError(f"unknown family {name!r}; known: {', '.join(FAMILIES)}")

@@ -16,7 +16,7 @@ from gateformer.model.support.sources import sources
 from .. import families
 from ..support.progress import working
 from .facts import AnyModel, core_facts, sizer
-from .families import FAMILIES
+from .families import FAMILIES, PREDICTED_AS
 from .program import gateware_digest
 from .resource_model import DATA_FILE, Prediction, resource_model
 
@@ -46,7 +46,11 @@ def measure(
 
 def _calibrated() -> dict:
     known = json.loads(DATA_FILE.read_text(encoding="utf-8"))["families"]
-    return {name: family for name, family in FAMILIES.items() if name in known}
+    return {
+        name: family
+        for name, family in FAMILIES.items()
+        if name in known or PREDICTED_AS.get(name) in known
+    }
 
 
 def measured(model: AnyModel, candidates: Sequence[HwConfig]) -> list[tuple]:

@@ -4,7 +4,7 @@ The pass ``memory_libmap`` lists the ways in which a family's memories can hold 
 what each would cost, multiplexers between them included, and takes the cheapest. This module does
 the same for memories with one port to write, or none, and one to read, which is all that the core
 has. Sources: passes/memory/memory_libmap.cc of yosys 0.70 and its descriptions of the memories
-(xilinx/brams_xc4v.txt, xilinx/lutrams_xc5v.txt, lattice/brams_16kd.txt,
+(xilinx/brams_xc4v.txt, xilinx/lutrams_xc5v.txt, xilinx/lutrams_xcu.txt, lattice/brams_16kd.txt,
 lattice/lutrams_trellis.txt, gowin/brams.txt, gowin/lutrams.txt).
 """
 
@@ -21,7 +21,7 @@ from ..families.family import Family
 BYTE = 9
 """Bits that share a write enable: a block memory's data widths of 9 and more are multiples."""
 
-ROM_BIT_COST = {"xc7": 1 / 64, "ecp5": 1 / 16, "gowin": 1 / 16}
+ROM_BIT_COST = {"xc7": 1 / 64, "xcup": 1 / 64, "ecp5": 1 / 16, "gowin": 1 / 16}
 RAM_BIT_COST = 1
 MULTIPLEXER_COST = 1 / 2
 """Costs in yosys' unit, about a LUT: of a bit made of logic, and of a multiplexer's bit. The
@@ -90,6 +90,10 @@ _BLOCK = {
         Primitive("RAMB18E1", 14, (*_NARROW, 36), 129),
         Primitive("RAMB36E1", 15, (*_NARROW, 36, 72), 257),
     ),
+    "xcup": (
+        Primitive("RAMB18E2", 14, (*_NARROW, 36), 129),
+        Primitive("RAMB36E2", 15, (*_NARROW, 36, 72), 257),
+    ),
     "ecp5": (Primitive("DP16KD", 14, (*_NARROW, 36), 128),),
     "gowin": (Primitive("SDPB", 14, (*_NARROW, 36), 128),),
 }
@@ -97,6 +101,10 @@ _DISTRIBUTED = {
     "xc7": (
         *(Primitive("RAM64M", abits, (width,), 8) for abits, width in ((5, 4), (6, 2), (7, 1))),
         *(Primitive("RAM64M", abits, (width,), 8, 7) for abits, width in ((5, 6), (6, 3))),
+    ),
+    "xcup": (
+        *(Primitive("RAM64M8", abits, (width,), 16, 16) for abits, width in ((5, 14), (6, 7))),
+        *(Primitive("RAM64M8", abits, (width,), 16, 16) for abits, width in ((7, 2), (8, 1))),
     ),
     "ecp5": (Primitive("TRELLIS_DPR16X4", 4, (4,), 4),),
     "gowin": (Primitive("RAM16SDP4", 4, (4,), 4, 4),),

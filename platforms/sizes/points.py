@@ -158,7 +158,12 @@ CHECK_TOPS = {
     ],
 }
 """Whole tops that are only checked, for a family that predicts LUT sites."""
-TOP_BOARDS = {"xc7": ("zybo", "arty-a7-35"), "ecp5": ("ulx3s",), "gowin": ("tang-primer-20k",)}
+TOP_BOARDS = {
+    "xc7": ("zybo", "arty-a7-35"),
+    "xcup": ("kv260",),
+    "ecp5": ("ulx3s",),
+    "gowin": ("tang-primer-20k",),
+}
 """A board for each kind of host of a family."""
 
 

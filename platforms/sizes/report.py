@@ -15,7 +15,7 @@ from ..families.family import UNITS
 from ..families.toolchain_limits import LIMITED, device_total, toolchain_limits
 from .calibrate import KINDS, lut_error, predict
 from .families import FAMILIES, LUT_LIMIT, SITE_LIMIT, short_name, units
-from .resource_model import resource_model
+from .resource_model import predicted_as, resource_model
 from .search import (
     Candidate,
     choose,
@@ -91,7 +91,10 @@ def print_search(name: str, candidates: Sequence[Candidate], board: Board, out: 
     taken = f"{LUT_LIMIT[family.name]:.0%} of the LUTs"
     if family.name in SITE_LIMIT:
         taken += f" and {SITE_LIMIT[family.name]:.0%} of the {family.unit('sites')}"
-    out.print(f"predicted; at most {taken} are taken, sizes that need more are dim", soft_wrap=True)
+    source, other = "predicted", predicted_as(family)
+    if other is not None:
+        source += f" as for {FAMILIES[other].title}: {family.title} was not calibrated"
+    out.print(f"{source}; at most {taken} are taken, sizes that need more are dim", soft_wrap=True)
     if board.limits:
         out.print(_toolchain_line(board), soft_wrap=True)
     out.print(f"choice: {explanation(candidates, board)}", soft_wrap=True)
@@ -172,6 +175,7 @@ def document(name: str, candidates: Sequence[Candidate], board: Board) -> dict:
         "device": board.device,
         "clock_mhz": board.default_clock_mhz,
         "budget": dataclasses.asdict(board.budget),
+        "predicted_as": predicted_as(board.family),
         "clock_assumed": clock_assumed(candidates, board),
         "lut_limit": LUT_LIMIT[board.family.name],
         "site_limit": SITE_LIMIT.get(board.family.name),

@@ -14,7 +14,7 @@ import json
 from pathlib import Path
 
 from gateformer.gateware.host.host_interface import MIN_OUTPUT_DEPTH
-from gateformer.gateware.parts import dsp48e1
+from gateformer.gateware.parts import dsp48
 from gateformer.gateware.parts.elaboration import may_stay_unused
 from gateformer.gateware.parts.integers import ceil_div
 from gateformer.gateware.parts.multiplier import Multiplier
@@ -25,6 +25,7 @@ from gateformer.model.support.errors import UserError
 from ..boards.board import PROCESSOR
 from ..families.family import Family
 from .facts import AnySized, core_facts
+from .families import PREDICTED_AS
 from .memory import Mapping, MemoryShape, Style, map_memory
 from .units import UnitFacts
 
@@ -33,11 +34,11 @@ DATA_FILE = Path(__file__).parent / "resource_data.json"
 SECTIONS = ("families", "imported")
 """Of the data file: cores of trained models and whole tops; cores of imported models."""
 
-INFERRED_BITS = {"xc7": (25, 18), "ecp5": (18, 18), "gowin": (18, 18)}
+INFERRED_BITS = {"xc7": (25, 18), "xcup": (27, 18), "ecp5": (18, 18), "gowin": (18, 18)}
 """Signed factors of one block when yosys finds the multiplier itself; wider ones are divided into
 parts of one bit less."""
 
-SHIFT_REGISTER_CYCLES = {"xc7": 3}
+SHIFT_REGISTER_CYCLES = {"xc7": 3, "xcup": 3}
 """Shortest delay that yosys makes of SRL16E: ``-minlen`` of ``xilinx_srl`` in synth_xilinx."""
 
 
@@ -73,7 +74,7 @@ def multiplier_blocks(family: Family, a_width: int, b_width: int) -> float:
 
 def lane_blocks(family: Family, a_width: int, b_width: int) -> float:
     """Likewise of a :class:`~gateware.parts.multiplier.MultiplyAccumulate`."""
-    if family.dsp in dsp48e1.FAMILIES:
+    if family.dsp in dsp48.FAMILIES:
         return 1
     blocks = product_blocks(family.dsp, a_width, b_width)
     return blocks or _inferred_blocks(family, a_width, b_width)
@@ -211,9 +212,17 @@ def load_data() -> dict:
     return json.loads(DATA_FILE.read_text(encoding="utf-8"))
 
 
+def predicted_as(family: Family) -> str | None:
+    """The family whose factors serve for ``family``; None if it was calibrated itself."""
+    known = load_data().get(SECTIONS[0], {})
+    return None if family.name in known else PREDICTED_AS.get(family.name)
+
+
 def resource_model(family: Family) -> ResourceModel:
-    """The calibrated model of ``family``; UserError if it was not calibrated."""
-    fitted = [load_data().get(section, {}).get(family.name, {}) for section in SECTIONS]
+    """The calibrated model of ``family``, or that of the one it is predicted as
+    (:data:`platforms.sizes.families.PREDICTED_AS`); UserError if neither was calibrated."""
+    name = predicted_as(family) or family.name
+    fitted = [load_data().get(section, {}).get(name, {}) for section in SECTIONS]
     trained, imported = (section.get("factors", {}) for section in fitted)
     if not trained:
         raise _no_data(family)

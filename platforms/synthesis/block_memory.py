@@ -14,9 +14,11 @@ from collections.abc import Callable
 import numpy as np
 
 from .netlist import Cell, Net
+from .ultrascale_memory import WIDEST, of_7_series, pin_of_7_series
 
 BLOCK_MEMORIES = {
     "xc7": ("RAMB18E1", "RAMB36E1"),
+    "xcup": tuple(WIDEST),
     "ecp5": ("DP16KD", "PDPW16KD"),
     "gowin": ("SP", "SPX9", "SDPB", "SDPX9B", "DPB", "DPX9B", "pROM", "pROMX9"),
 }
@@ -58,7 +60,7 @@ def read_pin(cell: Cell, port: str, bit: int) -> ReadPin | None:
     Raises ValueError for a mode that is not decoded here.
     """
     family = next((name for name, types in BLOCK_MEMORIES.items() if cell.type in types), None)
-    decoder = {"xc7": _xc7, "ecp5": _ecp5, "gowin": _gowin}.get(family)
+    decoder = {"xc7": _xc7, "xcup": _xcup, "ecp5": _ecp5, "gowin": _gowin}.get(family)
     if decoder is None or cell.type in ("PDPW16KD", "pROM", "pROMX9"):
         raise ValueError(f"{cell.name}: contents of a {cell.type} are not decoded")
     return decoder(cell, port, bit)
@@ -89,6 +91,10 @@ def _xc7(cell: Cell, port: str, bit: int) -> ReadPin | None:
         lines = 16 if large else 8
         return ReadPin(pins, "INITP_", lines, 256, lambda a: ((a & -data_bits) >> 3) + bit)
     return ReadPin(pins, "INIT_", 128 if large else 64, 256, lambda a: (a & -data_bits) + bit)
+
+
+def _xcup(cell: Cell, port: str, bit: int) -> ReadPin | None:
+    return _xc7(of_7_series(cell), pin_of_7_series(port), bit)
 
 
 def _ecp5(cell: Cell, port: str, _) -> ReadPin | None:

@@ -9,9 +9,12 @@ import copy
 from collections.abc import Iterable, Iterator
 
 from .netlist import Cell, Module, Net, parse_bits
+from .ultrascale_memory import OFF, WIDEST, json_of_7_series, of_7_series
 
+_XILINX_LUTS = {f"LUT{n}": ([f"I{i}" for i in range(n)], "O") for n in range(1, 7)}
 LUTS = {
-    "xc7": {f"LUT{n}": ([f"I{i}" for i in range(n)], "O") for n in range(1, 7)},
+    "xc7": _XILINX_LUTS,
+    "xcup": _XILINX_LUTS,
     "ecp5": {"LUT4": (["A", "B", "C", "D"], "Z")},
     "gowin": {f"LUT{n}": ([f"I{i}" for i in range(n)], "F") for n in range(1, 5)},
 }
@@ -26,17 +29,27 @@ _REGISTERS = dict.fromkeys(
         *("INMODEREG", "OPMODEREG", "ALUMODEREG", "CARRYINREG", "CARRYINSELREG"),
     )
 )
-_DSP48E1 = {
+_DSP48 = {
     **_REGISTERS,
     **{f"IS_{name}_INVERTED": _ZERO for name in ("ALUMODE", "CARRYIN", "CLK", "INMODE", "OPMODE")},
     "A_INPUT": ("DIRECT",),
     "B_INPUT": ("DIRECT",),
-    "USE_DPORT": ("TRUE", "FALSE"),
     "USE_MULT": ("MULTIPLY", "DYNAMIC"),
     "USE_SIMD": ("ONE48",),
     "USE_PATTERN_DETECT": ("NO_PATDET",),
     "AUTORESET_PATDET": ("NO_RESET",),
     **dict.fromkeys(("SEL_MASK", "SEL_PATTERN", "MASK", "PATTERN")),
+}
+_DSP48E1 = {**_DSP48, "USE_DPORT": ("TRUE", "FALSE")}
+_DSP_RESETS = ("A", "ALLCARRYIN", "ALUMODE", "B", "C", "CTRL", "D", "INMODE", "M", "P")
+_DSP48E2 = {
+    **_DSP48,
+    **{f"IS_RST{name}_INVERTED": _ZERO for name in _DSP_RESETS},
+    "AMULTSEL": ("A", "AD"),
+    "BMULTSEL": ("B",),
+    "PREADDINSEL": ("A",),
+    "USE_WIDEXOR": ("FALSE",),
+    **dict.fromkeys(("AUTORESET_PRIORITY", "RND", "XORSIMD")),
 }
 _RAMB = {
     "RAM_MODE": ("TDP", "SDP"),
@@ -48,6 +61,7 @@ _RAMB = {
     **{f"SRVAL_{side}": ANY for side in "AB"},
     "INIT*": ANY,
 }
+_RAMB_E2 = {**_RAMB, **OFF}
 _DP16KD = {
     **{f"DATA_WIDTH_{side}": (1, 2, 4, 9, 18, 36) for side in "AB"},
     **{f"REGMODE_{side}": ("NOREG", "OUTREG") for side in "AB"},
@@ -73,7 +87,7 @@ _MULT18X18D = {
     "GSR": ANY,
 }
 _FDRE = {"INIT": ANY, **{f"IS_{pin}_INVERTED": _ZERO for pin in "CDRS"}}
-_XC7_MEMORY = {"INIT*": ANY, "IS_CLK_INVERTED": _ZERO, "IS_WCLK_INVERTED": _ZERO}
+_XILINX_MEMORY = {"INIT*": ANY, "IS_CLK_INVERTED": _ZERO, "IS_WCLK_INVERTED": _ZERO}
 _TRELLIS_FF = {
     "CEMUX": ("CE", "1", "0", "INV"),
     "CLKMUX": ("CLK",),
@@ -84,17 +98,27 @@ _TRELLIS_FF = {
     "GSR": ANY,
 }
 _NONE: dict = {}
+_XILINX_LOGIC = {
+    **dict.fromkeys(("CARRY4", "MUXF7", "MUXF8", "VCC", "GND", "INV"), _NONE),
+    **dict.fromkeys(("IBUF", "OBUF", "BUFG"), _NONE),
+    **dict.fromkeys(("FDRE", "FDSE"), _FDRE),
+    **dict.fromkeys(("SRL16E", "SRLC32E"), _XILINX_MEMORY),
+    **dict.fromkeys(("RAM32X1D", "RAM64X1D", "RAM128X1D"), _XILINX_MEMORY),
+}
 _CCU2C = {"INIT0": ANY, "INIT1": ANY, "INJECT1_0": ("YES", "NO"), "INJECT1_1": ("YES", "NO")}
 
 SUPPORTED = {
     "xc7": {
-        **dict.fromkeys(("CARRY4", "MUXF7", "MUXF8", "VCC", "GND", "INV"), _NONE),
-        **dict.fromkeys(("IBUF", "OBUF", "BUFG"), _NONE),
-        **dict.fromkeys(("FDRE", "FDSE"), _FDRE),
-        **dict.fromkeys(("SRL16E", "SRLC32E", "RAM32M", "RAM64M"), _XC7_MEMORY),
-        **dict.fromkeys(("RAM32X1D", "RAM64X1D", "RAM128X1D"), _XC7_MEMORY),
+        **_XILINX_LOGIC,
+        **dict.fromkeys(("RAM32M", "RAM64M"), _XILINX_MEMORY),
         **dict.fromkeys(("RAMB18E1", "RAMB36E1"), _RAMB),
         "DSP48E1": _DSP48E1,
+    },
+    "xcup": {
+        **_XILINX_LOGIC,
+        **dict.fromkeys(("RAM32M16", "RAM64M8"), _XILINX_MEMORY),
+        **dict.fromkeys(WIDEST, _RAMB_E2),
+        "DSP48E2": _DSP48E2,
     },
     "ecp5": {
         **dict.fromkeys(("PFUMX", "L6MUX21", "VLO", "VHI", "INV"), _NONE),
@@ -145,13 +169,16 @@ def _fixed_pins(cell: Cell) -> Iterable[tuple[str, list[Net]]]:
     """Pins that must be 0."""
     names: tuple[str, ...] = ()
     match cell.type:
-        case "DSP48E1":
+        case "DSP48E1" | "DSP48E2":
             names = ("CARRYINSEL", "CARRYCASCIN", "MULTSIGNIN", "PCIN", "ACIN", "BCIN")
             # of a tied ALUMODE only 0 is of use; what a net brings, the model heeds
             tied = [net for net in cell.pins.get("ALUMODE", []) if isinstance(net, str)]
             return [("ALUMODE", tied), *((name, cell.pins.get(name, [])) for name in names)]
         case "MULT18X18D":
             names = ("SOURCEA", "SOURCEB")
+        case "RAMB18E2" | "RAMB36E2":
+            cascades = ("CASDIMUXA", "CASDIMUXB", "CASDOMUXA", "CASDOMUXB")
+            names = (*cascades, "CASOREGIMUXA", "CASOREGIMUXB", "SLEEP")
         case "DP16KD" if cell.text("RESETMODE", "SYNC") == "ASYNC":
             names = ("RSTA", "RSTB")
     return [(name, cell.pins.get(name, [])) for name in names]
@@ -159,6 +186,8 @@ def _fixed_pins(cell: Cell) -> Iterable[tuple[str, list[Net]]]:
 
 def _check_widths(cell: Cell) -> None:
     """Port widths of block memories go together."""
+    if cell.type in WIDEST:
+        cell = of_7_series(cell)
     if cell.type == "DP16KD":
         wide = [cell.integer(f"DATA_WIDTH_{side}", 18) == 36 for side in "AB"]
         if wide[0] != wide[1]:
@@ -181,8 +210,8 @@ def _check_widths(cell: Cell) -> None:
 def simulation_netlist(content: dict, family: str) -> dict:
     """A module's JSON with a lookup (``$shiftx``) for each LUT, without names and attributes.
 
-    Thousands of different LUTs would otherwise be as many modules. The carry chains of 7 series get
-    a pin for each bit. Undefined bits of parameters become 0, as they are in a bitstream.
+    Thousands of different LUTs would otherwise be as many modules. Xilinx' carry chains get a
+    pin for each bit. Undefined bits of parameters become 0, as they are in a bitstream.
     """
     cells = {}
     for number, cell in enumerate(content["cells"].values()):
@@ -196,7 +225,9 @@ def simulation_netlist(content: dict, family: str) -> dict:
         if cell["type"] in LUTS[family]:
             cell = _lookup(cell, *LUTS[family][cell["type"]])
         elif cell["type"] == "CARRY4":
-            cell = _by_bits(cell, "xc7_carry")
+            cell = _by_bits(cell, "xilinx_carry")
+        elif cell["type"] in WIDEST:
+            cell = json_of_7_series(cell)
         cells[f"${number}"] = cell
     return {"attributes": {"top": "1"}, "ports": content["ports"], "cells": cells, "netnames": {}}
 

@@ -24,6 +24,7 @@ from gateformer.model.support.errors import UserError
 from ..families.ecp5 import ECP5
 from ..families.family import Family
 from ..families.xc7 import OPENXC7, XC7
+from ..families.xcup import XCUP
 from ..simulation.generation import reference_of, settings_of
 from ..support.progress import output_console, working
 from .images import check_images
@@ -33,7 +34,7 @@ from .netlist import Module, read_module
 from .simulation import NetlistSimulator
 from .synthesis import TOP, synthesize_rtlil
 
-FAMILIES: dict[str, Family] = {"xc7": XC7, "openxc7": OPENXC7, "ecp5": ECP5}
+FAMILIES: dict[str, Family] = {"xc7": XC7, "openxc7": OPENXC7, "xcup": XCUP, "ecp5": ECP5}
 """Families whose primitives are modelled; the 7 series also as it is synthesized for openXC7."""
 
 DEFAULT_TOKENS = 8

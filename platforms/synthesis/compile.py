@@ -19,7 +19,7 @@ from gateformer.model.support.compiler import identity
 from ..simulation import cxxrtl
 from ..support import cpp_compiler, yosys
 from ..support.progress import working
-from . import cells, words
+from . import cells, ultrascale_memory, words
 from .cells import check_supported, simulation_netlist
 from .netlist import Module
 from .synthesis import TOP
@@ -28,9 +28,13 @@ from .words import as_words, widths
 MODELS = Path(__file__).with_name("cell_models")
 _YOSYS_MODELS = {
     "xc7": "+/xilinx/cells_sim.v",
+    "xcup": "+/xilinx/cells_sim.v",
     "ecp5": "+/ecp5/cells_sim.v",
     "gowin": "+/gowin/cells_sim.v",
 }
+
+_XILINX = ("xc7", "xcup")
+"""Families that have models in common."""
 
 UNOPTIMIZED = '#pragma GCC optimize "O0"\n'
 """For what comes from the netlist: it runs for some thousand cycles, and optimizing it takes longer
@@ -59,7 +63,8 @@ write_rtlil flat.il
 
 def model_files(family: str) -> list[Path]:
     """Our Verilog models of a family's primitives."""
-    return sorted(MODELS.glob(f"{family}_*.v"))
+    names = (family, "xilinx") if family in _XILINX else (family,)
+    return sorted(path for name in names for path in MODELS.glob(f"{name}_*.v"))
 
 
 def compile_netlist(
@@ -79,7 +84,7 @@ def compile_netlist(
     check_supported(netlist, family)
     compiler = cpp_compiler.find_compiler()
     ports = cxxrtl.flat_ports(component)
-    ours = [Path(module.__file__) for module in (cells, words)]
+    ours = [Path(module.__file__) for module in (cells, ultrascale_memory, words)]
     sources = [*cxxrtl.GENERATORS, *model_files(family), Path(__file__), *ours]
     key = digest(
         netlist.as_json(TOP),

@@ -18,7 +18,7 @@ from ..support.progress import working
 from .netlist import read_module
 from .synthesis import TOP
 
-_MEMORY_STEP = {"xc7": "map_memory", "ecp5": "map_ram", "gowin": "map_ram"}
+_MEMORY_STEP = {"xc7": "map_memory", "xcup": "map_memory", "ecp5": "map_ram", "gowin": "map_ram"}
 """The step of each family's synthesis script that chooses primitives for memories."""
 _NEXT_STEP = "map_ffram"
 

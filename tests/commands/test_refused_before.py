@@ -164,7 +164,7 @@ REFUSED = [
     ),
     (
         ("check-netlist", TINY, "--family", "ice40"),
-        "family must be one of xc7, openxc7, ecp5, not 'ice40'",
+        "family must be one of xc7, openxc7, xcup, ecp5, not 'ice40'",
     ),
     *(
         (

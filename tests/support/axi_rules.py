@@ -1,4 +1,4 @@
-"""A protocol checker for AXI4-Lite and AXI3: what ARM IHI 0022 demands of master and slave.
+"""A protocol checker for AXI4-Lite, AXI3 and AXI4: what ARM IHI 0022 demands of master and slave.
 
 Written from the standard (A3.2 handshakes, A3.3 dependencies, A3.4.1 bursts, A5 IDs in order), not
 from the gateware.
@@ -23,6 +23,7 @@ AXI3 = {
     "ar": _REQUEST,
     "r": ("id", "data", "resp", "last"),
 }
+AXI4 = {**AXI3, "w": ("data", "strb", "last")}
 
 
 class ProtocolViolation(AssertionError):
@@ -32,8 +33,8 @@ class ProtocolViolation(AssertionError):
 class AxiRules:
     """Checks a bus cycle by cycle.
 
-    ``channels``: LITE or AXI3. Each cycle is ``{channel: (valid, ready, *payload)}``, as sampled by
-    the clock edge that ends it. ``transfers`` counts by channel.
+    ``channels``: LITE, AXI3 or AXI4. Each cycle is ``{channel: (valid, ready, *payload)}``, as
+    sampled by the clock edge that ends it. ``transfers`` counts by channel.
     """
 
     def __init__(self, channels=LITE, name="axi"):
@@ -108,7 +109,7 @@ class AxiRules:
         self._waiting[channel] = payload if valid and not ready else None
 
     def _response(self, channel, offer):
-        legal = range(4) if self.channels is AXI3 else (OKAY, SLVERR)
+        legal = (OKAY, SLVERR) if self.channels is LITE else range(4)
         response = self._field(channel, offer, "resp", None)
         self._require(response in legal, f"{channel}resp is {response}")
 

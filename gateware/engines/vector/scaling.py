@@ -13,11 +13,11 @@ import functools
 
 from gateformer.model.contract import arith
 
-from ...parts import dsp48e1
+from ...parts import dsp48
 from ...parts.integers import check_least
 from .rms_norm import RmsSizes
 
-WIDE_PORT, NARROW_PORT = dsp48e1.A_BITS, dsp48e1.B_BITS
+WIDE_PORT, NARROW_PORT = dsp48.A_BITS, dsp48.B_BITS
 """Operand widths up to which a multiplier is one DSP block."""
 
 EMBEDDING_WIDTH = arith.signed_width(2 * arith.ACT_MAX * arith.MULT_MAX)

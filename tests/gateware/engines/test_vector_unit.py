@@ -273,7 +273,8 @@ GOOD = {
         (
             {"dsp": "dsp58"},
             ValueError,
-            "dsp must be one of generic, dsp48e1, dsp48e1-driven, mult18x18d, gowin, not 'dsp58'",
+            "dsp must be one of generic, dsp48e1, dsp48e1-driven, dsp48e2, mult18x18d, gowin, "
+            "not 'dsp58'",
         ),
     ],
 )

@@ -13,7 +13,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge, Timer
 from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiMaster, AxiResp
 
-from tests.support.axi_rules import AXI3, LITE, AxiRules
+from tests.support.axi_rules import AXI3, AXI4, LITE, AxiRules
 
 PLAN = json.loads(os.environ["GATEFORMER_BUS_PLAN"])
 """protocol, base, transactions, seed; by offset, constants, and bits and reset of settings."""
@@ -34,7 +34,8 @@ class Traffic:
         self.dut, self.rng = dut, random.Random(PLAN["seed"])
         self.lite = PLAN["protocol"] == "lite"
         self.done, self.resets = 0, 0
-        self.rules = AxiRules(LITE if self.lite else AXI3, PLAN["protocol"])
+        rules = {"lite": LITE, "axi3": AXI3, "axi4": AXI4}
+        self.rules = AxiRules(rules[PLAN["protocol"]], PLAN["protocol"])
         if self.lite:
             self.master = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "axi_"), dut.clk, dut.rst)
         else:

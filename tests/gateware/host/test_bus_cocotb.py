@@ -12,7 +12,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from gateformer.gateware.host.register import ADDRESS_WIDTH
-from gateformer.platforms.boards.axi3_bridge import Axi3Bridge, axi3_signature
+from gateformer.platforms.boards.axi_bridge import AXI3_GP, AXI4_HPM, AxiBridge, axi_signature
 from gateformer.platforms.support.verilog import verilog_text
 from tests.support.host_bench import CONFIG, IMPORTED_CONFIG, host_interface
 
@@ -22,18 +22,19 @@ BASE = 0x43C0_0000
 ROOT = Path(__file__).parents[3]
 
 
+PORTS = {"axi3": AXI3_GP, "axi4": AXI4_HPM}
 AXI4_WIDTHS = {"len": 8, "size": 3, "lock": 1}
-"""Where AXI4 has other widths than AXI3; the master keeps to what both have."""
+"""Where the master's AXI4 has other widths than AXI3; it keeps to what both have."""
 
 
 class BridgedHost(wiring.Component):
-    """The host interface behind the bridge, with AXI4's widths."""
+    """The host interface behind the bridge of a ``MasterPort``, with AXI4's widths."""
 
-    def __init__(self, host):
-        self._host = host
+    def __init__(self, host, port):
+        self._host, self._port = host, port
         members = dict(host.signature.members.items())
         self._shared = [name for name in members if name != "axi"]
-        axi = dict(axi3_signature().members.items())
+        axi = dict(axi_signature(port).members.items())
         for channel in ("aw", "ar"):
             axi |= {channel + name: Out(width) for name, width in AXI4_WIDTHS.items()}
         members["axi"] = In(wiring.Signature(axi))
@@ -42,7 +43,7 @@ class BridgedHost(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.host = host = self._host
-        m.submodules.bridge = bridge = Axi3Bridge(BASE, ADDRESS_WIDTH)
+        m.submodules.bridge = bridge = AxiBridge(self._port, BASE, ADDRESS_WIDTH)
         wiring.connect(m, bridge.lite, host.axi)
         connect_as_outer(m, self.axi, bridge.axi)
         for name in self._shared:
@@ -83,7 +84,7 @@ def simulate(protocol, transactions, directory, config=CONFIG):
         "constants": {names[n].offset: v for n, v in host.identification.constants.items()},
         "settings": {names[n].offset: (mask, names[n].reset) for n, mask in kind.settings.items()},
     }
-    design = host if protocol == "lite" else BridgedHost(host)
+    design = host if protocol == "lite" else BridgedHost(host, PORTS[protocol])
     source = directory / "design.v"
     source.write_text(verilog_text(rtlil.convert(design, name="bus", emit_src=False)))
     result = directory / "result.json"
@@ -111,8 +112,8 @@ def simulate(protocol, transactions, directory, config=CONFIG):
 
 @pytest.mark.parametrize(
     ("protocol", "config"),
-    [("lite", CONFIG), ("axi3", CONFIG), ("axi3", IMPORTED_CONFIG)],
-    ids=["lite", "axi3", "imported"],
+    [("lite", CONFIG), ("axi3", CONFIG), ("axi4", CONFIG), ("axi3", IMPORTED_CONFIG)],
+    ids=["lite", "axi3", "axi4", "imported"],
 )
 def test_an_independent_master_sees_the_declared_registers(protocol, config, tmp_path):
     counts = simulate(protocol, 600, tmp_path, config)

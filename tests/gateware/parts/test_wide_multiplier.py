@@ -7,7 +7,7 @@ import random
 import pytest
 from amaranth.sim import Simulator
 
-from gateformer.gateware.parts.dsp48e1 import fits
+from gateformer.gateware.parts.dsp48 import fits
 from gateformer.gateware.parts.multiplier import Multiplier
 from gateformer.gateware.parts.wide_multiplier import WideMultiplier
 
@@ -46,9 +46,9 @@ def test_product_equals_integers(a_width, b_width):
 @pytest.mark.parametrize(("a_width", "b_width"), SHAPES)
 def test_every_product_of_limbs_is_one_dsp48e1(a_width, b_width):
     unit = WideMultiplier(a_width=a_width, b_width=b_width, dsp="dsp48e1")
-    assert all(fits(a, b) for a in unit._limbs[0] for b in unit._limbs[1])
+    assert all(fits("dsp48e1", a, b) for a in unit._limbs[0] for b in unit._limbs[1])
     assert unit.latency == WideMultiplier(a_width=a_width, b_width=b_width).latency
-    assert (unit.latency == Multiplier.LATENCY) == fits(a_width, b_width)
+    assert (unit.latency == Multiplier.LATENCY) == fits("dsp48e1", a_width, b_width)
 
 
 def test_an_unknown_family_is_refused():

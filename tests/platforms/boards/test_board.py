@@ -8,7 +8,7 @@ from gateformer.platforms.boards.board import board, boards
 from gateformer.platforms.families.family import Budget
 
 NAMES = [
-    *("sim", "zybo", "zybo-z7-20", "cora-z7", "arty-a7-35", "arty-a7-100"),
+    *("sim", "zybo", "zybo-z7-20", "cora-z7", "kv260", "arty-a7-35", "arty-a7-100"),
     *("ulx3s", "tang-primer-20k", "tang-nano-9k"),
 ]
 TARGETS = [
@@ -60,6 +60,7 @@ def test_the_simulation_has_no_platform():
         ("zybo", None, "xc7z010clg400-1", "xc7", Budget(17_600, 35_200, 60, 80)),
         ("zybo-z7-20", None, "xc7z020clg400-1", "xc7", Budget(53_200, 106_400, 140, 220)),
         ("cora-z7", None, "xc7z007sclg400-1", "xc7", Budget(14_400, 28_800, 50, 66)),
+        ("kv260", None, "xck26-sfvc784-2LV-c", "xcup", Budget(117_120, 234_240, 144, 1_248)),
         ("arty-a7-35", None, "xc7a35ticsg324-1L", "xc7", Budget(20_800, 41_600, 50, 90)),
         ("arty-a7-100", None, "xc7a100ticsg324-1L", "xc7", Budget(63_400, 126_800, 135, 240)),
         ("ulx3s", "12F", "LFE5U-12F-6BG381C", "ecp5", Budget(12_000, 12_000, 32, 28)),
@@ -79,11 +80,12 @@ def test_devices(name, variant, device, family, budget):
 @pytest.mark.parametrize(("name", "variant"), TARGETS)
 def test_platforms_have_what_the_tops_use(name, variant):
     target = board(name, variant)
-    expected = ("vivado", "openxc7") if target.family.name == "xc7" else ("nextpnr",)
-    assert target.toolchains == expected
+    expected = {"xc7": ("vivado", "openxc7"), "xcup": ("vivado",)}
+    assert target.toolchains == expected.get(target.family.name, ("nextpnr",))
     for toolchain in target.toolchains:
         platform = target.build_platform(toolchain)
-        assert {light[0] for light in platform.lights} == {"busy", "context_full", "heartbeat"}
+        shown = {light[0] for light in platform.lights}
+        assert shown == ({"busy", "context_full", "heartbeat"} if name != "kv260" else set())
         assert {light[1:3] for light in platform.lights} <= platform.resources.keys()
         if target.console == "uart":
             assert {("uart", 0), platform.reset_button} <= platform.resources.keys()

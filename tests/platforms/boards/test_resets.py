@@ -2,7 +2,7 @@
 
 The system behind is a stand-in, too, that only counts: what is tested is who clocks it, and when it
 is held in reset. What the blocks' parameters make of the board's clock is computed from their data
-sheets' equations (UG472, FPGA-TN-02200, UG286), not by the code that chose them.
+sheets' equations (UG472, UG572, FPGA-TN-02200, UG286), not by the code that chose them.
 """
 
 import functools
@@ -10,7 +10,7 @@ from fractions import Fraction
 from types import SimpleNamespace
 
 import pytest
-from amaranth.hdl import Elaboratable, Fragment, Module, Signal
+from amaranth.hdl import C, Cat, Elaboratable, Fragment, Module, Signal
 from amaranth.lib import io
 from amaranth.sim import Simulator
 
@@ -19,6 +19,9 @@ from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.random_model import random_model
 from gateformer.platforms.boards import console_top, zynq_ps7, zynq_top
 from gateformer.platforms.boards.board import board
+from gateformer.platforms.boards.ultrascale import ps8
+from gateformer.platforms.boards.ultrascale import top as ultrascale_top
+from gateformer.platforms.boards.ultrascale.kv260 import PL_CLK0_MHZ
 from gateformer.platforms.families import ecp5_clock, gowin_clock, xilinx_clock
 
 TINY = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11"
@@ -27,6 +30,7 @@ BOARDS = {
     "zybo": (150, None),
     "zybo-z7-20": (100, None),
     "cora-z7": (100, None),
+    "kv260": (150, None),
     "arty-a7-35": (75, False),
     "arty-a7-100": (125, False),
     "ulx3s": (90, True),
@@ -35,6 +39,7 @@ BOARDS = {
 }
 """Clock in MHz, and whether the reset button's pin is high when it is pressed (boards' manuals:
 Arty A7 reference manual, "reset button"; ULX3S schematic, FIRE1; Sipeed's schematics, keys)."""
+NO_PLL = {"BUFG", "BUFG_PS", "PS7", "PS8"}
 STAGES = 6
 """Cycles after which a reset must have come, and gone."""
 
@@ -45,6 +50,7 @@ class World:
     def __init__(self):
         self.locked, self.resets_n = Signal(), Signal(4)
         self.running = Signal(init=1)  # of the PLL's output
+        self.pl_clk0 = Signal()
         self.count, self.held = Signal(8), Signal()
         self.blocks = {}
 
@@ -52,13 +58,18 @@ class World:
         """Stand-in for a vendor's block; its clock output is its input, whatever the ratio."""
         self.blocks[kind] = ports
         m = Module()
-        if kind == "BUFG":
+        if kind in ("BUFG", "BUFG_PS"):
             m.d.comb += ports["o_O"].eq(ports["i_I"])
         elif kind == "PS7":
             m.d.comb += ports["o_FCLKRESETN"].eq(self.resets_n)
+        elif kind == "PS8":
+            # pl_resetn0 is the highest of the GPIOs, pl_resetn1 the one below it
+            gpio = Cat(C(0, 92), *reversed(list(self.resets_n)))
+            m.d.comb += [ports["o_EMIOGPIOO"].eq(gpio), ports["o_PLCLK"][0].eq(self.pl_clk0)]
         else:
             source, clocks, locked = {
                 "MMCME2_BASE": ("i_CLKIN1", ["o_CLKOUT0"], "o_LOCKED"),
+                "MMCME4_BASE": ("i_CLKIN1", ["o_CLKOUT0"], "o_LOCKED"),
                 "EHXPLLL": ("i_CLKI", ["o_CLKOP", "o_CLKOS"], "o_LOCK"),
                 "rPLL": ("i_CLKIN", ["o_CLKOUT"], "o_LOCK"),
             }[kind]
@@ -87,14 +98,26 @@ class World:
 
 
 class Pins:
-    """A platform of simulated pins, with the facts of a real one."""
+    """A platform of simulated pins, with the facts of a real one, and files that nobody reads."""
 
-    def __init__(self, real):
-        self.ports = {}
+    def __init__(self, real, world):
+        self.ports, self.add_file = {}, lambda name, text: None
+        self._pl_clk0 = world.pl_clk0
         for name in ("default_clk", "lights", "reset_button", "held_high"):
             if hasattr(real, name):
                 setattr(self, name, getattr(real, name))
         self._real = real
+
+    @property
+    def clock(self):
+        """The board's clock, or that from its processor."""
+        return self._pl_clk0 if self.default_clk is None else self.ports[self.default_clk, 0].i
+
+    @property
+    def clock_mhz(self):
+        if self.default_clk is None:
+            return Fraction(PL_CLK0_MHZ)
+        return Fraction(self._real.default_clk_frequency) / 10**6
 
     def request(self, name, number=0, *, dir):
         inverted = False
@@ -122,14 +145,15 @@ def made(program, monkeypatch):
 
     def make(name, mhz=None):
         world = World()
-        for module in (xilinx_clock, ecp5_clock, gowin_clock, zynq_ps7):
+        for module in (xilinx_clock, ecp5_clock, gowin_clock, zynq_ps7, ps8):
             monkeypatch.setattr(module, "Instance", world.instance)
         monkeypatch.setattr(console_top, "ConsoleSystem", lambda *_, **__: world.system())
         monkeypatch.setattr(zynq_top, "ZynqSystem", lambda *_, **__: world.system())
+        monkeypatch.setattr(ultrascale_top, "ZynqSystem", lambda *_, **__: world.system())
         monkeypatch.setattr(zynq_top.wiring, "connect", lambda *_: None)
         target = board(name)
         top = target.build_top(program, float(mhz or BOARDS[name][0]))
-        return top, Pins(target.build_platform(target.toolchains[0])), world
+        return top, Pins(target.build_platform(target.toolchains[0]), world), world
 
     return make
 
@@ -139,7 +163,7 @@ def simulate(top, platform, scenario):
     simulator = Simulator(Fragment.get(top, platform))
 
     async def testbench(ctx):
-        clock = platform.ports[platform.default_clk, 0].i
+        clock = platform.clock
 
         async def cycles(count):
             for _ in range(count):
@@ -223,7 +247,7 @@ def test_a_reset_comes_at_once_and_goes_with_the_clock(made, name):
 
 def made_mhz(kind, ports, source_mhz):
     """Frequency of the block's output, by its data sheet."""
-    if kind == "MMCME2_BASE":
+    if kind in ("MMCME2_BASE", "MMCME4_BASE"):
         assert float(ports["p_CLKIN1_PERIOD"]) == pytest.approx(1000 / float(source_mhz))
         ratio = Fraction(ports["p_CLKFBOUT_MULT_F"]) / ports["p_DIVCLK_DIVIDE"]
         return source_mhz * ratio / Fraction(ports["p_CLKOUT0_DIVIDE_F"])
@@ -242,16 +266,15 @@ def made_mhz(kind, ports, source_mhz):
 def test_the_pll_makes_the_clock_from_the_boards(made, name):
     top, platform, world = made(name)
     simulate(top, platform, lambda ctx, cycles: cycles(1))
-    (kind,) = world.blocks.keys() - {"BUFG", "PS7"}
-    oscillator = Fraction(platform._real.default_clk_frequency) / 10**6
-    mhz = made_mhz(kind, world.blocks[kind], oscillator)
+    (kind,) = world.blocks.keys() - NO_PLL
+    mhz = made_mhz(kind, world.blocks[kind], platform.clock_mhz)
     assert mhz == top.clock_mhz == BOARDS[name][0]
 
 
-@pytest.mark.parametrize("name", ["zybo", "arty-a7-35", "ulx3s", "tang-primer-20k"])
+@pytest.mark.parametrize("name", ["zybo", "kv260", "arty-a7-35", "ulx3s", "tang-primer-20k"])
 def test_the_boards_own_clock_takes_no_pll(made, name):
-    oscillator = board(name).build_platform(board(name).toolchains[0]).default_clk_frequency
-    top, platform, world = made(name, oscillator / 10**6)
+    _, platform, _ = made(name)
+    top, platform, world = made(name, platform.clock_mhz)
 
     async def scenario(ctx, cycles):
         for signal, release, _ in sources(name, platform, world):
@@ -262,12 +285,15 @@ def test_the_boards_own_clock_takes_no_pll(made, name):
         assert ctx.get(world.count) - before == 8  # nothing waits for a lock
 
     simulate(top, platform, scenario)
-    assert not world.blocks.keys() - {"BUFG", "PS7"}
+    assert not world.blocks.keys() - NO_PLL
 
 
 @pytest.mark.parametrize("name", [name for name, (_, button) in BOARDS.items() if button is None])
 def test_the_processors_port_has_the_systems_clock(made, name):
     top, platform, world = made(name)
     simulate(top, platform, lambda ctx, cycles: cycles(1))
-    clock = world.blocks["PS7"]["i_MAXIGP0ACLK"]
+    if name == "kv260":
+        clock = world.blocks["PS8"]["i_MAXIGP2ACLK"]
+    else:
+        clock = world.blocks["PS7"]["i_MAXIGP0ACLK"]
     assert repr(clock) == "(clk sync)"

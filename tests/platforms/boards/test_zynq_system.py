@@ -1,4 +1,4 @@
-"""Text through the processor's port: AXI3, bridge, registers and core together."""
+"""Text through the processor's port: AXI3 or AXI4, bridge, registers and core together."""
 
 import pytest
 from amaranth.sim import Simulator
@@ -10,8 +10,10 @@ from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.random_model import random_model
 from gateformer.model.contract.reference import Reference
 from gateformer.model.contract.sampling import SamplingSettings
+from gateformer.platforms.boards.axi_bridge import AXI3_GP, AXI4_HPM
 from gateformer.platforms.boards.zynq_top import BASE_ADDRESS, ZynqSystem
-from tests.support.axi_rules import AXI3, AxiRules
+from gateformer.platforms.families.zynq_address import ULTRASCALE_BASE_ADDRESS
+from tests.support.axi_rules import AXI3, AXI4, AxiRules
 
 PROMPT = [3, 9]
 COUNT = 3
@@ -19,10 +21,10 @@ POLLS = 2000
 
 
 class Processor:
-    """Loads and stores on M_AXI_GP0, one at a time."""
+    """Loads and stores on M_AXI_GP0 or M_AXI_HPM0_LPD, one at a time."""
 
-    def __init__(self, ctx, axi):
-        self.ctx, self.axi = ctx, axi
+    def __init__(self, ctx, axi, base):
+        self.ctx, self.axi, self.base = ctx, axi, base
         ctx.set(axi.awsize, 2)
         ctx.set(axi.arsize, 2)
         ctx.set(axi.awburst, Burst.INCR.value)
@@ -32,7 +34,7 @@ class Processor:
 
     async def store(self, name: str, value: int):
         ctx, axi = self.ctx, self.axi
-        ctx.set(axi.awaddr, BASE_ADDRESS + register(name).offset)
+        ctx.set(axi.awaddr, self.base + register(name).offset)
         ctx.set(axi.wdata, value)
         for valid, ready in ((axi.awvalid, axi.awready), (axi.wvalid, axi.wready)):
             ctx.set(valid, 1)
@@ -45,7 +47,7 @@ class Processor:
 
     async def load(self, name: str) -> int:
         ctx, axi = self.ctx, self.axi
-        ctx.set(axi.araddr, BASE_ADDRESS + register(name).offset)
+        ctx.set(axi.araddr, self.base + register(name).offset)
         ctx.set(axi.arvalid, 1)
         await ctx.tick().until(axi.arready)
         ctx.set(axi.arvalid, 0)
@@ -57,8 +59,16 @@ class Processor:
         return data
 
 
-@pytest.mark.parametrize("temperature", [0, 1.2])
-def test_tokens_through_the_processor_port_equal_the_reference(temperature):
+@pytest.mark.parametrize(
+    ("port", "base", "rules", "temperature"),
+    [
+        (AXI3_GP, BASE_ADDRESS, AXI3, 0),
+        (AXI3_GP, BASE_ADDRESS, AXI3, 1.2),
+        (AXI4_HPM, ULTRASCALE_BASE_ADDRESS, AXI4, 1.2),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_tokens_through_the_processor_port_equal_the_reference(port, base, rules, temperature):
     model = random_model("random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11")
     program = Program(model, HwConfig(2, 4, 4))
     settings = SamplingSettings.from_user(
@@ -68,11 +78,13 @@ def test_tokens_through_the_processor_port_equal_the_reference(temperature):
         logit_scale=model.logit_scale,
         vocab_size=model.config.vocab_size,
     )
-    system = ZynqSystem(program, build_id=0xB1D, clock_khz=125_000, dsp="generic")
+    system = ZynqSystem(
+        program, build_id=0xB1D, clock_khz=125_000, dsp="generic", port=port, base_address=base
+    )
     tokens = []
 
     async def bench(ctx):
-        processor = Processor(ctx, system.axi)
+        processor = Processor(ctx, system.axi, base)
         assert await processor.load("BUILD_ID") == 0xB1D
         assert await processor.load("CLOCK_KHZ") == 125_000
         mult_and_shift = settings.temperature_mult | settings.temperature_shift << 8
@@ -95,6 +107,6 @@ def test_tokens_through_the_processor_port_equal_the_reference(temperature):
     simulator = Simulator(system)
     simulator.add_clock(8e-9)
     simulator.add_testbench(bench)
-    simulator.add_testbench(AxiRules(AXI3).watch(system.axi), background=True)
+    simulator.add_testbench(AxiRules(rules).watch(system.axi), background=True)
     simulator.run()
     assert tokens == list(Reference(model).generate(PROMPT, COUNT, settings))

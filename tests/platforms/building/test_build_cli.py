@@ -139,6 +139,12 @@ def build(tmp_path, *arguments):
             for board in ("sim", "ulx3s", "arty-a7-35")
         ),
         (
+            ["kv260", "--firmware"],
+            "--firmware runs on the processor of a Zynq-7000, not on that of kv260; Linux drives "
+            "the core there (docs/zynq.md)",
+        ),
+        (["kv260", "--program"], "no programmer is known for kv260; leave --program out"),
+        (
             ["zybo", "--firmware", "--timeline"],
             "--timeline is for a run of its own, not for --firmware; leave one of them out",
         ),

@@ -32,6 +32,7 @@ def test_clocks_that_nothing_here_routes_are_assumed():
         "zybo": "125 MHz (assumed)",
         "zybo-z7-20": "125 MHz (assumed)",
         "cora-z7": "125 MHz (assumed)",
+        "kv260": "100 MHz (assumed)",
         "arty-a7-35": "100 MHz (assumed)",
         "arty-a7-100": "100 MHz (assumed)",
         "ulx3s --variant 12F": "90 MHz (assumed)",

@@ -15,6 +15,7 @@ from gateformer.platforms.families.gowin_clock import FAMILIES
         ("xc7", "xc7a100ti", "xc7a100t"),
         ("xc7", "xc7k325tl", "xc7k325t"),
         ("xc7", "xc7z007s", "xc7z007s"),
+        ("xcup", "XCK26", "xck26"),
         ("xc7", "xc7s25", "xc7s25"),
         ("ecp5", "LFE5UM5G-85F", "LFE5UM5G-85F"),
         ("ecp5", "lfe5u-12f", "LFE5U-12F"),

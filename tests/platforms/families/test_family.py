@@ -8,6 +8,7 @@ from gateformer.platforms.families.family import Budget, Resources
 from gateformer.platforms.families.gowin import GOWIN
 from gateformer.platforms.families.sites import ABSORBED
 from gateformer.platforms.families.xc7 import XC7
+from gateformer.platforms.families.xcup import XCUP
 
 # Numbers as yosys gives them for the reference model's top level (`stat -json`).
 REFERENCE_CELLS = {
@@ -91,8 +92,23 @@ def test_luts_per_primitive(primitive, luts):
     assert XC7.count({primitive: 3}).lut == 3 * luts
 
 
+def test_what_ultrascale_has_else():
+    """UG574: memories of LUTs take a CLB; a CARRY8 has the sites of all its LUTs."""
+    cells = {"LUT6": 5, "RAM32M16": 2, "RAM64M8": 1, "SRL16E": 3, "CARRY4": 2, "CARRY8": 1}
+    blocks = {"RAMB36E2": 2, "RAMB18E2": 3, "DSP48E2": 7, "FDRE": 11}
+    free = {"PS8": 1, "BUFG_PS": 1, "MMCME4_BASE": 1, "MUXF9": 1}
+    resources = XCUP.count({**cells, **blocks, **free, ABSORBED: 4})
+    assert (resources.lut, resources.ff, resources.bram, resources.dsp) == (32, 11, 3.5, 7)
+    assert resources.sites == 32 + 2 * 4 + 8 - 4
+    for theirs in ("RAMB36E1", "RAMB18E1", "DSP48E1", "RAM32M", "RAM64M", "PS7", "URAM288"):
+        with pytest.raises(ValueError, match=f"no cost known for {theirs}; "):
+            XCUP.count({theirs: 1})
+
+
 @pytest.mark.parametrize(
-    ("family", "place"), [(XC7, "xc7"), (ECP5, "ecp5"), (GOWIN, "gowin")], ids=lambda v: str(v)[:5]
+    ("family", "place"),
+    [(XC7, "xc7"), (XCUP, "xcup"), (ECP5, "ecp5"), (GOWIN, "gowin")],
+    ids=lambda v: str(v)[:5],
 )
 def test_a_primitive_without_a_known_cost_is_an_error(family, place):
     message = rf"no cost known for RAM512X1S, URAM288; add it to platforms\.{place}$"
@@ -148,7 +164,7 @@ def test_a_netlist_without_carries():
     assert XC7.packing(empty) == {ABSORBED: 0}
 
 
-@pytest.mark.parametrize("family", [XC7, ECP5, GOWIN])
+@pytest.mark.parametrize("family", [XC7, XCUP, ECP5, GOWIN])
 def test_shapes_fill_a_block_memory(family):
     bits = {depth * width for depth, width in family.bram_shapes}
     assert bits <= {2**14, 2**14 + 2**11}

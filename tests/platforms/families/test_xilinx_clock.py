@@ -1,4 +1,4 @@
-"""MMCM settings: legal by UG472, DS181 and DS187, close to what was asked, or a UserError."""
+"""MMCM settings: legal by the data sheets, close to what was asked, or a UserError."""
 
 import json
 import random
@@ -11,7 +11,12 @@ from amaranth.hdl import ClockDomain, Module, Signal
 from gateformer.model.support.errors import UserError
 from gateformer.platforms.families.clock import as_mhz
 from gateformer.platforms.families.xc7 import XC7
-from gateformer.platforms.families.xilinx_clock import XilinxClock, find_mmcm
+from gateformer.platforms.families.xilinx_clock import (
+    ULTRASCALE_PLUS,
+    UltrascaleClock,
+    XilinxClock,
+    find_mmcm,
+)
 from gateformer.platforms.synthesis.synthesis import synthesize_rtlil
 
 INPUT = Fraction(125)
@@ -113,11 +118,27 @@ def test_as_mhz_is_exact():
     assert as_mhz("33.333333") == Fraction(33333333, 10**6)
 
 
-def design(output_mhz, **options):
+@pytest.mark.parametrize("mhz", [6.25, 33, 75, 125, 150, 187.5, 250, 333.3, 725])
+def test_settings_of_ultrascale_plus(mhz):
+    """UG572, table 3-4, and DS925, speed grade -2 at 0.72 V."""
+    made = find_mmcm(Fraction(100), as_mhz(mhz), ULTRASCALE_PLUS)
+    assert 800 <= made.vco_mhz <= 1600 and 10 <= made.input_mhz / made.input_divider <= 500
+    assert 2 <= made.multiplier <= 128 and 1 <= made.output_divider <= 128
+    assert made.output_divider >= 2 or made.output_divider == 1
+    assert abs(made.output_mhz - as_mhz(mhz)) <= as_mhz(mhz) / 1000
+
+
+@pytest.mark.parametrize(("mhz", "nearest"), [(5, "6.25"), (800, "72")])
+def test_what_ultrascale_plus_cannot_make(mhz, nearest):
+    with pytest.raises(UserError, match=f"from 100 MHz; the nearest is {nearest}"):
+        find_mmcm(Fraction(100), Fraction(mhz), ULTRASCALE_PLUS)
+
+
+def design(output_mhz, kind=XilinxClock, **options):
     m = Module()
     m.domains.sync = ClockDomain("sync")
     source, reset, counter = Signal(), Signal(), Signal(4)
-    m.submodules.clock = clock = XilinxClock(source, INPUT, Fraction(output_mhz), reset)
+    m.submodules.clock = clock = kind(source, INPUT, Fraction(output_mhz), reset)
     m.d.sync += counter.eq(counter + 1)
     assert clock.output_mhz == Fraction(output_mhz)
     return rtlil.convert(m, ports=[source, reset, counter], **options)
@@ -135,6 +156,13 @@ def test_rtlil():
 def test_equal_frequencies_take_no_mmcm():
     text = design(125)
     assert "MMCME2_BASE" not in text and "BUFG" in text
+
+
+def test_the_processor_s_clock_is_on_a_buffer():
+    text = design(125, UltrascaleClock)
+    assert "MMCM" not in text and "BUFG" not in text
+    text = design(150, UltrascaleClock)
+    assert "MMCME4_BASE" in text and "MMCME2" not in text and "BUFG" in text
 
 
 def test_the_netlist_for_nextpnr_xilinx():

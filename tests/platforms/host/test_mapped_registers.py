@@ -12,7 +12,12 @@ from gateformer.gateware.host.registers import register
 from gateformer.model.support.errors import UserError
 from gateformer.platforms.host import mapped_registers
 from gateformer.platforms.host.driver import Accelerator
-from gateformer.platforms.host.mapped_registers import SIZE, MappedRegisters, find_device
+from gateformer.platforms.host.mapped_registers import (
+    SIZE,
+    MappedRegisters,
+    find_device,
+    registers_address,
+)
 from gateformer.platforms.host.model import HostModel
 from tests.support.fake_registers import CONSTANTS, DIGEST
 from tests.support.user_error import message
@@ -167,11 +172,31 @@ def test_no_bitstream(tmp_path, page, monkeypatch):
 
 def test_the_device_is_found_by_its_address(tmp_path, monkeypatch):
     monkeypatch.setattr(mapped_registers, "UIO_CLASS", tmp_path)
-    assert find_device() == "/dev/mem"
+    assert find_device(0x43C0_0000) == "/dev/mem"
     for name, address in (("uio0", "0x41000000"), ("uio1", "0x43c00000"), ("uio2", "nonsense")):
         (tmp_path / name / "maps/map0").mkdir(parents=True)
         (tmp_path / name / "maps/map0/addr").write_text(f"{address}\n")
-    assert find_device() == "/dev/uio1"
+    assert find_device(0x43C0_0000) == "/dev/uio1"
+
+
+def test_the_device_tree_tells_where_the_registers_are(tmp_path, monkeypatch):
+    tree = tmp_path / "compatible"
+    monkeypatch.setattr(mapped_registers, "COMPATIBLE", tree)
+    assert registers_address() == 0x43C0_0000
+    tree.write_bytes(b"digilent,zynq-zybo-z7\0xlnx,zynq-7000\0")
+    assert registers_address() == 0x43C0_0000
+    tree.write_bytes(b"xlnx,zynqmp-sk-kv260-rev1\0xlnx,zynqmp-sk-kv260\0xlnx,zynqmp\0")
+    assert registers_address() == 0x8000_0000
+    monkeypatch.setattr(mapped_registers, "UIO_CLASS", tmp_path)
+    (tmp_path / "uio3/maps/map0").mkdir(parents=True)
+    (tmp_path / "uio3/maps/map0/addr").write_text("0x80000000\n")
+    registers = tmp_path / "page"
+    registers.write_bytes(bytes(SIZE))
+    opened = []
+    monkeypatch.setattr(mapped_registers.os, "open", lambda name, _: opened.append(name) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        MappedRegisters(check_fabric=False)
+    assert opened == ["/dev/uio3"]
 
 
 def test_the_command_says_it_in_one_line(page):

@@ -225,12 +225,12 @@ def test_fusesoc_runs_the_targets(exports, target, tmp_path):
 
 def test_a_portable_export_leaves_the_kind_of_memory_to_the_tool(exports):
     assert "_style" not in (exports() / f"{TOP}.v").read_text()
-    for name in ("zybo", "ulx3s", "tang-primer-20k"):
+    for name in ("zybo", "kv260", "ulx3s", "tang-primer-20k"):
         text = (exports(name) / f"{TOP}.v").read_text()
         assert 'ram_style = "distributed"' in text and 'ram_style = "block"' in text
 
 
-@pytest.mark.parametrize("name", ["zybo", "ulx3s", "tang-primer-20k"])
+@pytest.mark.parametrize("name", ["zybo", "kv260", "ulx3s", "tang-primer-20k"])
 def test_every_board_has_a_testbench_and_says_what_it_needs(exports, name):
     directory = exports(name)
     readme = (directory / "README.md").read_text()
@@ -240,6 +240,10 @@ def test_every_board_has_a_testbench_and_says_what_it_needs(exports, name):
     assert has_cells == (name != "tang-primer-20k") == ("sim" in targets)
     assert ("vendor's simulation library" in readme) != has_cells
     assert (f"{TESTBENCH}.v {TOP}.v {CELLS}" in readme) == has_cells
+    flow = targets["synth"]["flow_options"]
+    architecture = {"zybo": "xilinx", "kv260": "xilinx", "ulx3s": "ecp5"}.get(name, "gowin")
+    assert (flow["arch"], flow["output_format"]) == (architecture, "json")
+    assert flow.get("yosys_synth_options") == (["-family xcup"] if name == "kv260" else None)
 
 
 @pytest.mark.slow

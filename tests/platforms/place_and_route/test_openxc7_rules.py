@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from gateformer.gateware.parts import dsp48e1
+from gateformer.gateware.parts import dsp48
 from gateformer.model.support.errors import UserError
 from gateformer.platforms.boards.board import board
 from gateformer.platforms.families.family import Budget
@@ -205,7 +205,7 @@ def test_a_board_for_openxc7():
     zybo = for_toolchain(board("zybo"), "openxc7")
     chain_of_tools = toolchain(zybo, "openxc7")
     assert zybo.toolchains == ("openxc7",)
-    assert zybo.dsp == dsp48e1.DRIVEN
+    assert zybo.dsp == dsp48.DRIVEN
     assert zybo.limits == chain_of_tools.limits
     assert zybo.default_clock_mhz == chain_of_tools.clock_mhz == 50
     assert "-nodsp" in zybo.family.synthesis

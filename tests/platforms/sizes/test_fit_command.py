@@ -94,7 +94,10 @@ def test_the_help_says_what_the_exit_status_is(monkeypatch, capsys):
         (["--board", "zyb"], "unknown board 'zyb'; known: "),
         (["--variant", "25F"], "--variant needs --board"),
         (["--family", "xc7"], "--family goes with --calibrate; a board has its family"),
-        (["--calibrate", "--family", "ice40"], "unknown family 'ice40'; known: xc7, ecp5, gowin"),
+        (
+            ["--calibrate", "--family", "ice40"],
+            "unknown family 'ice40'; known: xc7, xcup, ecp5, gowin",
+        ),
         (["--calibrate", "--jobs", "0"], "jobs must be at least 1, not 0"),
         (
             ["--board", "zybo", "--no-picture", "--json", "no/f.json"],

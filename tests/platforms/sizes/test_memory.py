@@ -17,6 +17,7 @@ from gateformer.platforms.support import yosys
 
 MAP = {
     "xc7": "synth_xilinx -family xc7 -flatten -top top -run begin:map_ffram",
+    "xcup": "synth_xilinx -family xcup -flatten -top top -run begin:map_ffram",
     "ecp5": "synth_ecp5 -top top -run begin:map_ffram",
     "gowin": "synth_gowin -family gw2a -top top -run begin:map_ffram",
 }

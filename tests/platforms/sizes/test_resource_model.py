@@ -15,6 +15,7 @@ from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.artifact import open_model
 from gateformer.model.contract.random_model import RANDOM_PREFIX
 from gateformer.model.support.errors import UserError
+from gateformer.platforms.boards.target import PROCESSOR
 from gateformer.platforms.sizes import resource_model as module
 from gateformer.platforms.sizes.calibrate import (
     fit,
@@ -23,13 +24,14 @@ from gateformer.platforms.sizes.calibrate import (
     nonnegative_least_squares,
     predict,
 )
-from gateformer.platforms.sizes.families import FAMILIES
+from gateformer.platforms.sizes.families import CALIBRATED, FAMILIES
 from gateformer.platforms.sizes.points import Point, Run, cells
 from gateformer.platforms.sizes.program import SizedProgram
 from gateformer.platforms.sizes.resource_model import (
     lane_blocks,
     load_data,
     multiplier_blocks,
+    predicted_as,
     resource_model,
 )
 
@@ -44,7 +46,7 @@ SHAPES = {
 }
 
 
-@pytest.fixture(params=FAMILIES)
+@pytest.fixture(params=CALIBRATED)
 def family(request):
     return FAMILIES[request.param]
 
@@ -163,6 +165,24 @@ def test_larger_engines_take_more(family, name, larger):
     few, many = (predicted.core(SizedProgram(model, hw, bounds)) for hw in (small, large))
     assert many.lut > few.lut and many.ff > few.ff
     assert many.dsp >= few.dsp
+
+
+def test_what_was_not_calibrated_is_predicted_as_another_family():
+    """Memories and multipliers as its own; kv260: ``python build.py kv260``."""
+    xc7, xcup = FAMILIES["xc7"], FAMILIES["xcup"]
+    assert predicted_as(xcup) == "xc7" and predicted_as(xc7) is None
+    assert set(CALIBRATED) == set(FAMILIES) - {"xcup"}
+    config, hw = open_model("shakespeare-115k").model, HwConfig()
+    sized = SizedProgram(config, hw, prove_bounds(config))
+    ours, theirs = (resource_model(family).core(sized) for family in (xcup, xc7))
+    assert (ours.bram, ours.dsp, ours.carry) == (theirs.bram, theirs.dsp, theirs.carry)
+    assert ours.lut == pytest.approx(theirs.lut, rel=0.1)
+    top = ours + resource_model(xcup).host(PROCESSOR, config.config)
+    assert top.lut == pytest.approx(11_039, rel=LUT_BAR)
+    assert top.sites == pytest.approx(13_533, rel=LUT_BAR)
+    assert (top.bram, top.dsp) == (33, 80)
+    # what 25 bits do not hold
+    assert multiplier_blocks(xcup, 27, 18) == 1 and multiplier_blocks(xc7, 27, 18) == 2
 
 
 TINY = Point(

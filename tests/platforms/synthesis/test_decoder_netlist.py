@@ -43,8 +43,10 @@ def program_of(spec: str, lanes: int):
     [
         ("llama", "xc7"),
         ("gpt2", "ecp5"),
+        ("gpt2", "xcup"),
         pytest.param("gpt2", "xc7", marks=pytest.mark.full_size),
         pytest.param("llama", "ecp5", marks=pytest.mark.full_size),
+        pytest.param("llama", "xcup", marks=pytest.mark.full_size),
     ],
 )
 def test_netlist_holds_the_images_and_generates_the_reference_s_tokens(kind, family):

@@ -13,6 +13,7 @@ from gateformer.gateware.core.taps import Mismatch
 from gateformer.platforms.families.ecp5 import ECP5
 from gateformer.platforms.families.gowin import GOWIN
 from gateformer.platforms.families.xc7 import XC7
+from gateformer.platforms.families.xcup import XCUP
 from gateformer.platforms.simulation.compiled_simulation import CompiledSimulation
 from gateformer.platforms.synthesis.block_memory import BLOCK_MEMORIES
 from gateformer.platforms.synthesis.compile import compile_netlist
@@ -24,7 +25,7 @@ from gateformer.platforms.synthesis.synthesis import synthesize_rtlil
 from .netlist_bench import SHAPES, Memories
 
 SEED = 3
-FAMILIES = {family.name: family for family in (XC7, ECP5, GOWIN)}
+FAMILIES = {family.name: family for family in (XC7, XCUP, ECP5, GOWIN)}
 
 
 @functools.cache
@@ -90,7 +91,7 @@ def test_a_flipped_bit_is_found_where_it_is(family):
             memory.check()
 
 
-@pytest.mark.parametrize("family", ["xc7", "ecp5"])
+@pytest.mark.parametrize("family", ["xc7", "xcup", "ecp5"])
 def test_memory_models_read_and_write_as_the_design(family):
     """Every third access hits the address that the other port writes in the same cycle."""
     component, netlist, _ = synthesized(family)

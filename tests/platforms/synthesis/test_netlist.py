@@ -33,7 +33,7 @@ SPEC = "random:n_layers=1,d_model=8,n_heads=2,d_ff=8,ctx_len=12,vocab_size=12,se
 BANKED = SPEC.replace("vocab_size=12", "vocab_size=600").replace("d_ff=8", "d_ff=512")
 """Its array and weight memories have two banks."""
 PACKINGS = {"xc7": "3in5", "ecp5": "2bit"}
-SYNTHESES = {**PACKINGS, "openxc7": "2bit"}
+SYNTHESES = {**PACKINGS, "openxc7": "2bit", "xcup": "3in5"}
 TOKENS = 8
 MUTANTS = 32
 """As many as the seed's register has bits."""
@@ -185,6 +185,12 @@ def one_cell(kind, parameters=None, pins=None):
         ("xc7", ("DSP48E1", {"USE_SIMD": "TWO24"}), "DSP48E1 does not have USE_SIMD=TWO24"),
         ("xc7", ("DSP48E1", {}, {"ALUMODE": ["0", "1"]}), "does not have pin ALUMODE that is not"),
         ("xc7", ("RAMB18E1", {"EN_ECC_READ": "TRUE"}), "does not have the parameter EN_ECC_READ"),
+        ("xcup", ("URAM288",), "no model of URAM288 (cell u) for xcup"),
+        ("xcup", ("DSP48E1",), "no model of DSP48E1 (cell u) for xcup"),
+        ("xcup", ("DSP48E2", {"AMULTSEL": "B"}), "DSP48E2 does not have AMULTSEL=B"),
+        ("xcup", ("DSP48E2", {}, {"PCIN": [7]}), "DSP48E2 does not have pin PCIN that is not 0"),
+        ("xcup", ("RAMB18E2", {"CASCADE_ORDER_A": "FIRST"}), "have CASCADE_ORDER_A=FIRST"),
+        ("xcup", ("RAMB36E2", {}, {"SLEEP": [7]}), "RAMB36E2 does not have pin SLEEP that is not"),
         ("ecp5", ("TRELLIS_FF", {"SRMODE": "ASYNC"}), "TRELLIS_FF does not have SRMODE=ASYNC"),
         ("ecp5", ("DP16KD", {"RESETMODE": "ASYNC"}, {"RSTA": [7]}), "pin RSTA that is not 0"),
         ("ecp5", ("DP16KD", {"DATA_WIDTH_A": f"{36:b}"}), "does not have one port of 36 bits only"),
@@ -200,7 +206,7 @@ def test_what_is_not_modelled_is_refused(family, cell, message):
 @pytest.mark.parametrize(
     ("family", "tokens", "message"),
     [
-        ("spartan", 8, "family must be one of xc7, openxc7, ecp5, not 'spartan'"),
+        ("spartan", 8, "family must be one of xc7, openxc7, xcup, ecp5, not 'spartan'"),
         ("xc7", 0, "tokens must be at least 1, not 0"),
     ],
 )

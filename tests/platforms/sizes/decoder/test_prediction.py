@@ -7,7 +7,7 @@ import pytest
 from gateformer.model.contract.random_model import RANDOM_PREFIX
 from gateformer.platforms.sizes.calibrate import KINDS, fit, lut_error, predict
 from gateformer.platforms.sizes.decoder.units import GLUE
-from gateformer.platforms.sizes.families import FAMILIES
+from gateformer.platforms.sizes.families import CALIBRATED, FAMILIES
 from gateformer.platforms.sizes.points import Point, Run, cells
 from gateformer.platforms.sizes.resource_model import load_data, resource_model
 
@@ -19,7 +19,7 @@ SITES_BAR = 0.10
 IMPORTED = KINDS["imported"]
 
 
-@pytest.fixture(params=FAMILIES)
+@pytest.fixture(params=CALIBRATED)
 def family(request):
     return FAMILIES[request.param]
 

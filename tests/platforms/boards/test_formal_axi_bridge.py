@@ -1,20 +1,26 @@
-"""Axi3Bridge keeps AXI3 to the processor and AXI4-Lite to the registers, proved for any length."""
+"""AxiBridge keeps AXI3 or AXI4, and AXI4-Lite to the registers, proved for any length."""
 
 import pytest
 
-from gateformer.platforms.boards import axi3_bridge
+from gateformer.platforms.boards import axi_bridge
+from gateformer.platforms.boards.axi_bridge import AXI3_GP, AXI4_HPM
 from tests.support.formal_prover import Refuted, check_bounded, combinational_inputs, mutated, prove
 
-from .axi3_bridge_rules import bridge_rules, inputs_of
-from .formal_axi3 import BASE, WIDTH
+from .axi_bridge_rules import bridge_rules, inputs_of
+from .formal_bursts import BASE, WIDTH
+
+PORTS = pytest.mark.parametrize("port", [AXI3_GP, AXI4_HPM], ids=lambda port: port.name)
 
 
-def test_bursts_become_single_accesses(tmp_path):
-    prove(*bridge_rules(axi3_bridge.Axi3Bridge(BASE, WIDTH)), tmp_path, depth=3)
+@PORTS
+def test_bursts_become_single_accesses(tmp_path, port):
+    bridge = axi_bridge.AxiBridge(port, BASE, WIDTH)
+    prove(*bridge_rules(bridge, port), tmp_path, depth=3)
 
 
-def test_no_output_depends_on_an_input_within_the_cycle(tmp_path):
-    bridge = axi3_bridge.Axi3Bridge(BASE, WIDTH)
+@PORTS
+def test_no_output_depends_on_an_input_within_the_cycle(tmp_path, port):
+    bridge = axi_bridge.AxiBridge(port, BASE, WIDTH)
     axi, lite = bridge.axi, bridge.lite
     outputs = (
         *(axi.awready, axi.wready, axi.bvalid, axi.bid, axi.bresp, axi.arready),
@@ -22,7 +28,7 @@ def test_no_output_depends_on_an_input_within_the_cycle(tmp_path):
         *(lite.awvalid, lite.awaddr, lite.wvalid, lite.wdata, lite.wstrb, lite.bready),
         *(lite.arvalid, lite.araddr, lite.rready),
     )
-    assert combinational_inputs(bridge, inputs_of(bridge), outputs, tmp_path) == set()
+    assert combinational_inputs(bridge, inputs_of(bridge, port), outputs, tmp_path) == set()
 
 
 @pytest.mark.parametrize(
@@ -49,6 +55,6 @@ def test_no_output_depends_on_an_input_within_the_cycle(tmp_path):
     ],
 )
 def test_a_broken_bridge_is_refuted(old, new, rule, tmp_path):
-    bridge = mutated(axi3_bridge, old, new).Axi3Bridge(BASE, WIDTH)
+    bridge = mutated(axi_bridge, old, new).AxiBridge(AXI3_GP, BASE, WIDTH)
     with pytest.raises(Refuted, match=rule):
-        check_bounded(*bridge_rules(bridge), tmp_path, depth=7)
+        check_bounded(*bridge_rules(bridge, AXI3_GP), tmp_path, depth=7)

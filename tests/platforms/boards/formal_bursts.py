@@ -1,4 +1,4 @@
-"""What a master of AXI3 may request, and what a proof keeps in mind of it."""
+"""What a master of AXI3 or AXI4 may request, and what a proof keeps in mind of it."""
 
 from amaranth.hdl import Cat, Const, Mux, Signal, Value
 
@@ -8,13 +8,17 @@ BASE, WIDTH = 0x43C0_0000, 12
 FIXED, WRAP = 0, 2
 DECERR = 3
 REQUEST = ("id", "addr", "len", "size", "burst", "lock", "cache", "prot", "qos")
-PAYLOADS = {
-    "aw": REQUEST,
-    "w": ("id", "data", "strb", "last"),
-    "b": ("id", "resp"),
-    "ar": REQUEST,
-    "r": ("id", "data", "resp", "last"),
-}
+
+
+def payloads(port):
+    """Members of the channels of a ``MasterPort``."""
+    return {
+        "aw": REQUEST,
+        "w": (*(("id",) if port.write_ids else ()), "data", "strb", "last"),
+        "b": ("id", "resp"),
+        "ar": REQUEST,
+        "r": ("id", "data", "resp", "last"),
+    }
 
 
 class Burst:
@@ -27,7 +31,7 @@ class Burst:
         }
         self.id, self.address, self.len = kept["id"], kept["addr"], kept["len"]
         self.size, self.burst = kept["size"], kept["burst"]
-        self.done = Signal(5, name=f"{channel}_done")  # beats
+        self.done = Signal(len(self.len) + 1, name=f"{channel}_done")  # beats
         self.inside = self.address[WIDTH:] == BASE >> WIDTH
         self.beats = self.len + 1
         following = self._following()

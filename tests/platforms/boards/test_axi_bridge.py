@@ -1,4 +1,4 @@
-"""Axi3Bridge: random bursts against the burst equations of ARM IHI 0022, A3.4.1."""
+"""AxiBridge: random bursts against the burst equations of ARM IHI 0022, A3.4.1."""
 
 import random
 from functools import partial
@@ -6,10 +6,11 @@ from functools import partial
 import pytest
 from amaranth.sim import Simulator
 
-from gateformer.gateware.memory.bus import ADDRESS_BITS
-from gateformer.platforms.boards.axi3_bridge import Axi3Bridge
-from tests.support.axi_rules import AXI3, AxiRules
+from gateformer.platforms.boards.axi_bridge import AXI3_GP, AXI4_HPM, AxiBridge, MasterPort
+from tests.support.axi_rules import AXI3, AXI4, AxiRules
 
+PORTS = {AXI3_GP: AXI3, AXI4_HPM: AXI4}
+"""And what their protocol demands."""
 BASE = 0x43C0_0000
 WIDTH = 12
 OKAY, SLVERR, DECERR = 0, 2, 3
@@ -41,17 +42,22 @@ def beat_addresses(burst: dict) -> list[int]:
     return [boundary + (address - boundary) % total for address in incremented]
 
 
-def random_burst(rng: random.Random) -> dict:
+def random_burst(rng: random.Random, port: MasterPort) -> dict:
     kind, size = rng.choice([FIXED, INCR, WRAP]), rng.randrange(3)
     length = rng.choice([1, 3, 7, 15]) if kind == WRAP else rng.randrange(16)
+    if kind == INCR and rng.random() < 0.2:
+        length = 2**port.length_bits - 1
     inside = rng.random() < 0.85
-    page = BASE if inside else rng.choice([BASE + 0x1000, BASE - 0x1000, 0x4000_0000, 0x7FFF_F000])
+    others = [BASE + 0x1000, BASE - 0x1000, 0x4000_0000, 0x7FFF_F000]
+    if port.address_bits > 32:
+        others.append(BASE + 2**32)
+    page = BASE if inside else rng.choice(others)
     # no burst crosses a 4 KiB boundary
     offset = rng.randrange(0x1000 - ((length + 1) << size))
     if kind == WRAP:
         offset = offset >> size << size
     return {
-        "id": rng.getrandbits(12),
+        "id": rng.getrandbits(port.id_bits),
         "addr": page + offset,
         "len": length,
         "size": size,
@@ -63,12 +69,20 @@ def random_burst(rng: random.Random) -> dict:
 
 
 class Bench:
-    """Master on the AXI3 side, slave on the AXI4-Lite side, every channel with its own stalls."""
+    """A master and a slave of AXI4-Lite around the bridge; every channel has its own stalls."""
 
-    def __init__(self, seed: int, writes: list[dict], reads: list[dict], stall: float):
+    def __init__(
+        self,
+        seed: int,
+        writes: list[dict],
+        reads: list[dict],
+        stall: float,
+        port: MasterPort = AXI3_GP,
+    ):
         self.rng = random.Random(seed)
         self.stall = stall
-        self.dut = Axi3Bridge(BASE, WIDTH)
+        self.port = port
+        self.dut = AxiBridge(port, BASE, WIDTH)
         self.writes, self.reads = writes, reads
         self.b, self.r = [], []
         self.lite_writes, self.lite_reads = [], []
@@ -139,8 +153,11 @@ class Bench:
         def request(burst):
             return {name: burst[name] for name in ("id", "addr", "len", "size", "burst")}
 
+        def of_the_burst(burst):
+            return {"id": burst["id"]} if self.port.write_ids else {}
+
         beats = [
-            {"data": data, "strb": strobe, "id": burst["id"], "last": n == burst["len"]}
+            {"data": data, "strb": strobe, **of_the_burst(burst), "last": n == burst["len"]}
             for burst in self.writes
             for n, (data, strobe) in enumerate(zip(burst["data"], burst["strb"], strict=True))
         ]
@@ -170,7 +187,10 @@ class Bench:
         simulator.add_clock(1e-8)
         for process in background:
             simulator.add_testbench(process, background=True)
-        for rules, bus in ((AxiRules(AXI3, "axi3"), self.dut.axi), (AxiRules(), self.dut.lite)):
+        for rules, bus in (
+            (AxiRules(PORTS[self.port], self.port.name), self.dut.axi),
+            (AxiRules(), self.dut.lite),
+        ):
             simulator.add_testbench(rules.watch(bus), background=True)
         simulator.add_testbench(finish)
         simulator.run()
@@ -181,12 +201,13 @@ def worst(responses) -> int:
     return max(responses, default=OKAY)
 
 
+@pytest.mark.parametrize("port", PORTS, ids=lambda port: port.name)
 @pytest.mark.parametrize(("seed", "stall"), [(1, 0.0), (2, 0.3), (3, 0.7)])
-def test_random_bursts(seed, stall):
+def test_random_bursts(seed, stall, port):
     rng = random.Random(seed)
-    writes = [random_burst(rng) for _ in range(25)]
-    reads = [random_burst(rng) for _ in range(25)]
-    bench = Bench(seed, writes, reads, stall).run()
+    writes = [random_burst(rng, port) for _ in range(25)]
+    reads = [random_burst(rng, port) for _ in range(25)]
+    bench = Bench(seed, writes, reads, stall, port).run()
 
     expected_b, expected_r, lite_writes, lite_reads = [], [], [], []
     for burst in writes:
@@ -232,11 +253,11 @@ def test_data_before_address_and_address_before_data():
     ("base", "width", "message"),
     [
         (0, 2, "address_width must be 3 to 31, not 2"),
-        (0, ADDRESS_BITS, "address_width must be 3 to 31, not 32"),
+        (0, 32, "address_width must be 3 to 31, not 32"),
         (0x43C0_0800, 12, r"base must be a 32-bit multiple of 2\*\*12, not 0x43c00800"),
         (1 << 32, 12, r"base must be a 32-bit multiple of 2\*\*12, not 0x100000000"),
     ],
 )
 def test_constructor_checks(base, width, message):
     with pytest.raises(ValueError, match=message):
-        Axi3Bridge(base, width)
+        AxiBridge(AXI3_GP, base, width)

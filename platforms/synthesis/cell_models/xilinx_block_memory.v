@@ -1,4 +1,5 @@
-// Block memories of Xilinx 7 series, behavioural.
+// Block memories of Xilinx 7 series, behavioural; platforms/synthesis/ultrascale_memory.py makes those
+// of UltraScale+ into them.
 //
 // Source: UG473, "7 Series FPGAs Memory Resources": tables 1-7 to 1-12 (ports), 1-15 and 1-16
 // (INIT and INITP attributes), "Write Modes", "Conflict Avoidance" and "Simple Dual-Port Block RAM".
@@ -9,7 +10,7 @@
 // platforms/synthesis/cells.py; inverted pins, cascades and ECC are not modelled.
 
 // One memory of 2**ABITS data bits. Addresses count data bits; a byte has a parity bit beside it.
-module xc7_block_memory #(
+module xilinx_block_memory #(
     parameter ABITS = 14,
     parameter LANES = 4,  // bytes of the widest port
     parameter SDP = 0,
@@ -88,7 +89,7 @@ module xc7_block_memory #(
     wire spoilt_a = WRITE_MODE_B != "READ_FIRST" && writes_b && overlap(addr_a, addr_b, RA, WB);
     wire spoilt_b = WRITE_MODE_A != "READ_FIRST" && writes_a && overlap(addr_b, addr_a, RB, WA);
 
-    xc7_read_port #(
+    xilinx_read_port #(
         .ABITS(ABITS), .LANES(LANES), .BITS(RA), .OWN_WRITE(SDP ? 0 : WA),
         .WRITE_MODE(WRITE_MODE_A), .REGISTERED(DOA_REG), .INIT(INIT_A), .SRVAL(SRVAL_A)
     ) read_a (
@@ -97,7 +98,7 @@ module xc7_block_memory #(
         .parity(parity[addr_a[ABITS-1:11]]), .we(we_a), .di(di_a), .dip(dip_a),
         .spoilt(spoilt_a), .dout(do_a), .doutp(dop_a)
     );
-    xc7_read_port #(
+    xilinx_read_port #(
         .ABITS(ABITS), .LANES(LANES), .BITS(RB), .OWN_WRITE(SDP ? 0 : WB),
         .WRITE_MODE(WRITE_MODE_B), .REGISTERED(DOB_REG), .INIT(INIT_B), .SRVAL(SRVAL_B)
     ) read_b (
@@ -109,7 +110,7 @@ module xc7_block_memory #(
 endmodule
 
 // Output latch and optional output register of one port.
-module xc7_read_port #(
+module xilinx_read_port #(
     parameter ABITS = 14, LANES = 4, BITS = 0, OWN_WRITE = 0, WRITE_MODE = "WRITE_FIRST",
     parameter REGISTERED = 0,
     parameter [9*LANES-1:0] INIT = 0, SRVAL = 0
@@ -134,7 +135,7 @@ module xc7_read_port #(
             wire [8*LANES-1:0] stored = (row >> addr[7:0]) & USED;
             wire [LANES-1:0] storedp = (parity >> addr[10:3]) & USEDP;
             wire writes = OWN_WRITE != 0 && |we;
-            // with WRITE_FIRST both widths of the port are equal (netlist_cells.py)
+            // with WRITE_FIRST both widths of the port are equal (platforms/synthesis/cells.py)
             reg [8*LANES-1:0] latch = INIT & USED;
             reg [LANES-1:0] latchp = BYTES == 0 ? 0 : INIT >> 8 * BYTES;
             reg [8*LANES-1:0] fresh;
@@ -238,7 +239,7 @@ module RAMB18E1 #(
     assign DOPADOP = dop_a;
     assign DOBDO = SDP ? do_a[31:16] : do_b;
     assign DOPBDOP = SDP ? dop_a[3:2] : dop_b;
-    xc7_block_memory #(
+    xilinx_block_memory #(
         .ABITS(14), .LANES(4), .SDP(SDP), .INIT(INIT), .INITP(INITP),
         .READ_WIDTH_A(READ_WIDTH_A), .READ_WIDTH_B(READ_WIDTH_B),
         .WRITE_WIDTH_A(WRITE_WIDTH_A), .WRITE_WIDTH_B(WRITE_WIDTH_B),
@@ -340,7 +341,7 @@ module RAMB36E1 #(
     assign DOPADOP = dop_a;
     assign DOBDO = SDP ? do_a[63:32] : do_b;
     assign DOPBDOP = SDP ? dop_a[7:4] : dop_b;
-    xc7_block_memory #(
+    xilinx_block_memory #(
         .ABITS(15), .LANES(8), .SDP(SDP), .INIT(INIT), .INITP(INITP),
         .READ_WIDTH_A(READ_WIDTH_A), .READ_WIDTH_B(READ_WIDTH_B),
         .WRITE_WIDTH_A(WRITE_WIDTH_A), .WRITE_WIDTH_B(WRITE_WIDTH_B),

@@ -1,11 +1,11 @@
-"""What Axi3Bridge promises to both of its sides, and what holds inside for the induction."""
+"""What AxiBridge promises to both of its sides, and what holds inside for the induction."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 
 from tests.support.formal_axi import Channels, LiteRules
 from tests.support.formal_prover import assume, counted, elaborated, implies, past, require
 
-from .formal_axi3 import DECERR, PAYLOADS, REQUEST, WIDTH, Burst, latest, worse
+from .formal_bursts import DECERR, REQUEST, WIDTH, Burst, latest, payloads, worse
 
 
 def write_rules(m, bridge, own, request, channels, lite):
@@ -17,13 +17,13 @@ def write_rules(m, bridge, own, request, channels, lite):
     is_open = bursts != 0
     # W transfers that belong to no burst that was answered
     used = Mux(transfer["b"], burst.beats, 0)
-    taken = Signal(6)
+    taken = Signal(len(burst.done) + 1)
     m.d.sync += taken.eq(taken + transfer["w"] - used)
     word = latest(m, "word", transfer["w"], Cat(axi.wdata, axi.wstrb))
     response = out.bresp.as_value()
     worst = worse(m, "worst_response", transfer["aw"], sent["b"], response)
     answered = counted(
-        m, "answered", sent["b"], Mux(transfer["b"] & burst.inside, burst.beats, 0), 6
+        m, "answered", sent["b"], Mux(transfer["b"] & burst.inside, burst.beats, 0), len(taken)
     )
     aw, w = lite.requests["aw"], lite.requests["w"]
     waiting = is_open & ~axi.bvalid & (taken > burst.done)
@@ -145,23 +145,27 @@ def read_rules(m, bridge, own, request, channels, lite):
     return burst.legal, contract, inside
 
 
-def inputs_of(bridge):
+def inputs_of(bridge, port):
     axi, lite = bridge.axi, bridge.lite
     requests = [getattr(axi, channel + name) for channel in ("aw", "ar") for name in REQUEST]
     return [
         *requests,
-        *(axi.awvalid, axi.arvalid, axi.wid, axi.wdata, axi.wstrb, axi.wlast, axi.wvalid),
+        *([axi.wid] if port.write_ids else []),
+        *(axi.awvalid, axi.arvalid, axi.wdata, axi.wstrb, axi.wlast, axi.wvalid),
         *(axi.bready, axi.rready, lite.awready, lite.wready, lite.bresp, lite.bvalid),
         *(lite.arready, lite.rdata, lite.rresp, lite.rvalid),
     ]
 
 
-def bridge_rules(bridge, *, invariants=True):
-    """(module, free signals); without ``invariants``, only what can be seen from outside."""
+def bridge_rules(bridge, port, *, invariants=True):
+    """(module, free signals) of a bridge of a ``MasterPort``.
+
+    Without ``invariants``, only what can be seen from outside.
+    """
     m = Module()
     m.submodules.bridge, names = elaborated(bridge)
     (write,), (read,) = names["_write_channels"], names["_read_channels"]
-    channels = Channels(bridge.axi, PAYLOADS)
+    channels = Channels(bridge.axi, payloads(port))
     lite = LiteRules(m, bridge.lite)
     requests = names["_request"]
     parts = (
@@ -170,8 +174,8 @@ def bridge_rules(bridge, *, invariants=True):
     )
     assume(m, lite.slave)
     require(m, lite.master)
-    require(m, {f"axi3 {name}": rule for name, rule in channels.held(m, ("b", "r")).items()})
+    require(m, {f"axi {name}": rule for name, rule in channels.held(m, ("b", "r")).items()})
     for legal, contract, inside in parts:
         assume(m, legal)
         require(m, {**contract, **(inside if invariants else {})})
-    return m, inputs_of(bridge)
+    return m, inputs_of(bridge, port)

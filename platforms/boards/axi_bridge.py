@@ -1,31 +1,55 @@
-"""AXI3 master port of a processor to an AXI4-Lite slave.
+"""AXI3 or AXI4 master port of a processor to an AXI4-Lite slave.
 
-Source: ARM IHI 0022, "AMBA AXI and ACE Protocol Specification": A3 (handshakes), A3.4.1 (burst
-addresses), A5 (IDs), B1 (AXI4-Lite); UG585, "Zynq-7000 TRM", chapter 5 (the GP ports).
+Sources: ARM IHI 0022, "AMBA AXI and ACE Protocol Specification": A3 (handshakes), A3.4.1 (burst
+addresses), A5 (IDs), B1 (AXI4-Lite); UG585, "Zynq-7000 TRM", chapter 5 (the GP ports); UG1085,
+"Zynq UltraScale+ Device TRM", chapter 35 (PS-PL interfaces).
 """
 
 from __future__ import annotations
+
+import dataclasses
 
 from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from gateformer.gateware.host.axi_lite import DATA_BITS, STROBE_BITS, axi_lite_signature
-from gateformer.gateware.memory.bus import ADDRESS_BITS, LENGTH_BITS, Burst, Response
+from gateformer.gateware.memory.bus import Burst, Response
 
-ID_BITS = 12
-"""Width of a transaction's ID on the M_AXI_GP ports."""
+SIZE_BITS = 2
+"""Of AxSIZE: as many as are of use with 32 data bits."""
 
 
-def axi3_signature() -> wiring.Signature:
-    """AXI3 with 32 data bits and 12 ID bits as the master sees it; names in lower case."""
+@dataclasses.dataclass(frozen=True)
+class MasterPort:
+    """What a processor's master ports differ in: bits of an ID, an address, AxLEN and AxLOCK.
+
+    ``write_ids``: whether write data have an ID, too, as AXI3 has it.
+    """
+
+    name: str
+    id_bits: int
+    address_bits: int
+    length_bits: int
+    lock_bits: int
+    write_ids: bool
+
+
+AXI3_GP = MasterPort("axi3", 12, 32, length_bits=4, lock_bits=2, write_ids=True)
+"""M_AXI_GP of a Zynq-7000."""
+AXI4_HPM = MasterPort("axi4", 16, 40, length_bits=8, lock_bits=1, write_ids=False)
+"""M_AXI_HPM of a Zynq UltraScale+, as 32 data bits wide."""
+
+
+def axi_signature(port: MasterPort) -> wiring.Signature:
+    """The port with 32 data bits as the master sees it; names in lower case."""
     request = {
-        "id": Out(ID_BITS),
-        "addr": Out(ADDRESS_BITS),
-        "len": Out(LENGTH_BITS),
-        "size": Out(2),
+        "id": Out(port.id_bits),
+        "addr": Out(port.address_bits),
+        "len": Out(port.length_bits),
+        "size": Out(SIZE_BITS),
         "burst": Out(2),
-        "lock": Out(2),
+        "lock": Out(port.lock_bits),
         "cache": Out(4),
         "prot": Out(3),
         "qos": Out(4),
@@ -36,17 +60,17 @@ def axi3_signature() -> wiring.Signature:
         {
             **{f"aw{name}": member for name, member in request.items()},
             **{f"ar{name}": member for name, member in request.items()},
-            "wid": Out(ID_BITS),
+            **({"wid": Out(port.id_bits)} if port.write_ids else {}),
             "wdata": Out(DATA_BITS),
             "wstrb": Out(STROBE_BITS),
             "wlast": Out(1),
             "wvalid": Out(1),
             "wready": In(1),
-            "bid": In(ID_BITS),
+            "bid": In(port.id_bits),
             "bresp": In(Response),
             "bvalid": In(1),
             "bready": Out(1),
-            "rid": In(ID_BITS),
+            "rid": In(port.id_bits),
             "rdata": In(DATA_BITS),
             "rresp": In(Response),
             "rlast": In(1),
@@ -56,19 +80,21 @@ def axi3_signature() -> wiring.Signature:
     )
 
 
-class Axi3Bridge(wiring.Component):
+class AxiBridge(wiring.Component):
     """Serves AXI3 bursts beat by beat on an AXI4-Lite bus.
 
     One write burst and one read burst are under way at a time, independently. Write data come in
-    the order of their addresses (the GP ports never interleave bursts, UG585), but may come before
-    their address. The ID of a request is that of its responses; BRESP is the worst response of
-    the burst's beats. FIXED, INCR and WRAP bursts of any AxSIZE up to a word are served; write
-    strobes pass through. Bursts outside the decoded window are answered with DECERR in every beat
-    without an access. Locked and exclusive accesses are done as normal ones (no EXOKAY). All
-    outputs come from registers or from a few gates after them; none depends on an input.
+    the order of their addresses (the GP ports never interleave bursts, UG585; AXI4 does not allow
+    it), but may come before their address. The ID of a request is that of its responses; BRESP is
+    the worst response of the burst's beats. FIXED, INCR and WRAP bursts of any AxSIZE up to a word
+    are served; write strobes pass through. Bursts outside the decoded window are answered with
+    DECERR in every beat without an access. Locked and exclusive accesses are done as normal ones
+    (no EXOKAY). All outputs come from registers or from a few gates after them; none depends on an
+    input.
 
     Parameters
     ----------
+    port : MasterPort
     base : int
         Byte address of the window, a multiple of its size.
     address_width : int
@@ -77,7 +103,7 @@ class Axi3Bridge(wiring.Component):
 
     Members
     -------
-    axi : In(axi3_signature())
+    axi : In(axi_signature(port))
     lite : Out(axi_lite_signature(address_width))
 
     Raises
@@ -86,15 +112,19 @@ class Axi3Bridge(wiring.Component):
         If the width is out of range or the window not aligned.
     """
 
-    def __init__(self, base: int, address_width: int):
-        if not 3 <= address_width < ADDRESS_BITS:
+    def __init__(self, port: MasterPort, base: int, address_width: int):
+        if not 3 <= address_width <= 31:
             raise ValueError(f"address_width must be 3 to 31, not {address_width!r}")
-        if not 0 <= base < 1 << ADDRESS_BITS or base % (1 << address_width):
-            raise ValueError(f"base must be a 32-bit multiple of 2**{address_width}, not {base:#x}")
+        if not 0 <= base < 1 << port.address_bits or base % (1 << address_width):
+            raise ValueError(
+                f"base must be a {port.address_bits}-bit multiple of 2**{address_width}, "
+                f"not {base:#x}"
+            )
+        self._port = port
         self._base = base
         self._width = address_width
         super().__init__(
-            {"axi": In(axi3_signature()), "lite": Out(axi_lite_signature(address_width))}
+            {"axi": In(axi_signature(port)), "lite": Out(axi_lite_signature(address_width))}
         )
 
     def elaborate(self, platform):
@@ -112,11 +142,11 @@ class Axi3Bridge(wiring.Component):
         def port(name):
             return getattr(self.axi, f"{channel}{name}")
 
-        address = Signal(ADDRESS_BITS, name=f"{channel}_address", reset_less=True)
-        identity = Signal(ID_BITS, name=f"{channel}_id", reset_less=True)
-        left = Signal(LENGTH_BITS, name=f"{channel}_left", reset_less=True)
-        length = Signal(LENGTH_BITS, name=f"{channel}_length", reset_less=True)
-        size = Signal(2, name=f"{channel}_size", reset_less=True)
+        address = Signal(self._port.address_bits, name=f"{channel}_address", reset_less=True)
+        identity = Signal(self._port.id_bits, name=f"{channel}_id", reset_less=True)
+        left = Signal(self._port.length_bits, name=f"{channel}_left", reset_less=True)
+        length = Signal(self._port.length_bits, name=f"{channel}_length", reset_less=True)
+        size = Signal(SIZE_BITS, name=f"{channel}_size", reset_less=True)
         burst = Signal(2, name=f"{channel}_burst", reset_less=True)
         hit = Signal(name=f"{channel}_hit", reset_less=True)
         m.d.comb += port("ready").eq(~active)

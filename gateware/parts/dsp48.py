@@ -1,8 +1,10 @@
-"""The multipliers of :mod:`gateware.parts.multiplier` as Xilinx DSP48E1 blocks.
+"""The multipliers of :mod:`gateware.parts.multiplier` as Xilinx DSP48E1 or DSP48E2 blocks.
 
-Source: UG479, "7 Series DSP48E1 Slice": table 2-5 (INMODE), tables 2-7 to 2-9 (OPMODE), and figure
-2-1 for the pipeline registers. Cascade inputs are left out: Vivado and yosys take them for 0, and
-nextpnr-xilinx has no wire to them.
+Sources: UG479, "7 Series DSP48E1 Slice": table 2-5 (INMODE), tables 2-7 to 2-9 (OPMODE), and figure
+2-1 for the pipeline registers; UG579, "UltraScale Architecture DSP Slice" (DSP48E2: a multiplier of
+27 x 18 bits, AMULTSEL where the DSP48E1 has USE_DPORT, a fourth summand that OPMODE[8:7] = 0 leaves
+out, and INMODE, OPMODE[6:0] and the registers of the DSP48E1). Cascade inputs are left out: Vivado
+and yosys take them for 0, and nextpnr-xilinx has no wire to them.
 
 With the family :data:`DRIVEN` nothing depends on a control pin that is tied to a constant. Some
 pins (INMODE, D, ALUMODE[3:2], OPMODE[6] and a few more) have two sources in the tile: a wire
@@ -13,23 +15,48 @@ block's own that load themselves, which no synthesis here looks into.
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
+
 from amaranth.hdl import C, Cat, ClockSignal, Instance, Module, Signal, Value, signed
 
 from .delay import delayed
 
-FAMILY, DRIVEN = "dsp48e1", "dsp48e1-driven"
-FAMILIES = (FAMILY, DRIVEN)
-"""Multiplier families that these blocks are: with tied control pins, and with driven ones."""
-
 A_BITS = 25
+"""Of the wider factor in every block: that of the DSP48E1."""
 B_BITS = 18
 P_BITS = 48
+_PORT_A_BITS = 30
 
 
-def fits(a_width: int, b_width: int) -> bool:
-    """Whether one block multiplies factors of these widths, in either order."""
+@dataclasses.dataclass(frozen=True)
+class _Block:
+    """What the two primitives differ in.
+
+    ``a_bits``: of the wider factor and of port D. ``pre_adder``, ``no_pre_adder``: parameters for
+    the multiplier behind the pre-adder of A and D, and behind A alone.
+    """
+
+    primitive: str
+    a_bits: int
+    opmode_bits: int
+    pre_adder: Mapping[str, str]
+    no_pre_adder: Mapping[str, str]
+
+
+_E1 = _Block("DSP48E1", A_BITS, 7, {"USE_DPORT": "TRUE"}, {"USE_DPORT": "FALSE"})
+_E2 = _Block("DSP48E2", 27, 9, {"AMULTSEL": "AD"}, {"AMULTSEL": "A"})
+E1, DRIVEN, E2 = "dsp48e1", "dsp48e1-driven", "dsp48e2"
+_BLOCKS = {E1: _E1, DRIVEN: _E1, E2: _E2}
+FAMILIES = tuple(_BLOCKS)
+"""Multiplier families that these blocks are: the DSP48E1 with tied control pins, and with driven
+ones, and the DSP48E2."""
+
+
+def fits(family: str, a_width: int, b_width: int) -> bool:
+    """Whether one block of ``family`` multiplies factors of these widths, in either order."""
     narrow, wide = sorted((a_width, b_width))
-    return narrow <= B_BITS and wide <= A_BITS
+    return narrow <= B_BITS and wide <= _BLOCKS[family].a_bits
 
 
 def multiply_accumulate(m: Module, lane) -> None:
@@ -42,22 +69,24 @@ def multiply_accumulate(m: Module, lane) -> None:
     inmode = Cat(zero, lane.use_coefficient, lane.use_coefficient, zero, zero)
     # X and Y take the product (0101), Z takes 0 (000) or P (010)
     accumulate = delayed(m, lane.accumulate, 1, name="accumulate")
-    opmode = Cat(one, zero, one, zero, zero, accumulate, zero)
-    m.submodules.dsp = _dsp48e1(
+    opmode = Cat(one, zero, one, zero, zero, accumulate)
+    block = _BLOCKS[lane.dsp]
+    m.submodules.dsp = _dsp48(
+        block,
         p,
         zero,
-        p_USE_DPORT="TRUE",
+        block.pre_adder,
+        opmode,
         p_AREG=0,
         p_ACASCREG=0,
         p_DREG=0,
         p_BREG=2,
         p_BCASCREG=2,
         p_OPMODEREG=1,
-        i_A=_extended(lane.query, 30),
+        i_A=_extended(lane.query, _PORT_A_BITS),
         i_B=_extended(lane.memory, B_BITS),
-        i_D=_extended(lane.coefficient, A_BITS),
+        i_D=_extended(lane.coefficient, block.a_bits),
         i_INMODE=inmode,
-        i_OPMODE=opmode,
         i_CEP=delayed(m, lane.enable, 2, name="enable"),
     )
     m.d.comb += lane.acc.eq(p)
@@ -70,15 +99,19 @@ def multiply(m: Module, multiplier) -> None:
         wide, narrow = narrow, wide
     p = Signal(signed(P_BITS))
     zero, one = _levels(m, multiplier.dsp)
-    m.submodules.dsp = _dsp48e1(
+    block = _BLOCKS[multiplier.dsp]
+    # X and Y take the product (0101), Z takes C (011)
+    opmode = Cat(one, zero, one, zero, one, one)
+    m.submodules.dsp = _dsp48(
+        block,
         p,
         zero,
-        i_A=_extended(wide, 30),
+        block.no_pre_adder,
+        opmode,
+        i_A=_extended(wide, _PORT_A_BITS),
         i_B=_extended(narrow, B_BITS),
         # the C register is the second of two: C meets the product after the M register
         i_C=_extended(delayed(m, multiplier.addend, 1, name="addend"), P_BITS),
-        # X and Y take the product (0101), Z takes C (011)
-        i_OPMODE=Cat(one, zero, one, zero, one, one, zero),
     )
     m.d.comb += multiplier.product.eq(p)
 
@@ -113,14 +146,17 @@ def _levels(m: Module, family: str) -> tuple[Value, Value]:
     return levels
 
 
-def _dsp48e1(p, zero: Value, **overrides) -> Instance:
-    """DSP48E1 with registers A2, AD, B2, C, D, M and P, always enabled; ``overrides`` its ports.
+def _dsp48(
+    block: _Block, p, zero: Value, multiplier: Mapping[str, str], opmode: Value, **overrides
+) -> Instance:
+    """A block with registers A2, AD, B2, C, D, M and P, always enabled; ``overrides`` its ports.
 
-    ``zero`` is what a control pin that is 0 is connected to.
+    ``zero`` is what a control pin that is 0 is connected to, ``multiplier`` the block's
+    ``pre_adder`` or ``no_pre_adder``, ``opmode`` the lower bits of OPMODE that are not 0.
     """
     parameters = {
         "USE_MULT": "MULTIPLY",
-        "USE_DPORT": "FALSE",
+        **multiplier,
         "USE_SIMD": "ONE48",
         "USE_PATTERN_DETECT": "NO_PATDET",
         "AUTORESET_PATDET": "NO_RESET",
@@ -131,14 +167,16 @@ def _dsp48e1(p, zero: Value, **overrides) -> Instance:
     parameters |= dict.fromkeys(registers, 1)
     unregistered = ("INMODEREG", "OPMODEREG", "ALUMODEREG", "CARRYINREG", "CARRYINSELREG")
     parameters |= dict.fromkeys(unregistered, 0)
-    widths = {"A": 30, "B": 18, "C": 48, "D": 25, "CARRYIN": 1, "CARRYINSEL": 3}
+    widths = {"A": _PORT_A_BITS, "B": B_BITS, "C": P_BITS, "D": block.a_bits}
+    widths |= {"CARRYIN": 1, "CARRYINSEL": 3}
     inputs = {name: C(0, width) for name, width in widths.items()}
-    controls = {"ALUMODE": 4, "INMODE": 5, "OPMODE": 7}
+    controls = {"ALUMODE": 4, "INMODE": 5}
     inputs |= {name: zero.replicate(width) for name, width in controls.items()}
+    inputs["OPMODE"] = Cat(opmode, zero.replicate(block.opmode_bits - len(opmode)))
     resets = ("A", "ALLCARRYIN", "ALUMODE", "B", "C", "CTRL", "D", "INMODE", "M", "P")
     inputs |= {f"RST{name}": C(0, 1) for name in resets}
     enables = ("A1", "A2", "AD", "ALUMODE", "B1", "B2", "C", "CARRYIN", "CTRL", "D", "INMODE")
     inputs |= {f"CE{name}": C(1, 1) for name in (*enables, "M", "P")}
     ports = {f"p_{name}": value for name, value in parameters.items()}
     ports |= {f"i_{name}": value for name, value in inputs.items()}
-    return Instance("DSP48E1", i_CLK=ClockSignal(), o_P=p, **(ports | overrides))
+    return Instance(block.primitive, i_CLK=ClockSignal(), o_P=p, **(ports | overrides))

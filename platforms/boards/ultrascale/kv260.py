@@ -1,0 +1,31 @@
+"""AMD Kria KV260: a K26 module on its carrier card.
+
+Source: DS987, "Kria K26 SOM Data Sheet" (part). No pin of the fabric is used: the clock comes from
+the processor, and the carrier card has no lights for the fabric (UG1089, "Kria KV260 Vision AI
+Starter Kit User Guide").
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from amaranth.build import Connector, Resource
+from amaranth.vendor import XilinxPlatform
+
+from ...support.verilog import VerilogByYosys, WithOverrides
+
+PL_CLK0_MHZ = 100
+"""What the boot firmware of the starter kits sets (PL0_REF_CTRL: 2,999.97 MHz through 2 and 15)."""
+TOOLCHAINS = {"vivado": "Vivado"}
+
+
+class Kv260Platform(VerilogByYosys, XilinxPlatform, WithOverrides):
+    """KV260, for ``toolchain="Vivado"`` alone."""
+
+    device = "xck26"
+    package = "sfvc784"
+    speed = "2LV-c"
+    default_clk = None
+    resources: ClassVar[list[Resource]] = []
+    connectors: ClassVar[list[Connector]] = []
+    lights = ()
