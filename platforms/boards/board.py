@@ -110,6 +110,7 @@ def _kv260() -> Board:
         console=PROCESSOR,
         build_platform=lambda toolchain: platform(toolchain=kv260.TOOLCHAINS[toolchain]),
         build_top=zynqmp_top(platform, Fraction(kv260.PL_CLK0_MHZ)),
+        memory=kv260.MEMORY,
     )
 
 

@@ -23,8 +23,13 @@ from .zynq_ps7 import ProcessingSystem
 
 
 def memory_ports(program: AnyProgram) -> dict:
-    """Ports to the memory of a system with the program's core."""
+    """Those ports, as members of a component."""
     return bus_ports(program.memory) if isinstance(program, StreamedProgram) else {}
+
+
+def port_count(program: AnyProgram) -> int:
+    """Ports to the memory of a system with the program's core."""
+    return program.memory.ports if isinstance(program, StreamedProgram) else 0
 
 
 class ZynqSystem(wiring.Component):
@@ -124,8 +129,7 @@ class ZynqTop(BoardTop):
         )
 
     def elaborate_system(self, m: Module, platform) -> tuple:
-        streamed = isinstance(self.program, StreamedProgram)
-        ports = self.program.memory.ports if streamed else 0
+        ports = port_count(self.program)
         m.submodules.processor = processor = ProcessingSystem(hp_ports=ports)
         m.d.comb += self.reset.eq(processor.fclk_reset0)
         m.submodules.system = system = ZynqSystem(

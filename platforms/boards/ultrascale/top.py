@@ -15,7 +15,7 @@ from ...families.xilinx_clock import UltrascaleClock
 from ...families.zynq_address import ULTRASCALE_BASE_ADDRESS
 from ..axi_bridge import AXI4_HPM, AxiBridge
 from ..board_top import BoardTop
-from ..zynq_top import ZynqSystem
+from ..zynq_top import ZynqSystem, memory_ports, port_count
 from .ps8 import PRIMITIVE, ProcessingSystem8
 
 CLOCK_FILE = "pl_clk0.xdc"
@@ -24,7 +24,8 @@ CLOCK_FILE = "pl_clk0.xdc"
 class ZynqmpTop(BoardTop):
     """Accelerator on a Zynq UltraScale+ board, for its processor, from whose pl_clk0 its clock is.
 
-    The clock also clocks M_AXI_HPM0_LPD. In reset while the clock is not locked or software holds
+    The clock also clocks M_AXI_HPM0_LPD, and the S_AXI_HP ports through which the core of a
+    StreamedProgram reads memory. In reset while the clock is not locked or software holds
     pl_resetn0. All of M_AXI_HPM0_LPD's range but the registers answers DECERR.
 
     Parameters, attributes and errors as :class:`platforms.boards.board_top.BoardTop`, with the
@@ -53,7 +54,9 @@ class ZynqmpTop(BoardTop):
         )
 
     def clock_pin(self, m: Module, platform: Platform) -> Value:
-        m.submodules.processor = self._processor = ProcessingSystem8()
+        m.submodules.processor = self._processor = ProcessingSystem8(
+            hp_ports=port_count(self.program)
+        )
         # at the pin, as Vivado's own wrapper has it: no net is sure to have its name there
         pin, period = f"processor/{PRIMITIVE}/PLCLK[0]", float(1000 / self._input_mhz)
         constraint = f'create_clock -name pl_clk0 -period {period} [get_pins "{pin}"]\n'
@@ -71,5 +74,7 @@ class ZynqmpTop(BoardTop):
             base_address=ULTRASCALE_BASE_ADDRESS,
         )
         wiring.connect(m, self._processor.axi, system.axi)
+        for name in memory_ports(self.program):
+            wiring.connect(m, getattr(system, name), getattr(self._processor, name))
         m.d.comb += system.reset.eq(self.held)
         return system.busy, system.context_full
