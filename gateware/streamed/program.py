@@ -12,6 +12,7 @@ from gateformer.model.contract.decoder.model import DecoderModel
 from ..decoder.instruction import Instruction
 from ..decoder.program import DecoderProgram
 from ..decoder.tables import position_width
+from ..decoder.timeline import SharedSpan, timeline
 from ..decoder.token_program import TokenProgram
 from ..memory.bus import MemoryShape
 from ..plan.encoding import instruction_layout
@@ -90,6 +91,11 @@ class StreamedProgram(DecoderProgram):
 
     def _duration(self, item: Instruction, position: int) -> int:
         return super()._duration(item, position) + self.images.scale_words(item)
+
+    def timeline(self, position: int) -> list[SharedSpan]:
+        """As :meth:`DecoderProgram.timeline`, with what the memory delivers; it never waits."""
+        cycles = self.cycles(position)
+        return timeline(self.instructions, position, cycles, self.images.scale_words)
 
     def _with_waits(self, plain: list[Instruction]) -> list[Instruction]:
         return with_waits(self.timing, plain, self.images.most_parameters)

@@ -29,7 +29,7 @@ REFRESH_US = (7.8, 0.26)
 """How often a DRAM refreshes, and for how long."""
 STREAMED_TOKENS = 8
 """A token of a large model takes half a minute."""
-_NOT_STREAMED = ("check", "waveform", "lanes", "timeline", "export", "refeed")
+_NOT_STREAMED = ("check", "waveform", "lanes", "export", "refeed")
 
 
 def is_streamed(artifact: Artifact, target: Board) -> bool:

@@ -7,8 +7,9 @@ from html import escape
 from gateformer.gateware.compiler.program import Span
 from gateformer.gateware.decoder.program import DecoderProgram
 from gateformer.gateware.decoder.timeline import ENGINES as DECODER_ENGINES
-from gateformer.gateware.decoder.timeline import SharedSpan
+from gateformer.gateware.decoder.timeline import MEMORY, SharedSpan
 from gateformer.gateware.host.any_core import AnyProgram
+from gateformer.gateware.streamed.program import StreamedProgram
 
 WIDTH = 880
 """Pixels that README shows: the sizes of letters below are those that are seen."""
@@ -23,6 +24,7 @@ COLORS = {
     "sampler": "#7a3470",
 }
 IMPORTED_COLORS = {
+    MEMORY: "#b08a2e",
     "lanes": "#34507a",
     "softmax": "#2f7d46",
     "requantizer": "#6b6f76",
@@ -53,6 +55,8 @@ def timeline_svg(program: AnyProgram, position: int) -> str:
     spans, total = program.timeline(position), program.cycles(position)
     imported = isinstance(program, DecoderProgram)
     engines = DECODER_ENGINES if imported else ENGINES
+    if isinstance(program, StreamedProgram):
+        engines = (MEMORY, *engines)
     scale = (WIDTH - LEFT - RIGHT) / total
     bottom = TOP + ROW * len(engines)
     height = bottom + 30 + (LEGEND_ROW if imported else 0)

@@ -1,6 +1,7 @@
 """``build.py sim`` with a model that block memories do not hold."""
 
 import json
+import re
 
 import pytest
 
@@ -48,7 +49,6 @@ def test_its_text_comes_from_a_modelled_memory(tmp_path, capsys):
     [
         (("--check",), "--check"),
         (("--lanes", "4"), "--lanes"),
-        (("--timeline",), "--timeline"),
         (("--continue",), "--continue"),
     ],
 )
@@ -64,3 +64,12 @@ def test_what_such_a_core_does_not_have_is_refused_by_name(options, name):
 def test_boards_are_refused():
     with pytest.raises(UserError, match=r"block memories hold up to 1,000; build.py sim simulates"):
         build("zybo")
+
+
+def test_its_timeline_shows_the_memory(tmp_path):
+    build("sim", "--timeline", "--position", "3", "--out", str(tmp_path / "out"))
+    picture = (tmp_path / "out" / "timeline.svg").read_text()
+    rows = re.findall(r'text-anchor="end">([a-z ]+)</text>', picture)
+    assert rows[0] == "memory" and rows[1] == "lanes"
+    busy = int(re.search(r">memory</text>\n<text[^>]*>(\d+)% busy", picture)[1])
+    assert 20 < busy < 100
