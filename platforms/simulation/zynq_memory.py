@@ -35,7 +35,7 @@ class ZynqMemory(ExternalMemory):
     Attributes
     ----------
     content : uint8 array [size]
-        As the processor sees it.
+        What the processor has written.
     bus : SimulatedMemory
         As the fabric sees it.
     """
@@ -71,8 +71,12 @@ class ZynqMemory(ExternalMemory):
             self._show(slice(0, self.size))
 
     def read(self, offset: int, size: int) -> bytes:
-        """Bytes as the processor reads them."""
-        return self.content[offset : offset + size].tobytes()
+        """Bytes as a processor reads them that uses no cache."""
+        found = self.content[offset : offset + size].copy()
+        if self._kept is not None:
+            places = np.arange(offset, offset + size)
+            found[(places >= self._kept.start) & (places < self._kept.stop)] = STALE
+        return found.tobytes()
 
     def write(self, offset: int, content: bytes) -> None:
         """Write bytes; UserError beyond the end."""
