@@ -15,7 +15,7 @@ HP_PORTS = {0: (), 1: (0,), 2: (0, 2), 4: (0, 1, 2, 3)}
 """Ports S_AXI_HP by their number: of the memory controller's, HP0 and HP1 share one, HP2 and HP3
 another."""
 AFI_ADDRESS, AFI_STEP = 0xF800_8000, 0x1000
-"""Registers of S_AXI_HP0's AFI, and from those of one port to the next one's (UG585, appendix B)."""
+"""Registers of S_AXI_HP0's AFI, and from those of a port to the next one's (UG585, appendix B)."""
 AFI_READ_CONTROL, AFI_WRITE_CONTROL = 0x00, 0x14
 """Offsets of AFI_RDCHAN_CTRL and AFI_WRCHAN_CTRL."""
 AFI_NARROW = 1 << 0

@@ -41,7 +41,8 @@ class Bench:
         lines = []
         for name in ("prompt", "generated"):
             tokens, seconds, cycles, stalls = (
-                getattr(self, f"{name}_{what}") for what in ("tokens", "seconds", "cycles", "stalls")
+                getattr(self, f"{name}_{what}")
+                for what in ("tokens", "seconds", "cycles", "stalls")
             )
             core = cycles / (self.clock_khz * 1e3)
             lines.append(

@@ -129,9 +129,7 @@ def verify(
     registers.write("IMAGE_ADDRESS", value=memory.address)
     registers.write("CONTROL", verify=1)
     if flags := registers.errors():
-        raise UserError(
-            f"{registers.name}: the core reports {flags}; does another program use it?"
-        )
+        raise UserError(f"{registers.name}: the core reports {flags}; does another program use it?")
     # at a byte per cycle it would be a broken memory
     seconds = timeout + info.image.image_bytes / (info.clock_khz * 1e3)
     end = time.monotonic() + seconds

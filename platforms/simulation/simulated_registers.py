@@ -27,6 +27,8 @@ ALL_BYTES = 0b1111
 LONGEST_ACCESS = 1000
 """Cycles in which every access is answered."""
 BUILD_ID = 0x51A1A7ED
+RESET_CYCLES = 1000
+"""Of a reset: as long as anything under way on the bus may take."""
 _CONTROL = register("CONTROL", STREAMED_REGISTERS)
 _IMAGE_STATUS = register("IMAGE_STATUS", STREAMED_REGISTERS)
 
@@ -103,6 +105,13 @@ class SimulatedRegisters(RegisterAccess):
     def run(self, cycles: int) -> None:
         """Let the clock run without an access."""
         self.simulation.step(cycles)
+
+    def reset(self) -> None:
+        """Hold everything in reset, and let go."""
+        for held in (1, 0):
+            self.simulation.set("reset", held)
+            self.simulation.step(RESET_CYCLES)
+        self._verifying = False
 
     def read(self, offset: int) -> int:
         """The word; BusError if the bus refuses."""

@@ -60,6 +60,11 @@ class ZynqMemory(ExternalMemory):
         self._kept: slice | None = None
 
     @property
+    def ports(self) -> int:
+        """Of the design."""
+        return self._shape.ports
+
+    @property
     def narrow(self) -> frozenset[int]:
         """Ports at 32 bits, by their numbers of the design."""
         return frozenset(self._narrow)

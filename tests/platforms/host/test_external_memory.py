@@ -15,7 +15,9 @@ from gateformer.platforms.host.memory_ports import find_ports
 from tests.support.user_error import message
 
 SIZE = 1 << 16
-PLACES = "name a buffer of u-dma-buf, or ADDRESS:SIZE of memory that Linux leaves alone (docs/zynq.md)"
+PLACES = (
+    "name a buffer of u-dma-buf, or ADDRESS:SIZE of memory that Linux leaves alone (docs/zynq.md)"
+)
 
 
 @pytest.fixture
