@@ -82,8 +82,8 @@ def read_image(registers: RegisterFile) -> ImageInfo:
 
 
 def is_verified(registers: RegisterFile) -> bool:
-    """Whether an image was verified; a reset of the fabric forgets where it is, and so this."""
-    return bool(registers.read("IMAGE_STATUS")["verified"] and registers.word("IMAGE_ADDRESS"))
+    """Whether an image was verified where IMAGE_ADDRESS says."""
+    return bool(registers.read("IMAGE_STATUS")["verified"])
 
 
 def read_stalls(registers: RegisterFile) -> int:

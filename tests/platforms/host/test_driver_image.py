@@ -415,6 +415,44 @@ def test_an_error_while_it_generates(loaded, memory, response, place):
     assert generates(loaded)  # the image itself is as before
 
 
+def start_a_run(count: int):
+    write_register("PROMPT", token=3)
+    write_register("GENERATE_COUNT", value=count)
+    write_register("CONTROL", start=1)
+
+
+def test_an_error_that_comes_after_an_abort_is_not_the_next_runs(loaded, memory):
+    """Words that were under way are answered later."""
+    first, size = program().first_cache * MEMORY.stripe_bytes, MEMORY.stripe_bytes
+    simulation = simulated_registers().simulation
+    for later in range(0, 24, 3):
+        memory.refuse(first, first + size - 1, Response.DECERR)
+        start_a_run(9)
+        while not simulation.get("write0__awvalid"):
+            settle(1)
+        settle(later)
+        write_register("CONTROL", abort=1)
+        memory.refuse(0, 0, Response.OKAY)
+        start_a_run(1)
+        settle(200)
+        assert read_register("IMAGE_STATUS")["fault"] == 0, later
+        write_register("CONTROL", abort=1)
+    assert generates(loaded)
+
+
+def test_the_image_is_verified_where_it_is(loaded, memory):
+    """At another address it is not, and after a reset it is not known where."""
+    stripe = MEMORY.stripe_bytes
+    write_register("IMAGE_ADDRESS", value=memory.address + stripe)
+    assert refuses_to_run(loaded)
+    write_register("IMAGE_ADDRESS", value=memory.address)
+    assert generates(loaded)
+    simulated_registers().reset()
+    assert refuses_to_run(loaded)
+    write_register("IMAGE_ADDRESS", value=memory.address)
+    assert refuses_to_run(loaded)
+
+
 def settle(cycles: int):
     simulated_registers().run(cycles)
 
@@ -422,9 +460,7 @@ def settle(cycles: int):
 def aborted_runs(cycles):
     """Start, abort in the middle of bursts, and run again, for each number of cycles."""
     for number in cycles:
-        for name, value in (("PROMPT", {"token": 3}), ("GENERATE_COUNT", {"value": 9})):
-            write_register(name, **value)
-        write_register("CONTROL", start=1)
+        start_a_run(9)
         assert not any(read_register("ERROR").values())
         settle(number)
         write_register("CONTROL", abort=1)
@@ -457,9 +493,7 @@ def test_an_image_after_an_abort_in_its_burst(accelerator, memory, weights):
 
 def test_a_reset_of_the_fabric_in_a_burst(loaded, memory, weights):
     for cycles in (1, 60, 500):
-        write_register("PROMPT", token=3)
-        write_register("GENERATE_COUNT", value=9)
-        write_register("CONTROL", start=1)
+        start_a_run(9)
         settle(cycles)
         simulation = simulated_registers().simulation
         simulation.set("reset", 1)
