@@ -97,6 +97,8 @@ def load_file(
                 f"{registers.name}: the image can't be loaded while the core is running; read the "
                 "run to its end, or close it, first"
             )
+        # what is half-written counts as none, should this be broken off
+        registers.write("IMAGE_ADDRESS", value=0)
         offset = 0
         for piece in pieces(path):
             opened.write(offset, piece)

@@ -14,6 +14,7 @@ from gateformer.platforms.firmware.elf_file import Program, read_elf
 from gateformer.platforms.firmware.model import UART_BASES
 from gateformer.platforms.firmware.zynq_emulator import ZynqEmulator
 from gateformer.platforms.host.model import HostModel
+from gateformer.platforms.host.register_access import RegisterAccess
 from gateformer.platforms.simulation.simulated_registers import BUILD_ID
 from tests.support.imported.small_accelerator import artifact, reference_tokens
 from tests.support.imported.small_streamed import (
@@ -48,7 +49,8 @@ def weights() -> bytes:
 class StreamedDevice:
     """A processor that U-Boot has started, with ``content`` where the image's file belongs.
 
-    ``before`` may change the memory, and ``change`` the emulator, before it begins.
+    ``before`` may change the memory, and ``change`` the emulator, before it begins; ``registers``
+    may be others than the simulation's.
     """
 
     def __init__(
@@ -57,15 +59,15 @@ class StreamedDevice:
         *,
         before=lambda memory: None,
         change=lambda emulator: None,
+        registers: RegisterAccess | None = None,
     ):
-        registers = simulated_registers()
-        memory = registers.memory
+        memory = simulated_registers().memory
         reset_memory(memory)
         memory.write(0, (weights() if content is None else content)[: memory.size])
         before(memory)
         self.emulator = ZynqEmulator(
             firmware(),
-            registers,
+            registers or simulated_registers(),
             uart_base=UART_BASES[board("zybo").processor.uart],
             line_speedup=SPEEDUP,
         )

@@ -12,6 +12,7 @@ from gateformer.gateware.memory.bus import Response
 from gateformer.platforms.families.zynq_address import AFI_ADDRESS, AFI_STEP, HP_PORTS
 from gateformer.platforms.firmware.zynq_peripherals import StuckBus
 from gateformer.platforms.host.image_file import HEADER_BYTES, OFFSETS
+from gateformer.platforms.host.register_access import RegisterAccess
 from tests.support.imported.small_accelerator import artifact
 from tests.support.imported.small_streamed import (
     MEMORY,
@@ -238,6 +239,34 @@ def test_a_run_after_one_that_was_stopped_in_a_burst():
         assert b"end: stopped" in device.emulator.run()
         assert device.generates()
         device.ask(b"/tokens 20")
+
+
+class EndlessRegisters(RegisterAccess):
+    """Of a core that reads its image for ever."""
+
+    name = "the simulation"
+
+    def __init__(self):
+        self.memory = simulated_registers().memory
+
+    def read(self, offset):
+        word = simulated_registers().read(offset)
+        return word | (offset == register("IMAGE_STATUS", STREAMED_REGISTERS).offset)
+
+    def write(self, offset, value):
+        simulated_registers().write(offset, value)
+
+    def reset(self):
+        simulated_registers().reset()
+
+
+def test_a_core_that_does_not_end_reading():
+    def slow(emulator):
+        emulator.access_ns = 1e6  # so that few accesses take two seconds
+
+    device = StreamedDevice(change=slow, registers=EndlessRegisters())
+    assert device.welcome == b"\r\n! the core does not end reading weights.bin" + RESET + b"\x04> "
+    assert StreamedDevice().generates()
 
 
 def test_a_processor_that_begins_while_the_core_runs():

@@ -343,6 +343,16 @@ def test_an_accelerator_with_its_model_inside(weights):
     )
 
 
+def test_a_copy_that_is_broken_off_leaves_no_image(loaded, memory, weights):
+    def break_off(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        loaded.load_image(weights, memory, progress=break_off)
+    assert not loaded.info().image.verified
+    assert refuses_to_run(loaded)
+
+
 def test_loading_while_the_core_runs(loaded, memory, weights):
     run = loaded.generate(PROMPT, 20)
     first = next(run)
