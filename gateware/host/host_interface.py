@@ -20,6 +20,7 @@ from ..streamed.ports import ImageFacts, image_ports
 from .axi_lite import AxiLiteSlave, axi_lite_signature
 from .base_registers import HASH_WORDS, OUTPUT_LEVEL_BITS, PROMPT_LEVEL_BITS, TOKEN_BITS
 from .identification import Identification
+from .image_control import connect_image
 from .register import ADDRESS_WIDTH
 from .register_bank import RegisterBank
 from .registers import register
@@ -127,7 +128,7 @@ class HostInterface(wiring.Component):
         if self._reload:
             errors["load_while_busy"] = self._connect_load(m, registers, busy)
         if self._image is not None:
-            errors["verify_while_busy"] = self._connect_image(m, registers, busy, start)
+            errors["verify_while_busy"] = connect_image(m, self, registers, busy, start)
         self._keep_errors(m, registers, errors)
         self._connect_output(m, registers, abort)
         self._connect_settings(m, registers)
@@ -168,7 +169,7 @@ class HostInterface(wiring.Component):
         if self._reload:
             found["not_loaded"] = ~self.load_status.loaded | self.load_status.loading
         if self._image is not None:
-            found["image_not_verified"] = ~self.verified
+            found["image_not_verified"] = ~registers.image_status.verified
         refusals = {"start_while_busy": busy}
         for name, condition in found.items():
             # A write is three cycles and more before that of CONTROL.
@@ -233,27 +234,6 @@ class HostInterface(wiring.Component):
             registers.load_status.refusal.eq(self.load_status.refusal),
         ]
         return begin & busy
-
-    def _connect_image(self, m, registers, busy, start):
-        """The memory's registers; high when a verification is refused."""
-        shape, status = self._image.memory, registers.image_status
-        asked = registers.control_write & registers.control.verify & ~registers.control.abort
-        m.submodules.stalls = stalls = CycleCounter()
-        address = registers.image_address.value
-        m.d.sync += self.base.eq(address[(shape.stripe_bytes - 1).bit_length() :])
-        m.d.comb += [
-            self.verify.eq(asked & ~busy & ~self.verifying),
-            status.verifying.eq(self.verifying),
-            status.verified.eq(self.verified),
-            status.mismatched.eq(self.mismatched),
-            status.fault.eq(self.fault),
-            stalls.clear.eq(start),
-            stalls.enable.eq(self.stalled),
-            stalls.low_read.eq(registers.stalls_low_read),
-            registers.stalls_low.value.eq(stalls.low),
-            registers.stalls_high.value.eq(stalls.high),
-        ]
-        return asked & (busy | self.verifying)
 
     def _connect_output(self, m, registers, abort):
         payload, output = self.output.payload, registers.output

@@ -50,7 +50,7 @@ _ONLY_STREAMED = (
         Access.RO,
         (
             Field("verifying", 0, 1, "the image is being read against its checksum"),
-            Field("verified", 1, 1, "it was the model's when it was read last"),
+            Field("verified", 1, 1, "it was the model's when it was read last, at IMAGE_ADDRESS"),
             Field("mismatched", 2, 1, "it was not"),
             Field(
                 "fault", 4, 2,

@@ -80,15 +80,17 @@ class StreamedCore(wiring.Component):
         # core, but not to what is under way on the bus
         reset, flushing = Signal(reset_less=True), Signal()
         outside.d.sync += reset.eq(self.abort)
+        # answers to what was written may be errors, too: those of an aborted run are its own
+        quiet = reader.idle & writer.idle
         # not idle at once: what was asked for in this cycle shows a cycle later
         settled = Signal()
         with outside.If(reset):
             outside.d.sync += [flushing.eq(1), settled.eq(0)]
         with outside.Elif(flushing):
-            outside.d.sync += [settled.eq(1), flushing.eq(~(settled & reader.idle))]
+            outside.d.sync += [settled.eq(1), flushing.eq(~(settled & quiet))]
         outside.d.comb += [
             reader.flush.eq(reset | flushing),
-            writer.clear.eq(reset),
+            writer.clear.eq(reset | flushing),
             self.fault.eq(reader.fault.as_value() | writer.fault.as_value()),
         ]
         # what the core takes of the reader, while the image is not being verified

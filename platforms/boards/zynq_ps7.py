@@ -13,13 +13,12 @@ from amaranth.lib.wiring import In, Out
 
 from gateformer.gateware.memory.bus import read_signature, write_signature
 
+from ..families.zynq_address import HP_PORTS
 from .axi_bridge import AXI3_GP, axi_signature
 
 FCLK_COUNT = 4
 HP_BYTES = 8
 """Of a beat of S_AXI_HP, with the AFI's default width."""
-HP_PORTS = {0: (), 1: (0,), 2: (0, 2), 4: (0, 1, 2, 3)}
-"""Ports by their number: of the memory controller's, HP0 and HP1 share one, HP2 and HP3 another."""
 HP_CACHE = 0b0011
 """AxCACHE: the interconnect may buffer and merge."""
 _GP0_OUTPUTS = (

@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 import zlib
 
-from ..families.zynq_address import FIRMWARE_ADDRESS, FIRMWARE_BYTES
+from ..families.zynq_address import FIRMWARE_ADDRESS, FIRMWARE_BYTES, IMAGE_FILE_ADDRESS
 
 FILE = "boot.scr"
 BITSTREAM_ADDRESS = 0x0200_0000
@@ -22,14 +22,17 @@ _MAGIC = 0x2705_1956
 _OS_LINUX, _ARCHITECTURE_ARM, _TYPE_SCRIPT, _UNCOMPRESSED = 5, 2, 6, 0
 
 
-def boot_commands(bitstream: str, firmware: str) -> str:
-    """U-Boot's commands: bitstream, then firmware, files of the card's first partition."""
+def boot_commands(bitstream: str, firmware: str, weights: str | None = None) -> str:
+    """U-Boot's commands: bitstream, image of the weights if there is one, then firmware, files of
+    the card's first partition."""
     address = FIRMWARE_ADDRESS
+    files = [bitstream, *([weights] if weights else []), firmware]
+    image = f"fatload mmc 0 {IMAGE_FILE_ADDRESS:#x} {weights} && " if weights else ""
     return (
-        f"echo gateformer: {bitstream} and {firmware}\n"
+        f"echo gateformer: {', '.join(files[:-1])} and {files[-1]}\n"
         f"if fatload mmc 0 {BITSTREAM_ADDRESS:#x} {bitstream} && "
         f"fpga loadb 0 {BITSTREAM_ADDRESS:#x} ${{filesize}} && "
-        f"fatload mmc 0 {address:#x} {firmware}; then\n"
+        f"{image}fatload mmc 0 {address:#x} {firmware}; then\n"
         "\tdcache off\n"
         "\ticache off\n"
         f"\tgo {address:#x}\n"

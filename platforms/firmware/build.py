@@ -18,6 +18,7 @@ from gateformer.model.support import compiler
 from gateformer.model.support.whole_file import write_whole
 
 from ..boards.target import Processor
+from ..host.image_file import IMAGE_FILE
 from ..support.tools import run_tool
 from ..synthesis.synthesis import TOP
 from .boot_script import FILE as SCRIPT
@@ -85,7 +86,8 @@ def build_firmware(
             name=os.path.basename(command[0]) if target is _GCC else "ziglang",
         )
         elf = (work / ELF).read_bytes()
-    script = script_image(boot_commands(f"{TOP}.bit", BIN), name)
+    weights = None if identification.image is None else IMAGE_FILE
+    script = script_image(boot_commands(f"{TOP}.bit", BIN, weights), name)
     files = {ELF: elf, BIN: read_elf(elf).image(), SCRIPT: script}
     for file, content in files.items():
         write_whole(directory / file, content)

@@ -29,6 +29,7 @@ from . import load as firmware_load
 from .c_text import array, braces, defines, enum, macro
 from .image import firmware_load_texts
 from .imported_model import encoder, imported_lines, room
+from .streamed import streamed_lines
 from .texts import (
     REGISTERS,
     SPECIAL,
@@ -86,6 +87,7 @@ def model_header(
             EXPECTED_SPEC_VERSION=f"{constants['SPEC_VERSION']}u",
             IMPORTED=int(imported),
             RELOAD=int(hw.reload),
+            STREAMED=int(identification.image is not None),
             BUILD_ID=f"0x{identification.build_id:08X}u",
             PACKING=f'"{identification.hw.packing}"',
             VOCAB_SIZE=f"{config.vocab_size}u",
@@ -122,6 +124,7 @@ def model_header(
         ),
         "",
         *(firmware_load.load_lines(texts, constants) if load else ()),
+        *(streamed_lines(identification.image) if identification.image else ()),
         "// Names of the commands, by their codes.",
         array("char *const", "command_names", (f'"{command}"' for command in texts.commands)),
         *text_lines(texts),

@@ -17,6 +17,7 @@ from gateformer.model.support import optional
 from ..families.zynq_address import BASE_ADDRESS, FIRMWARE_ADDRESS, FIRMWARE_BYTES
 from ..host.register_access import RegisterAccess
 from .elf_file import Program
+from .emulated_memory import PAGE, MemoryPorts, memory_devices
 from .emulated_uart import STATUS, EmulatedUart
 from .zynq_peripherals import (
     DEVCFG,
@@ -30,7 +31,6 @@ from .zynq_peripherals import (
     SystemControl,
 )
 
-PAGE = 0x1000
 ACCESS_NS = 50.0
 IDLE_POLLS = 8
 """Looks at a quiet serial port, one after the other, that mean: there is nothing to do."""
@@ -61,7 +61,8 @@ class ZynqEmulator:
     ----------
     program : Program
     registers : RegisterAccess
-        The accelerator. An exception of its accesses is a data abort of the processor.
+        The accelerator. An exception of its accesses is a data abort of the processor. If it has
+        a ``memory``, :class:`platforms.simulation.zynq_memory.ZynqMemory`, the processor has that.
     uart_base : int
     clock_khz : int
         Of the accelerator.
@@ -85,6 +86,8 @@ class ZynqEmulator:
         When a run was last started, and when its last token was read.
     access_ns : float
         Time that an access to a peripheral takes.
+    memory_ports : MemoryPorts or None
+        Those of the accelerator's memory.
     idle : bool
         Whether the program waited for bytes when :meth:`run` returned.
 
@@ -111,7 +114,10 @@ class ZynqEmulator:
 
         self._unicorn, self._arm = unicorn, arm_const
         self.uart = EmulatedUart(line_speedup)
-        self.control, self._timer = SystemControl(configured), GlobalTimer()
+        memory = getattr(registers, "memory", None)
+        # with a model in external memory it matters what a reset leaves behind
+        reset = {} if memory is None else {"reset": registers.reset}
+        self.control, self._timer = SystemControl(configured, **reset), GlobalTimer()
         self.registers, self._fabric = registers, Fabric(registers, clock_khz)
         self.seconds, self.instructions, self.accesses = 0.0, 0, 0
         self.start: Moment | None = None
@@ -128,14 +134,19 @@ class ZynqEmulator:
         for address, content, _ in program.segments:
             uc.mem_write(address, content)
         self._vectors = min(address for address, _, _ in program.segments)
-        for base, read, write in (
-            (BASE_ADDRESS, self._read_accelerator, self._write_accelerator),
-            (uart_base, self._read_uart, self._write_uart),
-            (SLCR, self.control.read, self.control.write),
-            (DEVCFG, self.control.read_configuration, None),
-            (TIMERS, self._read_timer, self._write_timer),
-        ):
-            uc.mmio_map(base, PAGE, self._reader(read), None, self._writer(write), None)
+        devices = [
+            (BASE_ADDRESS, PAGE, self._read_accelerator, self._write_accelerator),
+            (uart_base, PAGE, self._read_uart, self._write_uart),
+            (SLCR, PAGE, self.control.read, self.control.write),
+            (DEVCFG, PAGE, self.control.read_configuration, None),
+            (TIMERS, PAGE, self._read_timer, self._write_timer),
+        ]
+        self.memory_ports: MemoryPorts | None = None
+        if memory is not None:
+            self.memory_ports = MemoryPorts(memory)
+            devices += memory_devices(memory, self.memory_ports, self._of_fabric)
+        for base, size, read, write in devices:
+            uc.mmio_map(base, size, self._reader(read), None, self._writer(write), None)
         self._instruction_seconds = cycles_per_instruction / PROCESSOR_HZ
         if cycles_per_instruction:
             uc.hook_add(unicorn.UC_HOOK_BLOCK, self._count)
@@ -242,6 +253,15 @@ class ZynqEmulator:
         result, error, taken = self._fabric.access(function, self.seconds)
         self.seconds += taken
         return result if error is None else self._broken(error, otherwise)
+
+    def _of_fabric(self, function, otherwise):
+        """The access, if it would ever end."""
+        if not self.control.fabric_answers:
+            return self._broken(StuckBus("the fabric was accessed before it can answer"), otherwise)
+        try:
+            return function()
+        except StuckBus as error:
+            return self._broken(error, otherwise)
 
     def _broken(self, error: Exception, result):
         self._fault = error

@@ -31,10 +31,12 @@ class SystemControl:
     ----------
     configured : bool
         Whether the fabric has a bitstream.
+    reset : callable
+        Is called when software lets go of the fabric's reset.
     """
 
-    def __init__(self, configured: bool):
-        self.configured = configured
+    def __init__(self, configured: bool, reset: Callable[[], None] = lambda: None):
+        self.configured, self._reset = configured, reset
         self._words = dict(SLCR_VALUES)
         self._unlocked = False
 
@@ -51,6 +53,8 @@ class SystemControl:
         if offset == UNLOCK:
             self._unlocked = value == UNLOCK_KEY
         elif self._unlocked:
+            if offset == FPGA_RST_CTRL and self._words.get(offset) and not value:
+                self._reset()
             self._words[offset] = value
 
     def read_configuration(self, offset: int) -> int:

@@ -18,9 +18,11 @@ from gateformer.model.contract.sampling import SamplingSettings
 from gateformer.model.support.errors import UserError
 
 from .bench import Bench, run_bench
+from .image_load import load_file
 from .info import AcceleratorInfo, identify
 from .load import image_for, send_image
 from .mapped_registers import MappedRegisters
+from .memory_ports import MemoryPorts, find_ports
 from .model import HostModel, open_artifact
 from .register_access import RegisterAccess, RegisterFile
 from .run import AcceleratorRuns, RunCounts
@@ -92,7 +94,7 @@ class Accelerator:
         self.close()
 
     def info(self) -> AcceleratorInfo:
-        """What the identification registers said when the device was opened."""
+        """What the identification registers said when the device was opened, or loaded last."""
         return self._info
 
     def load(self, model, progress: Callable[[int, int], None] | None = None) -> None:
@@ -122,6 +124,51 @@ class Accelerator:
         finally:
             self._info = identify(self._registers, self.model)
             self._runs.info = self._info
+
+    def load_image(
+        self,
+        path: str | os.PathLike,
+        memory=None,
+        *,
+        ports: MemoryPorts | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Copy the image of the accelerator's model to external memory, and let the core verify it.
+
+        It stays there: further programs find it, until the memory is used for something else or
+        the fabric is reset.
+
+        Parameters
+        ----------
+        path : str
+            The file ``weights.bin`` that was built with the bitstream.
+        memory : str, (int, int) or ExternalMemory, optional
+            As :func:`platforms.host.external_memory.open_memory`; by default the first buffer of
+            u-dma-buf.
+        ports : MemoryPorts, optional
+            Registers of the ports to the memory, which are set to 64 bits; by default those of
+            this machine, if it is a Zynq-7000 and ``/dev/mem`` may be opened.
+        progress : callable, optional
+            Gets the bytes that were copied and those of the image.
+
+        Raises
+        ------
+        UserError
+            If the accelerator has its model in its own memories; the file is none, of another
+            format, damaged or too short, another model's or for another accelerator; the memory is
+            none, too small, or where the core can't use it; a run is under way. If the image in the
+            memory is damaged, or the memory answers with an error: then the core runs nothing until
+            an image was loaded completely.
+        """
+        found = find_ports() if ports is None else ports
+        try:
+            load_file(self._registers, self._info, path, memory, found, self._timeout, progress)
+        finally:
+            if found is not ports:
+                found.close()
+            if self._info.image is not None:
+                self._info = identify(self._registers, self.model)
+                self._runs.info = self._info
 
     @property
     def last_run(self) -> RunCounts | None:

@@ -32,6 +32,17 @@ def parser() -> argparse.ArgumentParser:
         metavar="MODEL",
         help="first replace the accelerator's model by this one of the same shape",
     )
+    p.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="first copy this image, weights.bin, to the memory that the accelerator reads",
+    )
+    p.add_argument(
+        "--memory",
+        metavar="WHERE",
+        help="with --weights: /dev/udmabufN, or ADDRESS:SIZE of physical memory (default: the "
+        "first buffer of u-dma-buf)",
+    )
     add_text_options(p, prompt="text to continue; without it, what the accelerator is")
     p.add_argument(
         "--top-p",
@@ -71,6 +82,8 @@ def main() -> None:
     ) as accelerator:
         if arguments.load is not None:
             accelerator.load(arguments.load)
+        if arguments.weights is not None:
+            _load_weights(accelerator, arguments)
         if arguments.bench:
             print(accelerator.bench())
         elif arguments.prompt is None:
@@ -89,8 +102,27 @@ def _check_numbers(arguments: argparse.Namespace) -> None:
         raise UserError(f"seed must be an integer from 0 to {MAX_WORD}, not {arguments.seed}")
 
 
+def _load_weights(accelerator: Accelerator, arguments: argparse.Namespace) -> None:
+    from ..support.progress import working  # a driver needs no terminal
+
+    name = f"loading {arguments.weights}"
+    with working(name) as show:
+        accelerator.load_image(
+            arguments.weights,
+            arguments.memory,
+            progress=lambda done, total: show(f"{name}: {done / total:.0%}"),
+        )
+
+
 def _refuse_unheeded(arguments: argparse.Namespace) -> None:
     """UserError naming the first option of a text without ``--prompt``, or beside ``--bench``."""
+    if arguments.memory is not None and arguments.weights is None:
+        raise UserError("--memory is for --weights; give both, or leave --memory out")
+    if arguments.load is not None and arguments.weights is not None:
+        raise UserError(
+            "--load is for models in the accelerator's own memories, --weights for those in "
+            "external memory; leave one of them out"
+        )
     for name in given_options(arguments):
         if name in FOR_TEXT and arguments.bench:
             raise UserError(f"{flag(name)} is for text, not for --bench; leave one of them out")

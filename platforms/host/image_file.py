@@ -32,8 +32,17 @@ from gateformer.model.support.whole_file import complete_file
 IMAGE_FILE = "weights.bin"
 HEADER_BYTES = 4096
 MAGIC = b"GTFWIMG1"
-_FIELDS = struct.Struct("<8sI3I2Q2Q32s64s")
-_CRC_AT = 8
+_FORMATS = {
+    **{"magic": "8s", "crc": "I", "ports": "I", "data_bytes": "I", "burst_beats": "I"},
+    **{"image_bytes": "Q", "memory_bytes": "Q", "checksum": "2Q", "digest": "32s", "name": "64s"},
+}
+_FIELDS = struct.Struct("<" + "".join(_FORMATS.values()))
+OFFSETS = {
+    name: struct.calcsize("<" + "".join(list(_FORMATS.values())[:i]))
+    for i, name in enumerate(_FORMATS)
+}
+"""Where each field of the header begins."""
+_CRC_AT = OFFSETS["crc"]
 _PIECE = 1 << 20
 
 

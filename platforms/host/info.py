@@ -12,11 +12,13 @@ from gateformer.gateware.host.base_registers import (
 )
 from gateformer.gateware.host.imported_registers import IMPORTED_REGISTERS
 from gateformer.gateware.host.reload_registers import RELOAD_MAGIC
+from gateformer.gateware.host.streamed_registers import STREAMED_MAGIC, STREAMED_REGISTERS
 from gateformer.model.contract.arith import SPEC_VERSION
 from gateformer.model.contract.config import ModelConfig
 from gateformer.model.contract.decoder.model import SPEC_VERSION as IMPORTED_VERSION
 from gateformer.model.support.errors import UserError
 
+from .image_registers import ImageInfo, read_image
 from .model import HostModel
 from .register_access import RegisterFile
 from .shape import ImportedShape, choices
@@ -35,6 +37,7 @@ class AcceleratorInfo:
     say how many digits its weights have. An imported model's core has lanes only.
 
     ``reload``: models can be loaded. ``loaded``: there is one; if not, ``digest`` is of no account.
+    ``image``: of a model in external memory.
     """
 
     name: str | None
@@ -47,6 +50,7 @@ class AcceleratorInfo:
     lanes: int
     reload: bool = False
     loaded: bool = True
+    image: ImageInfo | None = None
 
     def __str__(self) -> str:
         shape = self.config
@@ -58,6 +62,7 @@ class AcceleratorInfo:
                 f"d_ff {shape.d_ff}, ctx_len {shape.ctx_len}, vocab_size {shape.vocab_size}",
                 *([str(shape)] if self.imported else []),
                 sizes if self.imported else f"rows {self.rows}, cols {self.cols}, {sizes}",
+                *([str(self.image)] if self.image else []),
             )
         )
 
@@ -83,11 +88,11 @@ def identify(registers: RegisterFile, model: HostModel | None) -> AcceleratorInf
         another version of the integer contract, one with impossible sizes, or not one of ``model``.
     """
     magic = registers.word("MAGIC")
-    if magic not in (ACCELERATOR_MAGIC, RELOAD_MAGIC):
+    if magic not in (ACCELERATOR_MAGIC, RELOAD_MAGIC, STREAMED_MAGIC):
         raise UserError(
-            f"{registers.name}: MAGIC reads 0x{magic:08X}, expected 0x{ACCELERATOR_MAGIC:08X} or "
-            f"0x{RELOAD_MAGIC:08X}; there is no accelerator: load its bitstream, and check the "
-            "address"
+            f"{registers.name}: MAGIC reads 0x{magic:08X}, expected 0x{ACCELERATOR_MAGIC:08X}, "
+            f"0x{RELOAD_MAGIC:08X} or 0x{STREAMED_MAGIC:08X}; there is no accelerator: load its "
+            "bitstream, and check the address"
         )
     version = registers.word("SPEC_VERSION")
     if version not in (SPEC_VERSION, IMPORTED_VERSION):
@@ -96,9 +101,14 @@ def identify(registers: RegisterFile, model: HostModel | None) -> AcceleratorInf
             f"{IMPORTED_VERSION}; build the bitstream with this version of the program"
         )
     imported = version == IMPORTED_VERSION
+    reload, streamed = magic == RELOAD_MAGIC, magic == STREAMED_MAGIC
     if imported:
-        registers.declared = IMPORTED_REGISTERS
-    reload = magic == RELOAD_MAGIC
+        registers.declared = STREAMED_REGISTERS if streamed else IMPORTED_REGISTERS
+    elif streamed:
+        raise UserError(
+            f"{registers.name}: SPEC_VERSION reads {version}, expected {IMPORTED_VERSION} of a "
+            "model in external memory; build the bitstream with this version of the program"
+        )
     words = [registers.word(f"ARTIFACT_HASH_{i}") for i in range(HASH_WORDS)]
     info = AcceleratorInfo(
         name=model.name if model else None,
@@ -111,6 +121,7 @@ def identify(registers: RegisterFile, model: HostModel | None) -> AcceleratorInf
         lanes=_size(registers, "ARRAY_LANES"),
         reload=reload,
         loaded=not reload or bool(registers.read("LOAD_STATUS")["loaded"]),
+        image=read_image(registers) if streamed else None,
     )
     if model is not None and info.loaded:
         _check_model(registers.name, info, model)

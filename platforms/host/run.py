@@ -12,6 +12,7 @@ from gateformer.model.contract.decoder.sampling import DecoderSettings
 from gateformer.model.contract.sampling import SamplingSettings
 from gateformer.model.support.errors import UserError
 
+from .image_registers import LOAD_IT, is_verified, long_count, read_stalls, refuse_fault
 from .info import AcceleratorInfo
 from .register_access import RegisterFile
 
@@ -21,11 +22,13 @@ MAX_COUNT = 2 ** register("GENERATE_COUNT").field("value").width - 1
 
 @dataclasses.dataclass(frozen=True)
 class RunCounts:
-    """Of a finished run: tokens generated, cycles in which the core was busy, how it ended."""
+    """Of a finished run: tokens generated, cycles in which the core was busy, how it ended; of a
+    model in external memory, the cycles in which it waited for that."""
 
     tokens: int
     cycles: int
     context_full: bool
+    stalls: int | None = None
 
 
 class AcceleratorRuns:
@@ -74,6 +77,8 @@ class AcceleratorRuns:
         """Begin a run after whatever was under way; UserError if the core refuses it."""
         self.abort()
         registers = self.registers
+        if self.info.image is not None and not is_verified(registers):
+            raise UserError(f"{registers.name}: its model's image is not in the memory; {LOAD_IT}")
         registers.write(
             "TEMPERATURE", mult=settings.temperature_mult, shift=settings.temperature_shift
         )
@@ -111,12 +116,14 @@ class AcceleratorRuns:
         patience = _Patience(self, "to end")
         while not (status := self.registers.read("STATUS"))["done"]:
             self._refuse_errors(status)
+            self._refuse_fault()
             patience.check()
-        low = self.registers.word("CYCLES_LOW")
+        self._refuse_fault()
         self.last = RunCounts(
             self.registers.word("TOKENS_GENERATED"),
-            self.registers.word("CYCLES_HIGH") << 32 | low,
+            long_count(self.registers, "CYCLES"),
             bool(status["context_full"]),
+            None if self.info.image is None else read_stalls(self.registers),
         )
         return self.last
 
@@ -126,6 +133,7 @@ class AcceleratorRuns:
             while not (output := self.registers.read("OUTPUT"))["valid"]:
                 status = self.registers.read("STATUS")
                 self._refuse_errors(status)
+                self._refuse_fault()
                 if not status["busy"] and not status["output_level"]:
                     raise UserError(
                         f"{self.registers.name}: the core stopped before its last token; does "
@@ -163,6 +171,10 @@ class AcceleratorRuns:
             f"{self.registers.name}: the core reports {flags or 'an error without a flag'}; does "
             "another program use it?"
         )
+
+    def _refuse_fault(self) -> None:
+        if self.info.image is not None:
+            refuse_fault(self.registers, "while the core was generating")
 
     def _abort_quietly(self) -> None:
         """After an error, or when the device was closed, there is nothing more to say."""

@@ -36,6 +36,9 @@ static bool check(struct complaint *found, const char *name, uint32_t offset,
 		  const uint32_t *expected, uint32_t words)
 {
 	bool equal = true;
+#if STREAMED
+	found->advice = NULL;
+#endif
 	for (uint32_t i = 0; i < words; i++) {
 		found->read[i] = accelerator_register(offset + 4 * i);
 		found->expected[i] = expected[i];
@@ -129,6 +132,39 @@ uint32_t accelerator_refusal(void)
 	return (accelerator_register(GATEFORMER_LOAD_STATUS) &
 		GATEFORMER_LOAD_STATUS_REFUSAL_MASK) >>
 	       GATEFORMER_LOAD_STATUS_REFUSAL_SHIFT;
+}
+#endif
+
+#if STREAMED
+void accelerator_verify(uint32_t address)
+{
+	set(GATEFORMER_IMAGE_ADDRESS, address);
+	set(GATEFORMER_CONTROL, GATEFORMER_CONTROL_VERIFY_MASK);
+}
+
+const char *accelerator_fault(void)
+{
+	uint32_t fault = accelerator_register(GATEFORMER_IMAGE_STATUS) >>
+				 GATEFORMER_IMAGE_STATUS_FAULT_SHIFT & 3;
+	return fault < 2    ? NULL
+	       : fault == 2 ? "the memory answered SLVERR: it refused an access"
+			    : "the memory answered DECERR: there is none at an address";
+}
+
+// A count of 64 bits: reading its lower half keeps the upper one.
+static uint64_t count(uint32_t low, uint32_t high)
+{
+	uint32_t word = accelerator_register(low);
+	return (uint64_t)accelerator_register(high) << 32 | word;
+}
+
+uint32_t accelerator_stalled(void)
+{
+	uint64_t stalls = count(GATEFORMER_STALLS_LOW, GATEFORMER_STALLS_HIGH);
+	uint64_t cycles = count(GATEFORMER_CYCLES_LOW, GATEFORMER_CYCLES_HIGH);
+	while (cycles >> 32)
+		cycles >>= 1, stalls >>= 1;
+	return cycles ? divide(stalls * 1000, cycles, NULL) : 0;
 }
 #endif
 

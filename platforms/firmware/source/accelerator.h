@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "model.h"
+
 struct settings {
 	uint32_t mult, shift, top_k, top_p, seed, count; // top_p: of an imported model
 };
@@ -12,11 +14,14 @@ struct settings {
 #define DIGEST_WORDS 8
 
 // A register, or several in a row, that are not what this firmware was made for; name is NULL if
-// all are as they should be.
+// all are as they should be. Of an image also without words, and with what to do.
 struct complaint {
 	const char *name;
 	uint32_t words;
 	uint32_t read[DIGEST_WORDS], expected[DIGEST_WORDS];
+#if STREAMED
+	const char *advice;
+#endif
 };
 
 // Whether there is a fabric to talk to; what is in it is restarted when it was not there before.
@@ -57,6 +62,17 @@ bool accelerator_loading(void);
 
 // Why the last image was refused: enum refusal.
 uint32_t accelerator_refusal(void);
+
+// The next three are of accelerators with their model in external memory.
+
+// Begin to read the image at this address against its checksum; IMAGE_STATUS tells what came of it.
+void accelerator_verify(uint32_t address);
+
+// The error with which the memory has answered since the last abort; NULL: none.
+const char *accelerator_fault(void);
+
+// Thousandths of the last run's cycles in which the core waited for the memory.
+uint32_t accelerator_stalled(void);
 
 // What identifies it, as read now.
 uint32_t accelerator_register(uint32_t offset);

@@ -6,6 +6,7 @@
 #include "accelerator.h"
 #include "command.h"
 #include "generation.h"
+#include "image.h"
 #include "line.h"
 #include "load.h"
 #include "print.h"
@@ -45,6 +46,16 @@ static bool reachable(void)
 	return false;
 }
 
+static void print_compared(const struct complaint *complaint)
+{
+	for (int i = 0; i < 2; i++) {
+		const uint32_t *words = i ? complaint->expected : complaint->read;
+		print(i ? ", expected " : " reads ");
+		for (uint32_t j = 0; j < complaint->words; j++)
+			print_hexadecimal(words[j]);
+	}
+}
+
 // Whether there is nothing to complain of; if there is, it has been said.
 static bool accept(const struct complaint *complaint)
 {
@@ -52,12 +63,16 @@ static bool accept(const struct complaint *complaint)
 		return true;
 	begin_refusal();
 	print(complaint->name);
-	for (int i = 0; i < 2; i++) {
-		const uint32_t *words = i ? complaint->expected : complaint->read;
-		print(i ? ", expected " : " reads ");
-		for (uint32_t j = 0; j < complaint->words; j++)
-			print_hexadecimal(words[j]);
+#if STREAMED
+	if (complaint->advice) {
+		if (complaint->words)
+			print_compared(complaint);
+		print("; ");
+		end_refusal(complaint->advice);
+		return false;
 	}
+#endif
+	print_compared(complaint);
 	print(RELOAD && complaint->words == DIGEST_WORDS ? "; /load a model, or " : "; ");
 	end_refusal("load this firmware's bitstream, then type /info");
 	return false;
@@ -81,10 +96,16 @@ static bool ready(bool choose)
 #endif
 	numbers[NUMBER_LANES] = accelerator_register(GATEFORMER_ARRAY_LANES);
 	numbers[NUMBER_CLOCK] = accelerator_register(GATEFORMER_CLOCK_KHZ);
+#if STREAMED
+	complaint = image_check();
+	return accept(&complaint);
+#else
 	return true;
+#endif
 }
 
-static void refuse_silence(bool bench, enum result result, uint32_t errors)
+// After a part of an answer.
+static void begin_late_refusal(bool bench)
 {
 	if (bench) {
 		print("! ");
@@ -92,6 +113,11 @@ static void refuse_silence(bool bench, enum result result, uint32_t errors)
 		uart_send(ETX);
 		begin_refusal();
 	}
+}
+
+static void refuse_silence(bool bench, enum result result, uint32_t errors)
+{
+	begin_late_refusal(bench);
 	if (result == SILENT) {
 		end_refusal("the core does not answer; reset the board");
 		return;
@@ -129,6 +155,14 @@ static void answer_with_generation(const uint16_t *prompt, uint32_t length, bool
 	enum result result = generate(prompt, length, &settings, bench, &done);
 	if (settings.mult)
 		numbers[NUMBER_SEED]++;
+#if STREAMED
+	if (result == FAULTED) {
+		begin_late_refusal(bench);
+		print(done.fault);
+		end_refusal("; try again, or reset the board");
+		return;
+	}
+#endif
 	if (result == SILENT || result == REFUSED) {
 		refuse_silence(bench, result, done.errors);
 		return;
@@ -137,6 +171,14 @@ static void answer_with_generation(const uint16_t *prompt, uint32_t length, bool
 		print("# wall clock ");
 		print_decimal(microseconds_of_ticks(done.ticks));
 		print(" us\r\n");
+#if STREAMED
+		uint32_t rest, stalled = divide(accelerator_stalled(), 10, &rest);
+		print("# waited for the memory in ");
+		print_decimal(stalled);
+		uart_send('.');
+		print_decimal(rest);
+		print(" % of the cycles\r\n");
+#endif
 	}
 	numbers[NUMBER_PROMPT] = length;
 	numbers[NUMBER_TEXT] = done.tokens;

@@ -48,7 +48,19 @@ static bool ends_text(uint32_t token)
 	return false;
 }
 
-// What the core is at, while it has no token: SILENT, REFUSED, or else go on.
+// Whether the memory of the model has answered with an error: then the core has stopped.
+static bool faulted(struct generation *generation)
+{
+#if STREAMED
+	generation->fault = accelerator_fault();
+	return generation->fault;
+#else
+	(void)generation;
+	return false;
+#endif
+}
+
+// What the core is at, while it has no token: SILENT, REFUSED, FAULTED, or else go on.
 static enum result look(struct generation *generation)
 {
 	uint32_t status = accelerator_status();
@@ -56,6 +68,8 @@ static enum result look(struct generation *generation)
 		generation->errors = accelerator_errors();
 		return REFUSED;
 	}
+	if (faulted(generation))
+		return FAULTED;
 	if (status != seen) {
 		seen = status;
 		renew();
@@ -68,9 +82,12 @@ static enum result finish(struct generation *generation)
 {
 	uint32_t status;
 	renew();
-	while (!((status = accelerator_status()) & GATEFORMER_STATUS_DONE_MASK))
+	while (!((status = accelerator_status()) & GATEFORMER_STATUS_DONE_MASK)) {
+		if (faulted(generation))
+			return FAULTED;
 		if (now() >= deadline)
 			return SILENT;
+	}
 	generation->cycles = accelerator_cycles();
 	return status & GATEFORMER_STATUS_CONTEXT_FULL_MASK ? ENDED_BY_CONTEXT : ENDED_BY_COUNT;
 }
@@ -88,7 +105,7 @@ enum result generate(const uint16_t *prompt, uint32_t length, const struct setti
 	uint32_t taken = 0, byte = 0;
 	enum result ending = STOPPED;
 	bool last = false;
-	*generation = (struct generation){0, 0, 0, 0};
+	*generation = (struct generation){.tokens = 0};
 	patience = ticks_of_milliseconds(PATIENCE_MS); // once: a division is long
 	uint64_t started = now();
 	if (!accelerator_start(prompt, length, settings)) {
@@ -109,8 +126,8 @@ enum result generate(const uint16_t *prompt, uint32_t length, const struct setti
 			if (last) {
 				generation->ticks = now() - started;
 				ending = finish(generation);
-				if (ending == SILENT)
-					return broken_off(SILENT, generation);
+				if (ending >= SILENT)
+					return broken_off(ending, generation);
 			}
 			if (!silent && ends_text(token)) {
 				if (!last)

@@ -7,13 +7,16 @@
 
 #include "accelerator.h"
 
-enum result { ENDED_BY_COUNT, ENDED_BY_CONTEXT, STOPPED, ENDED_BY_STOP, SILENT, REFUSED };
+enum result { ENDED_BY_COUNT, ENDED_BY_CONTEXT, STOPPED, ENDED_BY_STOP, SILENT, REFUSED, FAULTED };
 
 struct generation {
 	uint32_t tokens;  // generated; with text, those of which the text was sent
 	uint32_t cycles;
 	uint64_t ticks;	  // from start to the last token
 	uint32_t errors;  // the register ERROR, if REFUSED
+#if STREAMED
+	const char *fault; // of the memory, if FAULTED
+#endif
 };
 
 // Generate, and send the text unless silent; a Ctrl-C stops it, and a stop token a text.

@@ -1,5 +1,5 @@
 // Sources: UG585, "Zynq-7000 TRM", chapter 25 (clocks), appendix B (slcr, devcfg, mpcore);
-// ARM DDI 0407, "Cortex-A9 MPCore TRM", 4.4 (the global timer).
+// ARM DDI 0407, "Cortex-A9 MPCore TRM", 4.4 (the global timer); ARM DDI 0246, "L2C-310 TRM", 3.3.
 
 #include "system.h"
 
@@ -24,6 +24,12 @@
 #define PCFG_DONE (1u << 2)
 #define GLOBAL_TIMER 0xF8F00200u
 #define TIMER_CONTROL (GLOBAL_TIMER + 8)
+
+#define OUTER_CACHE 0xF8F02000u
+#define OUTER_CONTROL (OUTER_CACHE + 0x100)
+#define OUTER_SYNC (OUTER_CACHE + 0x730)
+#define OUTER_CLEAN_WAYS (OUTER_CACHE + 0x7FC)
+#define OUTER_WAYS 0xFFu
 
 enum source { ARM_PLL, DDR_PLL, IO_PLL };
 
@@ -114,3 +120,16 @@ void fabric_release(void)
 	while (now() < end)
 		;
 }
+
+#if STREAMED
+void outer_cache_clean(void)
+{
+	if (load(OUTER_CONTROL) & 1) {
+		store(OUTER_CLEAN_WAYS, OUTER_WAYS);
+		while (load(OUTER_CLEAN_WAYS) & OUTER_WAYS)
+			;
+		store(OUTER_SYNC, 0);
+	}
+	__asm__ volatile("dsb" ::: "memory");
+}
+#endif

@@ -26,4 +26,7 @@ bool fabric_is_configured(void);
 // Open the way to the fabric and restart what is in it; also needed after a load by JTAG.
 void fabric_release(void);
 
+// Write what the cache of level 2 has to the memory, and empty it.
+void outer_cache_clean(void);
+
 #endif

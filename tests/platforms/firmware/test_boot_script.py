@@ -58,4 +58,9 @@ def test_the_fabric_comes_first_and_what_fails_ends_it():
         f"fpga loadb 0 {BITSTREAM_ADDRESS:#x} ${{filesize}}",
         "fatload mmc 0 0x100000 gateformer.bin",
     ]
+    with_weights = boot_commands("top.bit", "gateformer.bin", "weights.bin").splitlines()
+    assert with_weights[0] == "echo gateformer: top.bit, weights.bin and gateformer.bin"
+    steps.insert(2, "fatload mmc 0 0x10000000 weights.bin")
+    assert with_weights[1] == f"if {' && '.join(steps)}; then"
+    assert with_weights[2:] == then
     assert [line.strip() for line in then] == ["dcache off", "icache off", "go 0x100000", "fi"]

@@ -8,9 +8,9 @@ import struct
 import pytest
 
 from gateformer.gateware.host.identification import Identification
-from gateformer.gateware.host.imported_registers import IMPORTED_REGISTERS
 from gateformer.gateware.host.register_documents import header
 from gateformer.gateware.host.reload_registers import RELOAD_REGISTERS
+from gateformer.gateware.host.streamed_registers import STREAMED_REGISTERS
 from gateformer.model.support import compiler
 from gateformer.model.support.errors import UserError
 from gateformer.platforms.boards.board import board, boards
@@ -86,7 +86,7 @@ def test_boards_with_a_processor_state_it():
 
 def test_registers_come_from_the_declaration():
     """No offset, mask or shift of the accelerator's is written in the sources."""
-    declared = header(RELOAD_REGISTERS) + header(IMPORTED_REGISTERS)
+    declared = "".join(map(header, (RELOAD_REGISTERS, STREAMED_REGISTERS)))
     defined = set(re.findall(r"#define (GATEFORMER_\w+)", declared))
     text = "".join(path.read_text() for path in SOURCES.glob("*.[chS]"))
     used = set(re.findall(r"\bGATEFORMER_\w+", text))

@@ -1,0 +1,308 @@
+"""The firmware of a model in external memory, emulated: it generates, or says what is wrong."""
+
+import dataclasses
+import zlib
+
+import numpy as np
+import pytest
+
+from gateformer.gateware.host.registers import register
+from gateformer.gateware.host.streamed_registers import STREAMED_REGISTERS
+from gateformer.gateware.memory.bus import Response
+from gateformer.platforms.families.zynq_address import AFI_ADDRESS, AFI_STEP, HP_PORTS
+from gateformer.platforms.firmware.zynq_peripherals import StuckBus
+from gateformer.platforms.host.image_file import HEADER_BYTES, OFFSETS
+from gateformer.platforms.host.register_access import RegisterAccess
+from tests.support.imported.small_accelerator import artifact
+from tests.support.imported.small_streamed import (
+    MEMORY,
+    header,
+    image,
+    program,
+    simulated_registers,
+)
+
+from .streamed_bench import StreamedDevice, text_of, weights
+
+COPY = b"; copy weights.bin to the card again, then reset the board\r\n"
+BUILD = b"; build bitstream, firmware and weights.bin together, then reset the board\r\n"
+RESET = b"; reset the board\r\n"
+
+
+def refusal(device: StreamedDevice) -> bytes:
+    """The line with which it refuses, the same for what it says first, for /info and a prompt."""
+    line, end = device.welcome.removeprefix(b"\r\n! "), b"\x04> "
+    assert line != device.welcome and line.endswith(end)
+    for question in (b"/info", b"the cat", b"/bench"):
+        assert device.ask(question) == question + device.welcome, question
+    return line.removesuffix(end)
+
+
+def with_header(**changes) -> bytes:
+    return header(**changes).pack() + image().tobytes()
+
+
+def test_it_verifies_the_image_and_generates():
+    device = StreamedDevice()
+    assert device.welcome.startswith(b"\r\n# model small, digest ")
+    assert device.generates()
+    address = register("IMAGE_ADDRESS", STREAMED_REGISTERS).offset
+    assert simulated_registers().read(address) == 0x1000_1000
+
+
+def test_a_text_is_the_references():
+    device = StreamedDevice()
+    for setting in (b"/temperature 0", b"/tokens 3"):
+        device.ask(setting)
+    answer = device.ask(b"the cat")
+    assert b"\x02" + text_of("the cat") + b"\x03" in answer
+    assert device.ask(b"/load").endswith(b"\x04> ") and b"! " in device.ask(b"/load")
+
+
+def test_bench_shows_the_waits():
+    answer = StreamedDevice().ask(b"/bench")
+    lines = answer.split(b"\r\n")
+    assert lines[1].startswith(b"# wall clock ")
+    share = float(lines[2].removeprefix(b"# waited for the memory in ").split(b" ")[0])
+    assert lines[2].endswith(b" % of the cycles") and 0 < share < 100
+    stalls, cycles = (
+        simulated_registers().read(register(f"{name}_LOW", STREAMED_REGISTERS).offset)
+        for name in ("STALLS", "CYCLES")
+    )
+    assert share == int(1000 * stalls / cycles) / 10
+    assert lines[3].startswith(b"# prompt 1 tokens, text 24 tokens, ")
+
+
+@pytest.mark.parametrize("size", [0, 6, 100, HEADER_BYTES, HEADER_BYTES + 1])
+def test_a_file_that_is_cut_off(size):
+    line = refusal(StreamedDevice(weights()[:size]))
+    if size < 8:
+        assert line == b"there is no image of weights in the memory" + COPY
+    elif size < HEADER_BYTES:
+        assert line.startswith(b"the header of weights.bin is damaged: its CRC reads ")
+    else:
+        assert line == b"weights.bin is damaged: its checksum is not the accelerator's" + COPY
+
+
+def test_another_format():
+    content = bytearray(weights())
+    content[7:8] = b"0"
+    assert refusal(StreamedDevice(content)) == (
+        b"weights.bin is of another version of the format" + COPY
+    )
+
+
+def test_a_damaged_header():
+    content = bytearray(weights())
+    content[OFFSETS["name"]] ^= 1
+    plain = bytearray(content[:HEADER_BYTES])
+    expected = int.from_bytes(plain[8:12], "little")
+    plain[8:12] = bytes(4)
+    assert refusal(StreamedDevice(content)) == (
+        b"the header of weights.bin is damaged: its CRC reads %08x, expected %08x"
+        % (zlib.crc32(plain), expected)
+        + COPY
+    )
+
+
+def welcomes_with_wrong_bits(places) -> list[bytes]:
+    found = []
+    for place in places:
+        content = bytearray(weights())
+        content[place // 8] ^= 1 << place % 8
+        found.append(StreamedDevice(content).welcome)
+    return found
+
+
+def are_refused(welcomes) -> bool:
+    names = (b"there is no image", b"another version", b"is damaged")
+    return all(w.startswith(b"\r\n! ") and any(n in w for n in names) for w in welcomes)
+
+
+def wrong_bits(count: int) -> list[int]:
+    rng = np.random.default_rng(5)
+    bits = 8 * len(weights())
+    first = rng.integers(0, 8 * HEADER_BYTES, count // 2)
+    return [*first.tolist(), *rng.integers(8 * HEADER_BYTES, bits, count // 2).tolist(), bits - 1]
+
+
+def test_a_wrong_bit_anywhere():
+    assert are_refused(welcomes_with_wrong_bits(wrong_bits(6)))
+
+
+@pytest.mark.slow
+def test_any_wrong_bit_anywhere():
+    assert are_refused(welcomes_with_wrong_bits([*range(64), *wrong_bits(300)]))
+
+
+def test_another_models_image():
+    other = "0123456789abcdef" * 4
+    assert refusal(StreamedDevice(with_header(digest=other))) == (
+        b"weights.bin is another model's: its digest reads "
+        + other.encode()
+        + b", expected "
+        + artifact().model.digest.encode()
+        + BUILD
+    )
+
+
+def test_an_image_for_another_memory():
+    assert refusal(StreamedDevice(with_header(ports=4, burst_beats=16))) == (
+        b"weights.bin is for another memory: its shape reads 00100804, expected 00040802" + BUILD
+    )
+
+
+def test_an_image_of_another_size():
+    facts = program().facts
+    size = facts.memory_bytes
+    for changes, found in (
+        ({"memory_bytes": size + 64}, (facts.image_bytes, 0, size + 64)),
+        ({"image_bytes": facts.image_bytes + (1 << 32)}, (facts.image_bytes, 1, size)),
+    ):
+        line = b"weights.bin is of another size: its bytes reads %08x%08x%08x" % found
+        line += b", expected %08x%08x%08x" % (facts.image_bytes, 0, size)
+        assert refusal(StreamedDevice(with_header(**changes))) == line + BUILD
+    large = b"weights.bin is too large for the memory" + BUILD
+    for bytes_ in (0x3000_0000, 1 << 32, (1 << 32) + size):
+        assert refusal(StreamedDevice(with_header(memory_bytes=bytes_))) == large
+    assert b"another size" in StreamedDevice(with_header(memory_bytes=0x2FFF_F000)).welcome
+
+
+def test_what_a_cache_has_kept_is_written_to_the_memory_first():
+    for first, last in ((0, 64), (HEADER_BYTES - 32, HEADER_BYTES + 256), (20_000, 20_032)):
+        device = StreamedDevice(before=lambda m, a=first, b=last: m.keep_in_cache(a, b))
+        assert device.generates()
+
+
+@pytest.mark.parametrize("port", range(MEMORY.ports))
+def test_a_port_that_the_boot_code_left_at_32_bits(port):
+    device = StreamedDevice(before=lambda memory: memory.set_width(port, narrow=True))
+    assert not simulated_registers().memory.narrow
+    assert device.generates()
+
+
+@pytest.mark.parametrize("port", range(MEMORY.ports))
+def test_a_port_that_stays_at_32_bits(port):
+    device = StreamedDevice(
+        before=lambda memory: memory.set_width(port, narrow=True),
+        change=lambda emulator: emulator.memory_ports.stuck.add(port),
+    )
+    assert refusal(device) == (
+        b"a port to the memory is at 32 bits: AFI_RDCHAN_CTRL reads 00000001, expected 00000000"
+        + RESET
+    )
+
+
+def test_a_port_without_a_clock_is_not_touched():
+    """That would stop the processor for ever; the emulation knows."""
+    ports = StreamedDevice().emulator.memory_ports
+    for number in set(range(4)) - set(HP_PORTS[MEMORY.ports]):
+        with pytest.raises(StuckBus, match=f"S_AXI_HP{number}, which has no clock"):
+            ports.read(number * AFI_STEP)
+    assert ports.read(0) == 0 and AFI_ADDRESS == 0xF800_8000
+
+
+@pytest.mark.parametrize(
+    "response, meaning",
+    [
+        (Response.SLVERR, b"SLVERR: it refused an access"),
+        (Response.DECERR, b"DECERR: there is none at an address"),
+    ],
+)
+def test_errors_of_the_memory(response, meaning):
+    line = b"the memory answered " + meaning
+    at = HEADER_BYTES + len(image()) // 2
+    device = StreamedDevice(before=lambda memory: memory.refuse(at, at, response))
+    assert refusal(device) == line + COPY
+    # it was the memory's, not the image's: once it answers, all is well
+    memory = simulated_registers().memory
+    memory.refuse(0, 0, Response.OKAY)
+    assert device.ask(b"/info").startswith(b"/info\r\n# model small")
+    assert device.generates()
+    stripe = MEMORY.stripe_bytes
+    for first in (program().first_fixed, program().first_cache):
+        place = HEADER_BYTES + first * stripe
+        memory.refuse(place, place + stripe - 1, response)
+        again = b"! " + line + b"; try again, or reset the board\r\n\x04> "
+        assert device.ask(b"the cat").endswith(b"\x03\r\n" + again)
+        assert device.ask(b"/bench").endswith(again)
+        memory.refuse(0, 0, Response.OKAY)
+        assert device.generates()
+
+
+def test_a_run_after_one_that_was_stopped_in_a_burst():
+    device = StreamedDevice()
+    for setting in (b"/tokens 20", b"/temperature 0"):
+        device.ask(setting)
+    for wait in (1, 5, 23):
+        device.emulator.uart.arrive(b"the cat\r" + b"." * wait + b"\x03")
+        assert b"end: stopped" in device.emulator.run()
+        assert device.generates()
+        device.ask(b"/tokens 20")
+
+
+class EndlessRegisters(RegisterAccess):
+    """Of a core that reads its image for ever."""
+
+    name = "the simulation"
+
+    def __init__(self):
+        self.memory = simulated_registers().memory
+
+    def read(self, offset):
+        word = simulated_registers().read(offset)
+        return word | (offset == register("IMAGE_STATUS", STREAMED_REGISTERS).offset)
+
+    def write(self, offset, value):
+        simulated_registers().write(offset, value)
+
+    def reset(self):
+        simulated_registers().reset()
+
+
+def test_a_core_that_does_not_end_reading():
+    def slow(emulator):
+        emulator.access_ns = 1e6  # so that few accesses take two seconds
+
+    device = StreamedDevice(change=slow, registers=EndlessRegisters())
+    assert device.welcome == b"\r\n! the core does not end reading weights.bin" + RESET + b"\x04> "
+    assert StreamedDevice().generates()
+
+
+def test_a_processor_that_begins_while_the_core_runs():
+    """The image is replaced under a run, as a processor that starts again does; the firmware's
+    reset of the fabric comes in the middle of bursts."""
+    registers = simulated_registers()
+
+    def write(name, **fields):
+        entry = register(name, STREAMED_REGISTERS)
+        registers.write(entry.offset, entry.pack(**fields))
+
+    for cycles in (3, 100, 377):
+        assert StreamedDevice().generates()
+        write("PROMPT", token=1)
+        write("GENERATE_COUNT", value=20)
+        write("CONTROL", start=1)
+        registers.run(cycles)
+        assert registers.busy
+        assert StreamedDevice().generates()
+        damaged = bytearray(weights())
+        damaged[-1] ^= 1
+        assert b"is damaged: its checksum" in StreamedDevice(damaged).welcome
+
+
+def test_a_reset_of_the_fabric_makes_it_verify_again():
+    device = StreamedDevice()
+    registers = simulated_registers()
+    registers.reset()
+    registers.memory.write(HEADER_BYTES + 100, b"\xff\x00")
+    assert device.ask(b"the cat").endswith(
+        b"! weights.bin is damaged: its checksum is not the accelerator's" + COPY + b"\x04> "
+    )
+    registers.memory.write(0, weights())
+    assert device.generates()
+
+
+def test_header_fields_are_those_of_the_file():
+    fields = {field.name for field in dataclasses.fields(header())}
+    assert fields | {"magic", "crc"} == set(OFFSETS)

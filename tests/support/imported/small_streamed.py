@@ -1,0 +1,56 @@
+"""The small imported model with its weights in external memory, and its accelerator simulated."""
+
+import functools
+
+from gateformer.gateware.memory.bus import MemoryShape
+from gateformer.gateware.streamed.program import StreamedProgram
+from gateformer.platforms.host.image_file import ImageHeader, write_image
+from gateformer.platforms.simulation.simulated_memory import MemoryTiming, words_as_bytes
+from gateformer.platforms.simulation.simulated_registers import SimulatedRegisters
+
+from .small_accelerator import artifact
+
+MEMORY = MemoryShape(ports=2, data_bytes=8, burst_beats=4)
+"""Two HP ports of a Zynq-7000."""
+TIMING = MemoryTiming(latency=(20, 50), refresh=(400, 20), stall=0.05)
+
+
+@functools.cache
+def program() -> StreamedProgram:
+    return StreamedProgram(artifact().model, MEMORY)
+
+
+@functools.cache
+def simulated_registers() -> SimulatedRegisters:
+    """The same simulation for all tests of a process; whoever takes it aborts what runs."""
+    return SimulatedRegisters(program(), timing=TIMING)
+
+
+@functools.cache
+def image():
+    """The image, uint8, read-only."""
+    found = words_as_bytes(MEMORY, program().content())
+    found.setflags(write=False)
+    return found
+
+
+def header(**changes) -> ImageHeader:
+    """That of the image's file."""
+    facts = program().facts
+    given = {
+        "ports": MEMORY.ports,
+        "data_bytes": MEMORY.data_bytes,
+        "burst_beats": MEMORY.burst_beats,
+        "image_bytes": facts.image_bytes,
+        "memory_bytes": facts.memory_bytes,
+        "checksum": program().checksum,
+        "digest": artifact().model.digest,
+        "name": artifact().name,
+    }
+    return ImageHeader(**given | changes)
+
+
+def write_weights(path) -> bytes:
+    """Write the image's file; its bytes."""
+    write_image(path, header(), image())
+    return path.read_bytes()
