@@ -177,7 +177,7 @@ def test_a_file_that_ends_too_early(accelerator, memory, weights, tmp_path, size
     expected = len(weights.read_bytes())
     assert message(accelerator.load_image, short, memory) == {
         0: f"{short} is no image of a model's weights; build one: weights.bin",
-        7: f"{short} is of version '' of the format, and this reads b'1'; build it again",
+        7: f"{short} is of version '' of the format, and this reads '1'; build it again",
     }.get(
         size,
         f"{short} ends in its header, after {size:,} of 4,096 bytes; copy it again"
@@ -294,7 +294,7 @@ def test_an_old_format(accelerator, memory, weights, tmp_path):
     path = tmp_path / "old.bin"
     path.write_bytes(content)
     assert message(accelerator.load_image, path, memory) == (
-        f"{path} is of version '0' of the format, and this reads b'1'; build it again"
+        f"{path} is of version '0' of the format, and this reads '1'; build it again"
     )
 
 
