@@ -51,6 +51,7 @@ class DecoderDatapath(wiring.Component):
                 "logit": Out(
                     data.StructLayout({"valid": 1, "value": signed(cfg.bits.logit), "last": 1})
                 ),
+                "limited": Out(range(3)),
                 "taps": Out(tap_signature(program)),
                 **self._further_ports(),
             }
@@ -210,6 +211,8 @@ class DecoderDatapath(wiring.Component):
             m.d.sync += late.eq(coming)
             valid_late = delayed(m, coming.valid, WRITE_REGISTER, name="write", reset_less=False)
             m.d.comb += [port.eq(late), port.valid.eq(valid_late)]
+        kept = valid & ~_is(sink, Sink.LOAD, Sink.ADD)
+        m.d.sync += self.limited.eq((kept & self._requantizer.limited) + self._hidden_limited)
         logit = valid & (sink == Sink.LOGIT)
         m.d.comb += [
             self.logit.valid.eq(logit),
@@ -297,6 +300,7 @@ class DecoderDatapath(wiring.Component):
         ]
         done = valid & odd if cfg.gated else valid
         enable = delayed(m, done, unit.LATENCY, reset_less=False, name="gated")
+        self._hidden_limited = enable & unit.limited
         late = v + unit.LATENCY
         return enable, self._at(m, late, "word"), self._at(m, late, "start_lane"), unit.hidden
 

@@ -35,6 +35,7 @@ def connect_image(m: Module, host, registers, busy: Signal, start: Signal) -> Va
         status.verified.eq(host.verified & is_there),
         status.mismatched.eq(host.mismatched),
         status.fault.eq(host.fault),
+        registers.saturations.value.eq(host.saturations),
         stalls.clear.eq(start),
         stalls.enable.eq(host.stalled),
         stalls.low_read.eq(registers.stalls_low_read),

@@ -65,6 +65,14 @@ _ONLY_STREAMED = (
           "reading keeps the upper half for STALLS_HIGH"),
     _half("STALLS_HIGH", 0x0E8, "bits 63 to 32",
           "Upper half of the stalls, of the moment when STALLS_LOW was read"),
+    Register(
+        "SATURATIONS",
+        0x0EC,
+        Access.RO,
+        (Field("value", 0, 32, "numbers, modulo 2**32"),),
+        "Numbers that a limit changed since start: many of them, and the model was calibrated on "
+        "other text. Those of the residual stream and of rotary positions are not counted",
+    ),
 )  # fmt: skip
 
 _VERIFY = Field("verify", 3, 1, "read the image against its checksum")

@@ -19,7 +19,7 @@ from ..parts.multiplier import check_dsp
 from .checksum import ImageCheck
 from .datapath import StreamedDatapath, stored_layout
 from .issue import StreamedIssueUnit
-from .ports import bus_ports, image_ports
+from .ports import SATURATION_BITS, bus_ports, image_ports
 from .program import StreamedProgram
 from .walker import SegmentWalker
 
@@ -140,6 +140,7 @@ class StreamedCore(wiring.Component):
         m.submodules.sequencer = sequencer = Sequencer(program, issue, instructions)
         m.submodules.datapath = datapath = StreamedDatapath(program, self._dsp)
         m.submodules.sampler = sampler = program.build_sampler()
+        saturations = Signal(SATURATION_BITS)
         m.submodules.walker = walker = SegmentWalker(program)
         wiring.connect(m, wiring.flipped(self.prompt), sequencer.prompt)
         wiring.connect(m, wiring.flipped(self.output), sequencer.output)
@@ -166,6 +167,7 @@ class StreamedCore(wiring.Component):
             datapath.word.eq(words.payload),
             words.ready.eq(sequencer.beat.takes),
             self.stalled.eq(issue.stalled),
+            self.saturations.eq(saturations),
         ]
         beat, write = sequencer.beat, instructions.write
         m.d.sync += [
@@ -173,6 +175,10 @@ class StreamedCore(wiring.Component):
             write.address.eq(beat.address),
             write.data.eq(words.payload),
         ]
+        with m.If(self.start & ~self.busy):
+            m.d.sync += saturations.eq(0)
+        with m.Else():
+            m.d.sync += saturations.eq(saturations + datapath.limited)
         self._store(m, issue, datapath, walker, writer)
         m.d.sync += sampler.reseed.eq(self.start & ~self.busy)
         for name, _ in sampler.settings.shape():

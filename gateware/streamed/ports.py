@@ -8,6 +8,8 @@ from amaranth.lib.wiring import In, Out
 
 from ..memory.bus import MemoryShape, Response, read_signature, write_signature
 
+SATURATION_BITS = 32
+
 
 @dataclasses.dataclass(frozen=True)
 class ImageFacts:
@@ -40,6 +42,10 @@ def image_ports(memory: MemoryShape) -> dict:
         no further word until ``abort``.
     ``stalled`` : Out(1)
         In this cycle a beat waits for a word.
+    ``saturations`` : Out(32)
+        Numbers that a limit changed since ``start``, modulo 2**32: what norms give, queries, keys
+        and values, attention, what the activation takes and gives, logits. Not those of the
+        residual stream, and not what turning limits.
     """
     return {
         "base": In(memory.stripe_bits),
@@ -49,6 +55,7 @@ def image_ports(memory: MemoryShape) -> dict:
         "mismatched": Out(1),
         "fault": Out(Response),
         "stalled": Out(1),
+        "saturations": Out(SATURATION_BITS),
     }
 
 

@@ -52,6 +52,7 @@ class Gate(wiring.Component):
     frac : In(range(15)), bits below the point of g, a cycle before it
     hidden_shift : In(range(most_shift + 1)), SHIFT_DELAY after the number whose result it is for
     hidden : Out(signed(hidden_bits))
+    limited : Out(1), with ``hidden``: the clamp changed it
     """
 
     SHIFT_DELAY = SHARE_LATENCY + 2 * Multiplier.LATENCY
@@ -76,6 +77,7 @@ class Gate(wiring.Component):
                 "frac": In(range(arith.GATE_FRAC_BITS + 1)),
                 "hidden_shift": In(range(most_shift + 1)),
                 "hidden": Out(signed(hidden_bits)),
+                "limited": Out(1),
             }
         )
 
@@ -106,7 +108,8 @@ class Gate(wiring.Component):
             entering = delayed(m, y, Multiplier.LATENCY, name="entering").as_signed()
         bits = self._hidden_bits
         shifted = VariableShift.of(m, entering, self.hidden_shift, bits + 2, "shifted")
-        m.d.comb += self.hidden.eq(Limit.of(m, shifted, [bits], C(0, 1), "limited"))
+        hidden, limited = Limit.flagged(m, shifted, [bits], C(0, 1), "limited")
+        m.d.comb += [self.hidden.eq(hidden), self.limited.eq(limited)]
         return m
 
     def _multiplier(self, a_width: int, b_width: int, width: int | None = None) -> Multiplier:

@@ -18,7 +18,14 @@ class Limit:
 
     @classmethod
     def of(cls, m: Module, shifted: Shifted, widths, width, name: str) -> Signal:
-        """``shifted`` limited to ``widths[width]`` bits, as ``max(widths)`` bits, signed.
+        """``shifted`` limited to ``widths[width]`` bits, as ``max(widths)`` bits, signed."""
+        return cls.flagged(m, shifted, widths, width, name)[0]
+
+    @classmethod
+    def flagged(
+        cls, m: Module, shifted: Shifted, widths, width, name: str
+    ) -> tuple[Signal, Signal]:
+        """As :meth:`of`, and with it whether the limit changed the number.
 
         ``shifted.value`` has at least a bit more than the largest of ``widths``. No comparator: a
         number is too large if the bits from the sign upwards differ.
@@ -43,8 +50,9 @@ class Limit:
             outside = inside[-1] if inside else C(0, 1)
             bits.append(Mux(over, Mux(outside, sign, ~sign), kept[place]))
         result = Signal(signed(most), reset_less=True, name=name)
-        m.d.sync += result.eq(Cat(*bits))
-        return result
+        limited = Signal(reset_less=True, name=f"{name}_changed")
+        m.d.sync += [result.eq(Cat(*bits)), limited.eq(over | (sign & ~lower))]
+        return result, limited
 
 
 def _edges(ordered: list[int]) -> list[int]:

@@ -48,6 +48,7 @@ class Requantizer(wiring.Component):
     shift : In(range(shifts + 1))
     width : In(range(len(widths))), the index of the result's
     value : Out(signed(max(widths)))
+    limited : Out(1), with ``value``: its limit changed it
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Requantizer(wiring.Component):
                 "shift": In(range(shifts + 1)),
                 "width": In(range(len(self._widths))),
                 "value": Out(signed(max(self._widths))),
+                "limited": Out(1),
             }
         )
 
@@ -101,5 +103,6 @@ class Requantizer(wiring.Component):
         rounded = VariableShift.of(m, total, shift, max(self._widths) + 2, "result")
         wait = self._total_delay + VariableShift.LATENCY
         width = delayed(m, self.width, wait, name="width")
-        m.d.comb += self.value.eq(Limit.of(m, rounded, self._widths, width, "limited"))
+        value, limited = Limit.flagged(m, rounded, self._widths, width, "limited")
+        m.d.comb += [self.value.eq(value), self.limited.eq(limited)]
         return m

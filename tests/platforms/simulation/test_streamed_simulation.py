@@ -168,3 +168,23 @@ def test_any_wrong_bit_of_the_image_is_found(program):
     assert simulator.verify()
     expected = list(DecoderReference(program.model).generate([1, 0], 4, DecoderSettings()))
     assert [token for token, _ in simulator.generate([1, 0], 4, DecoderSettings())] == expected
+
+
+def test_saturations_are_the_references():
+    """Where nothing is turned, since the reference counts that with q and k."""
+    model = model_of(3, positions="learned", ctx_len=5)
+    reference = DecoderReference(model)
+    simulator = StreamedSimulator(StreamedProgram(model, MEMORIES[1]), timing=MOODS[1])
+    for prompt in ([2], [7]):
+        reference.saturations.clear()
+        expected = list(reference.generate(prompt, 5, DecoderSettings()))
+        generated = simulator.generate(prompt, 5, DecoderSettings())
+        assert [token for token, _ in generated] == expected
+        limited = {
+            stage: count
+            for stage, (count, _) in reference.saturations.items()
+            if stage != "embed" and not stage.endswith("_residual")
+        }
+        assert simulator.simulation.get("saturations") == sum(limited.values()) > 0
+        # of each kind that is counted at another place
+        assert limited["logits"] >= 0 and any(limited[s] for s in limited if s.endswith("hidden"))
