@@ -88,7 +88,8 @@ def test_images_of_codes_and_scales_are_compared_with_the_design():
 
 @pytest.mark.slow
 @pytest.mark.full_size
-def test_a_netlist_of_weights_with_scales_of_groups_generates_the_reference_s_tokens():
-    """For ECP5: on the 7 series yosys makes chains of the multipliers of scales, and the models of
-    cells do not have their PCIN."""
-    assert check_netlist(program_of(GROUPS, lanes=8), "ecp5", tokens=4).tokens == 4
+@pytest.mark.parametrize("family", ["ecp5", "xcup"])
+def test_a_netlist_of_weights_with_scales_of_groups_generates_the_reference_s_tokens(family):
+    """On the 7 series yosys makes chains of the multipliers of scales, and the models of cells do
+    not have their PCIN."""
+    assert check_netlist(program_of(GROUPS, lanes=8), family, tokens=4).tokens == 4
