@@ -9,6 +9,9 @@ from amaranth.lib.wiring import In, Out
 
 from .integers import check_integer
 
+LARGE = 1024
+"""Items from which on a memory is one of blocks."""
+
 
 class Fifo(wiring.Component):
     """Keeps up to ``depth`` items; what it shows comes from registers, without a gate.
@@ -48,7 +51,10 @@ class Fifo(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         written, oldest = self.written, self.oldest
-        size = 1 << (self.depth - 1).bit_length()  # so that addresses wrap round
+        # what `oldest` shows is not in the memory any more, where a row beyond a power of two would
+        # double the blocks; and a power of two, so that addresses wrap round
+        rows = self.depth - 1 if self.depth > LARGE else self.depth
+        size = 1 << (rows - 1).bit_length()
         m.submodules.memory = memory = Memory(shape=written.p.shape(), depth=size, init=[])
         write, read = memory.write_port(), memory.read_port()
         # items that are not at `oldest` yet, whether there are any

@@ -4,13 +4,18 @@ import random
 
 import pytest
 
+from gateformer.gateware.parts import fifo
 from gateformer.gateware.parts.fifo import Fifo
 from tests.support.component_simulation import simulate
 
 
-@pytest.mark.parametrize("depth", [2, 3, 4, 7, 16])
+@pytest.mark.parametrize(
+    ("depth", "large"), [(2, 99), (3, 99), (4, 99), (7, 99), (16, 99), (5, 4), (9, 4)]
+)
 @pytest.mark.parametrize(("offer", "take"), [(0.3, 0.9), (0.9, 0.3), (0.6, 0.6), (1, 1)])
-def test_order_levels_and_flags(depth, offer, take):
+def test_order_levels_and_flags(depth, large, offer, take, monkeypatch):
+    """``large``: from where on the memory has a row less."""
+    monkeypatch.setattr(fifo, "LARGE", large)
     dut = Fifo(8, depth)
     rng = random.Random(depth)
     seen = set()

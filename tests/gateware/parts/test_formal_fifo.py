@@ -3,6 +3,7 @@
 import pytest
 from amaranth.hdl import Module, Signal
 
+from gateformer.gateware.parts import fifo
 from gateformer.gateware.parts import fifo as fifo_module
 from gateformer.gateware.parts.fifo import Fifo
 from tests.support.formal_prover import (
@@ -75,8 +76,12 @@ def fifo_rules(depth, fifo, *, invariants=True):
     return m, [written.valid, written.payload, oldest.ready, chosen]
 
 
-@pytest.mark.parametrize("depth", [2, 3, 4, 5, 16, 17, 257])
-def test_nothing_is_lost_doubled_or_reordered(depth, tmp_path):
+@pytest.mark.parametrize(
+    ("depth", "large"), [(2, 99), (3, 99), (4, 99), (5, 99), (16, 99), (17, 99), (257, 99), (9, 8)]
+)
+def test_nothing_is_lost_doubled_or_reordered(depth, large, tmp_path, monkeypatch):
+    """``large``: from where on the memory has a row less."""
+    monkeypatch.setattr(fifo, "LARGE", large)
     prove(*fifo_rules(depth, Fifo(WIDTH, depth)), tmp_path, depth=3)
 
 
