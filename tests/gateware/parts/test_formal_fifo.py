@@ -3,7 +3,6 @@
 import pytest
 from amaranth.hdl import Module, Signal
 
-from gateformer.gateware.parts import fifo
 from gateformer.gateware.parts import fifo as fifo_module
 from gateformer.gateware.parts.fifo import Fifo
 from tests.support.formal_prover import (
@@ -81,7 +80,7 @@ def fifo_rules(depth, fifo, *, invariants=True):
 )
 def test_nothing_is_lost_doubled_or_reordered(depth, large, tmp_path, monkeypatch):
     """``large``: from where on the memory has a row less."""
-    monkeypatch.setattr(fifo, "LARGE", large)
+    monkeypatch.setattr(fifo_module, "LARGE", large)
     prove(*fifo_rules(depth, Fifo(WIDTH, depth)), tmp_path, depth=3)
 
 
