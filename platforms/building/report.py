@@ -257,6 +257,8 @@ def print_report(report: dict, text: str | None, console: Console) -> None:
     )
     for row in _memory_rows(report.get("memory")):
         table.add_row(*row)
+    if "saturations" in report:
+        table.add_row("numbers that a limit changed", f"{report['saturations']:,}")
     added = cycles["added_by_sampling"]
     table.add_row(
         "more for sampling (exact, from the program)",

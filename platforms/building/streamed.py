@@ -126,7 +126,9 @@ def simulate(
     )
     section = memory_section(simulator, memory, timing, clock_mhz)
     speed = report.streamed_speed(section, clock_mhz)
-    return StreamedText(text, cycles, {"memory": section, "tokens_per_second": speed})
+    further = {"memory": section, "tokens_per_second": speed}
+    further["saturations"] = simulator.simulation.get("saturations")
+    return StreamedText(text, cycles, further)
 
 
 def build_simulated(

@@ -35,6 +35,13 @@ def test_its_text_comes_from_a_modelled_memory(tmp_path, capsys):
     assert memory["source"].startswith("modelled: DDR3L, 32 bits at 1,066 MT/s; 4 ports of 8 by")
     assert 0 < memory["share"] < 1
     assert memory["bandwidth_bytes_per_s"] == pytest.approx(0.75 * 4 * 1066e6)
+    assert report["saturations"] >= 0
+    assert memory["bound_tokens_per_s"] == pytest.approx(
+        memory["bandwidth_bytes_per_s"] / memory["bytes_per_token"]
+    )
+    assert memory["memory_bytes"] > memory["image_bytes"] > 5016
+    image = tmp_path / "out" / "weights.bin"
+    assert image.stat().st_size == 4096 + memory["image_bytes"]
     # a token reads whole bursts of every port
     burst = MEMORY.shape.stripe_bytes
     assert memory["bytes_per_token"] * 4 % burst == 0
