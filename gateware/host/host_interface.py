@@ -168,13 +168,16 @@ class HostInterface(wiring.Component):
         if self._reload:
             found["not_loaded"] = ~self.load_status.loaded | self.load_status.loading
         if self._image is not None:
-            found["image_not_verified"] = ~self.verified
+            found["image_not_verified"] = ~registers.image_status.verified
         refusals = {"start_while_busy": busy}
         for name, condition in found.items():
             # A write is three cycles and more before that of CONTROL.
             before = Signal(name=name, reset_less=True)
             m.d.sync += before.eq(condition)
             refusals[name] = idle & before
+        if self._image is not None:
+            # with `verify` in the same word: from now on the image is not verified
+            refusals["image_not_verified"] |= idle & registers.control.verify
         return refusals
 
     def _connect_prompt(self, m, registers, start, abort):
@@ -241,11 +244,16 @@ class HostInterface(wiring.Component):
         m.submodules.stalls = stalls = CycleCounter()
         address = registers.image_address.value
         m.d.sync += self.base.eq(address[(shape.stripe_bytes - 1).bit_length() :])
+        # what was verified elsewhere says nothing of what lies here
+        read_at = Signal.like(self.base, reset_less=True)
+        with m.If(self.verify):
+            m.d.sync += read_at.eq(self.base)
+        here = read_at == self.base
         m.d.comb += [
             self.verify.eq(asked & ~busy & ~self.verifying),
             status.verifying.eq(self.verifying),
-            status.verified.eq(self.verified),
-            status.mismatched.eq(self.mismatched),
+            status.verified.eq(self.verified & here),
+            status.mismatched.eq(self.mismatched & here),
             status.fault.eq(self.fault),
             stalls.clear.eq(start),
             stalls.enable.eq(self.stalled),

@@ -14,8 +14,9 @@ from gateformer.gateware.host.base_registers import ACCELERATOR_MAGIC
 from gateformer.gateware.host.imported_registers import IMPORTED_REGISTERS
 from gateformer.gateware.host.register import Access, Field, Register
 from gateformer.gateware.host.register_bank import RegisterBank
-from gateformer.gateware.host.registers import register
+from gateformer.gateware.host.registers import DOCUMENTED, register
 from gateformer.gateware.host.reload_registers import RELOAD_REGISTERS
+from gateformer.gateware.host.streamed_registers import STREAMED_REGISTERS
 
 ROOT = Path(__file__).parents[3]
 
@@ -29,7 +30,7 @@ SMALL = (
 )
 
 
-@pytest.mark.parametrize("declared", [RELOAD_REGISTERS, IMPORTED_REGISTERS])
+@pytest.mark.parametrize("declared", DOCUMENTED)
 def test_names_and_offsets_are_unique_and_rise(declared):
     offsets = [entry.offset for entry in declared]
     assert offsets == sorted(set(offsets))
@@ -46,15 +47,16 @@ def test_what_both_kinds_have_is_at_the_same_place():
 def test_committed_document_is_the_generated_one():
     """To write it again: gateformer registers --document > docs/registers.md"""
     committed = (ROOT / "docs" / "registers.md").read_text(encoding="utf-8")
-    assert committed == register_documents.document(RELOAD_REGISTERS, IMPORTED_REGISTERS)
+    assert committed == register_documents.document(*DOCUMENTED)
 
 
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (["--document"], register_documents.document(RELOAD_REGISTERS, IMPORTED_REGISTERS)),
+        (["--document"], register_documents.document(*DOCUMENTED)),
         (["--header"], register_documents.header(RELOAD_REGISTERS)),
         (["--header", "--imported"], register_documents.header(IMPORTED_REGISTERS)),
+        (["--header", "--streamed"], register_documents.header(STREAMED_REGISTERS)),
     ],
 )
 def test_command_prints_the_generated_text(options, expected):
