@@ -176,6 +176,9 @@ class HostInterface(wiring.Component):
             before = Signal(name=name, reset_less=True)
             m.d.sync += before.eq(condition)
             refusals[name] = idle & before
+        if self._image is not None:
+            # with `verify` in the same word: from now on the image is not verified
+            refusals["image_not_verified"] |= idle & registers.control.verify
         return refusals
 
     def _connect_prompt(self, m, registers, start, abort):

@@ -50,7 +50,7 @@ _ONLY_STREAMED = (
         Access.RO,
         (
             Field("verifying", 0, 1, "the image is being read against its checksum"),
-            Field("verified", 1, 1, "it was the model's when it was read last, at IMAGE_ADDRESS"),
+            Field("verified", 1, 1, "what is at IMAGE_ADDRESS was the model's when it was read"),
             Field("mismatched", 2, 1, "it was not"),
             Field(
                 "fault", 4, 2,
@@ -75,10 +75,11 @@ _ONLY_STREAMED = (
     ),
 )  # fmt: skip
 
-_VERIFY = Field("verify", 3, 1, "read the image against its checksum")
+_VERIFY = Field("verify", 3, 1, "read the image against its checksum; wins over start")
 _UNVERIFIED = error_flag(
     11, "image_not_verified", "start without an image that was verified, ignored"
 )
+_LOCKED = "a setting was written while busy or verifying, and ignored"
 _VERIFY_WHILE_BUSY = error_flag(12, "verify_while_busy", "verify while busy or verifying, ignored")
 
 
@@ -90,7 +91,13 @@ def _of_streamed(entry: Register) -> Register:
     if entry.name == "CONTROL":
         return dataclasses.replace(entry, fields=(*entry.fields, _VERIFY))
     if entry.name == "ERROR":
-        return dataclasses.replace(entry, fields=(*entry.fields, _UNVERIFIED, _VERIFY_WHILE_BUSY))
+        fields = [
+            dataclasses.replace(field, description=_LOCKED)
+            if field.name == "settings_locked"
+            else field
+            for field in entry.fields
+        ]
+        return dataclasses.replace(entry, fields=(*fields, _UNVERIFIED, _VERIFY_WHILE_BUSY))
     return entry
 
 

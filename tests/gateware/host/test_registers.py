@@ -30,7 +30,7 @@ SMALL = (
 )
 
 
-@pytest.mark.parametrize("declared", [RELOAD_REGISTERS, IMPORTED_REGISTERS])
+@pytest.mark.parametrize("declared", DOCUMENTED)
 def test_names_and_offsets_are_unique_and_rise(declared):
     offsets = [entry.offset for entry in declared]
     assert offsets == sorted(set(offsets))
