@@ -32,7 +32,7 @@ from ..simulation.simulation import CoreSimulator
 from ..sizes.lanes_remark import lanes_remark
 from ..sizes.sizing import choose_sizes
 from ..support.defaults import DEFAULT_CYCLES, DEFAULT_MODEL
-from ..support.progress import UNWRAPPED, output_console
+from ..support.progress import UNWRAPPED, output_console, working
 from ..support.progress import console as status
 from ..support.text_output import text_output
 from . import report
@@ -40,7 +40,15 @@ from .board_flow import build_board, check_options
 from .directory import IP_DIRECTORY, TIMELINE_NAME, build_directory, design_directory
 from .listing import print_boards
 from .options import refuse_alone, refuse_beside_list, refuse_imported, refuse_unheeded
-from .streamed import STREAMED_TOKENS, build_simulated, is_streamed, streamed_program
+from .streamed import (
+    CHECKED_PROMPT,
+    CHECKED_TOKENS,
+    STREAMED_TOKENS,
+    build_simulated,
+    checked_simulator,
+    is_streamed,
+    streamed_program,
+)
 from .timeline import timeline_svg
 
 
@@ -80,7 +88,7 @@ def build(arguments) -> None:
     else:
         program = compile_model(artifact.model, _sizes(artifact, target, arguments))
     if arguments.check:
-        _check(artifact, program, arguments, output)
+        _check(artifact, program, target, clock, arguments, output)
         return
     with design_directory(directory, target, artifact, program, clock):
         _build_in(directory, artifact, program, target, clock, arguments, output)
@@ -249,8 +257,10 @@ def _print_text(
     return options.prompt + text
 
 
-def _check(artifact, program, arguments, output: Console) -> None:
+def _check(artifact, program, target, clock, arguments, output: Console) -> None:
     """Gateware against reference on every tap and token, greedy and sampled."""
+    streamed = isinstance(program, StreamedProgram)
+    simulator = checked_simulator(program, target.memory, clock) if streamed else None
     model = artifact.model
     cfg, seed = model.config, text_options(arguments, model.config.vocab_size).seed
     rng = random.Random(seed)
@@ -262,11 +272,14 @@ def _check(artifact, program, arguments, output: Console) -> None:
         vocab_size=cfg.vocab_size,
     )
     for name, settings in (("greedy", type(sampled)()), ("sampled, top-k", sampled)):
-        length = rng.randint(1, max(cfg.ctx_len // 2, 1))
+        length, count = rng.randint(1, max(cfg.ctx_len // 2, 1)), cfg.ctx_len
+        if streamed:
+            length, count = min(length, CHECKED_PROMPT), min(count, CHECKED_TOKENS)
         prompt = [rng.randrange(cfg.vocab_size) for _ in range(length)]
-        tokens, integers = generation.check_everything(
-            artifact, program, prompt, cfg.ctx_len, settings
-        )
+        with working(f"comparing {length + count} tokens, {name}"):
+            tokens, integers = generation.check_everything(
+                artifact, program, prompt, count, settings, simulator
+            )
         output.print(
             f"{name}: {length} prompt and {tokens} generated tokens, {integers:,} integers on "
             "all taps: gateware equals reference",

@@ -29,7 +29,9 @@ REFRESH_US = (7.8, 0.26)
 """How often a DRAM refreshes, and for how long."""
 STREAMED_TOKENS = 8
 """A token of a large model takes half a minute."""
-_NOT_STREAMED = ("check", "waveform", "lanes", "export", "refeed")
+CHECKED_PROMPT, CHECKED_TOKENS = 8, 16
+"""Tokens of a prompt and after it that ``--check`` compares, at most."""
+_NOT_STREAMED = ("waveform", "lanes", "export", "refeed")
 
 
 def is_streamed(artifact: Artifact, target: Board) -> bool:
@@ -129,6 +131,13 @@ def simulate(
     further = {"memory": section, "tokens_per_second": speed}
     further["saturations"] = simulator.simulation.get("saturations")
     return StreamedText(text, cycles, further)
+
+
+def checked_simulator(
+    program: StreamedProgram, memory: ExternalMemory, clock_mhz: float
+) -> StreamedSimulator:
+    """A simulator with taps, and with a memory as that of a build's text."""
+    return StreamedSimulator(program, taps=True, timing=memory_timing(memory, clock_mhz))
 
 
 def build_simulated(

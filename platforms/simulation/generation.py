@@ -155,16 +155,23 @@ def measure_cycles(program: AnyProgram, simulator: CoreSimulator) -> list[int]:
 
 
 def check_everything(
-    artifact: Artifact, program: AnyProgram, prompt: list[int], count: int, settings
+    artifact: Artifact,
+    program: AnyProgram,
+    prompt: list[int],
+    count: int,
+    settings,
+    simulator: CoreSimulator | None = None,
 ) -> tuple[int, int]:
     """Compare every tap and token of one generation; (tokens, integers) that were equal.
+
+    ``simulator``, with taps: by default a new one of the program's core.
 
     Raises
     ------
     Mismatch
         Naming the first difference.
     """
-    simulator = CoreSimulator(program, taps=True)
+    simulator = simulator or CoreSimulator(program, taps=True)
     tokens = [token for token, _ in simulator.generate(prompt, count, settings)]
     expected = list(reference_of(artifact.model).generate(prompt, count, settings))
     if tokens != expected:

@@ -54,7 +54,6 @@ def test_its_text_comes_from_a_modelled_memory(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "name"),
     [
-        (("--check",), "--check"),
         (("--lanes", "4"), "--lanes"),
         (("--continue",), "--continue"),
     ],
@@ -80,3 +79,11 @@ def test_its_timeline_shows_the_memory(tmp_path):
     assert rows[0] == "memory" and rows[1] == "lanes"
     busy = int(re.search(r">memory</text>\n<text[^>]*>(\d+)% busy", picture)[1])
     assert 20 < busy < 100
+
+
+@pytest.mark.slow
+def test_every_tap_and_token_is_compared(capsys):
+    build("sim", "--check", "--seed", "3")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["greedy", "sampled, top-k"]
+    assert all(line.endswith("integers on all taps: gateware equals reference") for line in lines)
