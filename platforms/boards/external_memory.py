@@ -31,6 +31,12 @@ class ExternalMemory:
         """Bytes per second that are counted on."""
         return USABLE * self.bytes_per_s
 
+    @classmethod
+    def of(cls, shape: MemoryShape, kind: str, bits: int, transfers: int) -> ExternalMemory:
+        """Of ``bits`` data lines and so many millions of transfers per second."""
+        title = f"{kind}, {bits} bits at {transfers:,} MT/s"
+        return cls(shape, title, bits // 8 * transfers * 1e6)
+
     def bytes_per_cycle(self, clock_mhz: float) -> float:
         """Of all ports together at a clock of the fabric: the ports' or the DRAM's, the less."""
         return min(self.shape.word_bytes, self.usable / (clock_mhz * 1e6))

@@ -28,6 +28,7 @@ from ..families.gowin_clock import GowinClock
 from ..families.parts import PART_FACTS, check_part
 from ..families.xc7 import XC7
 from ..families.xilinx_clock import XilinxClock
+from .external_memory import ExternalMemory
 from .facts import Facts
 from .file import file_digest, load_platform
 from .nextpnr import Ecp5ByNextpnr, GowinByNextpnr
@@ -38,6 +39,7 @@ from .target import PROCESSOR, UART, Board, Processor
 from .tops import console_top, zynq_top
 from .trial import try_platform
 from .xilinx_platform import XILINX_TOOLCHAINS, Xc7Platform, toolchains_of
+from .zynq_ps7 import zynq_memory
 
 SUPPORTED = (XC7, ECP5, GOWIN)
 _OTHERS = {
@@ -144,6 +146,7 @@ class _Description:
         is_zynq = self._family is XC7 and self._device.name.startswith("xc7z")
         facts = Facts(self._who, self._instance, needs_uart=not is_zynq)
         processor = self._processor(is_zynq, facts)
+        memory = self._memory(is_zynq, facts)
         combined = self._combined(facts)
         for toolchain in self._toolchains():
             platform = _build_platform(combined, toolchain)
@@ -167,6 +170,7 @@ class _Description:
             build_top=build_top,
             programmers=self._programmers(),
             processor=processor,
+            memory=memory,
             file=self._argument,
         )
 
@@ -222,6 +226,16 @@ class _Description:
                 f"{self._who}: processor is for a Zynq device without a serial port of the fabric"
             )
         return Processor(*stated)
+
+    def _memory(self, is_zynq: bool, facts: Facts) -> ExternalMemory | None:
+        stated = getattr(self._instance, "ddr", None)
+        if stated is None:
+            return None
+        if not is_zynq or facts.uart is not None:
+            raise UserError(
+                f"{self._who}: ddr is for a Zynq device without a serial port of the fabric"
+            )
+        return zynq_memory("DDR", *stated)
 
     def _programmers(self) -> tuple:
         stated = getattr(self._instance, "programmer", None)

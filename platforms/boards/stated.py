@@ -94,6 +94,12 @@ def _is_processor(value: object) -> bool:
     return value[0] > 0 and value[1] in (0, 1)
 
 
+def _is_ddr(value: object) -> bool:
+    if not isinstance(value, tuple) or [type(part) for part in value] != [int, int]:
+        return False
+    return value[0] in (8, 16, 32) and 1 <= value[1] <= 10_000
+
+
 def _name(example: str) -> tuple[str, Callable[[object], bool]]:
     return f"be text without spaces, as in {example!r}", is_name
 
@@ -127,6 +133,7 @@ _KINDS: dict[str, tuple[str, Callable[[object], bool]]] = {
         _is_programmer,
     ),
     "processor": ("be (its clock in Hz, 0 or 1: which of its UARTs)", _is_processor),
+    "ddr": ("be (8, 16 or 32: its width in bits, its MT/s), as in (32, 1066)", _is_ddr),
 }
 """What each must be, and whether it is, or each of several is."""
 _SEVERAL = ("resources", "connectors", "held_high", "lights")
@@ -134,7 +141,7 @@ _OF_THE_CLASS = ("resources", "connectors")
 """An instance has dictionaries of what its class lists."""
 _NONE_IS_NOT_STATED = (
     *("default_clk", "default_rst", "core_mhz", "uart", "reset_button", "held_high", "lights"),
-    *("budget", "programmer", "processor"),
+    *("budget", "programmer", "processor", "ddr"),
 )
 STATED = tuple(_KINDS)
 """What is checked."""

@@ -14,17 +14,12 @@ from amaranth_boards.resources import (
     SwitchResources,
 )
 
-from gateformer.gateware.memory.bus import MemoryShape
-
-from .external_memory import ExternalMemory
 from .target import Processor
 from .xilinx_platform import Xc7Platform
-from .zynq_ps7 import HP_BYTES
+from .zynq_ps7 import zynq_memory
 
 OSCILLATOR_MHZ = 125
-MEMORY = ExternalMemory(
-    MemoryShape(ports=4, data_bytes=HP_BYTES), "DDR3L, 32 bits at 1,066 MT/s", 4 * 1066e6
-)
+MEMORY = zynq_memory("DDR3L", bits=32, transfers=1066)
 """Zybo Z7 Reference Manual, "DDR Memory"."""
 PROCESSOR = Processor(clock_hz=33_333_333, uart=1)
 LVCMOS33 = Attrs(IOSTANDARD="LVCMOS33")

@@ -11,10 +11,11 @@ from amaranth.hdl import ClockSignal, Const, Instance, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from gateformer.gateware.memory.bus import read_signature, write_signature
+from gateformer.gateware.memory.bus import MemoryShape, read_signature, write_signature
 
 from ..families.zynq_address import HP_PORTS
 from .axi_bridge import AXI3_GP, axi_signature
+from .external_memory import ExternalMemory
 
 FCLK_COUNT = 4
 HP_BYTES = 8
@@ -31,6 +32,12 @@ _GP0_INPUTS = (
     *("BID", "BRESP", "BVALID"),
     *("RID", "RDATA", "RRESP", "RLAST", "RVALID"),
 )
+
+
+def zynq_memory(kind: str, bits: int, transfers: int) -> ExternalMemory:
+    """Memory of a Zynq-7000 through all its ports: as :meth:`ExternalMemory.of`."""
+    shape = MemoryShape(ports=max(HP_PORTS), data_bytes=HP_BYTES)
+    return ExternalMemory.of(shape, kind, bits, transfers)
 
 
 class ProcessingSystem(wiring.Component):

@@ -16,12 +16,12 @@ from gateformer.gateware.memory.bus import MemoryShape
 
 from ...support.verilog import VerilogByYosys, WithOverrides
 from ..external_memory import ExternalMemory
-from .ps8_inputs import HP_BYTES
+from .ps8_inputs import HP_BYTES, HP_PORTS
 
 PL_CLK0_MHZ = 100
 """What the boot firmware of the starter kits sets (PL0_REF_CTRL: 2,999.97 MHz through 2 and 15)."""
-MEMORY = ExternalMemory(
-    MemoryShape(ports=4, data_bytes=HP_BYTES), "DDR4, 64 bits at 2,133 MT/s", 8 * 2133e6
+MEMORY = ExternalMemory.of(
+    MemoryShape(ports=HP_PORTS, data_bytes=HP_BYTES), "DDR4", bits=64, transfers=2133
 )
 """What the starter kit's boot firmware sets; four ports together read 13.3 GB/s there
 (measured by others: github.com, bitnet-kv260)."""

@@ -98,6 +98,13 @@ def test_a_zynq_without_a_serial_port_of_the_fabric_has_its_processor():
     target = described(f"{CORA}class Mine(CoraZ7_10Platform):\n    processor = (50_000_000, 0)\n")
     assert (target.console, target.processor) == (PROCESSOR, Processor(50_000_000, 0))
     assert described(CORA).processor is None
+
+
+def test_a_zynqs_memory_is_for_models_that_its_block_memories_do_not_hold():
+    target = described(f"{CORA}class Mine(CoraZ7_10Platform):\n    ddr = (16, 1050)\n")
+    assert target.memory.title == "DDR, 16 bits at 1,050 MT/s"
+    assert target.memory.bytes_per_s == 2.1e9 and target.memory.shape.word_bytes == 32
+    assert described(CORA).memory is None
     assert board(write_board(Path.cwd(), "EBAZ4205Platform")).console == UART
 
 

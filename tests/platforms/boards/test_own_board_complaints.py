@@ -184,6 +184,10 @@ def beside(tmp_path, monkeypatch):
             "dsp with integers above 0, not {'lut': 1}",
         ),
         (
+            SUBCLASS + "ddr = (32, 1066)",
+            "mine.py: Mine: ddr is for a Zynq device without a serial port of the fabric",
+        ),
+        (
             SUBCLASS + "processor = (1, 1)",
             "mine.py: Mine: processor is for a Zynq device without a serial port of the fabric",
         ),

@@ -51,6 +51,10 @@ WRONG = {
         "must be (its clock in Hz, 0 or 1: which of its UARTs), not {}",
         ("5", "(33.3, 1)", "(0, 1)", "(1, 2)", "(1, True)", "[1, 1]", "(1,)"),
     ),
+    "ddr": (
+        "must be (8, 16 or 32: its width in bits, its MT/s), as in (32, 1066), not {}",
+        ("32", "(32, 1066.5)", "(64, 1066)", "(32, 0)", "(True, 1066)", "[32, 1066]", "(32,)"),
+    ),
 }
 """By the attribute: what is said, and values, written as Python writes them, of a wrong kind."""
 
