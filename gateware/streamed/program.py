@@ -8,13 +8,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from gateformer.model.contract.decoder.model import DecoderModel
+from gateformer.model.support.errors import UserError
 
 from ..decoder.instruction import Instruction
 from ..decoder.program import DecoderProgram
 from ..decoder.tables import position_width
 from ..decoder.timeline import SharedSpan, timeline
 from ..decoder.token_program import TokenProgram
-from ..memory.bus import MemoryShape
+from ..memory.bus import ADDRESS_BITS, MemoryShape
 from ..plan.encoding import instruction_layout
 from ..plan.hw_config import HwConfig
 from .checksum import checksum
@@ -41,7 +42,8 @@ class StreamedProgram(DecoderProgram):
     Raises
     ------
     UserError
-        Naming the format that cannot be streamed, or what else this core does not have.
+        Naming the format that cannot be streamed, or what else this core does not have; or if the
+        model takes more memory than its ports have addresses.
     """
 
     lanes_type = StreamedLanes
@@ -53,6 +55,12 @@ class StreamedProgram(DecoderProgram):
         self.layout = StreamedLayout(model.config, memory, min(fields))
         self.hw = HwConfig(rows=1, cols=1, lanes=self.layout.lanes)
         self._compile()
+        size, most = self.facts.memory_bytes, 2**ADDRESS_BITS
+        if size > most:
+            raise UserError(
+                f"the model takes {size:,} bytes of external memory, more than the {most:,} that "
+                "have an address; import it with fewer bits or a smaller --context"
+            )
         self._write_blocks()
 
     def _write_blocks(self) -> None:

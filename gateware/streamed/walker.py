@@ -30,7 +30,6 @@ class SegmentWalker(wiring.Component):
     written : In(1), all words that were stored are in the memory
     base : In, the image's first stripe
     segments : Out(stream of :func:`gateware.memory.stream_reader.segment_layout`)
-    idle : Out(1)
     """
 
     def __init__(self, program):
@@ -45,7 +44,6 @@ class SegmentWalker(wiring.Component):
                 "written": In(1),
                 "base": In(memory.stripe_bits),
                 "segments": Out(stream.Signature(segment_layout(memory))),
-                "idle": Out(1),
             }
         )
 
@@ -72,7 +70,7 @@ class SegmentWalker(wiring.Component):
         offset = Signal(bits, reset_less=True)
         token, position = Signal(bits, reset_less=True), Signal(bits, reset_less=True)
         keys, values = Signal.like(out.p.words), Signal.like(out.p.words)
-        m.d.comb += [read.addr.eq(address), self.idle.eq(0)]
+        m.d.comb += read.addr.eq(address)
         m.d.sync += [
             token.eq(times(self.token, program.token_stripes)),
             position.eq(times(self.position, program.position_stripes)),
@@ -82,11 +80,9 @@ class SegmentWalker(wiring.Component):
         is_cache = entry.kind == Kind.CACHE
         by_position = Mux(entry.words == 1, values, keys)
         with m.FSM():
-            with m.State("IDLE"):
-                m.d.comb += self.idle.eq(~self.begin)
-                with m.If(self.begin):
-                    m.d.sync += address.eq(0)
-                    m.next = "WRITTEN"
+            with m.State("IDLE"), m.If(self.begin):
+                m.d.sync += address.eq(0)
+                m.next = "WRITTEN"
             with m.State("WRITTEN"), m.If(self.written):
                 m.next = "READ"
             with m.State("READ"):

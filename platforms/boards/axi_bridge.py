@@ -81,7 +81,7 @@ def axi_signature(port: MasterPort) -> wiring.Signature:
 
 
 class AxiBridge(wiring.Component):
-    """Serves AXI3 bursts beat by beat on an AXI4-Lite bus.
+    """Serves AXI3 or AXI4 bursts beat by beat on an AXI4-Lite bus.
 
     One write burst and one read burst are under way at a time, independently. Write data come in
     the order of their addresses (the GP ports never interleave bursts, UG585; AXI4 does not allow

@@ -23,12 +23,12 @@ from .zynq_ps7 import ProcessingSystem
 
 
 def memory_ports(program: AnyProgram) -> dict:
-    """Those ports, as members of a component."""
+    """The ports to external memory of a system with the program's core; none without an image."""
     return bus_ports(program.memory) if isinstance(program, StreamedProgram) else {}
 
 
 def port_count(program: AnyProgram) -> int:
-    """Ports to the memory of a system with the program's core."""
+    """How many such ports, of reads and writes each."""
     return program.memory.ports if isinstance(program, StreamedProgram) else 0
 
 
@@ -99,7 +99,8 @@ class ZynqSystem(wiring.Component):
 class ZynqTop(BoardTop):
     """Accelerator on a Zynq-7000 board, for its processor.
 
-    The clock also clocks M_AXI_GP0. In reset while the clock is not locked or the processor holds
+    The clock also clocks M_AXI_GP0, and the S_AXI_HP ports through which the core of a
+    StreamedProgram reads memory. In reset while the clock is not locked or the processor holds
     FCLK_RESET0 (UG585: it does until its boot code has loaded the fabric). All of M_AXI_GP0's
     range but the registers answers DECERR.
 

@@ -52,7 +52,7 @@ def refuse_unheeded(target: Board, arguments: argparse.Namespace) -> None:
         if target.console == PROCESSOR and target.family.name != XC7.name:
             raise UserError(
                 f"--firmware runs on the processor of a Zynq-7000, not on that of {target.name}; "
-                "Linux drives the core there (docs/zynq.md)"
+                "Linux drives the core there (docs/kv260.md)"
             )
         if target.console == PROCESSOR:
             raise UserError(

@@ -89,7 +89,8 @@ def write_weights(artifact: Artifact, program: StreamedProgram, directory: Path)
 
 def _is_whole(path: Path, header: ImageHeader) -> bool:
     try:
-        return read_header(path) == header
+        # as a file has it, with a long name cut
+        return read_header(path) == ImageHeader.parse(header.pack(), str(path))
     except UserError:
         return False
 
@@ -115,13 +116,16 @@ def simulate(
 ) -> StreamedText:
     """Text of the core whose memory holds an image file, which it verifies first.
 
-    ``print_text`` generates the text with the simulator that it is given.
+    ``print_text`` generates the text with the simulator that it is given. UserError if the image is
+    not the model's.
     """
     timing = memory_timing(memory, clock_mhz)
     simulator = StreamedSimulator(program, timing=timing, image=image_of(image))
     with working("reading the image against its checksum"):
         if not simulator.verify():
-            raise RuntimeError(f"the core does not find its image in {image}")
+            raise UserError(
+                f"{image} is damaged: its checksum is not the model's; remove it and build again"
+            )
     text = print_text(simulator)
     cycles = report.cycles_section(
         program.cycles_by_position(), "predicted for a memory that never waits"

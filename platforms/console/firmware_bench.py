@@ -22,6 +22,7 @@ from gateformer.model.support.errors import UserError
 
 from ..boards.board import board
 from ..firmware.zynq_emulator import ZynqEmulator, require_unicorn
+from ..simulation.generation import refuse_too_large
 from ..simulation.simulated_registers import SimulatedRegisters
 from ..sizes.sizing import choose_sizes
 from ..support.defaults import DEFAULT_MODEL
@@ -142,6 +143,7 @@ def main() -> None:
         )
     require_unicorn()  # before minutes of compiling
     artifact = open_model(arguments.model, imported=True)
+    refuse_too_large(artifact)
     known = _letter(artifact)
     program = compile_model(artifact.model, choose_sizes(artifact.model, board("sim")))
     registers = SimulatedRegisters(program, clock_khz=CLOCK_KHZ)

@@ -9,7 +9,7 @@ from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.artifact import open_model
 from gateformer.model.support.cli import ArgumentParser, run
 
-from .generation import settings_of
+from .generation import refuse_too_large, settings_of
 from .simulation import CoreSimulator
 
 
@@ -23,6 +23,7 @@ def main() -> None:
         help="shipped name, artifact file or random:… (default: %(default)s)",
     )
     artifact = open_model(parser.parse_args().model, imported=True)
+    refuse_too_large(artifact)
     started = time.perf_counter()
     simulator = CoreSimulator(compile_model(artifact.model, HwConfig()))
     ready = time.perf_counter() - started

@@ -17,6 +17,7 @@ from ..axi_bridge import AXI4_HPM, AxiBridge
 from ..board_top import BoardTop
 from ..zynq_top import ZynqSystem, memory_ports, port_count
 from .ps8 import PRIMITIVE, ProcessingSystem8
+from .ps8_inputs import tied_inputs
 
 CLOCK_FILE = "pl_clk0.xdc"
 
@@ -50,7 +51,7 @@ class ZynqmpTop(BoardTop):
             clock=UltrascaleClock,
             clock_mhz=clock_mhz,
             input_mhz=input_mhz,
-            facts=(ULTRASCALE_BASE_ADDRESS, dsp),
+            facts=(ULTRASCALE_BASE_ADDRESS, dsp, tied_inputs(port_count(program))),
         )
 
     def clock_pin(self, m: Module, platform: Platform) -> Value:

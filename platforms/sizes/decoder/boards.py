@@ -41,14 +41,16 @@ def memory_table(model: DecoderModel, boards: Sequence[Board]) -> Table:
     table = Table(
         title="boards: weights, keys and values in external memory",
         caption=f"{size / 1e6:,.1f} MB per token and more with its position; tokens/s at most, of "
-        f"{USABLE:.0%} of the memory's peak",
+        f"{USABLE:.0%} of the memory's peak or, if that is less, all that its ports carry",
     )
     for heading in ("board", "memory", "tokens/s"):
         right = heading == "tokens/s"
         table.add_column(heading, no_wrap=heading == "board", justify="right" if right else "left")
     for board in boards:
         if board.memory is not None:
-            table.add_row(board.label, board.memory.title, f"{board.memory.usable / size:,.1f}")
+            clock = board.default_clock_mhz
+            rate = board.memory.bytes_per_cycle(clock) * clock * 1e6
+            table.add_row(board.label, board.memory.title, f"{rate / size:,.1f}")
     return table
 
 

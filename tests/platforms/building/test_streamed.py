@@ -5,10 +5,13 @@ import re
 
 import pytest
 
+from gateformer.gateware.streamed import program
+from gateformer.model.contract.artifact import open_model
 from gateformer.model.support.errors import UserError
 from gateformer.platforms.boards.zybo import MEMORY
-from gateformer.platforms.building import command, flow
+from gateformer.platforms.building import command, flow, streamed
 from gateformer.platforms.simulation import generation
+from gateformer.platforms.simulation.simulated_memory import words_as_bytes
 
 MODEL = "random:norm=rms,positions=rotary,gated=1,vocab_size=20,d_model=24,n_heads=2,n_layers=1,"
 MODEL += "d_ff=30,ctx_len=12"
@@ -67,8 +70,8 @@ def test_what_such_a_core_does_not_have_is_refused_by_name(options, name):
     )
 
 
-def test_boards_are_refused():
-    with pytest.raises(UserError, match=r"block memories hold up to 1,000; build.py sim simulates"):
+def test_a_board_whose_block_memories_hold_its_bits_is_refused():
+    with pytest.raises(UserError, match=r"block memories hold up to 1,000; build.py for sim or a"):
         build("zybo")
 
 
@@ -87,3 +90,48 @@ def test_every_tap_and_token_is_compared(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == ["greedy", "sampled, top-k"]
     assert all(line.endswith("integers on all taps: gateware equals reference") for line in lines)
+
+
+def test_a_damaged_image_is_refused(tmp_path, monkeypatch):
+    """One of the same header, which is kept: the core's verification finds it."""
+
+    class Simulator:
+        def __init__(self, program, *, timing, image):
+            self.good = (
+                image.tobytes() == words_as_bytes(program.memory, program.content()).tobytes()
+            )
+
+        def verify(self):
+            return self.good
+
+    def text(simulator):
+        assert simulator.good
+        raise Written
+
+    class Written(Exception):
+        pass
+
+    monkeypatch.setattr(streamed, "StreamedSimulator", Simulator)
+    artifact = open_model(MODEL, imported=True)
+    compiled = streamed.streamed_program(artifact, MEMORY)
+    image = streamed.write_weights(artifact, compiled, tmp_path)
+    with pytest.raises(Written):
+        streamed.simulate(compiled, MEMORY, 125.0, image, text)
+    content = bytearray(image.read_bytes())
+    content[-1] ^= 1
+    image.write_bytes(content)
+    assert streamed.write_weights(artifact, compiled, tmp_path).read_bytes() == content
+    with pytest.raises(UserError) as refused:
+        streamed.simulate(compiled, MEMORY, 125.0, image, text)
+    assert str(refused.value) == (
+        f"{image} is damaged: its checksum is not the model's; remove it and build again"
+    )
+
+
+def test_a_model_beyond_the_addresses_is_refused(monkeypatch):
+    monkeypatch.setattr(program, "ADDRESS_BITS", 14)
+    model = open_model(MODEL, imported=True).model
+    with pytest.raises(
+        UserError, match=r"takes [\d,]+ bytes of external memory, more than the 16,3"
+    ):
+        program.StreamedProgram(model, MEMORY.shape)

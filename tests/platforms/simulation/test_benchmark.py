@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from gateformer.platforms.simulation import benchmark
+from gateformer.model.support.errors import UserError
+from gateformer.platforms.simulation import benchmark, generation
 
 TRAINED = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11,seed=3"
 IMPORTED = "random:positions=rotary,gated=1,vocab_size=11,d_model=8,n_heads=2,d_ff=12,ctx_len=6"
@@ -18,3 +19,10 @@ def test_a_whole_context_of_any_model(monkeypatch, capsys, model):
     told = capsys.readouterr().out
     assert told.startswith(f"{model}: 6 tokens, ")
     assert re.search(r" [\d,]+ cycles/s of one core; elaborated and compiled ", told)
+
+
+def test_a_model_that_is_too_large_is_refused_before_the_work(monkeypatch):
+    monkeypatch.setattr(generation, "MOST_SIMULATED_WEIGHTS", 10)
+    monkeypatch.setattr(sys, "argv", ["simulation-bench", IMPORTED])
+    with pytest.raises(UserError, match="block memories hold up to 10"):
+        benchmark.main()

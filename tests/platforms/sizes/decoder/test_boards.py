@@ -8,8 +8,10 @@ import pytest
 from rich.console import Console
 
 from gateformer.model.contract.artifact import open_model
+from gateformer.model.evaluation.decoder_evaluation import bytes_per_token
+from gateformer.platforms.boards.board import board
 from gateformer.platforms.families.family import UNITS
-from gateformer.platforms.sizes.decoder.boards import print_boards
+from gateformer.platforms.sizes.decoder.boards import memory_table, print_boards
 from gateformer.platforms.sizes.named_board import boards_with_budget
 from gateformer.platforms.sizes.search import choose, search_all
 
@@ -40,12 +42,22 @@ def test_a_model_for_external_memory_gets_the_boards_that_have_one():
     console = Console(file=io.StringIO(), width=400)
     print_boards(of(f"{HUGE},n_layers=9"), console)
     printed = console.file.getvalue()
-    having = [board for board in boards_with_budget() if board.memory is not None]
-    assert {"zybo", "cora-z7"} <= {board.label for board in having}
-    for board in boards_with_budget():
-        lines = [line for line in printed.splitlines() if f" {board.label} " in line]
-        assert len(lines) == (board in having)
+    having = [target for target in boards_with_budget() if target.memory is not None]
+    assert {"zybo", "cora-z7", "kv260"} <= {target.label for target in having}
+    for target in boards_with_budget():
+        lines = [line for line in printed.splitlines() if f" {target.label} " in line]
+        assert len(lines) == (target in having)
     (line,) = [line for line in printed.splitlines() if "cora-z7" in line]
     read = sum(m.codes.size for m in of(f"{HUGE},n_layers=9").matrices.values())  # 8 bits each
     most = float(line.split("│")[3].replace(",", ""))
     assert most == pytest.approx(0.75 * 2.1e9 / read, rel=0.1)
+
+
+def test_ports_that_carry_less_than_the_memory_bound_it():
+    target = board("kv260")
+    table = memory_table(of(HUGE), [target])
+    (most,) = table.columns[2].cells
+    shape, clock = target.memory.shape, target.default_clock_mhz
+    assert shape.word_bytes * clock * 1e6 < target.memory.usable
+    read = bytes_per_token(of(HUGE), position=0)
+    assert most == f"{shape.word_bytes * clock * 1e6 / read:,.1f}"
