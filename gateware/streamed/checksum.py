@@ -64,6 +64,7 @@ class ImageCheck(wiring.Component):
     base : In, the image's first stripe
     segments : Out(stream of :func:`gateware.memory.stream_reader.segment_layout`)
     words : In(stream of words), of the segment; always taken while ``busy``
+    faulty : In(1), the memory has answered with an error: what came is not trusted
     busy : Out(1)
     good, bad : Out(1)
         The last image that was read whole is the expected one, or is not; neither from ``begin``
@@ -78,6 +79,7 @@ class ImageCheck(wiring.Component):
                 "base": In(memory.stripe_bits),
                 "segments": Out(stream.Signature(segment_layout(memory))),
                 "words": In(stream.Signature(8 * memory.word_bytes)),
+                "faulty": In(1),
                 "busy": Out(1),
                 "good": Out(1),
                 "bad": Out(1),
@@ -125,6 +127,7 @@ class ImageCheck(wiring.Component):
             with m.State("COMPARE"):
                 m.next = "TELL"
             with m.State("TELL"):
-                m.d.sync += [self.good.eq(equal.all()), self.bad.eq(~equal.all())]
+                good = equal.all() & ~self.faulty
+                m.d.sync += [self.good.eq(good), self.bad.eq(~good)]
                 m.next = "IDLE"
         return m

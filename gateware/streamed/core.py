@@ -114,6 +114,7 @@ class StreamedCore(wiring.Component):
         m.d.comb += [
             check.begin.eq(self.verify),
             check.base.eq(self.base),
+            check.faulty.eq(~faultless),
             self.verifying.eq(check.busy),
             self.verified.eq(check.good),
             self.mismatched.eq(check.bad),

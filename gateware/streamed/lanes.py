@@ -25,7 +25,7 @@ from .layout import StreamedLayout
 from .narrow_lane import NarrowLane
 from .row_format import Field, RowFormat
 
-BLOCK_LANES = 48
+BLOCK_LANES = 56
 """Lanes that are multiplier blocks at most; those beyond are of look-up tables. A Zynq-7010 has 80
 blocks, of which engines and sums of groups take 16 (docs/streamed_core.md)."""
 

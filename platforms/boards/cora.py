@@ -9,7 +9,7 @@ from .xilinx_platform import Xc7Platform
 from .zynq_ps7 import zynq_memory
 
 OSCILLATOR_MHZ = 125
-MEMORY = zynq_memory("DDR3", bits=16, transfers=1050)
+MEMORY = zynq_memory("DDR3", bits=16, transfers=1050, size=512 << 20)
 """Cora Z7 Reference Manual, "DDR3 Memory"."""
 PROCESSOR = Processor(clock_hz=50_000_000, uart=0)
 

@@ -6,6 +6,8 @@ import dataclasses
 
 from gateformer.gateware.memory.bus import MemoryShape
 
+from ..families.zynq_address import IMAGE_FILE_ADDRESS
+
 USABLE = 0.75
 """Share of a DRAM's bandwidth that is counted on: refresh, turnarounds and other masters take
 theirs. UG585 states 97 % for sequential reads on four ports of a Zynq-7000."""
@@ -20,22 +22,31 @@ class ExternalMemory:
     shape : MemoryShape, ports of the fabric to it
     title : str, for people
     bytes_per_s : float, peak of the DRAM
+    size : int or None, bytes that the ports reach; None: not known
     """
 
     shape: MemoryShape
     title: str
     bytes_per_s: float
+    size: int | None = None
 
     @property
     def usable(self) -> float:
         """Bytes per second that are counted on."""
         return USABLE * self.bytes_per_s
 
+    @property
+    def room(self) -> int | None:
+        """Bytes for an image with keys and values: what the processor's programs leave."""
+        return None if self.size is None else self.size - IMAGE_FILE_ADDRESS
+
     @classmethod
-    def of(cls, shape: MemoryShape, kind: str, bits: int, transfers: int) -> ExternalMemory:
+    def of(
+        cls, shape: MemoryShape, kind: str, bits: int, transfers: int, size: int | None = None
+    ) -> ExternalMemory:
         """Of ``bits`` data lines and so many millions of transfers per second."""
         title = f"{kind}, {bits} bits at {transfers:,} MT/s"
-        return cls(shape, title, bits // 8 * transfers * 1e6)
+        return cls(shape, title, bits // 8 * transfers * 1e6, size)
 
     def bytes_per_cycle(self, clock_mhz: float) -> float:
         """Of all ports together at a clock of the fabric: the ports' or the DRAM's, the less."""

@@ -19,7 +19,7 @@ from .xilinx_platform import Xc7Platform
 from .zynq_ps7 import zynq_memory
 
 OSCILLATOR_MHZ = 125
-MEMORY = zynq_memory("DDR3L", bits=32, transfers=1066)
+MEMORY = zynq_memory("DDR3L", bits=32, transfers=1066, size=1 << 30)
 """Zybo Z7 Reference Manual, "DDR Memory"."""
 PROCESSOR = Processor(clock_hz=33_333_333, uart=1)
 LVCMOS33 = Attrs(IOSTANDARD="LVCMOS33")

@@ -34,10 +34,10 @@ _GP0_INPUTS = (
 )
 
 
-def zynq_memory(kind: str, bits: int, transfers: int) -> ExternalMemory:
+def zynq_memory(kind: str, bits: int, transfers: int, size: int | None = None) -> ExternalMemory:
     """Memory of a Zynq-7000 through all its ports: as :meth:`ExternalMemory.of`."""
     shape = MemoryShape(ports=max(HP_PORTS), data_bytes=HP_BYTES)
-    return ExternalMemory.of(shape, kind, bits, transfers)
+    return ExternalMemory.of(shape, kind, bits, transfers, size)
 
 
 class ProcessingSystem(wiring.Component):

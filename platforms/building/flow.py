@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from gateformer.gateware.host.any_core import AnyProgram, compile_model
+from gateformer.gateware.host.any_core import AnyProgram
 from gateformer.gateware.host.identification import Identification
 from gateformer.gateware.streamed.program import StreamedProgram
 from gateformer.model.contract.artifact import Artifact, open_model, shipped_models
@@ -47,7 +47,7 @@ from .streamed import (
     build_simulated,
     checked_simulator,
     is_streamed,
-    streamed_program,
+    program_of,
 )
 from .timeline import timeline_svg
 
@@ -83,10 +83,7 @@ def build(arguments) -> None:
     if streamed and arguments.tokens is None:
         arguments.tokens = STREAMED_TOKENS
     _check_request(artifact, arguments)
-    if streamed:
-        program = streamed_program(artifact, target.memory)
-    else:
-        program = compile_model(artifact.model, _sizes(artifact, target, arguments))
+    program = program_of(artifact, target, arguments, lambda: _sizes(artifact, target, arguments))
     if arguments.check:
         _check(artifact, program, target, clock, arguments, output)
         return

@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 
+from gateformer.gateware.host.any_core import AnyProgram, compile_model
+from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.gateware.streamed.program import StreamedProgram
 from gateformer.model.contract.artifact import Artifact
 from gateformer.model.contract.decoder.model import DecoderModel
@@ -34,10 +37,15 @@ CHECKED_PROMPT, CHECKED_TOKENS = 8, 16
 _NOT_STREAMED = ("waveform", "lanes", "export", "refeed")
 
 
+def can_be_streamed(artifact: Artifact, target: Board) -> bool:
+    """Whether there is a memory beside the device, and a core for it."""
+    return target.memory is not None and isinstance(artifact.model, DecoderModel)
+
+
 def is_streamed(artifact: Artifact, target: Board) -> bool:
     """Whether the core reads the model from external memory: its weights alone are more than the
     block memories hold, or more than a simulation without a memory takes."""
-    if target.memory is None or not isinstance(artifact.model, DecoderModel):
+    if not can_be_streamed(artifact, target):
         return False
     if target.budget is None:
         return generation.is_large(artifact)
@@ -58,6 +66,28 @@ def refuse_not_streamed(artifact: Artifact, arguments: argparse.Namespace) -> No
             )
 
 
+def program_of(
+    artifact: Artifact,
+    target: Board,
+    arguments: argparse.Namespace,
+    sizes: Callable[[], HwConfig],
+) -> AnyProgram:
+    """The program of a core of ``sizes()``, or of one that reads external memory if the model
+    :func:`is_streamed`, or if no sizes fit. UserError as ``sizes``, and of what cannot be streamed.
+    """
+    if is_streamed(artifact, target):
+        return streamed_program(artifact, target.memory)
+    try:
+        chosen = sizes()
+    except UserError:
+        given = target.budget is None or arguments.lanes is not None
+        if given or not can_be_streamed(artifact, target):
+            raise
+        refuse_not_streamed(artifact, arguments)
+        return streamed_program(artifact, target.memory)
+    return compile_model(artifact.model, chosen)
+
+
 def streamed_program(artifact: Artifact, memory: ExternalMemory) -> StreamedProgram:
     """The program of a model's streamed core, with a line that says so."""
     status.print(
@@ -67,7 +97,14 @@ def streamed_program(artifact: Artifact, memory: ExternalMemory) -> StreamedProg
         soft_wrap=True,
     )
     with working("compiling the program and the memory's image"):
-        return StreamedProgram(artifact.model, memory.shape)
+        program = StreamedProgram(artifact.model, memory.shape)
+    size = program.facts.memory_bytes
+    if memory.room is not None and size > memory.room:
+        raise UserError(
+            f"{artifact.name} takes {size:,} bytes of external memory, and the board has room for "
+            f"{memory.room:,}; import it with fewer bits or a smaller --context"
+        )
+    return program
 
 
 def write_weights(artifact: Artifact, program: StreamedProgram, directory: Path) -> Path:

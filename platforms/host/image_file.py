@@ -71,7 +71,8 @@ class ImageHeader:
     def pack(self) -> bytes:
         """The header's bytes."""
         content = bytearray(HEADER_BYTES)
-        name = self.name.encode("utf-8")[:64]
+        # whole characters only
+        name = self.name.encode("utf-8")[:64].decode("utf-8", "ignore").encode("utf-8")
         content[: _FIELDS.size] = _FIELDS.pack(
             MAGIC,
             0,

@@ -21,7 +21,7 @@ from .ps8_inputs import HP_BYTES, HP_PORTS
 PL_CLK0_MHZ = 100
 """What the boot firmware of the starter kits sets (PL0_REF_CTRL: 2,999.97 MHz through 2 and 15)."""
 MEMORY = ExternalMemory.of(
-    MemoryShape(ports=HP_PORTS, data_bytes=HP_BYTES), "DDR4", bits=64, transfers=2133
+    MemoryShape(ports=HP_PORTS, data_bytes=HP_BYTES), "DDR4", bits=64, transfers=2133, size=2 << 30
 )
 """What the starter kit's boot firmware sets; four ports together read 13.3 GB/s there
 (measured by others: github.com, bitnet-kv260)."""

@@ -1,5 +1,6 @@
 """``build.py sim`` with a model that block memories do not hold."""
 
+import dataclasses
 import json
 import re
 
@@ -8,6 +9,7 @@ import pytest
 from gateformer.gateware.streamed import program
 from gateformer.model.contract.artifact import open_model
 from gateformer.model.support.errors import UserError
+from gateformer.platforms.boards.board import boards
 from gateformer.platforms.boards.zybo import MEMORY
 from gateformer.platforms.building import command, flow, streamed
 from gateformer.platforms.simulation import generation
@@ -135,3 +137,32 @@ def test_a_model_beyond_the_addresses_is_refused(monkeypatch):
         UserError, match=r"takes [\d,]+ bytes of external memory, more than the 16,3"
     ):
         program.StreamedProgram(model, MEMORY.shape)
+
+
+def test_what_the_boards_memory_does_not_hold_is_refused():
+    small = dataclasses.replace(MEMORY, size=MEMORY.size - MEMORY.room + 1000)
+    artifact = open_model(MODEL, imported=True)
+    with pytest.raises(UserError) as refused:
+        streamed.streamed_program(artifact, small)
+    size = program.StreamedProgram(artifact.model, MEMORY.shape).facts.memory_bytes
+    assert str(refused.value) == (
+        f"{MODEL} takes {size:,} bytes of external memory, and the board has room for 1,000; "
+        "import it with fewer bits or a smaller --context"
+    )
+
+
+def test_without_sizes_that_fit_the_model_is_streamed(monkeypatch):
+    """Where weights fit and what else there is does not."""
+    artifact = open_model(MODEL, imported=True)
+    arguments = command.parser().parse_args(["zybo", "--model", MODEL])
+
+    def none():
+        raise UserError("no sizes fit")
+
+    board = boards()["zybo"]
+    made = streamed.program_of(artifact, board, arguments, none)
+    assert isinstance(made, program.StreamedProgram) and made.memory == MEMORY.shape
+    for other, options in (("arty-a7-35", []), ("zybo", ["--lanes", "4"])):
+        arguments = command.parser().parse_args([other, "--model", MODEL, *options])
+        with pytest.raises(UserError, match="no sizes fit"):
+            streamed.program_of(artifact, boards()[other], arguments, none)
