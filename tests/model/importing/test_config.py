@@ -8,6 +8,7 @@ from gateformer.model.contract.choices import Bits
 from gateformer.model.contract.decoder.model import MAX_CTX_LEN
 from gateformer.model.floating.decoder import FloatDecoder
 from gateformer.model.importing.calibration import calibrate
+from gateformer.model.importing.choice import Choice
 from gateformer.model.importing.config import config_of, matrix_names, positions_of, require_room
 from gateformer.model.importing.quantizing import quantize
 from tests.support.user_error import message
@@ -20,7 +21,7 @@ def test_the_config_is_the_artifact_s():
     source = random_source(1)
     ranges = calibrate(FloatDecoder(source), random_windows(1, source, 1))
     made = quantize(source, ranges, context=10).config
-    before = config_of(source.shape, positions_of(source.shape, 10), Bits())
+    before = config_of(source.shape, positions_of(source.shape, 10), Choice().bits)
     assert dataclasses.replace(before, formats=made.formats) == made
     assert sorted(matrix_names(source.shape)) == sorted(made.all_matrix_names())
 

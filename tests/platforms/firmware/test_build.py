@@ -15,6 +15,7 @@ from gateformer.model.support import compiler
 from gateformer.model.support.errors import UserError
 from gateformer.platforms.boards.board import board, boards
 from gateformer.platforms.boards.target import PROCESSOR
+from gateformer.platforms.families.xc7 import XC7
 from gateformer.platforms.families.zynq_address import FIRMWARE_ADDRESS, FIRMWARE_BYTES
 from gateformer.platforms.firmware import build as firmware_build
 from gateformer.platforms.firmware.boot_script import BITSTREAM_ADDRESS
@@ -77,7 +78,12 @@ def test_each_board_has_its_serial_port(tmp_path):
     assert [board(name).processor.uart for name in ZYNQ] == [1, 1, 0]
 
 
-ZYNQ = [name for name, target in boards().items() if target.console == PROCESSOR]
+ZYNQ = [
+    name
+    for name, target in boards().items()
+    if target.console == PROCESSOR and target.family is XC7
+]
+"""The firmware is for the Zynq-7000's processor."""
 
 
 def test_boards_with_a_processor_state_it():

@@ -171,6 +171,7 @@ def test_any_wrong_bit_of_the_image_is_found(program):
     assert [token for token, _ in simulator.generate([1, 0], 4, DecoderSettings())] == expected
 
 
+@pytest.mark.slow
 def test_saturations_are_the_references():
     """Where nothing is turned, since the reference counts that with q and k."""
     # what is 8 bits is limited often where nothing is gated
