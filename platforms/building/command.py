@@ -3,6 +3,7 @@
 EXAMPLES = (
     ("zybo", "the shipped model, up to the bitstream"),
     ("ulx3s --variant 25F --program", "bitstream with a text console on the USB port, loaded"),
+    ("zybo --model smol.safetensors", "an imported one; what is too large is read from DDR"),
     ("my_board.py", "your own board, docs/boards.md says how"),
     ("zybo --timeline", "one token's schedule as a picture"),
     ("zybo --export ip", "Verilog with AXI4-Lite ports, FuseSoC, Vivado script"),
