@@ -31,6 +31,8 @@ class ImageInfo:
         It was in the memory, and the model's, when it was read last.
     cycles, stalls : int
         Of the last run: those in which the core was busy, and in which it waited for the memory.
+    saturations : int
+        Of the last run: numbers that a limit changed, modulo 2**32.
     """
 
     ports: int
@@ -41,10 +43,14 @@ class ImageInfo:
     verified: bool
     cycles: int
     stalls: int
+    saturations: int
 
     def __str__(self) -> str:
         state = "verified" if self.verified else "not loaded"
-        waited = f", the last run {stalled(self.stalls, self.cycles)}" if self.cycles else ""
+        waited = ""
+        if self.cycles:
+            waited = f", the last run {stalled(self.stalls, self.cycles)}"
+            waited += f" and limited {self.saturations:,} numbers"
         return (
             f"image in external memory: {self.image_bytes:,} bytes, {self.memory_bytes:,} with "
             f"keys and values, {self.ports} ports of {self.data_bytes} bytes, bursts of "
@@ -78,6 +84,7 @@ def read_image(registers: RegisterFile) -> ImageInfo:
         verified=is_verified(registers),
         cycles=long_count(registers, "CYCLES"),
         stalls=read_stalls(registers),
+        saturations=registers.word("SATURATIONS"),
     )
 
 

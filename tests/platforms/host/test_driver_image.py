@@ -155,10 +155,12 @@ def test_info_names_memory_image_and_waits(accelerator, memory, weights):
     assert list(accelerator.generate(PROMPT, 3))
     run = accelerator.last_run
     assert 0 < run.stalls < run.cycles
+    # before another one resets the core
+    saturations = read_register("SATURATIONS")["value"]
     after = str(Accelerator(simulated_registers(), timeout=60).info()).splitlines()[-1]
     assert after == (
         f"{expected}verified, the last run waited for the memory in {run.stalls / run.cycles:.1%} "
-        "of its cycles"
+        f"of its cycles and limited {saturations:,} numbers"
     )
 
 
