@@ -141,7 +141,7 @@ def build(tmp_path, *arguments):
         (
             ["kv260", "--firmware"],
             "--firmware runs on the processor of a Zynq-7000, not on that of kv260; Linux drives "
-            "the core there (docs/zynq.md)",
+            "the core there (docs/kv260.md)",
         ),
         (["kv260", "--program"], "no programmer is known for kv260; leave --program out"),
         (
