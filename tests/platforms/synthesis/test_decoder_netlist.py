@@ -43,7 +43,7 @@ def program_of(spec: str, lanes: int):
     [
         ("llama", "xc7"),
         ("gpt2", "ecp5"),
-        ("gpt2", "xcup"),
+        pytest.param("gpt2", "xcup", marks=pytest.mark.full_size),
         pytest.param("gpt2", "xc7", marks=pytest.mark.full_size),
         pytest.param("llama", "ecp5", marks=pytest.mark.full_size),
         pytest.param("llama", "xcup", marks=pytest.mark.full_size),
