@@ -222,6 +222,8 @@ class ModelConfig:
             "bias": list(self.bias),
         }
         del fields["digits"]
+        if self.bits.logit == Bits.logit:  # as in artifacts from before there was a choice
+            del fields["bits"]["logit"]
         return fields
 
     @classmethod

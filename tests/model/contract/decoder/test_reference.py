@@ -5,6 +5,8 @@ import pytest
 
 from gateformer.model.contract import artifact
 from gateformer.model.contract.artifact import load, open_model, save
+from gateformer.model.contract.choices import Bits
+from gateformer.model.contract.config import ModelConfig
 from gateformer.model.contract.decoder.random_decoder import random_decoder
 from gateformer.model.contract.decoder.reference import DecoderReference, window_logits
 from gateformer.model.contract.decoder.sampling import DecoderSampler, DecoderSettings
@@ -134,3 +136,13 @@ def test_top_p_is_a_fraction(top_p):
 
 def test_older_versions_still_load():
     assert {1} == {open_model(name).model.config.spec_version for name in artifact.shipped_models()}
+
+
+def test_logits_of_the_usual_width_leave_the_digest_as_it_was():
+    """Artifacts from before the width was a choice do not name it, and are still whole."""
+    usual, narrow = (
+        random_decoder(7, **MODELS["llama"], bits=Bits(logit=width)).config for width in (32, 16)
+    )
+    assert "logit" not in usual.to_dict()["bits"] and narrow.to_dict()["bits"]["logit"] == 16
+    for config in (usual, narrow):
+        assert ModelConfig.from_dict(config.to_dict()) == config
