@@ -9,6 +9,7 @@ import gc
 import os
 import signal
 import sys
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +33,8 @@ TERMINATED_STATUS = 143
 """128 + SIGTERM."""
 DISK_ERRORS = (*NO_ROOM, errno.EIO, errno.EROFS)
 """Of a write that no program can make good."""
+FIRST_FAILS_WITHIN = 30.0
+"""Seconds in which the first process of torchrun meets an error that all of them meet."""
 
 
 def within(kind: type, least: float, most: float) -> Callable[[str], float]:
@@ -91,17 +94,27 @@ def process_count() -> int:
 
 
 def _say(line: str) -> None:
-    """On stderr, unless another process of torchrun says the same."""
-    if interrupt.says_so():
-        with contextlib.suppress(UserError, OSError):  # where both go to one file: in order
-            standard_streams.flush()
-        print(line, file=sys.stderr)
+    """On stderr."""
+    with contextlib.suppress(UserError, OSError):  # where both go to one file: in order
+        standard_streams.flush()
+    print(line, file=sys.stderr)
+
+
+def _say_once(line: str) -> None:
+    """On stderr, unless the first process of torchrun says the same.
+
+    torchrun ends all processes as soon as one has failed. So another than the first one waits to be
+    ended (SIGTERM); an error that the first one does not meet it says after all.
+    """
+    if not interrupt.says_so():
+        time.sleep(FIRST_FAILS_WITHIN)
+    _say(line)
 
 
 def run(main: Callable[[], int | None], *, together: bool = False) -> NoReturn:
     """Call ``main()`` and exit with the status that it returns (None: 0).
 
-    ``together``: several processes of torchrun may do it, and only the first one speaks.
+    ``together``: several processes of torchrun may do it, and an error of all is said once.
 
     A UserError becomes one line ``error: …`` on stderr and status 2, and so does a disk that is
     full or fails; a ToolError ``error: …`` with the end of the tool's output and status 1, Ctrl-C
@@ -139,21 +152,22 @@ def _status(main: Callable[[], int | None], together: bool) -> int:
         if not interrupt.happened():
             return _error_status(error)
     warnings.simplefilter("ignore")  # of what was not used to its end
-    _say(INTERRUPTED)
+    if interrupt.says_so():
+        _say(INTERRUPTED)
     return INTERRUPTED_STATUS
 
 
 def _error_status(error: Exception) -> int:
     """Say in one line what went wrong; the status. Raises it again if it is a bug."""
     if isinstance(error, UserError | ToolError):
-        _say(f"error: {error}")
+        _say_once(f"error: {error}")
         return TOOL_ERROR_STATUS if isinstance(error, ToolError) else USER_ERROR_STATUS
     if isinstance(error, MemoryError):
-        _say(f"error: not enough memory: {error or 'choose something smaller'}")
+        _say_once(f"error: not enough memory: {error or 'choose something smaller'}")
         return USER_ERROR_STATUS
     if isinstance(error, OSError) and error.errno in DISK_ERRORS:
         what = f"write {error.filename}" if error.filename else "write"
-        _say(f"error: {write_error(what, error)}")
+        _say_once(f"error: {write_error(what, error)}")
         return USER_ERROR_STATUS
     raise error
 

@@ -20,6 +20,21 @@ ROOT = Path(__file__).parents[3]
 PROGRAM = ROOT / "tests/support/checkpoints/train_tiny.py"
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
 OPTIONS = ["--preset", "tiny", "--batch", "7", "--corpus", "corpus.txt"]
+PROGRAM_THAT_FAILS = """
+import os, time
+from gateformer.model.support import cli
+from gateformer.model.support.errors import UserError
+
+def fail():
+    raise UserError("too much")
+
+def main():
+    rank = int(os.environ["RANK"])
+    {body}
+
+cli.FIRST_FAILS_WITHIN = {patience}
+cli.run(main, together=True)
+"""
 STEPS = ["--float-steps", "12", "--steps", "8", "--fixed-steps", "3"]
 
 
@@ -99,6 +114,22 @@ def test_bad_input_is_said_once(place):
     assert {path.name for path in place.iterdir()} == {"corpus.txt"}
 
 
+@pytest.mark.parametrize(
+    "body, patience",
+    [
+        pytest.param("time.sleep(2 * (rank == 0)); fail()", 60, id="all, the first one last"),
+        pytest.param("fail() if rank else time.sleep(100)", 1, id="not the first one"),
+    ],
+)
+def test_an_error_is_said_once_whoever_meets_it(place, body, patience):
+    """torchrun ends all processes when one has failed."""
+    program = place / "program.py"
+    program.write_text(PROGRAM_THAT_FAILS.format(body=body, patience=patience))
+    with start(2, place, program=program) as process:
+        _, errors = process.communicate(timeout=60)
+    assert [line for line in errors.splitlines() if "error: " in line] == ["error: too much"]
+
+
 @pytest.mark.slow
 def test_a_batch_smaller_than_the_processes(place):
     """As :func:`test_one_process_alone`, by several."""
@@ -112,15 +143,13 @@ def test_a_batch_smaller_than_the_processes(place):
 
 def test_what_is_done_by_one_process_refuses_more(monkeypatch, capsys):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    for rank, said in (
-        ("0", "error: this is done by one process; start it without torchrun\n"),
-        ("1", ""),
-    ):
-        monkeypatch.setenv("RANK", rank)
-        with pytest.raises(SystemExit) as stop:
-            cli.run(lambda: pytest.fail("was called"))
-        assert stop.value.code == 2
-        assert capsys.readouterr().err == said
+    monkeypatch.setenv("RANK", "0")
+    with pytest.raises(SystemExit) as stop:
+        cli.run(lambda: pytest.fail("was called"))
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == (
+        "error: this is done by one process; start it without torchrun\n"
+    )
 
 
 @pytest.mark.parametrize("rows", [5, 6])
