@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from gateformer.model.contract.config import ModelConfig
 
 from ..compiler.program import PROMPT_OVERHEAD
-from ..core.sequencer import COUNT_BITS, token_stream
+from ..core.token_loop import COUNT_BITS, token_stream
 from ..parts.delay import delayed
 from .counter import COUNTER_BITS, RingCounter
 from .messages import Ending

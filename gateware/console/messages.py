@@ -7,7 +7,7 @@ import unicodedata
 
 from amaranth.lib import data
 
-from ..core.sequencer import COUNT_BITS
+from ..core.token_loop import COUNT_BITS
 
 STX, ETX, EOT = 0x02, 0x03, 0x04
 END_OF_LINE = "\r\n"

@@ -11,7 +11,7 @@ from ..compiler.reload_image import DIGEST_WORDS, UNIT, Section
 from ..engines.sampler.sampler import sampling_layout
 from ..engines.sampler.scheme import VERSION_1, SamplingScheme
 from .loader import LOAD_STATUS, section_ports
-from .sequencer import COUNT_BITS, token_stream
+from .token_loop import COUNT_BITS, token_stream
 
 
 def settings_signature(vocab_size: int, scheme: SamplingScheme = VERSION_1) -> wiring.Signature:
@@ -68,7 +68,7 @@ def core_signature(
         Back to idle: the core is in reset in the next cycle, and takes a ``start`` in the one
         after it. The memories keep their contents.
     ``busy``, ``context_full`` : Out(1)
-        See :class:`gateware.core.sequencer.Sequencer`.
+        See :class:`gateware.core.token_loop.TokenLoop`.
 
     With ``reload`` also those of :data:`LOAD_PORTS`; ``start`` is ignored then while
     ``load_status`` is not ``loaded`` or is ``loading``, and ``abort`` refuses what is loading.

@@ -118,6 +118,11 @@ class Instruction:
     wait : int
         Cycles between the last beat and the next instruction's first.
     ends_prompt_token, ends_token : bool
+    slot : int
+        Which slot of :mod:`gateware.streamed` it is for, less one; 0: for all of them. One that has
+        no token skips it: a beat without effect.
+    ends_stores : bool
+        Of a MOVE to VALUE of one word: the last of a layer's.
     """
 
     name: str
@@ -152,9 +157,17 @@ class Instruction:
     store: int = 0
     min_shift: int = 0
     odd_min_shift: int = 0
+    slot: int = 0
+    ends_stores: bool = False
 
     COUNTS: ClassVar[tuple[str, ...]] = ("outer", "inner", "lanes")
-    OPTIONAL: ClassVar[tuple[str, ...]] = ("store", "min_shift", "odd_min_shift")
+    OPTIONAL: ClassVar[tuple[str, ...]] = (
+        "store",
+        "min_shift",
+        "odd_min_shift",
+        "slot",
+        "ends_stores",
+    )
 
     def outer_count(self, position: int) -> int:
         return position + 1 if self.per_position else self.outer

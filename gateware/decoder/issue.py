@@ -39,7 +39,7 @@ class BeatSignature(wiring.Signature):
         Place of the result, and of a turned pair's second.
     sink, shift, bits, score_shift, segment, turned, gate_frac, hidden_shift, norm
         The instruction's.
-    store, min_shift
+    store, slot, min_shift
         The instruction's, if they are ever other than 0.
     """
 
@@ -48,7 +48,7 @@ class BeatSignature(wiring.Signature):
         cfg, sizes = program.model.config, program.layout
         kept = ("sink", "shift", "bits", "score_shift", "segment", "turned")
         kept += ("gate_frac", "hidden_shift", "norm")
-        kept += ("store",) if "store" in layout.members else ()
+        kept += tuple(name for name in ("store", "slot") if name in layout.members)
         minimums = {"min_shift", "odd_min_shift"} & layout.members.keys()
         most = max(item.outer for item in program.instructions)
         place = range(max(sizes.activation_words, sizes.cache_words))
@@ -84,7 +84,6 @@ class DecoderIssueUnit(wiring.Component):
     :class:`gateware.core.issue.IssueUnit`, whose ports it has."""
 
     beat_signature = BeatSignature
-    further_ports: Mapping = MappingProxyType({})
 
     def __init__(self, program: DecoderProgram):
         self._program = program
@@ -97,12 +96,14 @@ class DecoderIssueUnit(wiring.Component):
                 "instruction": In(self._layout),
                 "token": In(range(cfg.vocab_size)),
                 "token_word": In(range(cfg.vocab_size * program.token_words)),
-                "position": In(range(cfg.ctx_len + 1)),
                 "beat": Out(self._beat),
                 "ending": Out(1),
-                **self.further_ports,
+                **self._further_ports(),
             }
         )
+
+    def _further_ports(self) -> dict:
+        return {"position": In(range(self._program.model.config.ctx_len + 1))}
 
     def elaborate(self, platform):
         m = Module()
@@ -161,6 +162,11 @@ class DecoderIssueUnit(wiring.Component):
         """The address of the next beat."""
         return address + Mux(self.beat.last_inner, current.outer_step, 1)
 
+    def _steps(self) -> tuple:
+        """Of the inner and the outer loop of the instruction that is loaded, less one."""
+        loaded = self.instruction
+        return loaded.inner, Mux(loaded.per_position, self.position, loaded.outer)
+
     def _countdown(self, m: Module, loaded, current, advance):
         """A loop of ``loaded`` + 1 steps, ``current`` + 1 again after the last: (first, last).
 
@@ -177,11 +183,12 @@ class DecoderIssueUnit(wiring.Component):
         return first, last
 
     def _loops(self, m: Module, current):
-        beat, loaded = self.beat, self.instruction
-        first, last = self._countdown(m, loaded.inner, current.inner, beat.valid)
+        beat = self.beat
+        inner, outer = self._steps()
+        first, last = self._countdown(m, inner, current.inner, beat.valid)
         m.d.comb += [beat.first_inner.eq(first), beat.last_inner.eq(last)]
-        steps = Signal(range(2 ** max(len(loaded.outer), len(self.position))))
-        m.d.comb += steps.eq(Mux(loaded.per_position, self.position, loaded.outer))
+        steps = Signal(len(outer))
+        m.d.comb += steps.eq(outer)
         first, last = self._countdown(m, steps, 0, beat.valid & beat.last_inner)
         m.d.comb += [beat.first_outer.eq(first), beat.last_outer.eq(last)]
         index = Signal.like(beat.index, reset_less=True)
@@ -228,7 +235,8 @@ class DecoderIssueUnit(wiring.Component):
         beat, loaded, layout = self.beat, self.instruction, self._program.layout
         wrap = Signal.like(beat.start_lane, reset_less=True)
         row = Signal.like(beat.word, reset_less=True)
-        m.d.sync += row.eq(times(self.position, layout.position_words))
+        if layout.position_words:
+            m.d.sync += row.eq(times(self.position, layout.position_words))
         is_cached = (loaded.sink == Sink.KEY) | (loaded.sink == Sink.VALUE)
         pairs = loaded.turned
         if self._program.model.config.gated:

@@ -54,16 +54,20 @@ PORTS = {
 
 class DecoderTapReader(TapRecords):
     """Splits recorded tap ports into the reference's taps, token by token: as
-    :class:`gateware.core.taps.TapReader`."""
+    :class:`gateware.core.taps.TapReader`.
 
-    def __init__(self, program: DecoderProgram, records: dict[str, np.ndarray]):
+    ``slot``: whose they are, of a streamed core with several.
+    """
+
+    def __init__(self, program: DecoderProgram, records: dict[str, np.ndarray], slot: int = 0):
         super().__init__(records)
         self._program = program
+        self._instructions = [i for i in program.instructions if i.slot in (0, slot + 1)]
 
     def read_token(self, position: int, predict: bool) -> dict[str, np.ndarray]:
         """Taps of one token, in the reference's shapes."""
         parts: dict[str, list[np.ndarray]] = {}
-        for item in self._program.instructions:
+        for item in self._instructions:
             for name, values in self._results(item, position):
                 parts.setdefault(name, []).append(values)
             if not predict and item.ends_prompt_token:

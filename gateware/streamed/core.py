@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, ResetInserter, Signal
+from amaranth.hdl import C, Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import Out
 
 from ..core.ports import core_signature
-from ..core.sequencer import Sequencer
+from ..core.sequencer import Fetch
 from ..decoder.instruction import Source
 from ..decoder.taps import tap_ports, tap_signature
 from ..engines.sampler.scheme import VERSION_2
 from ..memory.bus import Response
 from ..memory.stream_reader import StreamReader, segment_layout
 from ..memory.word_writer import WordWriter
+from ..parts.delay import delayed
 from ..parts.fifo import Fifo
 from ..parts.multiplier import check_dsp
 from .checksum import ImageCheck
 from .datapath import StreamedDatapath, stored_layout
 from .issue import StreamedIssueUnit
-from .ports import SATURATION_BITS, bus_ports, image_ports
+from .passes import Passes
+from .ports import SATURATION_BITS, STREAM_PORTS, bus_ports, image_ports
 from .program import StreamedProgram
+from .slots import slots_layout, stream_port
 from .walker import SegmentWalker
 
 STORED_DEPTH = 16
@@ -38,14 +41,17 @@ class StreamedCore(wiring.Component):
     dsp : str
         One of :data:`gateware.parts.multiplier.DSP_FAMILIES`.
     taps : bool
-        As DecoderCore.
+        As DecoderCore, for each slot; also ``pass_begin``, a pulse, with ``pass_slots``.
     depth : int, words that are read ahead: a power of two, two stripes at least
 
     Members
     -------
-    Those of :func:`gateware.core.ports.core_signature`, and
+    For each stream those of :func:`gateware.core.ports.core_signature` and
+    :data:`.ports.STREAM_PORTS`, with its number behind the name but for the first one
+    (:func:`.slots.stream_port`). ``abort`` of a stream leaves the others as they are; with it the
+    last one that is busy, or all at once, also forget an error of the memory.
 
-    those of :func:`.ports.bus_ports` and of :func:`.ports.image_ports`. That an image is verified
+    Those of :func:`.ports.bus_ports` and of :func:`.ports.image_ports`. That an image is verified
     before the first ``start`` is its user's to see to.
     """
 
@@ -58,11 +64,16 @@ class StreamedCore(wiring.Component):
         depth: int = 512,
     ):
         check_dsp(dsp)
-        self.program, self._dsp, self._depth = program, dsp, depth
-        members = dict(core_signature(program.model.config.vocab_size, scheme=VERSION_2).members)
-        members |= {**bus_ports(program.memory), **image_ports(program.memory)}
+        self.program, self._dsp, self._depth, self._taps = program, dsp, depth, taps
+        members = {**bus_ports(program.memory), **image_ports(program.memory)}
+        each = dict(core_signature(program.model.config.vocab_size, scheme=VERSION_2).members)
+        each |= STREAM_PORTS
         if taps:
-            members["taps"] = Out(tap_signature(program))
+            each["taps"] = Out(tap_signature(program))
+        if taps:
+            members |= {"pass_begin": Out(1), "pass_slots": Out(slots_layout(program))}
+        for stream in range(program.streams):
+            members |= {stream_port(name, stream): member for name, member in each.items()}
         super().__init__(members)
 
     def elaborate(self, platform):
@@ -79,7 +90,8 @@ class StreamedCore(wiring.Component):
         # a register, and the only reset where the domain has none: it goes to all parts of the
         # core, but not to what is under way on the bus
         reset, flushing = Signal(reset_less=True), Signal()
-        outside.d.sync += reset.eq(self.abort)
+        aborts, busy = (Cat(self._ports(name)) for name in ("abort", "busy"))
+        outside.d.sync += reset.eq(aborts.any() & (aborts | ~busy).all())
         # answers to what was written may be errors, too: those of an aborted run are its own
         quiet = reader.idle & writer.idle
         # not idle at once: what was asked for in this cycle shows a cycle later
@@ -97,9 +109,15 @@ class StreamedCore(wiring.Component):
         segments = stream.Signature(segment_layout(program.memory)).create()
         words = stream.Signature(8 * program.memory.word_bytes).create()
         self._check_image(outside, reader, reset, segments, words)
-        self._run(inside, segments, words, writer)
+        passes = self._loops(outside, reset)
+        self._run(inside, passes, segments, words, writer)
         outside.submodules.core = ResetInserter(reset)(inside)
         return outside
+
+    def _ports(self, name: str, unit=None) -> list:
+        """A port of every stream, of the core or another unit."""
+        names = [stream_port(name, stream) for stream in range(self.program.streams)]
+        return [getattr(unit or self, each) for each in names]
 
     def _check_image(self, m: Module, reader: StreamReader, reset, segments, words):
         program = self.program
@@ -134,73 +152,144 @@ class StreamedCore(wiring.Component):
                 reader.words.ready.eq(words.ready),
             ]
 
-    def _run(self, m: Module, segments, words, writer: WordWriter):
+    def _loops(self, m: Module, reset: Signal) -> Passes:
+        """The streams' token loops, each of which only its own abort resets."""
+        m.submodules.passes = passes = Passes(self.program)
+        m.d.comb += passes.reset.eq(reset)
+        # pulses for the samplers, for the reset of another stream's run may come with them
+        self._reseeds = [Signal(name=stream_port("reseed", s)) for s in range(self.program.streams)]
+        m.d.sync += [
+            passes.drop.eq(Cat(self._ports("abort"))),
+            *(
+                reseed.eq(start & ~busy)
+                for reseed, start, busy in zip(
+                    self._reseeds, self._ports("start"), self._ports("busy"), strict=True
+                )
+            ),
+        ]
+        for stream in range(self.program.streams):
+            for name in ("prompt", "output"):
+                port = stream_port(name, stream)
+                wiring.connect(m, wiring.flipped(getattr(self, port)), getattr(passes, port))
+        for name in ("start", "busy", "context_full"):
+            for outer, inner in zip(self._ports(name), self._ports(name, passes), strict=True):
+                m.d.comb += inner.eq(outer) if name == "start" else outer.eq(inner)
+        for count, settings in zip(
+            self._ports("count", passes), self._ports("settings"), strict=True
+        ):
+            m.d.comb += count.eq(settings.count)
+        return passes
+
+    def _run(self, m: Module, passes: Passes, segments, words, writer: WordWriter):
         program = self.program
         issue = StreamedIssueUnit(program)
         instructions = program.build_instructions()
-        m.submodules.sequencer = sequencer = Sequencer(program, issue, instructions)
-        m.submodules.datapath = datapath = StreamedDatapath(program, self._dsp)
-        m.submodules.sampler = sampler = program.build_sampler()
-        saturations = Signal(SATURATION_BITS)
+        m.submodules.fetch = fetch = Fetch(issue, instructions)
         m.submodules.walker = walker = SegmentWalker(program)
-        wiring.connect(m, wiring.flipped(self.prompt), sequencer.prompt)
-        wiring.connect(m, wiring.flipped(self.output), sequencer.output)
-        wiring.connect(m, sequencer.beat, datapath.beat)
         m.d.comb += [
-            sequencer.start.eq(self.start),
-            sequencer.count.eq(self.settings.count),
-            self.busy.eq(sequencer.busy),
-            self.context_full.eq(sequencer.context_full),
-            issue.token.eq(sequencer.token),
-            datapath.position.eq(sequencer.position),
-            sampler.logit.eq(datapath.logit),
-            sequencer.chosen.valid.eq(sampler.token.valid),
-            sequencer.chosen.token.eq(sampler.token.token),
-            walker.begin.eq(sequencer.begins),
-            walker.token.eq(sequencer.token),
-            walker.position.eq(sequencer.position),
-            walker.predict.eq(sequencer.predict),
+            fetch.begin.eq(passes.begin),
+            fetch.predict.eq(passes.predict),
+            passes.ended.eq(fetch.ended),
+            issue.slots.eq(passes.slots),
+            walker.begin.eq(passes.begin),
+            walker.slots.eq(passes.slots),
+            walker.predict.eq(passes.predict),
             walker.base.eq(self.base),
             segments.valid.eq(walker.segments.valid),
             segments.payload.eq(walker.segments.payload),
             walker.segments.ready.eq(segments.ready),
             issue.available.eq(words.valid),
-            datapath.word.eq(words.payload),
-            words.ready.eq(sequencer.beat.takes),
+            words.ready.eq(fetch.beat.takes),
             self.stalled.eq(issue.stalled),
-            self.saturations.eq(saturations),
         ]
-        beat, write = sequencer.beat, instructions.write
+        beat, write = fetch.beat, instructions.write
         m.d.sync += [
             write.valid.eq(beat.valid & (beat.source == Source.PROGRAM)),
             write.address.eq(beat.address),
             write.data.eq(words.payload),
         ]
-        with m.If(self.start & ~self.busy):
-            m.d.sync += saturations.eq(0)
-        with m.Else():
-            m.d.sync += saturations.eq(saturations + datapath.limited)
-        self._store(m, issue, datapath, walker, writer)
-        m.d.sync += sampler.reseed.eq(self.start & ~self.busy)
-        for name, _ in sampler.settings.shape():
-            m.d.comb += getattr(sampler.settings, name).eq(getattr(self.settings, name))
-        if hasattr(self, "taps"):
-            for port in tap_ports(program):
-                for name in (f"{port.name}_valid", f"{port.name}_data"):
-                    m.d.comb += getattr(self.taps, name).eq(getattr(datapath.taps, name))
+        datapaths = [StreamedDatapath(program, self._dsp) for _ in range(program.streams)]
+        for number, datapath in enumerate(datapaths):
+            m.submodules[stream_port("datapath", number)] = datapath
+            self._drive(m, datapath, number, beat, passes)
+            m.d.comb += datapath.word.eq(words.payload)
+            self._sample(m, number, passes, datapath)
+            if self._taps:
+                self._connect_taps(m, self._ports("taps")[number], datapath)
+        self._count_saturations(m, passes, datapaths)
+        self._store(m, issue, datapaths, walker, writer)
+        if self._taps:
+            m.d.comb += [self.pass_begin.eq(passes.begin), self.pass_slots.eq(passes.slots)]
+        if program.streams > 1:
+            m.d.comb += walker.lent.eq(passes.lent)
+            stored = beat.valid & beat.ends_stores
+            late = delayed(m, stored, datapaths[0].STORE + 2, reset_less=False, name="ends_stores")
+            m.d.comb += walker.stored.eq(late)
 
-    def _store(self, m: Module, issue, datapath, walker, writer: WordWriter):
-        """Keys and values to the memory."""
+    def _drive(self, m: Module, datapath, number: int, beat, passes: Passes):
+        """The beats that are for a slot."""
+        for name in beat.signature.members:
+            if name != "valid":
+                m.d.comb += getattr(datapath.beat, name).eq(getattr(beat, name))
+        valid = beat.valid & passes.slots[number].enabled
+        if hasattr(beat, "slot"):
+            valid = valid & ((beat.slot == 0) | (beat.slot == number + 1))
+        m.d.comb += [
+            datapath.beat.valid.eq(valid),
+            datapath.position.eq(passes.slots[number].position),
+        ]
+
+    def _sample(self, m: Module, number: int, passes: Passes, datapath):
+        """The sampler of a stream, behind the slot that has its last token."""
+        name = stream_port("sampler", number)
+        m.submodules[name] = sampler = self.program.build_sampler()
+        settings, chosen = self._ports("settings")[number], self._ports("chosen", passes)[number]
+        m.d.comb += [
+            sampler.reseed.eq(self._reseeds[number]),
+            sampler.logit.eq(datapath.logit),
+            sampler.logit.valid.eq(datapath.logit.valid & passes.listens[number]),
+            chosen.valid.eq(sampler.token.valid),
+            chosen.token.eq(sampler.token.token),
+        ]
+        for name, _ in sampler.settings.shape():
+            m.d.comb += getattr(sampler.settings, name).eq(getattr(settings, name))
+
+    def _connect_taps(self, m: Module, taps, datapath):
+        for port in tap_ports(self.program):
+            for name in (f"{port.name}_valid", f"{port.name}_data"):
+                m.d.comb += getattr(taps, name).eq(getattr(datapath.taps, name))
+
+    def _count_saturations(self, m: Module, passes: Passes, datapaths):
+        """Of each stream, in whatever slots its tokens are."""
+        for stream, total in enumerate(self._ports("saturations")):
+            start, busy = self._ports("start")[stream], self._ports("busy")[stream]
+            kept = Signal(SATURATION_BITS, name=stream_port("saturations", stream))
+            more = sum(
+                (
+                    Mux(slot.stream == stream, datapath.limited, 0)
+                    for slot, datapath in zip(passes.slots, datapaths, strict=True)
+                ),
+                C(0, 1),
+            )
+            m.d.sync += kept.eq(Mux(start & ~busy, 0, kept + more))
+            m.d.comb += total.eq(kept)
+
+    def _store(self, m: Module, issue, datapaths, walker, writer: WordWriter):
+        """Keys and values to the memory, of one slot at a time."""
         program = self.program
         m.submodules.stored = fifo = Fifo(stored_layout(program), STORED_DEPTH)
-        on_their_way = datapath.STORE + 1
+        on_their_way = datapaths[0].STORE + 1
         m.d.sync += issue.room.eq(fifo.level < STORED_DEPTH - on_their_way)
         first = Signal(len(writer.words.p.number), reset_less=True)
         places = (program.memory.stripe_words - 1).bit_length()
         m.d.sync += first.eq((self.base + program.first_cache) << places)
+        for datapath in datapaths:
+            with m.If(datapath.stored.valid):
+                m.d.comb += [
+                    fifo.written.valid.eq(1),
+                    fifo.written.payload.eq(datapath.stored.p),
+                ]
         m.d.comb += [
-            fifo.written.valid.eq(datapath.stored.valid),
-            fifo.written.payload.eq(datapath.stored.p),
             writer.words.valid.eq(fifo.oldest.valid),
             writer.words.p.number.eq(first + fifo.oldest.p.number),
             writer.words.p.data.eq(fifo.oldest.p.data),

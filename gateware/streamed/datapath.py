@@ -18,7 +18,7 @@ from .lanes import StreamedLanes
 def stored_layout(program) -> data.StructLayout:
     """A word for the external memory, and its number from the first one of keys on."""
     layout = program.layout
-    words = layout.stripes_of_cache * layout.memory.stripe_words
+    words = program.streams * layout.words_of_cache
     return data.StructLayout({"number": range(words), "data": layout.word_bits})
 
 

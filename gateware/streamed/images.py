@@ -46,13 +46,16 @@ class Segment:
     """Words that a token's program takes one after the other.
 
     ``stripe`` counts from the first one of its kind; ``predicts``: only a token after which the
-    next one is chosen takes them.
+    next one is chosen takes them. ``slot``: all but FIXED are one's; ``after_stores``: the first
+    one behind a layer's stores.
     """
 
     kind: Kind
     stripe: int
     words: int
     predicts: bool = False
+    slot: int = 0
+    after_stores: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

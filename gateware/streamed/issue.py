@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import MappingProxyType
 
-from amaranth.hdl import C, Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Array, C, Cat, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from ..decoder.instruction import Sink, Source
 from ..decoder.issue import BeatSignature, DecoderIssueUnit
 from ..parts.constant_product import times
+from .slots import of_slot, slots_layout
 
 
 class StreamedBeatSignature(BeatSignature):
@@ -32,12 +32,16 @@ class StreamedBeatSignature(BeatSignature):
         Its word is the buffers' one, of keys or of values.
     stores : Out(1), memory : Out
         That word goes to this one of the external memory, counted from the first one of keys.
+    ends_stores : Out(1)
+        It is the last one of a layer's, of all slots; if there are several.
     """
 
     def __init__(self, program):
         layout = program.layout
-        words = layout.stripes_of_cache * layout.memory.stripe_words
+        words = program.streams * layout.words_of_cache
         further = {name: Out(1) for name in ("takes", "local", "local_value", "stores")}
+        if program.streams > 1:
+            further["ends_stores"] = Out(1)
         if layout.halves > 1:
             further["half"] = Out(1)
         cadences = [item.cadence for item in program.images.row_formats if item.form.group]
@@ -51,34 +55,74 @@ class StreamedIssueUnit(DecoderIssueUnit):
 
     Further members
     ---------------
+    slots : In(slots_layout), constant while a program runs
     available : In(1), there is a word; room : In(1), a word can be stored
     stalled : Out(1), a beat waits for a word
+
+    An instruction for a slot that has no token is a single beat that needs and does nothing; its
+    ``slot`` is that slot, so that no other one takes it.
     """
 
     beat_signature = StreamedBeatSignature
-    further_ports = MappingProxyType({"available": In(1), "room": In(1), "stalled": Out(1)})
+
+    def _further_ports(self) -> dict:
+        return {
+            "slots": In(slots_layout(self._program)),
+            "available": In(1),
+            "room": In(1),
+            "stalled": Out(1),
+        }
+
+    @property
+    def _slot(self):
+        """That of the instruction that is loaded, if it is one's."""
+        if "slot" not in self._layout.members:
+            return C(0, 1)
+        return (self.instruction.slot - 1)[: ceil_log2(self._program.streams)]
+
+    @property
+    def _skips(self):
+        """Whether the instruction that is loaded is for a slot without a token."""
+        if "slot" not in self._layout.members:
+            return C(0, 1)
+        enabled = of_slot(self.slots, self._slot, self._program.streams).enabled
+        return (self.instruction.slot != 0) & ~enabled
+
+    def _steps(self) -> tuple:
+        loaded = self.instruction
+        position = of_slot(self.slots, self._slot, self._program.streams).position
+        steps = (loaded.inner, Mux(loaded.per_position, position, loaded.outer))
+        return tuple(Mux(self._skips, 0, each) for each in steps)
 
     def _allowed(self, m: Module, current, active):
         beat, source = self.beat, current.source
+        skipped = Signal(reset_less=True)
+        with m.If(self.load):
+            m.d.sync += skipped.eq(self._skips)
         moves, to_buffer = source == Source.MOVE, current.sink == Sink.BUFFER
         cached = (source == Source.SCORE) | (source == Source.WEIGH)
         weights = (source == Source.MATRIX) | ((source == Source.ELEMENT) & self._begins_word())
         needs = Signal()
         m.d.comb += [
             needs.eq(
-                weights
-                | (cached & ~beat.last_outer)
-                | (moves & to_buffer)
-                | (source == Source.PROGRAM)
+                ~skipped
+                & (
+                    weights
+                    | (cached & ~beat.last_outer)
+                    | (moves & to_buffer)
+                    | (source == Source.PROGRAM)
+                )
             ),
-            beat.stores.eq(moves & ~to_buffer),
+            beat.stores.eq(moves & ~to_buffer & ~skipped),
             beat.local.eq(beat.stores | (cached & beat.last_outer)),
             beat.local_value.eq((source == Source.WEIGH) | (moves & (current.sink == Sink.VALUE))),
         ]
+        if hasattr(beat, "ends_stores"):
+            m.d.comb += beat.ends_stores.eq(current.ends_stores)
         m.d.comb += self.stalled.eq(active & needs & ~self.available)
         self._store(m)
         self._halve(m, current)
-        before = self._scales(m, current, active & weights)
+        before = self._scales(m, current, active & weights & ~skipped)
         m.d.comb += beat.takes.eq(active & needs & self.available)
         there = self.available & ~before
         return Mux(needs, there, Mux(beat.stores, self.room, 1))
@@ -143,13 +187,23 @@ class StreamedIssueUnit(DecoderIssueUnit):
 
     def _store(self, m: Module):
         """The word of the memory that is stored: the instruction's, and the position's of it."""
-        beat, loaded = self.beat, self.instruction
-        keys = Signal.like(beat.memory, reset_less=True)
+        beat, loaded, program = self.beat, self.instruction, self._program
         memory = Signal.like(beat.memory, reset_less=True, name="stored")
-        m.d.sync += keys.eq(times(self.position, self._program.layout.key_words))
+        keys, values = [], []
+        for number, slot in enumerate(self.slots):
+            base = times(slot.stream, program.layout.words_of_cache)
+            for found, name, words in (
+                (keys, "keys", program.layout.key_words),
+                (values, "values", 1),
+            ):
+                place = Signal.like(beat.memory, reset_less=True, name=f"{name}{number}")
+                m.d.sync += place.eq(base + times(slot.position, words))
+                found.append(place)
         with m.If(self.load):
-            place = Mux(loaded.sink == Sink.KEY, keys, self.position)
-            m.d.sync += memory.eq(loaded.memory + place)
+            key, value = (
+                of_slot(Array(places), self._slot, program.streams) for places in (keys, values)
+            )
+            m.d.sync += memory.eq(loaded.memory + Mux(loaded.sink == Sink.KEY, key, value))
         with m.Elif(beat.valid):
             m.d.sync += memory.eq(memory + 1)
         m.d.comb += beat.memory.eq(memory)

@@ -171,8 +171,13 @@ class StreamedLayout:
 
     @property
     def stripes_of_cache(self) -> int:
-        """All keys and values."""
+        """All keys and values of a stream."""
         return self.config.n_layers * self.config.n_kv_heads * self.head_stripes
+
+    @property
+    def words_of_cache(self) -> int:
+        """Those stripes' words."""
+        return self.stripes_of_cache * self.memory.stripe_words
 
     def keys_at(self, layer: int, kv_head: int) -> int:
         """First stripe of a head's keys."""

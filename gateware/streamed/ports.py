@@ -27,6 +27,12 @@ class ImageFacts:
     memory_bytes: int
 
 
+STREAM_PORTS = {"saturations": Out(SATURATION_BITS)}
+"""``saturations``: numbers that a limit changed since ``start``, modulo 2**32: what norms give,
+queries, keys and values, attention, what the activation takes and gives, logits. Not those of the
+residual stream, and not what turning limits."""
+
+
 def image_ports(memory: MemoryShape) -> dict:
     """What its user drives and reads of the image in the memory.
 
@@ -38,14 +44,10 @@ def image_ports(memory: MemoryShape) -> dict:
     ``verified``, ``mismatched`` : Out(1)
         What it came to; neither from ``verify`` on, nor after ``abort`` in between.
     ``fault`` : Out(Response)
-        The worst response of the memory since the last ``abort``. Other than OKAY, the core takes
-        no further word until ``abort``.
+        The worst response of the memory since the last ``abort`` of all streams. Other than OKAY,
+        the core takes no further word until then.
     ``stalled`` : Out(1)
         In this cycle a beat waits for a word.
-    ``saturations`` : Out(32)
-        Numbers that a limit changed since ``start``, modulo 2**32: what norms give, queries, keys
-        and values, attention, what the activation takes and gives, logits. Not those of the
-        residual stream, and not what turning limits.
     """
     return {
         "base": In(memory.stripe_bits),
@@ -55,7 +57,6 @@ def image_ports(memory: MemoryShape) -> dict:
         "mismatched": Out(1),
         "fault": Out(Response),
         "stalled": Out(1),
-        "saturations": Out(SATURATION_BITS),
     }
 
 

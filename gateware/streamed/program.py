@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from ..decoder.tables import position_width
 from ..decoder.timeline import SharedSpan, timeline
 from ..decoder.token_program import TokenProgram
 from ..memory.bus import ADDRESS_BITS, MemoryShape
+from ..parts.integers import check_integer
 from ..plan.encoding import instruction_layout
 from ..plan.hw_config import HwConfig
 from .checksum import checksum
@@ -26,14 +27,23 @@ from .layout import StreamedLayout
 from .ports import ImageFacts
 from .row_format import RowFormat
 from .stream_writer import StreamWriter, instruction_words, words_per_instruction
-from .waits import with_waits
+from .waits import least_beats, with_waits
+
+MOST_STREAMS = 8
+PASS_OVERHEAD = 1
+"""Cycles from a token that is known to the first one of its pass, beside those of a core that has
+one at a time."""
 
 
 class StreamedProgram(DecoderProgram):
     """Everything that the streamed core of ``model`` for words of ``memory`` consists of.
 
+    With several ``streams`` a pass over the weights serves as many tokens, each in a *slot*: one of
+    every stream, or, while the others have none, consecutive ones of a stream's prompt.
+
     Attributes
     ----------
+    streams : int, texts that are generated side by side
     segments : list of Segment, that a token takes in this order
     fixed : uint8 array [words, word_bytes], what lies at FIXED segments
 
@@ -48,8 +58,10 @@ class StreamedProgram(DecoderProgram):
 
     lanes_type = StreamedLanes
 
-    def __init__(self, model: DecoderModel, memory: MemoryShape):
+    def __init__(self, model: DecoderModel, memory: MemoryShape, streams: int = 1):
         self.model, self.memory = model, memory
+        check_integer("streams", streams, 1, MOST_STREAMS)
+        self.streams = streams
         word_bits = 8 * memory.word_bytes
         fields = [RowFormat.holding(part, word_bits).field_bits for part in row_groups(model)]
         self.layout = StreamedLayout(model.config, memory, min(fields))
@@ -90,14 +102,26 @@ class StreamedProgram(DecoderProgram):
 
     def _plain(self) -> Iterator[Instruction]:
         token = TokenProgram(self.model, self.layout, self.images, self.widths, self.eps)
-        writer = StreamWriter(self.images, self.layout)
+        writer = StreamWriter(self.images, self.layout, self.streams)
         for item in token.instructions():
             writer.add(item)
         self.segments, self.fixed = writer.finish()
         self._blocks = writer.blocks
         return iter(writer.instructions)
 
-    def _duration(self, item: Instruction, position: int) -> int:
+    def cycles(self, position: int | Sequence[int | None], **kwargs) -> int:
+        """Core cycles of a pass at least: as :meth:`DecoderProgram.cycles`, exactly if the memory
+        never waits.
+
+        ``position``: of all slots, or for each its own, None without a token.
+        """
+        return super().cycles(position, **kwargs) + PASS_OVERHEAD
+
+    def _duration(self, item: Instruction, position: int | Sequence[int | None]) -> int:
+        if not isinstance(position, int):
+            position = position[max(item.slot - 1, 0)]
+        if position is None and item.slot:
+            return least_beats(item) + item.wait
         return super()._duration(item, position) + self.images.scale_words(item)
 
     def timeline(self, position: int) -> list[SharedSpan]:
@@ -161,8 +185,8 @@ class StreamedProgram(DecoderProgram):
 
     @property
     def stripes(self) -> int:
-        """All stripes, with keys and values."""
-        return self.first_cache + self.layout.stripes_of_cache
+        """All stripes, with keys and values of all streams."""
+        return self.first_cache + self.streams * self.layout.stripes_of_cache
 
     @property
     def facts(self) -> ImageFacts:

@@ -55,14 +55,18 @@ class Block:
 class StreamWriter:
     """Instructions with the MOVEs and PROGRAMs between them, and the words that they take.
 
+    What depends on a token or its position is there once for each of ``slots``.
+
     Attributes
     ----------
     instructions : list of Instruction
     blocks : list of Block
     """
 
-    def __init__(self, images: StreamedImages, layout: StreamedLayout):
+    def __init__(self, images: StreamedImages, layout: StreamedLayout, slots: int = 1):
         self._images, self._layout = images, layout
+        # what instructions call the slots; where there is one only, all is for all
+        self._slots = [(slot, slot + 1 if slots > 1 else 0) for slot in range(slots)]
         self.instructions: list[Instruction] = []
         self.blocks: list[Block] = []
         # a FIXED segment without its stripe and words, which are known in the end
@@ -72,13 +76,15 @@ class StreamWriter:
         self._predicts = False
         self._passes: Iterator = iter(())
         self._stored = -1  # layer whose keys and values were stored last
+        self._after_stores = False  # and no segment of keys or values follows yet
         self._program()
 
     def add(self, item: Instruction) -> None:
         """The next instruction of a token, after what the images got for it."""
         images = self._images
         if item.source is Source.ELEMENT:
-            self._embed(item)
+            for slot, name in self._slots:
+                self._embed(slot, dataclasses.replace(item, slot=name))
             return
         if item.source is Source.SCORE:
             self._store(int(item.name.split(".")[1]))
@@ -91,15 +97,16 @@ class StreamWriter:
                 self._end_fixed()
                 self._predicts = True
             return
-        self._emit(self._with_parameter(item))
         if item.source is Source.SCORE:
             self._head = next(self._passes).heads[0]
             self._weighed = 0
-            self._cache(self._layout.keys_at(self._layer, self._head.kv_head), item.inner)
+            self._with_cache(item, self._layout.keys_at(self._layer, self._head.kv_head))
         elif item.source is Source.WEIGH:
-            at = self._layout.values_at(self._layer, self._head.kv_head, self._weighed)
-            self._cache(at, 1)
+            kv_head, word = self._head.kv_head, self._weighed
+            self._with_cache(item, self._layout.values_at(self._layer, kv_head, word))
             self._weighed += 1
+        else:
+            self._emit(self._with_parameter(item))
 
     def finish(self) -> tuple[list[Segment], np.ndarray]:
         """(segments, words of the FIXED ones, with zeros where instructions will be)."""
@@ -150,19 +157,20 @@ class StreamWriter:
     def _with_parameter(self, item: Instruction) -> Instruction:
         return dataclasses.replace(item, parameter=self._base + item.parameter)
 
-    def _embed(self, item: Instruction) -> None:
+    def _embed(self, slot: int, item: Instruction) -> None:
         """The records of the token and of the position."""
         self._end_fixed()
-        self._move(1)
+        self._move(1, item.slot)
         self._emit(self._with_parameter(item))
-        self._segments.append(Segment(Kind.TOKEN, 0, self._images.token_words))
-        self._segments.append(Segment(Kind.POSITION, 0, self._images.position_words))
+        self._segments.append(Segment(Kind.TOKEN, 0, self._images.token_words, slot=slot))
+        self._segments.append(Segment(Kind.POSITION, 0, self._images.position_words, slot=slot))
         position = Instruction(
             "position",
             Source.MOVE,
             Sink.BUFFER,
             inner=self._images.position_words,
             turned=True,
+            slot=item.slot,
         )
         self._emit(position)
 
@@ -171,7 +179,7 @@ class StreamWriter:
         self._move(len(words))
         self._append(words)
 
-    def _move(self, words: int) -> None:
+    def _move(self, words: int, slot: int = 0) -> None:
         """Words of parameters into the half of the buffer that was not written last."""
         half = self._images.most_parameters
         self._base ^= half
@@ -183,6 +191,7 @@ class StreamWriter:
                 inner=words,
                 address=self._base // self._images.parameter_format.per_word,
                 parameter=self._base,
+                slot=slot,
             )
         )
 
@@ -212,37 +221,60 @@ class StreamWriter:
         if layer == self._stored:
             return
         self._stored = self._layer = layer
+        self._passes = iter(self._layout.passes)
+        self._after_stores = True
+        for _, slot in self._slots:
+            for head in range(self._layout.config.n_kv_heads):
+                self._store_head(layer, head, slot)
+        if len(self._slots) > 1:
+            last = self.instructions[-1]
+            self.instructions[-1] = dataclasses.replace(last, ends_stores=True)
+
+    def _store_head(self, layer: int, head: int, slot: int) -> None:
         layout = self._layout
-        self._passes = iter(layout.passes)
         per_stripe = layout.memory.stripe_words
-        for head in range(layout.config.n_kv_heads):
+        self._emit(
+            Instruction(
+                f"layers.{layer}.store",
+                Source.MOVE,
+                Sink.KEY,
+                inner=layout.key_words,
+                address=layout.key_place(head)[0],
+                memory=layout.keys_at(layer, head) * per_stripe,
+                slot=slot,
+            )
+        )
+        for word in range(layout.value_words):
             self._emit(
                 Instruction(
                     f"layers.{layer}.store",
                     Source.MOVE,
-                    Sink.KEY,
-                    inner=layout.key_words,
-                    address=layout.key_place(head)[0],
-                    memory=layout.keys_at(layer, head) * per_stripe,
+                    Sink.VALUE,
+                    address=layout.value_place(head)[0] + word,
+                    memory=layout.values_at(layer, head, word) * per_stripe,
+                    slot=slot,
                 )
             )
-            for word in range(layout.value_words):
-                self._emit(
-                    Instruction(
-                        f"layers.{layer}.store",
-                        Source.MOVE,
-                        Sink.VALUE,
-                        address=layout.value_place(head)[0] + word,
-                        memory=layout.values_at(layer, head, word) * per_stripe,
-                    )
-                )
 
     def _append(self, words: np.ndarray) -> None:
         self._fixed[-1].append(words)
 
-    def _cache(self, stripe: int, words: int) -> None:
-        self._end_fixed()
-        self._segments.append(Segment(Kind.CACHE, stripe, words, self._predicts))
+    def _with_cache(self, item: Instruction, stripe: int) -> None:
+        """The instruction of each slot, and the keys or values that it takes."""
+        for slot, name in self._slots:
+            self._emit(dataclasses.replace(self._with_parameter(item), slot=name))
+            self._end_fixed()
+            self._segments.append(
+                Segment(
+                    Kind.CACHE,
+                    stripe,
+                    item.inner,
+                    self._predicts,
+                    slot=slot,
+                    after_stores=self._after_stores,
+                )
+            )
+            self._after_stores = False
 
     def _end_fixed(self) -> None:
         """What was appended since the last segment becomes one, in whole stripes."""

@@ -24,7 +24,7 @@ def with_waits(timing: Timing, plain: list[Instruction], half: int) -> list[Inst
         is in use
     """
     waited = [dataclasses.replace(plain[0])]
-    starts, last, before = [0], plain[0].beats(0) - 1, None
+    starts, last, before = [0], least_beats(plain[0]) - 1, None
     in_use: dict[int, int] = {}  # by half: last beat of what takes parameters from there
     for number, (item, following) in enumerate(itertools.pairwise(plain)):
         if item.source not in (Source.MOVE, Source.PROGRAM):
@@ -45,7 +45,12 @@ def with_waits(timing: Timing, plain: list[Instruction], half: int) -> list[Inst
         waited[number] = dataclasses.replace(item, wait=start - last - 1)
         waited.append(following)
         starts.append(start)
-        last = start + following.beats(0) - 1
+        last = start + least_beats(following) - 1
     final = plain[-1]
-    waited[-1] = dataclasses.replace(final, wait=max(SPACING - final.beats(0), 0))
+    waited[-1] = dataclasses.replace(final, wait=max(SPACING - least_beats(final), 0))
     return waited
+
+
+def least_beats(item: Instruction) -> int:
+    """Of an instruction: one, where its slot may have no token."""
+    return 1 if item.slot else item.beats(0)

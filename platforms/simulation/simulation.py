@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from gateformer.gateware.core.loader import LOAD_STATUS, READ_CYCLES, WORD_CYCLES, Refusal
-from gateformer.gateware.core.sequencer import COUNT_BITS
+from gateformer.gateware.core.token_loop import COUNT_BITS
 from gateformer.gateware.host.any_core import AnyProgram, build_core, tap_ports
 from gateformer.model.contract.reference import check_request
 from gateformer.model.contract.sampling import SamplingSettings
