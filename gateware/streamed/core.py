@@ -72,8 +72,8 @@ class StreamedCore(wiring.Component):
             each["taps"] = Out(tap_signature(program))
         if taps:
             members |= {"pass_begin": Out(1), "pass_slots": Out(slots_layout(program))}
-        for stream in range(program.streams):
-            members |= {stream_port(name, stream): member for name, member in each.items()}
+        for number in range(program.streams):
+            members |= {stream_port(name, number): member for name, member in each.items()}
         super().__init__(members)
 
     def elaborate(self, platform):
@@ -167,10 +167,9 @@ class StreamedCore(wiring.Component):
                 )
             ),
         ]
-        for stream in range(self.program.streams):
-            for name in ("prompt", "output"):
-                port = stream_port(name, stream)
-                wiring.connect(m, wiring.flipped(getattr(self, port)), getattr(passes, port))
+        for name in ("prompt", "output"):
+            for outer, inner in zip(self._ports(name), self._ports(name, passes), strict=True):
+                wiring.connect(m, wiring.flipped(outer), inner)
         for name in ("start", "busy", "context_full"):
             for outer, inner in zip(self._ports(name), self._ports(name, passes), strict=True):
                 m.d.comb += inner.eq(outer) if name == "start" else outer.eq(inner)
@@ -261,12 +260,12 @@ class StreamedCore(wiring.Component):
 
     def _count_saturations(self, m: Module, passes: Passes, datapaths):
         """Of each stream, in whatever slots its tokens are."""
-        for stream, total in enumerate(self._ports("saturations")):
-            start, busy = self._ports("start")[stream], self._ports("busy")[stream]
-            kept = Signal(SATURATION_BITS, name=stream_port("saturations", stream))
+        for number, total in enumerate(self._ports("saturations")):
+            start, busy = self._ports("start")[number], self._ports("busy")[number]
+            kept = Signal(SATURATION_BITS, name=stream_port("saturations", number))
             more = sum(
                 (
-                    Mux(slot.stream == stream, datapath.limited, 0)
+                    Mux(slot.stream == number, datapath.limited, 0)
                     for slot, datapath in zip(passes.slots, datapaths, strict=True)
                 ),
                 C(0, 1),

@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 
 from gateformer.gateware.core.taps import compare_tap
-from gateformer.gateware.memory.bus import MemoryShape
 from gateformer.gateware.streamed.program import StreamedProgram
 from gateformer.model.contract.decoder.reference import DecoderReference
 from gateformer.model.contract.decoder.sampling import DecoderSettings
-from gateformer.platforms.simulation.simulated_memory import MemoryTiming
 from gateformer.platforms.simulation.streams import Request, StreamsSimulator
 from tests.gateware.decoder.compared_core import sampled
 from tests.platforms.simulation.test_streamed_simulation import (
