@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, ResetInserter
+from amaranth.hdl import Cat, Module, ResetInserter
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..streamed.ports import bus_ports, image_ports
 from ..streamed.program import StreamedProgram
+from ..streamed.slots import stream_port
 from .any_core import AnyProgram, build_core
 from .axi_lite import axi_lite_signature
 from .host_interface import HostInterface
@@ -36,7 +37,8 @@ class HostedCore(wiring.Component):
         The core follows a cycle later, so that a token of a sequence it interrupts can reach the
         host's FIFO if it lasts one cycle only; for a clean state hold it for two or more.
     busy, context_full : Out(1)
-        As :class:`gateware.core.core.Core`.
+        As :class:`gateware.core.core.Core`; of several streams, whether any is busy, and the first
+        one's.
     read0, …, write0, …
         With a StreamedProgram: as :func:`gateware.streamed.ports.bus_ports`.
 
@@ -50,6 +52,7 @@ class HostedCore(wiring.Component):
         model, hw = program.model, program.hw
         streamed = isinstance(program, StreamedProgram)
         self._image = program.facts if streamed else None
+        self._streams = program.streams if streamed else 1
         self._host = HostInterface(
             model.config,
             hw,
@@ -77,17 +80,25 @@ class HostedCore(wiring.Component):
         m.submodules.host = ResetInserter(self.reset)(host)
         m.submodules.core = core
         wiring.connect(m, wiring.flipped(self.axi), host.axi)
-        wiring.connect(m, host.prompt, core.prompt)
-        wiring.connect(m, core.output, host.output)
-        wiring.connect(m, host.settings, core.settings)
-        m.d.comb += [
-            core.start.eq(host.start),
-            core.abort.eq(host.abort | self.reset),
-            host.busy.eq(core.busy),
-            host.context_full.eq(core.context_full),
-            self.busy.eq(core.busy),
-            self.context_full.eq(core.context_full),
-        ]
+        busy = []
+        for number in range(self._streams):
+
+            def of(unit, name: str, number=number):
+                return getattr(unit, stream_port(name, number))
+
+            wiring.connect(m, of(host, "prompt"), of(core, "prompt"))
+            wiring.connect(m, of(core, "output"), of(host, "output"))
+            wiring.connect(m, of(host, "settings"), of(core, "settings"))
+            m.d.comb += [
+                of(core, "start").eq(of(host, "start")),
+                of(core, "abort").eq(of(host, "abort") | self.reset),
+                of(host, "busy").eq(of(core, "busy")),
+                of(host, "context_full").eq(of(core, "context_full")),
+            ]
+            busy.append(of(core, "busy"))
+            if self._image is not None:
+                m.d.comb += of(host, "saturations").eq(of(core, "saturations"))
+        m.d.comb += [self.busy.eq(Cat(busy).any()), self.context_full.eq(core.context_full)]
         if self._image is not None:
             shape = self._image.memory
             for name in bus_ports(shape):

@@ -126,6 +126,7 @@ class Identification:
             "MEMORY_SHAPE": shape,
             "IMAGE_BYTES": self.image.image_bytes,
             "MEMORY_BYTES": self.image.memory_bytes,
+            "STREAMS": self.image.streams,
         }
 
     @property

@@ -8,10 +8,11 @@ from ..parts.cycle_counter import CycleCounter
 
 
 def connect_image(m: Module, host, registers, busy: Signal, start: Signal) -> Value:
-    """Connect them with a :class:`.host_interface.HostInterface` that has an image.
+    """Connect them with a :class:`.stream_interface.StreamInterface` that has an image.
 
     IMAGE_STATUS.verified is high while an image was verified at IMAGE_ADDRESS: another address, or
-    a reset of the registers, which forgets it, makes it low.
+    a reset of the registers, which forgets it, makes it low. Another address is the core's only
+    when all streams are idle, which is what ``busy`` says.
 
     Returns
     -------
@@ -24,18 +25,17 @@ def connect_image(m: Module, host, registers, busy: Signal, start: Signal) -> Va
     place, known, is_there = Signal.like(address, reset_less=True), Signal(), Signal()
     with m.If(host.verify):
         m.d.sync += [place.eq(address), known.eq(1)]
-    m.d.sync += [
-        host.base.eq(address[(shape.stripe_bytes - 1).bit_length() :]),
-        is_there.eq(known & (place == address)),
-    ]
+    with m.If(~busy):
+        m.d.sync += host.base.eq(address[(shape.stripe_bytes - 1).bit_length() :])
+    m.d.sync += is_there.eq(known & (place == address))
     m.submodules.stalls = stalls = CycleCounter()
     m.d.comb += [
         host.verify.eq(asked & ~busy & ~host.verifying),
         status.verifying.eq(host.verifying),
-        status.verified.eq(host.verified & is_there),
+        host.image_verified.eq(host.verified & is_there),
+        status.verified.eq(host.image_verified),
         status.mismatched.eq(host.mismatched),
         status.fault.eq(host.fault),
-        registers.saturations.value.eq(host.saturations),
         stalls.clear.eq(start),
         stalls.enable.eq(host.stalled),
         stalls.low_read.eq(registers.stalls_low_read),

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 
+from ..streamed.ports import MOST_STREAMS
 from .base_registers import error_flag
 from .imported_registers import IMPORTED_REGISTERS
 from .register import Access, Field, Register
 
 STREAMED_MAGIC = int.from_bytes(b"GTF3", "little")
 """What MAGIC reads of an accelerator with an image in external memory."""
+
+STREAM_BYTES = 0x200
+"""Addresses of a stream's registers."""
 
 
 def _bytes(name: str, offset: int, description: str) -> Register:
@@ -73,7 +77,20 @@ _ONLY_STREAMED = (
         "Numbers that a limit changed since start: many of them, and the model was calibrated on "
         "other text. Those of the residual stream and of rotary positions are not counted",
     ),
+    Register(
+        "STREAMS",
+        0x0F0,
+        Access.RO,
+        (Field("value", 0, 32, f"1 to {MOST_STREAMS}"),),
+        "Texts that are generated side by side. The registers of text s, counted from 0, are "
+        f"0x{STREAM_BYTES:X} · s bytes further: these, but for those from MEMORY_SHAPE to "
+        "STALLS_HIGH, this one, and bit 3 of CONTROL. Only the first one's IMAGE_ADDRESS counts, "
+        "from when all are idle, and an abort forgets a fault when the others are idle",
+    ),
 )  # fmt: skip
+
+_FURTHER = ("SATURATIONS",)
+"""Of those, what every stream has."""
 
 _VERIFY = Field("verify", 3, 1, "read the image against its checksum; wins over start")
 _UNVERIFIED = error_flag(
@@ -83,27 +100,34 @@ _LOCKED = "a setting was written while busy or verifying, and ignored"
 _VERIFY_WHILE_BUSY = error_flag(12, "verify_while_busy", "verify while busy or verifying, ignored")
 
 
-def _of_streamed(entry: Register) -> Register:
+def _of_streamed(entry: Register, verifies: bool = True) -> Register:
     if entry.name == "MAGIC":
         text = f'"GTF3" (0x{STREAMED_MAGIC:08X})'
         value = dataclasses.replace(entry.fields[0], description=text)
         return dataclasses.replace(entry, fields=(value,), description=text)
-    if entry.name == "CONTROL":
+    if entry.name == "CONTROL" and verifies:
         return dataclasses.replace(entry, fields=(*entry.fields, _VERIFY))
     if entry.name == "ERROR":
         fields = [
             dataclasses.replace(field, description=_LOCKED)
-            if field.name == "settings_locked"
+            if field.name == "settings_locked" and verifies
             else field
             for field in entry.fields
         ]
-        return dataclasses.replace(entry, fields=(*fields, _UNVERIFIED, _VERIFY_WHILE_BUSY))
+        further = (_UNVERIFIED, _VERIFY_WHILE_BUSY) if verifies else (_UNVERIFIED,)
+        return dataclasses.replace(entry, fields=(*fields, *further))
     return entry
 
 
-STREAMED_REGISTERS = tuple(
-    sorted(
-        (*_ONLY_STREAMED, *map(_of_streamed, IMPORTED_REGISTERS)), key=lambda entry: entry.offset
-    )
+def _sorted(*entries: Register) -> tuple[Register, ...]:
+    return tuple(sorted(entries, key=lambda entry: entry.offset))
+
+
+STREAMED_REGISTERS = _sorted(*_ONLY_STREAMED, *map(_of_streamed, IMPORTED_REGISTERS))
+"""All registers of an accelerator with an image in external memory, by rising offset: those of its
+first stream."""
+FURTHER_STREAM_REGISTERS = _sorted(
+    *(entry for entry in _ONLY_STREAMED if entry.name in _FURTHER),
+    *(_of_streamed(entry, verifies=False) for entry in IMPORTED_REGISTERS),
 )
-"""All registers of an accelerator with an image in external memory, by rising offset."""
+"""Those of each further stream, ``STREAM_BYTES`` apart."""

@@ -180,8 +180,11 @@ class Passes(wiring.Component):
         if len(self._loops) == 1:
             return C(1, 1)
         left = Signal(range(self._program.timing.value_latency + DRAINED))
+        valid = Cat(loop.chosen.valid for loop in self._loops)
         with m.If(self.ended & self.predict):
             m.d.sync += left.eq(self._program.timing.value_latency + DRAINED - 1)
+        with m.Elif((valid & self.listens).any()):
+            m.d.sync += left.eq(0)
         with m.Elif(left != 0):
             m.d.sync += left.eq(left - 1)
         return left == 0

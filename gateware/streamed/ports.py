@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from ..memory.bus import MemoryShape, Response, read_signature, write_signature
 
 SATURATION_BITS = 32
+MOST_STREAMS = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,11 +21,13 @@ class ImageFacts:
     memory : MemoryShape
     image_bytes : int, of the image
     memory_bytes : int, from the image's first byte on, with keys and values
+    streams : int, texts that are generated side by side
     """
 
     memory: MemoryShape
     image_bytes: int
     memory_bytes: int
+    streams: int = 1
 
 
 STREAM_PORTS = {"saturations": Out(SATURATION_BITS)}

@@ -24,12 +24,11 @@ from .images import StreamedImages, row_groups
 from .instruction_buffer import InstructionBuffer
 from .lanes import StreamedLanes
 from .layout import StreamedLayout
-from .ports import ImageFacts
+from .ports import MOST_STREAMS, ImageFacts
 from .row_format import RowFormat
 from .stream_writer import StreamWriter, instruction_words, words_per_instruction
 from .waits import least_beats, with_waits
 
-MOST_STREAMS = 8
 PASS_OVERHEAD = 1
 """Cycles from a token that is known to the first one of its pass, beside those of a core that has
 one at a time."""
@@ -192,7 +191,7 @@ class StreamedProgram(DecoderProgram):
     def facts(self) -> ImageFacts:
         """Sizes of the image, and of the memory that the core uses."""
         size = self.memory.stripe_bytes
-        return ImageFacts(self.memory, self.first_cache * size, self.stripes * size)
+        return ImageFacts(self.memory, self.first_cache * size, self.stripes * size, self.streams)
 
     @functools.cached_property
     def checksum(self) -> tuple[int, int]:

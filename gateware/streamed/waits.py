@@ -46,8 +46,6 @@ def with_waits(timing: Timing, plain: list[Instruction], half: int) -> list[Inst
         waited.append(following)
         starts.append(start)
         last = start + least_beats(following) - 1
-    final = plain[-1]
-    waited[-1] = dataclasses.replace(final, wait=max(SPACING - least_beats(final), 0))
     return waited
 
 

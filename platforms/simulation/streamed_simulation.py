@@ -92,17 +92,18 @@ class StreamedSimulator(CoreSimulator):
         for item in super()._generate(prompt, count, settings):
             self.memory.check()
             self.stamps.append((item[1], self.memory.beats[0]))
-            if self._fault is not Response.OKAY:
+            if self.fault is not Response.OKAY:
                 raise self._silence(len(self.stamps), 0)
             yield item
 
     def _silence(self, number, cycles):
         """A core that met an error of the memory stops."""
-        fault = self._fault
+        fault = self.fault
         if fault is Response.OKAY:
             return super()._silence(number, cycles)
         return MemoryFault(fault.name)
 
     @property
-    def _fault(self) -> Response:
+    def fault(self) -> Response:
+        """The worst answer of the memory since the last abort."""
         return Response(self.simulation.get("fault"))

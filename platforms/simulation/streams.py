@@ -9,6 +9,7 @@ import numpy as np
 
 from gateformer.gateware.core.token_loop import COUNT_BITS
 from gateformer.gateware.decoder.taps import DecoderTapReader, tap_ports
+from gateformer.gateware.memory.bus import Response
 from gateformer.gateware.streamed.slots import slots_layout, stream_port
 from gateformer.model.contract.reference import check_request
 from gateformer.model.contract.sampling import SamplingSettings
@@ -43,6 +44,7 @@ class StreamsSimulator(StreamedSimulator):
         super().__init__(program, taps=taps, stall=stall, seed=seed, **others)
         simulation = self.simulation
         self._prompts, self._outputs = [self._prompt], [self._output]
+        self._fed = [0] * program.streams
         self._slot_taps = [self._taps]
         for stream in range(1, program.streams):
             moods = {"stall": stall, "seed": seed + 2 * stream}
@@ -68,9 +70,14 @@ class StreamsSimulator(StreamedSimulator):
             simulation.set(f"{settings}__{name}", value)
         simulation.set(f"{settings}__count", min(request.count, 2**COUNT_BITS - 1))
         self._pulse(stream_port("start", stream))
+        self._fed[stream] += len(request.prompt)
         self._prompts[stream].feed(
             {"token": token, "last": i == last} for i, token in enumerate(request.prompt)
         )
+
+    def is_taken(self, stream: int) -> bool:
+        """Whether all of its prompts were taken."""
+        return len(self._prompts[stream].taken()) == self._fed[stream]
 
     def stop(self, streams: Sequence[int]) -> None:
         """Abort streams, in one cycle; others go on. Their prompts have to be taken."""
@@ -110,9 +117,16 @@ class StreamsSimulator(StreamedSimulator):
             self.memory.check()
             count = sum(len(self._outputs[stream]) for stream in streams)
             waited = 0 if count != before else waited + steps
-            if waited > self._patience * self.program.model.config.ctx_len:
+            if (
+                waited > self._patience * self.program.model.config.ctx_len
+                or self.fault is not Response.OKAY
+            ):
                 raise self._silence(count, waited)
             before = count
+
+    def pass_cycles(self) -> list[int]:
+        """In which each pass so far began."""
+        return self._passes.read()[0].tolist()
 
     def passes(self) -> Iterator[tuple[list[PassToken], bool]]:
         """(tokens, whether the next token is chosen after one of them) of each pass so far."""

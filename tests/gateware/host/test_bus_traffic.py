@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from gateformer.gateware.host import host_interface, register_bank
+from gateformer.gateware.host import register_bank, stream_interface
 from tests.support.formal_prover import mutated
 from tests.support.host_bench import CONFIG, IMPORTED_CONFIG
 from tests.support.host_bench import host_interface as interface
@@ -287,6 +287,6 @@ def test_a_broken_bank_is_found(monkeypatch):
         "return selected & ~partial if register.whole else selected",
         "return selected",
     )
-    monkeypatch.setattr(host_interface, "RegisterBank", broken.RegisterBank)
+    monkeypatch.setattr(stream_interface, "RegisterBank", broken.RegisterBank)
     with pytest.raises(AssertionError, match="Transaction"):
         Traffic(1).run(QUICK)

@@ -6,7 +6,7 @@ import random
 import pytest
 from amaranth.sim import Simulator
 
-from gateformer.gateware.host import host_interface
+from gateformer.gateware.host import stream_interface
 from gateformer.gateware.host.base_registers import REGISTERS
 from gateformer.gateware.host.host_interface import HostInterface
 from gateformer.gateware.host.registers import register
@@ -180,7 +180,7 @@ def test_cycles_roll_over_into_the_upper_half(monkeypatch):
     """The counter starts 60 cycles below 2**32 instead of at 0."""
     begin = 2**32 - 60
     late = mutated(cycle_counter, "count.eq(0)", f"count.eq({begin})")
-    monkeypatch.setattr(host_interface, "CycleCounter", late.CycleCounter)
+    monkeypatch.setattr(stream_interface, "CycleCounter", late.CycleCounter)
     seen = []
 
     async def scenario(host, core):

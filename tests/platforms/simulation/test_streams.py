@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 
 from gateformer.gateware.core.taps import compare_tap
+from gateformer.gateware.memory.bus import Response
 from gateformer.gateware.streamed.program import StreamedProgram
 from gateformer.model.contract.decoder.reference import DecoderReference
 from gateformer.model.contract.decoder.sampling import DecoderSettings
+from gateformer.platforms.simulation.simulated_memory import MemoryTiming
+from gateformer.platforms.simulation.streamed_simulation import BASE, MemoryFault
 from gateformer.platforms.simulation.streams import Request, StreamsSimulator
 from tests.gateware.decoder.compared_core import sampled
 from tests.platforms.simulation.test_streamed_simulation import (
@@ -75,3 +78,95 @@ def test_taps_and_tokens_of_streams_that_come_and_go(seed):
             found = [token for token, _ in simulator.tokens(stream)]
             assert found == expected(model, request), stream
     compare_passes(simulator)
+
+
+def program_of(seed: int, streams: int = 2) -> StreamedProgram:
+    return StreamedProgram(model_of(seed), MEMORIES[0], streams)
+
+
+@pytest.fixture(scope="module")
+def two() -> StreamedProgram:
+    return program_of(1)
+
+
+@pytest.mark.parametrize("prompt_length", [1, 2, 3, 4, 5, 6])
+def test_a_prompt_alone_takes_half_the_passes(two, prompt_length):
+    simulator = StreamsSimulator(two, taps=True, timing=MOODS[1])
+    request = Request([0] * prompt_length, 1, DecoderSettings())
+    for stream in (0, 1):
+        simulator.begin(stream, request)
+        simulator.run()
+        assert [t for t, _ in simulator.tokens(stream)] == expected(two.model, request)
+    passes = [tokens for tokens, _ in simulator.passes()]
+    assert len(passes) == 2 * ((prompt_length + 1) // 2)
+    assert sum(map(len, passes)) == 2 * prompt_length
+    assert compare_passes(simulator) == 2 * (prompt_length // 2)
+
+
+def test_a_stream_is_stopped_and_started_while_another_one_goes_on(two):
+    model, rng = two.model, np.random.default_rng(3)
+    simulator = StreamsSimulator(two, taps=True, timing=MemoryTiming((20, 60), stall=0.2))
+    settings = sampled(1, model)
+    stopped = Request([0], 5, settings)
+    for cycles in (1, 40, 333, 1000, 1777, 2500, *rng.integers(0, 4000, 6)):
+        other = Request([1, 0, int(rng.integers(model.config.vocab_size))], 4, settings)
+        again = Request([int(rng.integers(model.config.vocab_size)), 1], 5, DecoderSettings())
+        simulator.begin(0, other)
+        simulator.simulation.step(int(rng.integers(0, 900)))
+        simulator.begin(1, stopped)
+        simulator.simulation.step(int(cycles))
+        while not simulator.is_taken(1):
+            simulator.simulation.step()
+        simulator.stop([1])
+        assert not simulator.busy(1)
+        simulator.begin(1, again)
+        simulator.run()
+        for stream, request in enumerate((other, again)):
+            found = [token for token, _ in simulator.tokens(stream)]
+            assert found == expected(model, request), (stream, cycles)
+
+
+def test_an_error_of_the_memory_stops_all_and_is_forgotten_with_the_last(two):
+    simulator = StreamsSimulator(two, taps=True)
+    requests = [Request([0, 1], 3, DecoderSettings()), Request([1], 3, DecoderSettings())]
+    stripe = BASE + two.first_fixed * two.memory.stripe_bytes
+    simulator.memory.refuse(stripe, stripe, Response.SLVERR)
+    for stream, request in enumerate(requests):
+        simulator.begin(stream, request)
+    with pytest.raises(MemoryFault, match="SLVERR"):
+        simulator.run()
+    simulator.memory.refuse(0, 0, Response.OKAY)
+    simulator.stop([0])
+    assert simulator.fault is Response.SLVERR
+    simulator.stop([1])
+    simulator.simulation.step(500)
+    assert simulator.fault is Response.OKAY
+    for stream, request in enumerate(requests):
+        simulator.begin(stream, request)
+    simulator.run()
+    for stream, request in enumerate(requests):
+        assert [t for t, _ in simulator.tokens(stream)] == expected(two.model, request)
+
+
+def test_cycles_of_a_pass_as_predicted(two):
+    """But for the cycles in which a beat waits for the memory."""
+    simulator = StreamsSimulator(two, taps=True)
+    stalled = simulator.simulation.probe("stalled", ["stalled"])
+    for stream in (0, 1):
+        simulator.begin(stream, Request([stream], two.model.config.ctx_len, DecoderSettings()))
+        simulator.simulation.step(2 * two.cycles([0, None]))
+    simulator.run()
+    found = [
+        [next((t.position for t in tokens if t.slot == slot), None) for slot in (0, 1)]
+        for tokens, _ in simulator.passes()
+    ]
+    begun = simulator.pass_cycles()
+    stalls, _ = np.histogram(stalled.read()[0], bins=begun)
+    assert (np.diff(begun) - stalls).tolist() == [two.cycles(positions) for positions in found[:-1]]
+    assert {positions.count(None) for positions in found} == {0, 1}
+
+
+def test_streams_that_a_program_does_not_have():
+    for streams in (0, 9):
+        with pytest.raises(ValueError, match=f"^streams must be 1 to 8, not {streams}$"):
+            program_of(1, streams)
