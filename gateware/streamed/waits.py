@@ -16,7 +16,8 @@ def with_waits(timing: Timing, plain: list[Instruction], half: int) -> list[Inst
     """The instructions with the waits between them.
 
     MOVE and PROGRAM neither use the lanes nor give a number, so that an instruction waits for the
-    one before them as if there were none. Words that are late only make the gaps longer.
+    one before them as if there were none. Words that are late only make the gaps longer, and so do
+    the beats of a slot that has a token. The last one waits for nothing: the next token is far.
 
     Parameters
     ----------
