@@ -38,6 +38,8 @@ def with_waits(timing: Timing, plain: list[Instruction], half: int) -> list[Inst
             used = in_use.get(following.parameter // half)
             if used is not None and not following.turned:
                 start = max(start, used + timing.value_latency)
+        elif item.slot and following.source is item.source and following.slot != item.slot:
+            pass  # the same in another slot, for which the one before has waited
         elif before is not None and following.source is not Source.PROGRAM:
             # what is stored is read where scores read it
             is_store = following.source is Source.MOVE
