@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gateformer.platforms.support.design_digest import code
+from gateformer.gateware.memory.bus import MemoryShape
+from gateformer.gateware.streamed.program import StreamedProgram
+from gateformer.model.contract.decoder.random_decoder import random_decoder
+from gateformer.platforms.support.design_digest import code, design_digest
 
 SOURCE = '''"""A module."""
 
@@ -52,3 +55,10 @@ def test_documentation_and_layout_are_no_code(code_of, old, new):
 def test_everything_else_is(code_of, old, new):
     assert old in SOURCE
     assert code_of(SOURCE.replace(old, new)) != code_of(SOURCE)
+
+
+def test_what_a_streamed_core_is_made_for_is_part_of_it():
+    model = random_decoder(1, ctx_len=3)
+    memories = (MemoryShape(2, 4, 8), MemoryShape(4, 4, 8))
+    made = [StreamedProgram(model, memory, streams) for memory in memories for streams in (1, 2)]
+    assert len({design_digest(program) for program in made}) == len(made)
