@@ -58,7 +58,8 @@ def test_everything_else_is(code_of, old, new):
 
 
 def test_what_a_streamed_core_is_made_for_is_part_of_it():
-    model = random_decoder(1, ctx_len=3)
+    shape = {"vocab_size": 5, "d_model": 8, "n_heads": 2, "n_layers": 1, "d_ff": 8, "ctx_len": 3}
+    model = random_decoder(1, **shape)
     memories = (MemoryShape(2, 4, 8), MemoryShape(4, 4, 8))
     made = [StreamedProgram(model, memory, streams) for memory in memories for streams in (1, 2)]
     assert len({design_digest(program) for program in made}) == len(made)
