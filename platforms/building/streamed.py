@@ -18,10 +18,11 @@ from gateformer.model.text.options import flag
 
 from ..boards.external_memory import ExternalMemory
 from ..boards.target import Board
-from ..host.image_file import IMAGE_FILE, ImageHeader, image_of, read_header, write_image
+from ..host.image_file import image_of
 from ..simulation import generation
-from ..simulation.simulated_memory import MemoryTiming, words_as_bytes
+from ..simulation.simulated_memory import MemoryTiming
 from ..simulation.streamed_simulation import StreamedSimulator
+from ..simulation.weights_file import write_weights
 from ..support.progress import console as status
 from ..support.progress import working
 from . import report
@@ -34,7 +35,7 @@ STREAMED_TOKENS = 8
 """A token of a large model takes half a minute."""
 CHECKED_PROMPT, CHECKED_TOKENS = 8, 16
 """Tokens of a prompt and after it that ``--check`` compares, at most."""
-_NOT_STREAMED = ("waveform", "lanes", "export", "refeed")
+_NOT_STREAMED = ("waveform", "lanes", "refeed")
 
 
 def can_be_streamed(artifact: Artifact, target: Board) -> bool:
@@ -105,31 +106,6 @@ def streamed_program(artifact: Artifact, memory: ExternalMemory) -> StreamedProg
             f"{memory.room:,}; import it with fewer bits or a smaller --context"
         )
     return program
-
-
-def write_weights(artifact: Artifact, program: StreamedProgram, directory: Path) -> Path:
-    """The image's file; its path. What is there of the same model and core stays."""
-    path, shape, facts = directory / IMAGE_FILE, program.memory, program.facts
-    header = ImageHeader(
-        **dataclasses.asdict(shape),
-        image_bytes=facts.image_bytes,
-        memory_bytes=facts.memory_bytes,
-        checksum=program.checksum,
-        digest=artifact.model.digest,
-        name=Path(artifact.name).name,
-    )
-    with working(f"writing {path}"):
-        if not (path.is_file() and _is_whole(path, header)):
-            write_image(path, header, words_as_bytes(shape, program.content()))
-    return path
-
-
-def _is_whole(path: Path, header: ImageHeader) -> bool:
-    try:
-        # as a file has it, with a long name cut
-        return read_header(path) == ImageHeader.parse(header.pack(), str(path))
-    except UserError:
-        return False
 
 
 @dataclasses.dataclass(frozen=True)
