@@ -21,7 +21,7 @@ from ..boards.board import Board
 from ..families.clock import as_mhz
 from ..families.family import Resources
 from ..host.image_file import IMAGE_FILE
-from ..simulation.weights_file import write_weights
+from ..simulation.streamed_model import write_weights
 from ..support.build_id import build_id as identify
 from ..support.progress import working
 from ..synthesis.compile import MODELS
