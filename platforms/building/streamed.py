@@ -18,23 +18,20 @@ from gateformer.model.text.options import flag
 
 from ..boards.external_memory import ExternalMemory
 from ..boards.target import Board
-from ..host.image_file import IMAGE_FILE, ImageHeader, image_of, read_header, write_image
+from ..host.image_file import image_of
 from ..simulation import generation
-from ..simulation.simulated_memory import MemoryTiming, words_as_bytes
+from ..simulation.simulated_memory import MemoryTiming
+from ..simulation.streamed_model import memory_timing, streamed_program, write_weights
 from ..simulation.streamed_simulation import StreamedSimulator
 from ..support.progress import console as status
 from ..support.progress import working
 from . import report
 
-LATENCY = (30, 120)
-"""Cycles from a request to its first beat."""
-REFRESH_US = (7.8, 0.26)
-"""How often a DRAM refreshes, and for how long."""
 STREAMED_TOKENS = 8
 """A token of a large model takes half a minute."""
 CHECKED_PROMPT, CHECKED_TOKENS = 8, 16
 """Tokens of a prompt and after it that ``--check`` compares, at most."""
-_NOT_STREAMED = ("waveform", "lanes", "export", "refeed")
+_NOT_STREAMED = ("waveform", "lanes", "refeed")
 
 
 def can_be_streamed(artifact: Artifact, target: Board) -> bool:
@@ -86,50 +83,6 @@ def program_of(
         refuse_not_streamed(artifact, arguments)
         return streamed_program(artifact, target.memory)
     return compile_model(artifact.model, chosen)
-
-
-def streamed_program(artifact: Artifact, memory: ExternalMemory) -> StreamedProgram:
-    """The program of a model's streamed core, with a line that says so."""
-    status.print(
-        f"{artifact.name} has {artifact.model.config.n_weights:,} weights, more than block "
-        f"memories hold: its core reads them from external memory ({memory.title}, "
-        f"{memory.shape.ports} ports of {memory.shape.data_bytes} bytes)",
-        soft_wrap=True,
-    )
-    with working("compiling the program and the memory's image"):
-        program = StreamedProgram(artifact.model, memory.shape)
-    size = program.facts.memory_bytes
-    if memory.room is not None and size > memory.room:
-        raise UserError(
-            f"{artifact.name} takes {size:,} bytes of external memory, and the board has room for "
-            f"{memory.room:,}; import it with fewer bits or a smaller --context"
-        )
-    return program
-
-
-def write_weights(artifact: Artifact, program: StreamedProgram, directory: Path) -> Path:
-    """The image's file; its path. What is there of the same model and core stays."""
-    path, shape, facts = directory / IMAGE_FILE, program.memory, program.facts
-    header = ImageHeader(
-        **dataclasses.asdict(shape),
-        image_bytes=facts.image_bytes,
-        memory_bytes=facts.memory_bytes,
-        checksum=program.checksum,
-        digest=artifact.model.digest,
-        name=Path(artifact.name).name,
-    )
-    with working(f"writing {path}"):
-        if not (path.is_file() and _is_whole(path, header)):
-            write_image(path, header, words_as_bytes(shape, program.content()))
-    return path
-
-
-def _is_whole(path: Path, header: ImageHeader) -> bool:
-    try:
-        # as a file has it, with a long name cut
-        return read_header(path) == ImageHeader.parse(header.pack(), str(path))
-    except UserError:
-        return False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,12 +159,6 @@ def build_simulated(
         f"(assumed); {result['files'][-1]}",
         soft_wrap=True,
     )
-
-
-def memory_timing(memory: ExternalMemory, clock_mhz: float) -> MemoryTiming:
-    """The modelled memory at a clock of the fabric."""
-    refresh = tuple(round(clock_mhz * time) for time in REFRESH_US)
-    return MemoryTiming(latency=LATENCY, refresh=refresh, shared=memory.bytes_per_cycle(clock_mhz))
 
 
 def memory_section(

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
+import time
 from pathlib import Path
 
 from gateformer.gateware.host.any_core import AnyProgram, compile_model
 from gateformer.gateware.host.identification import Identification
 from gateformer.model.contract.artifact import Artifact
+from gateformer.model.contract.decoder.model import DecoderModel
 
 from ..boards.board import board
+from ..boards.external_memory import ExternalMemory
 from ..firmware.build import build_firmware
 from ..firmware.elf_file import read_elf
 from ..firmware.model import UART_BASES
 from ..firmware.zynq_emulator import ZynqEmulator, require_unicorn
+from ..host.image_file import HEADER_BYTES
 from ..host.register_access import RegisterAccess
+from ..simulation.generation import is_large
 from ..simulation.simulated_registers import BUILD_ID, SimulatedRegisters
+from ..simulation.streamed_model import (
+    image_bytes,
+    image_header,
+    memory_timing,
+    streamed_program,
+)
 from ..sizes.sizing import choose_sizes
+from ..support.progress import working
 from .link import FIRMWARE, Link
 from .simulation import simulated_artifact
 
@@ -30,12 +42,19 @@ SLICE = 0.1
 """Seconds of emulation after which what was sent is shown, and Ctrl-C heeded."""
 
 
+VERIFIED_AFTER, ANSWERED_AFTER = 3600.0, 86_400.0
+"""Seconds in which the firmware of a model in external memory has read 1 GB against its checksum,
+and has come through a long prompt: a token of a large model takes a minute."""
+
+
 class EmulatedLink(Link):
     """The serial port of an emulated processor; it runs only while somebody reads.
 
     Parameters
     ----------
     emulator : ZynqEmulator
+    patience, answer_patience : float, optional
+        As of :class:`Link`, if they are others.
     """
 
     name = FIRMWARE
@@ -47,16 +66,21 @@ class EmulatedLink(Link):
     bench_patience = 3600.0
     real_time = False
 
-    def __init__(self, emulator: ZynqEmulator):
+    def __init__(self, emulator: ZynqEmulator, **patience: float):
         self.emulator = emulator
+        vars(self).update(patience)
 
     def write(self, content: bytes) -> None:
         self.emulator.uart.arrive(content)
 
     def read(self, timeout: float) -> bytes:
-        content = self.emulator.run(pause_after=min(timeout, SLICE))
-        if not content and self.emulator.idle:
-            self.emulator.wait(min(timeout, SLICE))
+        end = time.monotonic() + timeout
+        while not (content := self.emulator.run(pause_after=min(timeout, SLICE))):
+            if self.emulator.idle:  # nothing will come
+                self.emulator.wait(min(timeout, SLICE))
+                break
+            if time.monotonic() >= end:
+                break
         return content
 
     def close(self) -> None:
@@ -88,8 +112,27 @@ def emulate(model: str | None, *, reload: bool = False) -> EmulatedLink:
     compiler, or no Unicorn.
     """
     require_unicorn()  # before minutes of compiling
-    artifact = simulated_artifact(model, reload)
+    artifact = simulated_artifact(model, reload, external_memory=True)
+    if isinstance(artifact.model, DecoderModel) and is_large(artifact):
+        return emulate_streamed(artifact, board(BOARD).memory)
     sizes = choose_sizes(artifact.model, board("sim"))
     program = compile_model(artifact.model, dataclasses.replace(sizes, reload=reload))
     registers = SimulatedRegisters(program, clock_khz=CLOCK_KHZ)
     return EmulatedLink(firmware_emulator(artifact, program, registers, line_speedup=LINE_SPEEDUP))
+
+
+def emulate_streamed(artifact: Artifact, memory: ExternalMemory) -> EmulatedLink:
+    """The emulated console of a model in external memory, as U-Boot starts it: with the image's
+    file in the memory.
+
+    Raises UserError as :func:`platforms.simulation.streamed_model.streamed_program`, or if there is
+    no compiler, or no Unicorn.
+    """
+    program = streamed_program(artifact, memory)
+    timing = memory_timing(memory, CLOCK_KHZ / 1000)
+    with working("compiling the core"):
+        registers = SimulatedRegisters(program, clock_khz=CLOCK_KHZ, timing=timing)
+    registers.memory.write(0, image_header(artifact, program).pack())
+    registers.memory.write(HEADER_BYTES, image_bytes(program))
+    emulator = firmware_emulator(artifact, program, registers, line_speedup=LINE_SPEEDUP)
+    return EmulatedLink(emulator, patience=VERIFIED_AFTER, answer_patience=ANSWERED_AFTER)

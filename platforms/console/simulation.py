@@ -79,11 +79,15 @@ class SimulatedLink(Link):
         """Nothing to give back."""
 
 
-def simulated_artifact(model: str | None, reload: bool) -> Artifact:
-    """The model of a name, or the default one; UserError as :func:`simulate`."""
+def simulated_artifact(
+    model: str | None, reload: bool, *, external_memory: bool = False
+) -> Artifact:
+    """The model of a name, or the default one; UserError as :func:`simulate`, but not for a large
+    model if there is ``external_memory``."""
     artifact = open_model(DEFAULT_MODEL if model is None else model, imported=True)
     if isinstance(artifact.model, DecoderModel):
-        refuse_too_large(artifact)
+        if not external_memory:
+            refuse_too_large(artifact)
         if reload:
             raise UserError(
                 f"--reload is for models that were trained here, and {artifact.name} is imported; "

@@ -12,6 +12,7 @@ from pathlib import Path
 from gateformer.gateware.host.any_core import AnyProgram
 from gateformer.gateware.host.register_documents import document, header
 from gateformer.gateware.host.registers import registers
+from gateformer.gateware.streamed.program import StreamedProgram
 from gateformer.model.contract.artifact import Artifact
 from gateformer.model.support.errors import UserError
 from gateformer.model.support.whole_file import write_whole
@@ -19,12 +20,15 @@ from gateformer.model.support.whole_file import write_whole
 from ..boards.board import Board
 from ..families.clock import as_mhz
 from ..families.family import Resources
+from ..host.image_file import IMAGE_FILE
+from ..simulation.streamed_model import write_weights
 from ..support.build_id import build_id as identify
 from ..support.progress import working
 from ..synthesis.compile import MODELS
 from ..synthesis.synthesis import TOP as SYNTHESIS_TOP
 from ..synthesis.synthesis import synthesize_rtlil
 from . import lint as ip_lint
+from . import masters as ip_masters
 from . import testbench as ip_testbench
 from . import verilog as ip_verilog
 from .fusesoc import CORE_NAME, MARK, fusesoc_core
@@ -61,7 +65,8 @@ def export_board_ip(
     """
     check_directory(directory)
     mhz = as_mhz(clock_mhz)
-    wrapper = Path(ip_verilog.__file__).read_text(encoding="utf-8")
+    sources = (ip_verilog, ip_masters)
+    wrapper = "".join(Path(source.__file__).read_text(encoding="utf-8") for source in sources)
     build_id = identify(program, (mhz, board.dsp, wrapper), ())
     if board.family is None:
         return export_ip(artifact, program, directory, mhz, build_id)
@@ -85,6 +90,9 @@ def export_ip(
 ) -> list[Path]:
     """Write the IP core to ``directory``; the paths written, the Verilog first.
 
+    With a :class:`StreamedProgram` it has masters into external memory, and the image's file is
+    written, too.
+
     Parameters
     ----------
     clock_mhz, build_id
@@ -106,6 +114,9 @@ def export_ip(
     check_directory(directory)
     mhz = as_mhz(clock_mhz)
     family = None if board is None else board.family
+    family_name = None if family is None else family.name
+    protocol = ip_masters.protocol_of(family_name)
+    streamed = isinstance(program, StreamedProgram)
     dsp = GENERIC if board is None else board.dsp
     description = f"Accelerator of the language model {artifact.name}, build {build_id:08x}"
     with working("writing the IP core"):
@@ -115,28 +126,33 @@ def export_ip(
             clock_khz=_khz(mhz),
             dsp=dsp,
             head=f"{description}.\nWritten by gateformer's --export ip; do not edit.",
+            protocol=protocol,
         )
-    part = board.device if family is not None and family.name in _VIVADO else None
-    built = registers(program.model.config, program.hw.reload)
+    part = board.device if family_name in _VIVADO else None
+    built = registers(program.model.config, program.hw.reload, streamed)
+    memory = ip_masters.masters(ip_masters.memory_of(program), protocol)
     has_cells = dsp in _CELL_MODELS
     verilog_files = [f"{TESTBENCH}.v", f"{TOP}.v", *([CELLS] if has_cells else [])]
     texts = {
         # First, so that an interrupted export is known as ours.
         CORE_NAME: fusesoc_core(
             description,
-            None if family is None else family.name,
+            family_name,
             portable=dsp == GENERIC,
             cells=has_cells,
+            image=streamed,
         ),
         f"{TOP}.v": verilog,
         f"{TESTBENCH}.v": testbench_verilog(
             ip_testbench.steps(artifact, program, build_id, _khz(mhz)),
             ip_testbench.longest_wait(program),
             verilog_files,
+            program.facts if streamed else None,
+            protocol,
         ),
         **({CELLS: (MODELS / _CELL_MODELS[dsp]).read_text(encoding="utf-8")} if has_cells else {}),
         **({ip_lint.WAIVERS: ip_lint.waivers(verilog)} if dsp == GENERIC else {}),
-        "package_ip.tcl": package_script(description, part, built),
+        "package_ip.tcl": package_script(description, part, built, memory),
         "constraints.xdc": constraints(mhz),
         f"{TOP}_regs.h": header(built),
         "registers.md": document(built),
@@ -145,7 +161,8 @@ def export_ip(
         artifact,
         program,
         built,
-        files=texts,
+        files=(*texts, IMAGE_FILE) if streamed else texts,
+        memory=memory,
         clock_mhz=mhz,
         build_id=build_id,
         dsp=dsp,
@@ -155,9 +172,12 @@ def export_ip(
     directory.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
         write_whole(directory / name, text)
-    for name in FILES.keys() - texts.keys():
+    written = {*texts}
+    if streamed:
+        written.add(write_weights(artifact, program, directory).name)
+    for name in FILES.keys() - written:
         (directory / name).unlink(missing_ok=True)  # of an earlier export for something else
-    return [directory / name for name in FILES if name in texts]
+    return [directory / name for name in FILES if name in written]
 
 
 def check_directory(directory: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 
+from ..host.image_file import IMAGE_FILE
 from .lint import WAIVERS, options
 from .testbench_verilog import CELLS, TESTBENCH
 from .verilog import TOP
@@ -43,8 +44,15 @@ _TESTBENCH = """\
   testbench:
     files:
 {files}
+{image}\
     file_type: verilogSource
 """
+_IMAGE = f"""\
+      - {IMAGE_FILE}:
+          file_type: user
+          copyto: {IMAGE_FILE}
+"""
+"""Where a simulation is started."""
 _DEFAULT = f"""\
 
 targets:
@@ -96,13 +104,18 @@ _SYNTH = f"""\
 
 
 def fusesoc_core(
-    description: str, family: str | None, *, portable: bool, cells: bool = False
+    description: str,
+    family: str | None,
+    *,
+    portable: bool,
+    cells: bool = False,
+    image: bool = False,
 ) -> str:
     """Text of ``gateformer.core``.
 
     ``family`` (its name) adds a target ``synth``; ``portable`` Verilog, without a vendor's
     primitives, a target ``lint``; that or ``cells``, models of the primitives in an own file, the
-    targets ``sim`` and ``sim_verilator``.
+    targets ``sim`` and ``sim_verilator``. ``image``: the testbench reads one from a file.
     """
     filesets, targets = _FILES, _DEFAULT
     if portable:
@@ -110,7 +123,9 @@ def fusesoc_core(
         targets += _LINT
     if portable or cells:
         names = [f"{TESTBENCH}.v", *([CELLS] if cells else [])]
-        filesets += _TESTBENCH.format(files="\n".join(f"      - {name}" for name in names))
+        filesets += _TESTBENCH.format(
+            files="\n".join(f"      - {name}" for name in names), image=_IMAGE if image else ""
+        )
         targets += _SIM
     if family is not None:
         options = _SYNTHESIS_OPTIONS.get(family)

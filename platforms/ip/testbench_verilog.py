@@ -1,8 +1,9 @@
 """Verilog of the testbench of an exported IP core.
 
 A clocked AXI4-Lite master does the steps of :mod:`platforms.ip.testbench`, with pauses; around it a
-clock, for simulators. Plain Verilog: Icarus Verilog, Verilator and yosys read it. Source of the
-bus's rules: ARM IHI 0022, "AMBA AXI and ACE Protocol Specification", chapters A3.2 and B1.
+clock, for simulators. Plain Verilog: Icarus Verilog, Verilator and yosys read it, but yosys not the
+memory of a core that has one. Source of the bus's rules: ARM IHI 0022, "AMBA AXI and ACE Protocol
+Specification", chapters A3.2 and B1.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from collections.abc import Sequence
 
 from gateformer.gateware.host.axi_lite import DATA_BITS
 from gateformer.gateware.host.register import ADDRESS_WIDTH
+from gateformer.gateware.streamed.ports import ImageFacts
 
+from .memory_verilog import connected, memory_verilog
 from .testbench import Step
 from .verilog import BUS, CLOCK, RESET, TOP
 
@@ -84,13 +87,14 @@ module {check} (
         .{bus}_ARADDR(address), .{bus}_ARPROT(3'd0),
         .{bus}_ARVALID(arvalid), .{bus}_ARREADY(arready),
         .{bus}_RDATA(rdata), .{bus}_RRESP(rresp), .{bus}_RVALID(rvalid), .{bus}_RREADY(rready),
-        .busy(busy), .context_full(context_full)
+        .busy(busy), .context_full(context_full){core_memory}
     );
-
+{memory}
     // What the core offered and was not taken must stay.
     reg b_waits, r_waits;
     reg [31:0] r_was;
     initial begin b_waits = 0; r_waits = 0; r_was = 0; end
+    wire bus_broken = {broken};
     wire withdrawn = resetn && ((b_waits && bvalid !== 1'b1)
         || (r_waits && (rvalid !== 1'b1 || rdata !== r_was)));
 
@@ -136,10 +140,11 @@ module {check} (
                 waited <= 0;
             end
             if (ends && index == STEPS - 1) finished <= 1;
-            if (wrong || late || withdrawn) begin
+            if (wrong || late || withdrawn || bus_broken) begin
                 finished <= 1;
                 failed <= 1;
                 if (late) $display("step %0d: no answer, address %h", index, address);
+                else if (bus_broken) $display("step %0d: a master broke a rule", index);
                 else if (withdrawn)
                     $display("step %0d: the answer changed before it was taken", index);
                 else $display("step %0d: address %h gave %h (response %0d), not %h; pins %b", index,
@@ -174,7 +179,13 @@ endmodule
 """
 
 
-def testbench_verilog(steps: Sequence[Step], patience: int, files: Sequence[str]) -> str:
+def testbench_verilog(
+    steps: Sequence[Step],
+    patience: int,
+    files: Sequence[str],
+    image: ImageFacts | None = None,
+    protocol: str = "",
+) -> str:
     """Text of the testbench.
 
     Parameters
@@ -184,7 +195,13 @@ def testbench_verilog(steps: Sequence[Step], patience: int, files: Sequence[str]
         Cycles that a step may take.
     files : sequence of str
         What a simulator needs, for the comment at the top.
+    image, protocol
+        Of a core that reads its model from external memory: a memory is part of the testbench.
     """
+    memory, core_memory, module = "", "", ""
+    if image is not None:
+        memory, core_memory = connected(image, protocol)
+        core_memory, module = f",\n        {core_memory}", f"{memory_verilog(image, protocol)}\n"
     width = _KIND_BITS + ADDRESS_WIDTH + 2 * DATA_BITS
     kinds = ", ".join(f"{name} = {_KIND_BITS}'d{code}" for code, name in enumerate(_KINDS))
     table = "\n".join(f"            {i}: entry = {_entry(step)}" for i, step in enumerate(steps))
@@ -203,10 +220,13 @@ def testbench_verilog(steps: Sequence[Step], patience: int, files: Sequence[str]
         clock=CLOCK,
         reset=RESET,
         bus=BUS,
+        memory=memory,
+        core_memory=core_memory,
+        broken="1'b0" if image is None else "broken",
     )
     tokens = sum(step.kind == "TOKEN" for step in steps)
     clock = _CLOCK.format(testbench=TESTBENCH, check=CHECK, count=len(steps), tokens=tokens)
-    return head + master + clock
+    return head + module + master + clock
 
 
 def _entry(step: Step) -> str:

@@ -7,12 +7,14 @@ Guide" (``ipx``); UG903, "Vivado: Using Constraints".
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from gateformer.gateware.host.register import ADDRESS_WIDTH, WORD_BYTES, Register
+from gateformer.gateware.memory.bus import ADDRESS_BITS
 
 from .fusesoc import LIBRARY, VENDOR, VERSION
+from .masters import Master
 from .verilog import BUS, CLOCK, RESET, TOP
 
 _BLOCK = "registers"
@@ -62,6 +64,19 @@ set_property address_offset 0x{{offset:03X}} $register
 set_property size {8 * WORD_BYTES} $register
 set_property description "{{description}}" $register
 """
+_MASTERS = """\
+# Masters into external memory, each with an address space of its own, whatever Vivado guessed.
+foreach space [ipx::get_address_spaces -of_objects $core] {
+    ipx::remove_address_space [get_property name $space] $core
+}
+"""
+_MASTER = f"""\
+ipx::associate_bus_interfaces -busif {{bus}} -clock {CLOCK} $core
+set space [ipx::add_address_space {{bus}} $core]
+set_property range {2**ADDRESS_BITS} $space
+set_property width {ADDRESS_BITS} $space
+set_property master_address_space_ref {{bus}} [ipx::get_bus_interfaces {{bus}} -of_objects $core]
+"""
 _TAIL = """
 ipx::create_xgui_files $core
 ipx::update_checksums $core
@@ -82,8 +97,14 @@ _CONSTRAINTS = f"""\
 """
 
 
-def package_script(description: str, part: str | None, registers: Iterable[Register]) -> str:
-    """Tcl that packages the IP; ``part`` is what the packaging project is made for."""
+def package_script(
+    description: str,
+    part: str | None,
+    registers: Iterable[Register],
+    memory: Sequence[Master] = (),
+) -> str:
+    """Tcl that packages the IP; ``part`` is what the packaging project is made for, ``memory`` the
+    masters into external memory."""
     option = "" if part is None else f"-part {part} "
     parts = [_HEAD, _PACKAGE.format(part=option, description=tcl_escaped(description))]
     parts += [
@@ -94,6 +115,8 @@ def package_script(description: str, part: str | None, registers: Iterable[Regis
         )
         for register in registers
     ]
+    if memory:
+        parts += [_MASTERS, *(_MASTER.format(bus=master.bus) for master in memory)]
     return "\n".join(parts) + _TAIL
 
 
