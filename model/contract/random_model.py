@@ -14,6 +14,7 @@ import numpy as np
 from ..support.errors import UserError
 from . import arith, windows
 from .config import MATRICES, ModelConfig
+from .decoder.random_spec import OWN_TEXT
 from .integer_model import IntegerModel, Matrix, Norm
 
 RANDOM_PREFIX = "random:"
@@ -63,7 +64,8 @@ def _parse_setting(item: str) -> tuple[str, int]:
     if name not in (*SIZES, "seed", "digits") and not name.startswith("digits."):
         raise UserError(
             f"unknown random model setting {name!r}; "
-            f"expected {', '.join(SIZES)}, seed, digits or digits.MATRIX"
+            f"expected {', '.join(SIZES)}, seed, digits or digits.MATRIX; "
+            f"of a model as imported ones are: {OWN_TEXT}"
         )
     try:
         return name, int(text)

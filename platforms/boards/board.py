@@ -16,13 +16,13 @@ from ..families.gowin import GOWIN
 from ..families.gowin_clock import GowinClock
 from ..families.xc7 import XC7
 from ..families.xcup import XCUP
-from ..families.xilinx_clock import XilinxClock
+from ..families.xilinx_clock import UltrascaleClock, XilinxClock
 from . import arty, cora, tang, ulx3s, zybo
 from .file import is_board_file, or_a_file
 from .own_board import own_board
 from .programming import FUJPROG, open_fpga_loader
 from .target import PROCESSOR, UART, Board
-from .tops import console_top, zynq_top, zynqmp_top
+from .tops import clock_maker, console_top, zynq_top, zynqmp_top
 from .ultrascale import kv260
 from .xilinx_platform import XILINX_TOOLCHAINS
 
@@ -90,6 +90,7 @@ def _zynq(name: str, title: str, platform: type, input_mhz: int, **other) -> Boa
         title,
         default_clock_mhz=float(input_mhz),
         console=PROCESSOR,
+        make_clock=clock_maker(XilinxClock, Fraction(input_mhz)),
         build_top=zynq_top(platform, Fraction(input_mhz)),
         **_xilinx_platform(platform),
         **other,
@@ -109,6 +110,7 @@ def _kv260() -> Board:
         toolchains=tuple(kv260.TOOLCHAINS),
         console=PROCESSOR,
         build_platform=lambda toolchain: platform(toolchain=kv260.TOOLCHAINS[toolchain]),
+        make_clock=clock_maker(UltrascaleClock, Fraction(kv260.PL_CLK0_MHZ)),
         build_top=zynqmp_top(platform, Fraction(kv260.PL_CLK0_MHZ)),
         memory=kv260.MEMORY,
     )
@@ -116,8 +118,12 @@ def _kv260() -> Board:
 
 def _with_uart(family: Family, platform: type, clock, input_mhz: int) -> dict:
     """What the boards with a text console on their serial port have in common."""
-    build_top = console_top(family, platform, clock, Fraction(input_mhz))
-    return {"console": UART, "build_top": build_top}
+    input_mhz = Fraction(input_mhz)
+    return {
+        "console": UART,
+        "make_clock": clock_maker(clock, input_mhz),
+        "build_top": console_top(family, platform, clock, input_mhz),
+    }
 
 
 def _nextpnr_platform(platform: type) -> dict:

@@ -13,7 +13,6 @@ from fractions import Fraction
 from pathlib import Path
 
 from amaranth.build import Platform
-from amaranth.hdl import Signal
 from amaranth.vendor import GowinPlatform, LatticePlatform, XilinxPlatform
 
 from gateformer.gateware.plan.hw_config import HwConfig
@@ -36,7 +35,7 @@ from .platform_programmer import PlatformProgrammer
 from .programming import Programmer
 from .stated import check_stated, is_name
 from .target import PROCESSOR, UART, Board, Processor
-from .tops import console_top, zynq_top
+from .tops import clock_maker, console_top, zynq_top
 from .trial import try_platform
 from .xilinx_platform import XILINX_TOOLCHAINS, Xc7Platform, toolchains_of
 from .zynq_ps7 import zynq_memory
@@ -152,6 +151,7 @@ class _Description:
             platform = _build_platform(combined, toolchain)
             try_platform(self._who, platform, has_uart=facts.uart is not None, nextpnr_opts="")
         clock = self._clock()
+        make_clock = clock_maker(clock, facts.oscillator_mhz)
         if facts.uart is not None:
             build_top = console_top(self._family, combined, clock, facts.oscillator_mhz)
         else:
@@ -160,13 +160,14 @@ class _Description:
             self._name,
             getattr(self._instance, "title", self._cls.__name__),
             device=self._device_title(),
-            default_clock_mhz=self._default_clock(clock, facts.oscillator_mhz),
+            default_clock_mhz=self._default_clock(make_clock, facts.oscillator_mhz),
             default_hw=HwConfig(),
             family=self._family,
             budget=self._device.budget,
             toolchains=self._toolchains(),
             console=UART if facts.uart is not None else PROCESSOR,
             build_platform=functools.partial(_build_platform, combined),
+            make_clock=make_clock,
             build_top=build_top,
             programmers=self._programmers(),
             processor=processor,
@@ -194,12 +195,12 @@ class _Description:
             return functools.partial(GowinClock, family=self._instance.family)
         return {XC7: XilinxClock, ECP5: Ecp5Clock}[self._family]
 
-    def _default_clock(self, clock: Callable, oscillator_mhz: Fraction) -> float:
+    def _default_clock(self, make_clock: Callable, oscillator_mhz: Fraction) -> float:
         """What is stated, or the fastest the board can make that is not above its family's."""
         stated = getattr(self._instance, "core_mhz", None)
         if stated is not None:
             try:
-                _check_clock(clock, oscillator_mhz, Fraction(str(stated)))
+                make_clock(stated)
             except UserError as error:
                 raise UserError(f"{self._who}: core_mhz: {error}") from None
             return float(stated)
@@ -210,7 +211,7 @@ class _Description:
         complaint = None
         for mhz in (wanted, *slower):
             try:
-                _check_clock(clock, oscillator_mhz, mhz)
+                make_clock(mhz)
             except UserError as error:
                 complaint = complaint or error
                 continue
@@ -251,11 +252,6 @@ class _Description:
         if self._family is ECP5:
             return f"{platform.device}-{platform.speed}{platform.package}{platform.grade}"
         return f"{platform.device}{platform.package}-{platform.speed}"
-
-
-def _check_clock(clock: Callable, oscillator_mhz: Fraction, mhz: Fraction) -> None:
-    """UserError if the clock generator can't make it."""
-    clock(Signal(), oscillator_mhz, mhz, Signal())
 
 
 def _build_platform(combined: type[Platform], toolchain: str) -> Platform:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 
 from amaranth.build import Platform
 from amaranth.hdl import Elaboratable
@@ -50,11 +51,13 @@ class Board:
     console : str or None
         What talks to the core: ``"uart"``, a text console on the serial port; ``"processor"``,
         through registers; None for the simulation.
+    make_clock : function of a clock in MHz to the one that the board makes of it, or None
+        UserError, naming the nearest one that it can make, if that is more than 0.1 % off. None:
+        the simulation's, which is any.
     build_platform : function of a toolchain's name to an amaranth platform
     build_top : function of (program, clock in MHz, **options) to the top-level Elaboratable
-        Its ``clock_mhz`` is the frequency that the board can make of the one asked for;
-        UserError if that is more than 0.1 % off. Options of a board with a serial port: ``name``
-        of the model, ``baud``.
+        Its ``clock_mhz`` is what :attr:`make_clock` gives, and the error the same. Options of a
+        board with a serial port: ``name`` of the model, ``baud``.
     programmers : tuple of Programmer
     processor : Processor or None
         Of a board whose ``console`` is ``"processor"``.
@@ -81,6 +84,7 @@ class Board:
     toolchains: tuple[str, ...] = ()
     limits: Mapping[str, float] = dataclasses.field(default_factory=dict)
     console: str | None = None
+    make_clock: Callable[[float], Fraction] | None = None
     build_platform: Callable[[str], Platform] | None = None
     build_top: Callable[..., Elaboratable] | None = None
     programmers: tuple[Programmer, ...] = ()

@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
+from amaranth.hdl import Signal
+
 from ..families.clock import as_mhz
 from ..families.family import Family
 from .console_top import ConsoleTop
 from .ultrascale.top import ZynqmpTop
 from .zynq_top import ZynqTop
+
+
+def clock_maker(clock: Callable, input_mhz: Fraction) -> Callable[[float], Fraction]:
+    """``Board.make_clock`` of a generator, as :class:`platforms.families.clock.ClockGenerator`."""
+
+    def make_clock(clock_mhz: float) -> Fraction:
+        return clock(Signal(), input_mhz, as_mhz(clock_mhz), Signal()).output_mhz
+
+    return make_clock
 
 
 def console_top(family: Family, platform: type, clock, input_mhz: Fraction) -> Callable:

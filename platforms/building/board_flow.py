@@ -43,6 +43,7 @@ def check_options(target: Board, arguments, clock_mhz: float) -> None:
             f"clock must be at most {most:g} MHz, not {clock_mhz:g}: a {target.family.dsp_unit} of "
             f"{target.device} is not faster from its input to its output register"
         )
+    target.make_clock(clock_mhz)
     if arguments.baud is not None and target.console != UART:
         raise UserError(f"{target.name} has no text console on a serial port; leave --baud out")
     if arguments.baud is not None:

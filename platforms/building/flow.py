@@ -133,7 +133,12 @@ def _build_firmware(artifact, program, target, clock, directory, output: Console
     design = target.build_top(program, clock)
     identification = Identification.of(program, design.build_id, round(design.clock_mhz * 1000))
     paths = build_firmware(
-        artifact.model, artifact.name, identification, target.processor, directory
+        artifact.model,
+        artifact.name,
+        identification,
+        target.processor,
+        directory,
+        None if target.memory is None else target.memory.size,
     )
     output.print("\n".join(map(str, paths)), markup=False, highlight=False, soft_wrap=True)
     return paths

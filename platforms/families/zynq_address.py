@@ -12,7 +12,7 @@ IMAGE_FILE_ADDRESS = 0x1000_0000
 """Where U-Boot puts the file with the image of a model in external memory, and the firmware looks
 for it: behind all that it loads before, and within the memory of the smallest board."""
 MEMORY_END = 0x4000_0000
-"""Behind the last address of DDR memory (UG585, chapter 4)."""
+"""Behind the last address that DDR memory can have (UG585, chapter 4)."""
 HP_PORTS = {0: (), 1: (0,), 2: (0, 2), 4: (0, 1, 2, 3)}
 """Ports S_AXI_HP by their number: of the memory controller's, HP0 and HP1 share one, HP2 and HP3
 another."""

@@ -53,10 +53,12 @@ def build_firmware(
     identification: Identification,
     processor: Processor,
     directory: Path,
+    memory_bytes: int | None = None,
 ) -> list[Path]:
     """Write ELF, BIN and U-Boot's script into ``directory``; their paths.
 
-    The same arguments give the same bytes.
+    The same arguments give the same bytes. ``memory_bytes`` is the size of the board's DDR memory,
+    from address 0 on, in which the image of a streamed model must fit; None: the most there can be.
 
     The compiler is ``$ARM_CC``, arm-none-eabi-gcc or ziglang, the first that there is.
 
@@ -69,7 +71,7 @@ def build_firmware(
         If the compiler fails.
     """
     command = compiler.find_compiler(ARM_C, "the firmware")
-    header = model_header(model, name, identification, processor)
+    header = model_header(model, name, identification, processor, memory_bytes)
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
         for source in sorted(SOURCES.iterdir()):

@@ -51,11 +51,13 @@ def model_header(
     name: str,
     identification: Identification,
     processor: Processor,
+    memory_bytes: int | None = None,
 ) -> str:
     """The header: constants, texts, vocabulary and the multipliers of all temperatures.
 
     ``identification`` is that of the build; of it, the firmware insists on what depends on the
-    model, and tells the rest as the registers do. Raises UserError as
+    model, and tells the rest as the registers do. ``memory_bytes`` as
+    :func:`platforms.firmware.build.build_firmware`. Raises UserError as
     :func:`gateware.console.vocabulary.token_texts`, or :meth:`Pieces.of` of an imported model.
     """
     config, hw = model.config, identification.hw
@@ -124,7 +126,7 @@ def model_header(
         ),
         "",
         *(firmware_load.load_lines(texts, constants) if load else ()),
-        *(streamed_lines(identification.image) if identification.image else ()),
+        *(streamed_lines(identification.image, memory_bytes) if identification.image else ()),
         "// Names of the commands, by their codes.",
         array("char *const", "command_names", (f'"{command}"' for command in texts.commands)),
         *text_lines(texts),

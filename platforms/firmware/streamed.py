@@ -21,8 +21,9 @@ CRC_TAPS = 0xEDB8_8320
 """Polynomial of zlib's CRC-32, bit 31 that of x^0."""
 
 
-def streamed_lines(facts: ImageFacts) -> list[str]:
-    """The lines of the header."""
+def streamed_lines(facts: ImageFacts, memory_bytes: int | None = None) -> list[str]:
+    """The lines of the header; ``memory_bytes`` is the size of the board's memory, if known."""
+    end = MEMORY_END if memory_bytes is None else min(memory_bytes, MEMORY_END)
     kind = [int.from_bytes(MAGIC[i : i + 4], "little") for i in range(0, len(MAGIC), 4)]
     return [
         "// The file of the image, and the ports through which the accelerator reads it.",
@@ -33,7 +34,7 @@ def streamed_lines(facts: ImageFacts) -> list[str]:
             IMAGE_KIND=braces(f"0x{word:08X}u" for word in kind),
             **{f"IMAGE_{macro(name)}_AT": f"{offset}u" for name, offset in OFFSETS.items()},
             IMAGE_CRC_TAPS=f"0x{CRC_TAPS:08X}u",
-            MEMORY_END=f"0x{MEMORY_END:08X}u",
+            MEMORY_END=f"0x{end:08X}u",
             MEMORY_PORTS=braces(HP_PORTS[facts.memory.ports]),
             AFI_ADDRESS=f"0x{AFI_ADDRESS:08X}u",
             AFI_STEP=f"0x{AFI_STEP:X}u",

@@ -37,7 +37,11 @@ from .testbench_verilog import CELLS, TESTBENCH, testbench_verilog
 from .verilog import GENERIC, TOP
 from .vivado import constraints, package_script
 
-_CELL_MODELS = {"dsp48e1": "xc7_dsp.v", "dsp48e2": "xcup_dsp.v", "mult18x18d": "ecp5_multiplier.v"}
+_CELL_MODELS = {
+    "dsp48e1": ("xc7_dsp.v", "xilinx_dsp.v"),
+    "dsp48e2": ("xcup_dsp.v", "xilinx_dsp.v"),
+    "mult18x18d": ("ecp5_multiplier.v",),
+}
 """Our models of the multipliers, by family; of Gowin's there are none."""
 _VIVADO = ("xc7", "xcup")
 """Families whose parts Vivado knows."""
@@ -150,7 +154,7 @@ def export_ip(
             program.facts if streamed else None,
             protocol,
         ),
-        **({CELLS: (MODELS / _CELL_MODELS[dsp]).read_text(encoding="utf-8")} if has_cells else {}),
+        **({CELLS: _cell_models(dsp)} if has_cells else {}),
         **({ip_lint.WAIVERS: ip_lint.waivers(verilog)} if dsp == GENERIC else {}),
         "package_ip.tcl": package_script(description, part, built, memory),
         "constraints.xdc": constraints(mhz),
@@ -178,6 +182,10 @@ def export_ip(
     for name in FILES.keys() - written:
         (directory / name).unlink(missing_ok=True)  # of an earlier export for something else
     return [directory / name for name in FILES if name in written]
+
+
+def _cell_models(dsp: str) -> str:
+    return "\n".join((MODELS / name).read_text(encoding="utf-8") for name in _CELL_MODELS[dsp])
 
 
 def check_directory(directory: Path) -> None:

@@ -36,6 +36,6 @@ def lanes_remark(model: AnyModel, hw: HwConfig) -> str | None:
         return None
     best = min(better)
     return (
-        f"--lanes {hw.lanes} leaves lanes idle: it takes {asked:,.1f} cycles per token, --lanes "
-        f"{best} {cycles[best]:,.1f}"
+        f"--lanes {hw.lanes} leaves lanes idle: it takes {asked:,.0f} cycles per token, --lanes "
+        f"{best} {cycles[best]:,.0f}"
     )

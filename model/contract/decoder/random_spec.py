@@ -22,6 +22,10 @@ WIDTHS = tuple(f"bits.{field.name}" for field in dataclasses.fields(Bits))
 OWN_FORMATS = tuple(f"weights.{kind}" for kind in (*GATED_MATRICES, "token_embedding", "lm_head"))
 OWN = {*CHOICES, *FLAGS, *FORMATS, *OWN_FORMATS, *WIDTHS, "n_kv_heads", "head_dim"}
 """Settings that models of version 1 don't have: one of them makes it a decoder."""
+OWN_TEXT = ", ".join(
+    (*CHOICES, *FLAGS, *FORMATS, "weights.MATRIX", "bits.NAME", "n_kv_heads", "head_dim")
+)
+"""The same for people."""
 FIRST_CHARACTER = 32
 
 

@@ -162,12 +162,12 @@ def same_operand(name, width):
 
 
 THEIRS = "+/xilinx/cells_sim.v"
-OUR_E2 = "xcup_dsp.v"
+OUR_E2 = ("xcup_dsp.v", "xilinx_dsp.v")
 """Yosys has no model of a DSP48E2."""
 MODELS = {
     dsp48.E1: ("xc7", THEIRS, same_operand("A_MULT", 25)),
     dsp48.DRIVEN: ("xc7", THEIRS, same_operand("A_MULT", 25)),
-    dsp48.E2: ("xcup", f"{THEIRS} {OUR_E2}", same_operand("factor", 27)),
+    dsp48.E2: ("xcup", " ".join((THEIRS, *OUR_E2)), same_operand("block.factor", 27)),
 }
 """What synthesis packs registers for, the models of the blocks, and the lemma for a lane."""
 
@@ -175,7 +175,8 @@ MODELS = {
 def prove_equal(directory, generic, vendor, dsp, *, lane=False, mutation=("", "")):
     """The exit status of yosys and its log; ``mutation`` replaces text of the vendor version."""
     family, models, same = MODELS[dsp]
-    shutil.copy(CELL_MODELS / OUR_E2, directory)
+    for name in OUR_E2:
+        shutil.copy(CELL_MODELS / name, directory)
     vendor_text = rtlil.convert(vendor, name="vendor")
     assert mutation[0] in vendor_text
     (directory / "generic.il").write_text(rtlil.convert(generic, name="generic"))

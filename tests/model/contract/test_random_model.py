@@ -159,7 +159,9 @@ def test_vocabulary_is_printable():
         (
             "random:width=8",
             "unknown random model setting 'width'; expected vocab_size, d_model, n_heads, "
-            "n_layers, d_ff, ctx_len, seed, digits or digits.MATRIX",
+            "n_layers, d_ff, ctx_len, seed, digits or digits.MATRIX; of a model as imported ones "
+            "are: norm, positions, activation, gated, norm_bias, bias, tied_head, weights, head, "
+            "weights.MATRIX, bits.NAME, n_kv_heads, head_dim",
         ),
         (
             "random:d_model=big",

@@ -8,6 +8,7 @@ import pytest
 
 from gateformer.model.contract.random_model import random_model
 from gateformer.platforms.boards.board import boards
+from gateformer.platforms.building import flow
 from gateformer.platforms.building.command import EXAMPLES
 from tests.platforms.boards.test_board import NAMES
 from tests.support.every_command import ROOT, run, run_here
@@ -188,6 +189,20 @@ def test_bad_input_is_one_line(tmp_path, arguments, message):
     assert result.stderr == f"error: {message}\n"
     assert result.returncode == 2
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "name, clock, nearest",
+    [
+        ("kv260", "900", "100 MHz; the nearest is 725.000"),
+        ("zybo", "3", "125 MHz; the nearest is 4.6"),
+    ],
+)
+def test_a_clock_is_refused_before_sizes_are_searched(tmp_path, monkeypatch, name, clock, nearest):
+    monkeypatch.setattr(flow, "choose_sizes", lambda *_, **__: pytest.fail("searched"))
+    result = build(tmp_path, name, "--model", TINY, "--clock", clock)
+    assert result.returncode == 2 and result.stderr.count("\n") == 1
+    assert result.stderr.startswith(f"error: a clock of {clock} MHz can't be made from {nearest}")
 
 
 def test_a_file_in_the_place_of_the_build_directory(tmp_path):

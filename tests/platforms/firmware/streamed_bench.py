@@ -31,11 +31,17 @@ TOKENS = 3
 
 
 @functools.cache
-def firmware() -> Program:
+def firmware(memory_bytes: int | None = None) -> Program:
+    """For a board with that much memory."""
     facts = Identification.of(program(), BUILD_ID, 125_000)
     with tempfile.TemporaryDirectory() as directory:
         elf, *_ = build_firmware(
-            artifact().model, artifact().name, facts, board("zybo").processor, Path(directory)
+            artifact().model,
+            artifact().name,
+            facts,
+            board("zybo").processor,
+            Path(directory),
+            memory_bytes,
         )
         return read_elf(elf.read_bytes())
 
@@ -50,7 +56,8 @@ class StreamedDevice:
     """A processor that U-Boot has started, with ``content`` where the image's file belongs.
 
     ``before`` may change the memory, and ``change`` the emulator, before it begins; ``registers``
-    may be others than the simulation's.
+    may be others than the simulation's. ``memory_bytes`` is what the firmware takes for the size of
+    the board's memory.
     """
 
     def __init__(
@@ -60,13 +67,14 @@ class StreamedDevice:
         before=lambda memory: None,
         change=lambda emulator: None,
         registers: RegisterAccess | None = None,
+        memory_bytes: int | None = None,
     ):
         memory = simulated_registers().memory
         reset_memory(memory)
         memory.write(0, (weights() if content is None else content)[: memory.size])
         before(memory)
         self.emulator = ZynqEmulator(
-            firmware(),
+            firmware(memory_bytes),
             registers or simulated_registers(),
             uart_base=UART_BASES[board("zybo").processor.uart],
             line_speedup=SPEEDUP,

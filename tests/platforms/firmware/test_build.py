@@ -15,6 +15,7 @@ from gateformer.model.support import compiler
 from gateformer.model.support.errors import UserError
 from gateformer.platforms.boards.board import board, boards
 from gateformer.platforms.boards.target import PROCESSOR
+from gateformer.platforms.building import flow
 from gateformer.platforms.families.xc7 import XC7
 from gateformer.platforms.families.zynq_address import FIRMWARE_ADDRESS, FIRMWARE_BYTES
 from gateformer.platforms.firmware import build as firmware_build
@@ -143,6 +144,16 @@ def test_the_command(tmp_path):
     assert result.stdout.splitlines() == paths
     image = (tmp_path / "build/fw/gateformer.bin").read_bytes()
     assert read_elf((tmp_path / "build/fw/gateformer.elf").read_bytes()).image() == image
+
+
+@pytest.mark.parametrize("name, memory", [("cora-z7", 512 << 20), ("zybo", 1 << 30)])
+def test_it_is_built_for_the_memory_of_the_board(tmp_path, monkeypatch, name, memory):
+    given = []
+    monkeypatch.setattr(flow, "build_firmware", lambda *facts: given.append(facts) or [])
+    result = build(tmp_path, name, "--model", TINY, *SIZES, "--firmware")
+    assert result.returncode == 0, result.stderr
+    ((*_, size),) = given
+    assert size == memory
 
 
 def test_the_command_with_an_imported_model(tmp_path):

@@ -9,7 +9,13 @@ import pytest
 from gateformer.gateware.host.registers import register
 from gateformer.gateware.host.streamed_registers import STREAMED_REGISTERS
 from gateformer.gateware.memory.bus import Response
-from gateformer.platforms.families.zynq_address import AFI_ADDRESS, AFI_STEP, HP_PORTS
+from gateformer.platforms.boards.board import board
+from gateformer.platforms.families.zynq_address import (
+    AFI_ADDRESS,
+    AFI_STEP,
+    HP_PORTS,
+    IMAGE_FILE_ADDRESS,
+)
 from gateformer.platforms.firmware.zynq_peripherals import StuckBus
 from gateformer.platforms.host.image_file import HEADER_BYTES, OFFSETS
 from gateformer.platforms.host.register_access import RegisterAccess
@@ -166,6 +172,15 @@ def test_an_image_of_another_size():
     for bytes_ in (0x3000_0000, 1 << 32, (1 << 32) + size):
         assert refusal(StreamedDevice(with_header(memory_bytes=bytes_))) == large
     assert b"another size" in StreamedDevice(with_header(memory_bytes=0x2FFF_F000)).welcome
+
+
+@pytest.mark.parametrize("name", ["cora-z7", "zybo"])
+def test_an_image_that_only_a_larger_memory_holds(name):
+    size = board(name).memory.size
+    most = size - IMAGE_FILE_ADDRESS - HEADER_BYTES
+    for needed, said in ((most, b"another size"), (most + 1, b"too large for the memory")):
+        device = StreamedDevice(with_header(memory_bytes=needed), memory_bytes=size)
+        assert said in device.welcome
 
 
 def test_what_a_cache_has_kept_is_written_to_the_memory_first():

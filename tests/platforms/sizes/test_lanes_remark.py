@@ -17,7 +17,7 @@ from .decoder.shapes import FOUR_BITS, LLAMA
 TINY = "random:vocab_size=20,d_model=16,n_heads=2,n_layers=1,d_ff=32,ctx_len=12,seed=3"
 """Two heads of 8."""
 TELLS = re.compile(
-    r"--lanes (\d+) leaves lanes idle: it takes ([\d,.]+) cycles per token, --lanes (\d+) ([\d,.]+)"
+    r"--lanes (\d+) leaves lanes idle: it takes ([\d,]+) cycles per token, --lanes (\d+) ([\d,]+)"
 )
 
 
@@ -47,7 +47,7 @@ def test_the_better_number_and_what_both_take(spec, fixed, better):
     told = TELLS.fullmatch(remark(spec, **fixed))
     assert int(told[1]) == fixed["lanes"] and int(told[3]) == better
     for lanes, cycles in ((fixed["lanes"], told[2]), (better, told[4])):
-        assert cycles == f"{mean_cycles(spec, **fixed | {'lanes': lanes}):,.1f}"
+        assert cycles == f"{mean_cycles(spec, **fixed | {'lanes': lanes}):,.0f}"
     assert remark(spec, **fixed | {"lanes": better}) is None
 
 
