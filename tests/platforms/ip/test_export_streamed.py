@@ -256,6 +256,7 @@ def test_a_failure_is_told(exports, fault, tmp_path):
     assert "FAIL" in done.stdout and message in done.stdout, done.stdout
 
 
+@pytest.mark.slow
 def test_the_image_can_lie_elsewhere(exports, tmp_path):
     directory = copied(exports(), tmp_path)
     shutil.move(directory / IMAGE_FILE, tmp_path / "other.bin")
