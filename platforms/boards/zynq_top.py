@@ -1,10 +1,10 @@
-"""Top level for a Zynq-7000 board: processor, clock, registers and core."""
+"""Top level for a device with a processor: clock, registers and core; that of a Zynq-7000 board."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 
-from amaranth.hdl import Module, ResetInserter
+from amaranth.hdl import Module, ResetInserter, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,6 +14,7 @@ from gateformer.gateware.host.register import ADDRESS_WIDTH
 from gateformer.gateware.streamed.ports import bus_ports
 from gateformer.gateware.streamed.program import StreamedProgram
 
+from ..families.clock import ClockGenerator
 from ..families.xc7 import XC7
 from ..families.xilinx_clock import XilinxClock
 from ..families.zynq_address import BASE_ADDRESS
@@ -96,19 +97,33 @@ class ZynqSystem(wiring.Component):
         return m
 
 
-class ZynqTop(BoardTop):
-    """Accelerator on a Zynq-7000 board, for its processor.
+class ProcessorTop(BoardTop):
+    """Accelerator for the processor of the same device.
 
-    The clock also clocks M_AXI_GP0, and the S_AXI_HP ports through which the core of a
-    StreamedProgram reads memory. In reset while the clock is not locked or the processor holds
-    FCLK_RESET0 (UG585: it does until its boot code has loaded the fabric). All of M_AXI_GP0's
-    range but the registers answers DECERR.
+    The clock also clocks the processor's port to the registers, and the ports through which the
+    core of a StreamedProgram reads memory. In reset while the clock is not locked or the processor
+    holds the fabric in reset. All of its port's range but the registers answers DECERR.
+
+    Subclasses give :meth:`processing_system`, these class attributes, and in :attr:`hardware` the
+    processor, too.
 
     Parameters, attributes and errors as :class:`platforms.boards.board_top.BoardTop`; ``dsp`` as
-    :class:`gateware.core.core.Core`.
+    :class:`gateware.core.core.Core`, None for the family's.
+
+    Class attributes
+    ----------------
+    generator : type[ClockGenerator]
+    family_dsp : str
+    port : MasterPort
+    base_address : int
+        Of the registers, as :class:`ZynqSystem`.
     """
 
-    hardware = (AxiBridge, ProcessingSystem)
+    generator: type[ClockGenerator]
+    family_dsp: str
+    port: MasterPort
+    base_address: int
+    hardware: tuple[type, ...] = (AxiBridge, ZynqSystem)
 
     def __init__(
         self,
@@ -117,30 +132,58 @@ class ZynqTop(BoardTop):
         platform: type,
         clock_mhz: Fraction,
         input_mhz: Fraction,
-        dsp: str = XC7.dsp,
+        dsp: str | None = None,
     ):
-        self._dsp = dsp
+        self._dsp = self.family_dsp if dsp is None else dsp
         super().__init__(
             program,
             platform=platform,
-            clock=XilinxClock,
+            clock=self.generator,
             clock_mhz=clock_mhz,
             input_mhz=input_mhz,
-            facts=(BASE_ADDRESS, dsp),
+            facts=(self.base_address, self._dsp, *self.processor_facts(program)),
         )
 
+    def processor_facts(self, program: AnyProgram) -> tuple:
+        """What else of the processor the design depends on, for the build id."""
+        return ()
+
+    def processing_system(self, m: Module) -> tuple[wiring.Component, Value]:
+        """The processor, in ``m``, with ``axi`` and the program's memory ports; and its reset of
+        the fabric, active high, asynchronous."""
+        raise NotImplementedError
+
     def elaborate_system(self, m: Module, platform) -> tuple:
-        ports = port_count(self.program)
-        m.submodules.processor = processor = ProcessingSystem(hp_ports=ports)
-        m.d.comb += self.reset.eq(processor.fclk_reset0)
+        processor, reset = self.processing_system(m)
+        m.d.comb += self.reset.eq(reset)
         m.submodules.system = system = ZynqSystem(
             self.program,
             build_id=self.build_id,
             clock_khz=round(self.clock_mhz * 1000),
             dsp=self._dsp,
+            port=self.port,
+            base_address=self.base_address,
         )
         wiring.connect(m, processor.axi, system.axi)
         for name in memory_ports(self.program):
             wiring.connect(m, getattr(system, name), getattr(processor, name))
         m.d.comb += system.reset.eq(self.held)
         return system.busy, system.context_full
+
+
+class ZynqTop(ProcessorTop):
+    """Accelerator on a Zynq-7000 board, for its processor.
+
+    The registers are at M_AXI_GP0, the memory at S_AXI_HP. The processor holds FCLK_RESET0 until
+    its boot code has loaded the fabric (UG585).
+
+    Parameters, attributes and errors as :class:`ProcessorTop`.
+    """
+
+    generator, family_dsp = XilinxClock, XC7.dsp
+    port, base_address = AXI3_GP, BASE_ADDRESS
+    hardware = (*ProcessorTop.hardware, ProcessingSystem)
+
+    def processing_system(self, m: Module) -> tuple:
+        m.submodules.processor = processor = ProcessingSystem(hp_ports=port_count(self.program))
+        return processor, processor.fclk_reset0

@@ -6,53 +6,40 @@ from fractions import Fraction
 
 from amaranth.build import Platform
 from amaranth.hdl import Module, Value
-from amaranth.lib import wiring
 
 from gateformer.gateware.host.any_core import AnyProgram
 
 from ...families.xcup import XCUP
 from ...families.xilinx_clock import UltrascaleClock
 from ...families.zynq_address import ULTRASCALE_BASE_ADDRESS
-from ..axi_bridge import AXI4_HPM, AxiBridge
-from ..board_top import BoardTop
-from ..zynq_top import ZynqSystem, memory_ports, port_count
+from ..axi_bridge import AXI4_HPM
+from ..zynq_top import ProcessorTop, port_count
 from .ps8 import PRIMITIVE, ProcessingSystem8
 from .ps8_inputs import tied_inputs
 
 CLOCK_FILE = "pl_clk0.xdc"
 
 
-class ZynqmpTop(BoardTop):
+class ZynqmpTop(ProcessorTop):
     """Accelerator on a Zynq UltraScale+ board, for its processor, from whose pl_clk0 its clock is.
 
-    The clock also clocks M_AXI_HPM0_LPD, and the S_AXI_HP ports through which the core of a
-    StreamedProgram reads memory. In reset while the clock is not locked or software holds
-    pl_resetn0. All of M_AXI_HPM0_LPD's range but the registers answers DECERR.
+    The registers are at M_AXI_HPM0_LPD, the memory at S_AXI_HP. In reset while software holds
+    pl_resetn0.
 
-    Parameters, attributes and errors as :class:`platforms.boards.board_top.BoardTop`, with the
-    frequency of pl_clk0 as ``input_mhz``; ``dsp`` as :class:`gateware.core.core.Core`.
+    Parameters, attributes and errors as :class:`platforms.boards.zynq_top.ProcessorTop`, with
+    the frequency of pl_clk0 as ``input_mhz``.
     """
 
-    hardware = (AxiBridge, ProcessingSystem8, ZynqSystem)
+    generator, family_dsp = UltrascaleClock, XCUP.dsp
+    port, base_address = AXI4_HPM, ULTRASCALE_BASE_ADDRESS
+    hardware = (*ProcessorTop.hardware, ProcessingSystem8)
 
-    def __init__(
-        self,
-        program: AnyProgram,
-        *,
-        platform: type,
-        clock_mhz: Fraction,
-        input_mhz: Fraction,
-        dsp: str = XCUP.dsp,
-    ):
-        self._dsp, self._input_mhz = dsp, input_mhz
-        super().__init__(
-            program,
-            platform=platform,
-            clock=UltrascaleClock,
-            clock_mhz=clock_mhz,
-            input_mhz=input_mhz,
-            facts=(ULTRASCALE_BASE_ADDRESS, dsp, tied_inputs(port_count(program))),
-        )
+    def __init__(self, program: AnyProgram, *, input_mhz: Fraction, **options):
+        self._input_mhz = input_mhz
+        super().__init__(program, input_mhz=input_mhz, **options)
+
+    def processor_facts(self, program: AnyProgram) -> tuple:
+        return (tied_inputs(port_count(program)),)
 
     def clock_pin(self, m: Module, platform: Platform) -> Value:
         m.submodules.processor = self._processor = ProcessingSystem8(
@@ -64,18 +51,5 @@ class ZynqmpTop(BoardTop):
         platform.add_file(CLOCK_FILE, constraint)
         return self._processor.pl_clk0
 
-    def elaborate_system(self, m: Module, platform: Platform) -> tuple:
-        m.d.comb += self.reset.eq(self._processor.pl_reset0)
-        m.submodules.system = system = ZynqSystem(
-            self.program,
-            build_id=self.build_id,
-            clock_khz=round(self.clock_mhz * 1000),
-            dsp=self._dsp,
-            port=AXI4_HPM,
-            base_address=ULTRASCALE_BASE_ADDRESS,
-        )
-        wiring.connect(m, self._processor.axi, system.axi)
-        for name in memory_ports(self.program):
-            wiring.connect(m, getattr(system, name), getattr(self._processor, name))
-        m.d.comb += system.reset.eq(self.held)
-        return system.busy, system.context_full
+    def processing_system(self, m: Module) -> tuple:
+        return self._processor, self._processor.pl_reset0

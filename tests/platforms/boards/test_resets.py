@@ -20,7 +20,6 @@ from gateformer.model.contract.random_model import random_model
 from gateformer.platforms.boards import console_top, zynq_ps7, zynq_top
 from gateformer.platforms.boards.board import board
 from gateformer.platforms.boards.ultrascale import ps8
-from gateformer.platforms.boards.ultrascale import top as ultrascale_top
 from gateformer.platforms.boards.ultrascale.kv260 import PL_CLK0_MHZ
 from gateformer.platforms.families import ecp5_clock, gowin_clock, xilinx_clock
 
@@ -149,7 +148,6 @@ def made(program, monkeypatch):
             monkeypatch.setattr(module, "Instance", world.instance)
         monkeypatch.setattr(console_top, "ConsoleSystem", lambda *_, **__: world.system())
         monkeypatch.setattr(zynq_top, "ZynqSystem", lambda *_, **__: world.system())
-        monkeypatch.setattr(ultrascale_top, "ZynqSystem", lambda *_, **__: world.system())
         monkeypatch.setattr(zynq_top.wiring, "connect", lambda *_: None)
         target = board(name)
         top = target.build_top(program, float(mhz or BOARDS[name][0]))
