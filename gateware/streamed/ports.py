@@ -9,7 +9,6 @@ from amaranth.lib.wiring import In, Out
 from ..memory.bus import MemoryShape, Response, read_signature, write_signature
 
 SATURATION_BITS = 32
-MOST_STREAMS = 8
 
 
 @dataclasses.dataclass(frozen=True)

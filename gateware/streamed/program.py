@@ -24,7 +24,8 @@ from .images import StreamedImages, row_groups
 from .instruction_buffer import InstructionBuffer
 from .lanes import StreamedLanes
 from .layout import StreamedLayout
-from .ports import MOST_STREAMS, ImageFacts
+from .limits import MOST_STREAMS
+from .ports import ImageFacts
 from .row_format import RowFormat
 from .stream_writer import StreamWriter, instruction_words, words_per_instruction
 from .waits import least_beats, with_waits

@@ -19,9 +19,10 @@ DEFAULT_SEED = 1
 
 @dataclasses.dataclass(frozen=True)
 class TextOptions:
-    """What text is asked for; ``temperature`` as it was typed, ``prompt`` None if it was not."""
+    """What text is asked for; ``temperature`` as it was typed, ``prompt`` None if it was not, or
+    a list if there may be several."""
 
-    prompt: str | None
+    prompt: str | list[str] | None
     tokens: int
     temperature: str
     top_k: int
@@ -29,12 +30,13 @@ class TextOptions:
     refeed: bool
 
 
-def add_text_options(parser, prompt: str = "text to continue") -> None:
+def add_text_options(parser, prompt: str = "text to continue", *, several: bool = False) -> None:
     """Add :data:`TEXT_OPTIONS` to a parser or a group of one; None is what was not given.
 
-    ``prompt`` is the help of ``--prompt``.
+    ``prompt`` is the help of ``--prompt``, which may be given several times, if ``several``: then
+    it is a list.
     """
-    parser.add_argument("--prompt", help=prompt)
+    parser.add_argument("--prompt", help=prompt, action="append" if several else "store")
     parser.add_argument(
         "--tokens", type=int, help=f"tokens to generate (default: {DEFAULT_TOKENS})"
     )

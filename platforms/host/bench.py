@@ -47,15 +47,16 @@ class Bench:
             core = cycles / (self.clock_khz * 1e3)
             lines.append(
                 f"{name}: {tokens} tokens; {seconds * 1e3:.3f} ms of wall clock, "
-                f"{_rate(tokens, seconds)} tokens/s; {cycles} core cycles, "
-                f"{cycles / tokens:.1f} per token, {_rate(tokens, core)} tokens/s at "
+                f"{rate(tokens, seconds)} tokens/s; {cycles} core cycles, "
+                f"{cycles / tokens:.1f} per token, {rate(tokens, core)} tokens/s at "
                 f"{self.clock_khz / 1000:g} MHz"
                 + ("" if stalls is None else f"; it {stalled(stalls, cycles)}")
             )
         return "\n".join([*lines, f"the core waited {self.waiting_cycles} cycles for its reader"])
 
 
-def _rate(tokens: int, seconds: float) -> str:
+def rate(tokens: int, seconds: float) -> str:
+    """Tokens per second, as they are shown."""
     return f"{tokens / seconds:,.0f}" if seconds > 0 else "–"
 
 

@@ -6,18 +6,14 @@ docs/zynq.md says what to do on a board. From a shell: ``gateformer accelerator`
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import os
 from collections.abc import Callable, Iterator, Sequence
 
-from gateformer.model.contract.context_window import refed_window
-from gateformer.model.contract.decoder.sampling import DecoderSettings
 from gateformer.model.contract.reference import check_request
-from gateformer.model.contract.sampling import SamplingSettings
 from gateformer.model.support.errors import UserError
 
 from .bench import Bench, run_bench
+from .bench_together import BenchTogether, run_bench_together
 from .image_load import load_file
 from .info import AcceleratorInfo, identify
 from .load import image_for, send_image
@@ -25,11 +21,15 @@ from .mapped_registers import MappedRegisters
 from .memory_ports import MemoryPorts, find_ports
 from .model import HostModel, open_artifact
 from .register_access import RegisterAccess, RegisterFile
-from .run import AcceleratorRuns, RunCounts
+from .request import Requests
+from .run import RunCounts
+from .streams import AcceleratorStreams
 
 MAX_TIMEOUT = 10**7
 TIMEOUT = 5.0
-"""Seconds; a token takes microseconds."""
+"""Seconds; a token takes microseconds, or milliseconds from external memory."""
+STREAMED_BENCH = 64
+"""Tokens of a measurement with a model in external memory: it takes seconds, too."""
 
 
 class Accelerator:
@@ -76,8 +76,8 @@ class Accelerator:
             self._registers = registers = RegisterFile(device)
             self._timeout = timeout
             self._info = identify(registers, self.model)
-            self._runs = AcceleratorRuns(registers, self._info, timeout)
-            self._runs.abort()
+            self._streams = AcceleratorStreams(registers, self._info, timeout)
+            self._streams.abort()
         except BaseException:
             self.close()
             raise
@@ -116,14 +116,14 @@ class Accelerator:
         """
         artifact = open_artifact(model)
         words = image_for(self._registers, self._info, artifact)
-        self._runs.abort()
+        self._streams.abort()
         counted = progress and (lambda done: progress(done, len(words)))
         try:
             send_image(self._registers, words, self._timeout, counted)
             self.model = HostModel.of(artifact)
         finally:
             self._info = identify(self._registers, self.model)
-            self._runs.info = self._info
+            self._streams.tell(self._info)
 
     def load_image(
         self,
@@ -168,12 +168,12 @@ class Accelerator:
                 found.close()
             if self._info.image is not None:
                 self._info = identify(self._registers, self.model)
-                self._runs.info = self._info
+                self._streams.tell(self._info)
 
     @property
     def last_run(self) -> RunCounts | None:
-        """Counts of the run that ended last; None while one is under way."""
-        return self._runs.last
+        """Counts of the first stream's run that ended last; None while one is under way."""
+        return self._streams[0].last
 
     def generate(
         self,
@@ -187,6 +187,7 @@ class Accelerator:
         refeed: bool = False,
         chat: bool = False,
         system: str | None = None,
+        stream: int = 0,
     ) -> Iterator[str] | Iterator[int]:
         """Yield what follows ``prompt``, token by token: text after a text, ids after ids.
 
@@ -213,80 +214,84 @@ class Accelerator:
             ``prompt`` is what a user says: the model's chat template makes the tokens of it.
         system : str, optional
             With ``chat``: what the system message says.
+        stream : int
+            Of an accelerator with several, the one to use: iterators of different streams may be
+            read in turns. What nobody reads waits when it has 16 tokens, and no other waits for it.
 
         Raises
         ------
         UserError
             At once, for a request that can't be served; while it is read, if the core does not
-            answer, or not as it should. An iterator that is closed early stops the core.
+            answer, or not as it should. An iterator that is closed early stops its stream.
         """
+        runs, sampling = self._streams[stream], (temperature, top_k, seed, top_p)
+        return self._requests.request(prompt, n, sampling, refeed, chat, system).waited(runs)
+
+    def generate_together(
+        self,
+        prompts: Sequence[str] | Sequence[Sequence[int]],
+        n: int = 100,
+        temperature: float = 0.0,
+        top_k: int = 0,
+        seed: int = 1,
+        *,
+        top_p: float | None = None,
+        refeed: bool = False,
+        chat: bool = False,
+        system: str | None = None,
+        ended: Callable[[int], None] | None = None,
+    ) -> Iterator[tuple[int, str]] | Iterator[tuple[int, int]]:
+        """Yield (index, piece) of what follows each of the prompts, as the pieces come.
+
+        Any number of prompts: as many are under way as there are streams, and a stream that is done
+        takes the next prompt. What follows a prompt is what :meth:`generate` yields for it alone,
+        with the seed ``seed`` + index, modulo 2**32.
+
+        Parameters
+        ----------
+        prompts : sequence of str or of sequences of int
+        ended : callable, optional
+            Gets the index of each prompt after the last piece of what follows it.
+
+        Further ones as :meth:`generate`, and the same errors; also UserError if a stream is in use.
+        An error, or closing the iterator, stops all streams.
+        """
+        if isinstance(prompts, str):
+            raise UserError(f"prompts must be a list of them, not one text; give [{prompts!r}]")
         sampling = (temperature, top_k, seed, top_p)
-        if not isinstance(prompt, str):
-            if chat or system is not None:
-                raise UserError("chat is for a text; give one, or leave chat and system out")
-            tokens = [int(token) for token in prompt]
-            check_request(self._info.config, tokens, n)
-            return self._generate(tokens, n, self._settings(*sampling), refeed)
-        if system is not None and not chat:
-            raise UserError("a system message is for chat; give both, or leave system out")
-        model = self._known("text")
-        tokens = model.chat(prompt, system) if chat else model.encode(prompt)
-        config, prefix = self._info.config, list(model.prefix)
-        room = dataclasses.replace(config, ctx_len=config.ctx_len - len(prefix))
-        check_request(room, tokens, n)
-        settings = self._settings(*sampling)
-        found = self._generate(tokens, n, settings, refeed, prefix, model.codec.stop)
-        return model.codec.stream(found, first=chat)
+        requests = [
+            self._requests.request(prompt, n, sampling, refeed, chat, system).later(index)
+            for index, prompt in enumerate(prompts)
+        ]
+        return self._streams.together(requests, ended)
+
+    @property
+    def _requests(self) -> Requests:
+        return Requests(self._info, self.model)
 
     def bench(self, prompt: Sequence[int] = (0,), n: int | None = None) -> Bench:
         """Generate greedily and measure; see :class:`platforms.host.bench.Bench`.
 
-        ``prompt`` is token ids, ``n`` at least 2 tokens (default: until the context is full).
+        ``prompt`` is token ids, ``n`` at least 2 tokens (default: until the context is full, but
+        of a model in external memory, whose tokens take milliseconds, at most 64).
         Raises UserError as :meth:`generate`.
         """
+        prompt, n = self._bench_request(prompt, n)
+        return run_bench(self._streams[0], prompt, n)
+
+    def bench_together(self, prompt: Sequence[int] = (0,), n: int | None = None) -> BenchTogether:
+        """As :meth:`bench`, with all streams at once, each with the same prompt; see
+        :class:`platforms.host.bench_together.BenchTogether`."""
+        prompt, n = self._bench_request(prompt, n)
+        return run_bench_together(self._streams, prompt, n)
+
+    def _bench_request(self, prompt: Sequence[int], n: int | None) -> tuple[list[int], int]:
+        prompt = list(prompt)
         room = self._info.config.ctx_len - len(prompt) + 1
-        n = room if n is None else n
-        check_request(self._info.config, list(prompt), n)
-        return run_bench(self._runs, list(prompt), min(n, room))
-
-    def _generate(self, tokens, n, settings, refeed, prefix=(), stop=()) -> Iterator[int]:
-        room = self._info.config.ctx_len - len(prefix)
-        while True:
-            fresh = []
-            with contextlib.closing(self._runs.tokens([*prefix, *tokens], n, settings)) as run:
-                for token in run:
-                    if token in stop:
-                        return
-                    fresh.append(token)
-                    yield token
-            n -= len(fresh)
-            if n <= 0 or not refeed:
-                return
-            tokens, settings = refed_window(tokens + fresh, room, settings)
-
-    def _settings(self, temperature, top_k, seed, top_p) -> SamplingSettings:
-        if temperature != 0:
-            return self._known("a temperature").settings(temperature, top_k, seed, top_p)
-        given = {
-            "temperature": 0,
-            "top_k": top_k,
-            "seed": seed,
-            "logit_scale": 1,
-            "vocab_size": self._info.config.vocab_size,
-        }
-        if self._info.imported:
-            return DecoderSettings.from_user(top_p=top_p, **given)
-        if top_p is not None:
-            raise UserError("top-p is for imported models; leave it out")
-        return SamplingSettings.from_user(**given)
-
-    def _known(self, what: str) -> HostModel:
-        if self.model is None:
-            raise UserError(
-                f"{what} needs the model, which is unknown; give Accelerator the artifact of "
-                f"{self._info.digest[:16]}…, or use token ids and temperature 0"
-            )
-        return self.model
+        if n is None:
+            n = room if self._info.image is None else min(room, STREAMED_BENCH)
+        check_request(self._info.config, prompt, n)
+        return prompt, min(n, room)
 
 
 def _host_model(model) -> HostModel | None:

@@ -19,7 +19,9 @@ from .driver import TIMEOUT, Accelerator
 
 MAX_WORD = 2**32 - 1
 """A register holds no more."""
-FOR_TEXT = (*TEXT_OPTIONS, "top_p", "chat", "system")
+FOR_TEXT = (*TEXT_OPTIONS, "prompts", "top_p", "chat", "system")
+LABEL = 60
+"""Characters of a prompt that say which one it is."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -43,7 +45,17 @@ def parser() -> argparse.ArgumentParser:
         help="with --weights: /dev/udmabufN, or ADDRESS:SIZE of physical memory (default: the "
         "first buffer of u-dma-buf)",
     )
-    add_text_options(p, prompt="text to continue; without it, what the accelerator is")
+    add_text_options(
+        p,
+        prompt="text to continue; given several times, each is continued, as many at once as the "
+        "accelerator has streams; without it, what the accelerator is",
+        several=True,
+    )
+    p.add_argument(
+        "--prompts",
+        metavar="FILE",
+        help="texts to continue, one per line of this file; blank lines are none",
+    )
     p.add_argument(
         "--top-p",
         type=within(float, 1 / TOP_P_ONE, 1),
@@ -55,7 +67,12 @@ def parser() -> argparse.ArgumentParser:
         help="the prompt is what a user says: the model's chat template makes a prompt of it",
     )
     p.add_argument("--system", help="with --chat: what the system message says")
-    p.add_argument("--bench", action="store_true", help="measure tokens per second instead")
+    p.add_argument(
+        "--bench",
+        action="store_true",
+        help="measure tokens per second instead: of one stream, and of all together if there are "
+        "several",
+    )
     p.add_argument(
         "--timeout",
         type=float,
@@ -74,6 +91,7 @@ def main() -> None:
     arguments = parser().parse_args()
     _refuse_unheeded(arguments)
     _check_numbers(arguments)
+    prompts = _prompts(arguments)
     with Accelerator(
         arguments.device,
         arguments.model,
@@ -85,11 +103,15 @@ def main() -> None:
         if arguments.weights is not None:
             _load_weights(accelerator, arguments)
         if arguments.bench:
-            print(accelerator.bench())
-        elif arguments.prompt is None:
+            print(accelerator.bench(), flush=True)
+            if accelerator.info().streams > 1:
+                print(accelerator.bench_together())
+        elif not prompts:
             print(accelerator.info())
+        elif len(prompts) == 1:
+            _print_text(accelerator, prompts[0], arguments)
         else:
-            _print_text(accelerator, arguments)
+            _print_texts(accelerator, prompts, arguments)
 
 
 def _check_numbers(arguments: argparse.Namespace) -> None:
@@ -126,28 +148,80 @@ def _refuse_unheeded(arguments: argparse.Namespace) -> None:
     for name in given_options(arguments):
         if name in FOR_TEXT and arguments.bench:
             raise UserError(f"{flag(name)} is for text, not for --bench; leave one of them out")
-        if name in FOR_TEXT and arguments.prompt is None:
+        if name in FOR_TEXT and arguments.prompt is None and arguments.prompts is None:
             raise UserError(f"{flag(name)} is for --prompt; give both, or leave {flag(name)} out")
 
 
-def _print_text(accelerator: Accelerator, arguments: argparse.Namespace) -> None:
+def _prompts(arguments: argparse.Namespace) -> list[str]:
+    """Those of ``--prompt`` and of the file, which is UserError if it has none."""
+    prompts, path = list(arguments.prompt or ()), arguments.prompts
+    if path is None:
+        return prompts
+    try:
+        with open(path, encoding="utf-8") as file:
+            lines = [line.rstrip("\r\n") for line in file]
+    except OSError as error:
+        raise UserError(
+            f"--prompts {path} can't be read: {error.strerror}; give a file with a prompt per line"
+        ) from None
+    except UnicodeDecodeError:
+        raise UserError(f"--prompts {path} is no UTF-8; save it as that") from None
+    found = [line for line in lines if line.strip()]
+    if not found:
+        raise UserError(f"--prompts {path} has no prompt; write one per line")
+    return prompts + found
+
+
+def _settings(accelerator: Accelerator, arguments: argparse.Namespace) -> dict:
+    """What both kinds of generation take beside their prompts."""
     options = text_options(arguments, accelerator.info().config.vocab_size)
-    pieces = accelerator.generate(
-        options.prompt,
-        options.tokens,
-        options.temperature,
-        options.top_k,
-        options.seed,
-        top_p=arguments.top_p,
-        refeed=options.refeed,
-        chat=arguments.chat,
-        system=arguments.system,
-    )
+    return {
+        "n": options.tokens,
+        "temperature": options.temperature,
+        "top_k": options.top_k,
+        "seed": options.seed,
+        "top_p": arguments.top_p,
+        "refeed": options.refeed,
+        "chat": arguments.chat,
+        "system": arguments.system,
+    }
+
+
+def _print_text(accelerator: Accelerator, prompt: str, arguments: argparse.Namespace) -> None:
+    pieces = accelerator.generate(prompt, **_settings(accelerator, arguments))
     if not arguments.chat:
-        print(options.prompt, end="", flush=True)
+        print(prompt, end="", flush=True)
     for piece in pieces:
         print(piece, end="", flush=True)
     print()
+
+
+def _print_texts(accelerator: Accelerator, prompts: list[str], arguments: argparse.Namespace):
+    """Each text when it is complete, under its number and its prompt."""
+    from ..support.progress import paused, working  # a driver needs no terminal
+
+    texts = ["" if arguments.chat else prompt for prompt in prompts]
+    done = 0
+
+    def ended(index: int) -> None:
+        nonlocal done
+        done += 1
+        with paused():
+            print(f"# {index + 1} of {len(prompts)}: {_label(prompts[index])}")
+            print(texts[index], flush=True)
+
+    settings = _settings(accelerator, arguments)
+    pieces = accelerator.generate_together(prompts, ended=ended, **settings)
+    with working(f"generating {len(prompts)} texts") as show:
+        for number, (index, piece) in enumerate(pieces):
+            texts[index] += piece
+            show(f"{done} of {len(prompts)} texts, {number + 1:,} tokens")
+
+
+def _label(prompt: str) -> str:
+    """The prompt, or its beginning, in one line."""
+    line = " ".join(prompt.split())
+    return line if len(line) <= LABEL else f"{line[: LABEL - 1]}…"
 
 
 if __name__ == "__main__":

@@ -92,7 +92,8 @@ def load_file(
     opened = open_memory(memory)
     try:
         check_memory(info, opened)
-        if registers.read("STATUS")["busy"]:
+        streams = map(registers.of_stream, range(info.streams))
+        if any(stream.read("STATUS")["busy"] for stream in streams):
             raise UserError(
                 f"{registers.name}: the image can't be loaded while the core is running; read the "
                 "run to its end, or close it, first"

@@ -13,6 +13,7 @@ from gateformer.gateware.host.base_registers import (
 from gateformer.gateware.host.imported_registers import IMPORTED_REGISTERS
 from gateformer.gateware.host.reload_registers import RELOAD_MAGIC
 from gateformer.gateware.host.streamed_registers import STREAMED_MAGIC, STREAMED_REGISTERS
+from gateformer.gateware.streamed.limits import MOST_STREAMS
 from gateformer.model.contract.arith import SPEC_VERSION
 from gateformer.model.contract.config import ModelConfig
 from gateformer.model.contract.decoder.model import SPEC_VERSION as IMPORTED_VERSION
@@ -25,7 +26,7 @@ from .shape import ImportedShape, choices
 
 SHOWN_DIGITS = 16
 """Of a digest, in messages."""
-_MOST = {"VOCAB_SIZE": 2**TOKEN_BITS, "CTX_LEN": 2**PROMPT_LEVEL_BITS - 2}
+_MOST = {"VOCAB_SIZE": 2**TOKEN_BITS, "CTX_LEN": 2**PROMPT_LEVEL_BITS - 2, "STREAMS": MOST_STREAMS}
 """Largest values that the gateware accepts; of all others, those of a register."""
 
 
@@ -37,7 +38,7 @@ class AcceleratorInfo:
     say how many digits its weights have. An imported model's core has lanes only.
 
     ``reload``: models can be loaded. ``loaded``: there is one; if not, ``digest`` is of no account.
-    ``image``: of a model in external memory.
+    ``image``: of a model in external memory. ``streams``: texts that it generates side by side.
     """
 
     name: str | None
@@ -51,10 +52,13 @@ class AcceleratorInfo:
     reload: bool = False
     loaded: bool = True
     image: ImageInfo | None = None
+    streams: int = 1
 
     def __str__(self) -> str:
         shape = self.config
         sizes = f"lanes {self.lanes}, clock {self.clock_khz / 1000:g} MHz"
+        if self.streams > 1:
+            sizes += f", streams {self.streams}"
         return "\n".join(
             (
                 f"{self._model}, build {self.build_id:08x}",
@@ -122,6 +126,7 @@ def identify(registers: RegisterFile, model: HostModel | None) -> AcceleratorInf
         reload=reload,
         loaded=not reload or bool(registers.read("LOAD_STATUS")["loaded"]),
         image=read_image(registers) if streamed else None,
+        streams=_size(registers, "STREAMS") if streamed else 1,
     )
     if model is not None and info.loaded:
         _check_model(registers.name, info, model)

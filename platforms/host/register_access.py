@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from gateformer.gateware.host.register import Register
 from gateformer.gateware.host.registers import register
 from gateformer.gateware.host.reload_registers import RELOAD_REGISTERS
+from gateformer.gateware.host.streamed_registers import FURTHER_STREAM_REGISTERS, STREAM_BYTES
 from gateformer.model.support.errors import UserError
 
 
@@ -42,25 +43,34 @@ class RegisterFile:
     Parameters
     ----------
     access : RegisterAccess
+    stream : int
+        Whose registers they are, if an accelerator has several.
 
     Attributes
     ----------
     declared : tuple of Register
-        Those that there are; at first of a trained model's accelerator.
+        Those that there are; at first of a trained model's accelerator, or of a further stream.
     """
 
-    def __init__(self, access: RegisterAccess):
-        self.access = access
-        self.declared: tuple[Register, ...] = RELOAD_REGISTERS
+    def __init__(self, access: RegisterAccess, stream: int = 0):
+        self.access, self.stream = access, stream
+        self.declared: tuple[Register, ...] = (
+            FURTHER_STREAM_REGISTERS if stream else RELOAD_REGISTERS
+        )
 
     @property
     def name(self) -> str:
-        return getattr(self.access, "name", type(self.access).__name__)
+        name = getattr(self.access, "name", type(self.access).__name__)
+        return f"{name}, stream {self.stream}" if self.stream else name
+
+    def of_stream(self, stream: int) -> RegisterFile:
+        """The registers of another stream; of the first one, these."""
+        return RegisterFile(self.access, stream) if stream else self
 
     def word(self, name: str) -> int:
         """The word of a register; UserError if bits are set that always read 0."""
         entry = self._entry(name)
-        word = int(self.access.read(entry.offset)) & 0xFFFFFFFF
+        word = int(self.access.read(self._offset(entry))) & 0xFFFFFFFF
         if word & ~entry.mask:
             raise UserError(
                 f"{self.name}: {name} reads 0x{word:08X}, but only bits of 0x{entry.mask:08X} can "
@@ -75,13 +85,16 @@ class RegisterFile:
     def write(self, name: str, **fields: int) -> None:
         """Write the fields, the others 0; ValueError for a value that does not fit."""
         entry = self._entry(name)
-        self.access.write(entry.offset, entry.pack(**fields))
+        self.access.write(self._offset(entry), entry.pack(**fields))
 
     def errors(self) -> str:
         """The flags of ERROR that are set, each with its meaning; empty if there are none."""
         flags = self.read("ERROR")
         fields = self._entry("ERROR").fields
         return ", ".join(f"{f.name} ({f.description})" for f in fields if flags[f.name])
+
+    def _offset(self, entry: Register) -> int:
+        return self.stream * STREAM_BYTES + entry.offset
 
     def _entry(self, name: str) -> Register:
         return register(name, self.declared)

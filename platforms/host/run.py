@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from gateformer.gateware.host.registers import register
 from gateformer.model.contract.decoder.sampling import DecoderSettings
@@ -23,7 +23,7 @@ MAX_COUNT = 2 ** register("GENERATE_COUNT").field("value").width - 1
 @dataclasses.dataclass(frozen=True)
 class RunCounts:
     """Of a finished run: tokens generated, cycles in which the core was busy, how it ended; of a
-    model in external memory, the cycles in which it waited for that."""
+    model in external memory, the cycles in which it waited for that (the first stream's only)."""
 
     tokens: int
     cycles: int
@@ -32,25 +32,42 @@ class RunCounts:
 
 
 class AcceleratorRuns:
-    """Starts runs, one after another, and reads their tokens.
+    """Starts runs of a stream, one after another, and reads their tokens.
 
     Parameters
     ----------
     registers : RegisterFile
+        The stream's.
     info : AcceleratorInfo
     timeout : float
         Seconds without any progress after which the core is given up.
+    first : AcceleratorRuns, optional
+        Those of the first stream, if this is another one: it has the image's registers.
 
     Attributes
     ----------
     last : RunCounts or None
         Of the run that ended last; None while one is under way or when it was broken off.
+    in_use : bool
+        Somebody reads a run that has not ended.
     """
 
-    def __init__(self, registers: RegisterFile, info: AcceleratorInfo, timeout: float):
+    def __init__(
+        self,
+        registers: RegisterFile,
+        info: AcceleratorInfo,
+        timeout: float,
+        first: AcceleratorRuns | None = None,
+    ):
         self.registers, self.info, self.timeout = registers, info, timeout
         self.last: RunCounts | None = None
+        self.in_use = False
+        self._image = first.registers if first else registers
+        self._all = first._all if first else []
+        self._all.append(self)
         self._number = 0
+        self._patience = _Patience(self, "for a token")
+        self._broken: str | None = None
 
     @property
     def greedy(self) -> SamplingSettings:
@@ -63,11 +80,15 @@ class AcceleratorRuns:
         Raises UserError if they are not within the timeout.
         """
         self._number += 1
-        self.last = None
+        self.last = self._broken = None
         self.registers.write("CONTROL", abort=1, clear_errors=1)
         patience = _Patience(self, "to stop")
         while not self._stopped():
             patience.check()
+
+    def postpone(self, seconds: float) -> None:
+        """That time is not the core's: whoever reads its tokens did something else."""
+        self._patience.postpone(seconds)
 
     def _stopped(self) -> bool:
         status = self.registers.read("STATUS")
@@ -77,7 +98,7 @@ class AcceleratorRuns:
         """Begin a run after whatever was under way; UserError if the core refuses it."""
         self.abort()
         registers = self.registers
-        if self.info.image is not None and not is_verified(registers):
+        if self.info.image is not None and not is_verified(self._image):
             raise UserError(f"{registers.name}: its model's image is not in the memory; {LOAD_IT}")
         registers.write(
             "TEMPERATURE", mult=settings.temperature_mult, shift=settings.temperature_shift
@@ -95,8 +116,15 @@ class AcceleratorRuns:
     def tokens(
         self, prompt: Sequence[int], count: int, settings: SamplingSettings
     ) -> Iterator[int]:
-        """Yield the run's tokens as they come, up to ``count``; one that is not read to its end
-        is aborted.
+        """As :meth:`polls`, but waits for each token."""
+        with contextlib.closing(self.polls(prompt, count, settings)) as polls:
+            yield from (token for token in polls if token is not None)
+
+    def polls(
+        self, prompt: Sequence[int], count: int, settings: SamplingSettings
+    ) -> Iterator[int | None]:
+        """Yield the run's tokens as they come, up to ``count``, and None whenever there is none
+        yet; a run that is not read to its end is aborted.
 
         Raises UserError if the core refuses the run, makes no progress within the timeout, raises
         a flag of ERROR, or does what it never should; also if another run was begun meanwhile.
@@ -105,11 +133,14 @@ class AcceleratorRuns:
         try:
             self.start(prompt, count, settings)
             number = self._number
+            self.in_use = True
             yield from self._until_last(count, number)
             self.finish()
         finally:
-            if number in (None, self._number) and self.last is None:
-                self._abort_quietly()
+            if number in (None, self._number):
+                self.in_use = False
+                if self.last is None:
+                    self._abort_quietly()
 
     def finish(self) -> RunCounts:
         """The counts, once the core is done; UserError if it isn't within the timeout."""
@@ -123,38 +154,41 @@ class AcceleratorRuns:
             self.registers.word("TOKENS_GENERATED"),
             long_count(self.registers, "CYCLES"),
             bool(status["context_full"]),
-            None if self.info.image is None else read_stalls(self.registers),
+            self.stalls(),
         )
         return self.last
 
-    def _until_last(self, count: int, number: int) -> Iterator[int]:
-        patience, level = _Patience(self, "for a token"), None
-        for _ in range(count):
-            while not (output := self.registers.read("OUTPUT"))["valid"]:
-                status = self.registers.read("STATUS")
-                self._refuse_errors(status)
-                self._refuse_fault()
-                if not status["busy"] and not status["output_level"]:
-                    raise UserError(
-                        f"{self.registers.name}: the core stopped before its last token; does "
-                        "another program use it?"
-                    )
+    def stalls(self) -> int | None:
+        """Cycles in which the core has waited for the memory since the first stream's last start;
+        None for another stream, or without such a memory."""
+        if self.info.image is None or self._image is not self.registers:
+            return None
+        return read_stalls(self.registers)
+
+    def _until_last(self, count: int, number: int) -> Iterator[int | None]:
+        patience, level = self._patience, None
+        patience.renew()
+        left = count
+        while left:
+            output = self.registers.read("OUTPUT")
+            if not output["valid"]:
+                status = self._look()
                 if status["prompt_level"] != level:
                     level = status["prompt_level"]
                     patience.renew()
                 patience.check()
+                yield None
+                self._refuse_another(number)
+                continue
             token = output["token"]
             if token >= self.info.config.vocab_size:
                 raise UserError(
                     f"{self.registers.name}: OUTPUT reads token {token}, expected 0 to "
                     f"{self.info.config.vocab_size - 1}; load the bitstream again"
                 )
+            left -= 1
             yield token
-            if number != self._number:
-                raise UserError(
-                    f"{self.registers.name}: another run was begun before this one was read; read "
-                    "one to its end, or close it, first"
-                )
+            self._refuse_another(number)
             if output["last"]:
                 return
             patience.renew()
@@ -162,6 +196,27 @@ class AcceleratorRuns:
             f"{self.registers.name}: the core sent {count} tokens, as asked, but the last one is "
             "not marked; load the bitstream again"
         )
+
+    def _look(self) -> Mapping[str, int]:
+        """STATUS, while there is no token; UserError if none will come."""
+        status = self.registers.read("STATUS")
+        self._refuse_errors(status)
+        self._refuse_fault()
+        if not status["busy"] and not status["output_level"]:
+            raise UserError(
+                f"{self.registers.name}: the core stopped before its last token; does another "
+                "program use it?"
+            )
+        return status
+
+    def _refuse_another(self, number: int) -> None:
+        """UserError unless the run of that number is still the present one."""
+        if number != self._number:
+            another = ", or name another stream" if self.info.streams > 1 else ""
+            raise UserError(
+                f"{self.registers.name}: another run was begun before this one was read; read one "
+                f"to its end, or close it, first{another}"
+            )
 
     def _refuse_errors(self, status=None) -> None:
         if not (status or self.registers.read("STATUS"))["error"]:
@@ -173,8 +228,20 @@ class AcceleratorRuns:
         )
 
     def _refuse_fault(self) -> None:
-        if self.info.image is not None:
-            refuse_fault(self.registers, "while the core was generating")
+        """UserError if the memory has answered with an error; that stops the runs of all streams,
+        and the core forgets it when none is left."""
+        if self._broken is not None:
+            raise UserError(self._broken)
+        if self.info.image is None:
+            return
+        try:
+            refuse_fault(self._image, "while the core was generating")
+        except UserError as error:
+            for runs in self._all:
+                runs._broken = str(error)
+                with contextlib.suppress(UserError):
+                    runs.registers.write("CONTROL", abort=1, clear_errors=1)
+            raise
 
     def _abort_quietly(self) -> None:
         """After an error, or when the device was closed, there is nothing more to say."""
@@ -189,6 +256,9 @@ class _Patience:
     def __init__(self, runs: AcceleratorRuns, what: str):
         self._name, self._timeout, self._what = runs.registers.name, runs.timeout, what
         self.renew()
+
+    def postpone(self, seconds: float) -> None:
+        self._end += seconds
 
     def renew(self) -> None:
         self._end = time.monotonic() + self._timeout

@@ -1,65 +1,19 @@
 """The registers of an accelerator with its model in external memory: constants, verification."""
 
-from amaranth.sim import Simulator
+from gateformer.gateware.memory.bus import Response
 
-from gateformer.gateware.host.host_interface import HostInterface
-from gateformer.gateware.host.streamed_registers import STREAMED_REGISTERS
-from gateformer.gateware.memory.bus import MemoryShape, Response
-from gateformer.gateware.plan.hw_config import HwConfig
-from gateformer.gateware.streamed.ports import ImageFacts
-from tests.support.axi_driver import AxiDriver
-from tests.support.host_bench import DIGEST, IMPORTED_CONFIG, FakeCore, Host
-
-SHAPE = MemoryShape(ports=4, data_bytes=8)
-IMAGE = ImageFacts(SHAPE, image_bytes=0x12345600, memory_bytes=0x23456800)
-ADDRESS = 0x1000_0000
-VERIFYING = 200
-"""Cycles that the made-up core verifies for: some accesses of the bus."""
+from . import streamed_bench
+from .streamed_bench import ADDRESS, IMAGE, SHAPE, verify
 
 
 def run(scenario):
-    """``await scenario(host, dut, core)`` with a core whose image is good."""
-    dut = HostInterface(
-        IMPORTED_CONFIG,
-        HwConfig(1, 1, 6),
-        digest=DIGEST,
-        build_id=1,
-        clock_khz=100_000,
-        image=IMAGE,
-    )
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    axi = AxiDriver(dut.axi, seed=1, stall=0.3)
-    axi.add_to(sim)
-    core = FakeCore(dut, 1, 0.3)
-    core.verified_at = []
-    sim.add_testbench(core.process, background=True)
+    """``await scenario(host, dut, core)`` with one stream, and a core whose image is good."""
 
-    async def verifier(ctx):
-        left = 0
-        async for _, _, asked, base in ctx.tick().sample(dut.verify, dut.base):
-            if asked:
-                core.verified_at.append(base)
-                left = VERIFYING
-                ctx.set(dut.verified, 0)
-            elif left:
-                left -= 1
-                ctx.set(dut.verified, left == 0)
-            ctx.set(dut.verifying, left > 0)
+    async def of_one(bench):
+        bench.cores[0].verified_at = bench.verified_at
+        await scenario(bench.hosts[0], bench.dut, bench.cores[0])
 
-    async def testbench(ctx):
-        await scenario(Host(ctx, axi, STREAMED_REGISTERS), dut, core)
-
-    sim.add_testbench(verifier, background=True)
-    sim.add_testbench(testbench)
-    sim.run()
-
-
-async def verify(host, address=ADDRESS):
-    await host.write("IMAGE_ADDRESS", value=address)
-    await host.control("verify")
-    while (await host.read("IMAGE_STATUS"))["verifying"]:
-        pass
+    streamed_bench.run(of_one)
 
 
 def test_identification():

@@ -44,10 +44,12 @@ def test_without_any(parser):
     assert text_options(parser().parse_args([]), 11).top_k == 11
 
 
-@pytest.mark.parametrize("parser", [command.parser, generate.parser])
-def test_with_all_of_them(parser):
+@pytest.mark.parametrize(
+    "parser, prompt", [(command.parser, "x"), (generate.parser, ["x"])], ids=["build", "driver"]
+)
+def test_with_all_of_them(parser, prompt):
     arguments = parser().parse_args([*GIVEN, "--continue"])
-    assert text_options(arguments, 128) == TextOptions("x", 7, "0", 0, 0, True)
+    assert text_options(arguments, 128) == TextOptions(prompt, 7, "0", 0, 0, True)
 
 
 def test_defaults_are_those_of_the_console():

@@ -142,7 +142,7 @@ def test_an_older_run_can_not_go_on(accelerator):
 
 
 def test_a_core_that_someone_left_running(accelerator):
-    next(accelerator._runs.tokens([1], 24, HostModel.of(artifact()).settings(0, 0, 0)))
+    next(accelerator._streams[0].tokens([1], 24, HostModel.of(artifact()).settings(0, 0, 0)))
     again = Accelerator(simulated_registers(), MODEL, timeout=60)
     assert "".join(again.generate("b", 4)) == reference_text("b", 4)
 

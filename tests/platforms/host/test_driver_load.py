@@ -116,8 +116,8 @@ def test_truncated(accelerator):
 
 def test_not_while_running(accelerator):
     accelerator.load(OTHERS[0])
-    runs = accelerator._runs
-    runs.start([1], 20, accelerator._settings(0, 0, 1, None))
+    runs = accelerator._streams[0]
+    runs.start([1], 20, runs.greedy)
     registers().write(LOAD_CONTROL, 1)
     assert "load_while_busy" in runs.registers.errors()
     assert runs.registers.read("LOAD_STATUS") == {"loaded": 1, "loading": 0, "refusal": 0}

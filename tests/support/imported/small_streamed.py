@@ -15,42 +15,53 @@ MEMORY = MemoryShape(ports=2, data_bytes=8, burst_beats=4)
 TIMING = MemoryTiming(latency=(20, 50), refresh=(400, 20), stall=0.05)
 
 
-@functools.cache
-def program() -> StreamedProgram:
-    return StreamedProgram(artifact().model, MEMORY)
+def of_streams(function):
+    """A cached function of the number of streams, 1 by default."""
+    cached = functools.cache(function)
+
+    @functools.wraps(function)
+    def found(streams: int = 1):
+        return cached(streams)
+
+    return found
 
 
-@functools.cache
-def simulated_registers() -> SimulatedRegisters:
+@of_streams
+def program(streams: int) -> StreamedProgram:
+    return StreamedProgram(artifact().model, MEMORY, streams)
+
+
+@of_streams
+def simulated_registers(streams: int) -> SimulatedRegisters:
     """The same simulation for all tests of a process; whoever takes it aborts what runs."""
-    return SimulatedRegisters(program(), timing=TIMING)
+    return SimulatedRegisters(program(streams), timing=TIMING)
 
 
-@functools.cache
-def image():
+@of_streams
+def image(streams: int):
     """The image, uint8, read-only."""
-    found = words_as_bytes(MEMORY, program().content())
+    found = words_as_bytes(MEMORY, program(streams).content())
     found.setflags(write=False)
     return found
 
 
-def header(**changes) -> ImageHeader:
+def header(streams: int = 1, **changes) -> ImageHeader:
     """That of the image's file."""
-    facts = program().facts
+    facts = program(streams).facts
     given = {
         "ports": MEMORY.ports,
         "data_bytes": MEMORY.data_bytes,
         "burst_beats": MEMORY.burst_beats,
         "image_bytes": facts.image_bytes,
         "memory_bytes": facts.memory_bytes,
-        "checksum": program().checksum,
+        "checksum": program(streams).checksum,
         "digest": artifact().model.digest,
         "name": artifact().name,
     }
     return ImageHeader(**given | changes)
 
 
-def write_weights(path) -> bytes:
+def write_weights(path, streams: int = 1) -> bytes:
     """Write the image's file; its bytes."""
-    write_image(path, header(), image())
+    write_image(path, header(streams), image(streams))
     return path.read_bytes()
