@@ -31,7 +31,7 @@ def design_digest(program: AnyProgram) -> str:
     parts = [text for path in files for text in (path.name, code(path))]
     versions = (amaranth.__version__, yosys.version())
     made_for = (program.model.digest, repr(program.hw), repr(program.limits))
-    made_for += (repr(getattr(program, "memory", None)),)
+    made_for += tuple(repr(getattr(program, name, None)) for name in ("memory", "streams"))
     return digest(*made_for, *versions, *parts)
 
 
