@@ -117,6 +117,15 @@ class StreamedProgram(DecoderProgram):
         """
         return super().cycles(position, **kwargs) + PASS_OVERHEAD
 
+    def alone(self, position: int) -> list[int | None]:
+        """What :meth:`cycles` takes for one stream's token while the others have none."""
+        return [position] + [None] * (self.streams - 1)
+
+    def cycles_by_position(self, **kwargs) -> list[int]:
+        """:meth:`cycles` of one stream, the others idle, for every position of the context."""
+        positions = range(self.model.config.ctx_len)
+        return [self.cycles(self.alone(position), **kwargs) for position in positions]
+
     def _duration(self, item: Instruction, position: int | Sequence[int | None]) -> int:
         if not isinstance(position, int):
             position = position[max(item.slot - 1, 0)]

@@ -28,6 +28,7 @@ from ..support.progress import working
 from ..support.tools import ToolPool
 from ..synthesis.synthesis import LOG_NAME, synthesize
 from . import report, streamed
+from .text import BuildText
 from .toolchain_report import can_be_placed, refuse_if_rules_are_broken, toolchain_section
 
 MIN_BAUD = 300
@@ -69,9 +70,9 @@ def build_board(
     directory: Path,
     arguments,
     output: Console,
-    print_text,
+    text: BuildText,
 ) -> None:
-    """Everything for a board; ``print_text`` generates the text with the simulator it is given."""
+    """Everything for a board."""
     toolchain = choose_toolchain(target, arguments.toolchain, directory)
     options = target.top_options(artifact.name, arguments.baud)
     design = target.build_top(core_program, clock_mhz, **options)
@@ -81,12 +82,12 @@ def build_board(
         synthesis = pool.submit(synthesize, design, target, directory) if synthesized else None
         if isinstance(core_program, StreamedProgram):
             image = streamed.write_weights(artifact, core_program, directory)
-            found = streamed.simulate(core_program, target.memory, clock_mhz, image, print_text)
-            text, cycles, further = found.text, found.cycles, found.sections
+            found = streamed.simulate(core_program, target.memory, clock_mhz, image, text, output)
+            printed, cycles, further = found.text, found.cycles, found.sections
         else:
             image, further = None, {}
             simulator = CoreSimulator(core_program)
-            text = print_text(simulator)
+            printed = text.print(simulator, output)
             with working("counting cycles at every position"):
                 cycles = report.counted_cycles(core_program, simulator)
         resources = synthesis.result() if synthesized else None
@@ -97,7 +98,7 @@ def build_board(
     if not synthesized:
         with working("writing the project"):
             project = write_project(design, target, directory, toolchain, synthesis=False)
-        _write(result, project, text, output)
+        _write(result, project, printed, output)
         announce_unsynthesized(project, output)
         return
     result["resources"]["synthesized"] = report.resources_section(
@@ -111,11 +112,11 @@ def build_board(
     try:
         placed = _place(project, clock_mhz, run=fits and not missing)
     except ToolError:
-        _write(result, project, text, output)
+        _write(result, project, printed, output)
         raise
     if placed is not None:
         report.add_placed(result, placed, target, clock_mhz)
-    _write(result, project, text, output)
+    _write(result, project, printed, output)
     refuse_if_too_large(core_program, target, resources)
     refuse_if_rules_are_broken(result["toolchain"])
     if placed is not None:

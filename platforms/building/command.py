@@ -62,6 +62,13 @@ def parser():
         action="store_true",
         help="memories that another model of the same shape can be loaded into while it runs",
     )
+    sizes.add_argument(
+        "--streams",
+        type=int,
+        metavar="N",
+        help="texts that a core with its model in external memory generates side by side, "
+        "1 to 8 (docs/streamed_core.md)",
+    )
     p.add_argument("--clock", type=float, metavar="MHZ", help="core clock (default: the board's)")
     hardware = p.add_argument_group("boards")
     hardware.add_argument("--variant", help="device of a board that comes with several")

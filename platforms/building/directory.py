@@ -14,7 +14,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateformer.gateware.compiler.program import Program
+from gateformer.gateware.host.any_core import AnyProgram
+from gateformer.gateware.streamed.program import StreamedProgram
 from gateformer.model.contract.artifact import Artifact
 from gateformer.model.support.directories import made_directory
 from gateformer.model.support.errors import UserError
@@ -36,7 +37,7 @@ DESIGN_NAME = ".design.json"
 """Says which design the files of the directory are of."""
 IP_DIRECTORY = "ip"
 TIMELINE_NAME = "timeline.svg"
-_SIZES = ("rows", "cols", "lanes", "packing")
+_SIZES = ("rows", "cols", "lanes", "packing", "streams")
 _OUTPUTS = (
     *(REPORT, TIMELINE_NAME, SYNTHESIS_LOG, LOG_NAME, *FIRMWARE_FILES),
     IMAGE_FILE,
@@ -87,7 +88,7 @@ def _given(directory: Path) -> Path:
 
 @contextlib.contextmanager
 def design_directory(
-    directory: Path, target: Board, artifact: Artifact, program: Program, clock_mhz: float
+    directory: Path, target: Board, artifact: Artifact, program: AnyProgram, clock_mhz: float
 ) -> Iterator[None]:
     """With ``directory``, made if need be, for one design; what another one left there goes.
 
@@ -101,6 +102,8 @@ def design_directory(
         "hardware": dataclasses.asdict(program.hw),
         "clock_mhz": clock_mhz,
     }
+    if isinstance(program, StreamedProgram):
+        design["streams"] = program.streams
     note = directory / DESIGN_NAME
     with made_directory(directory):
         before = _noted(note)

@@ -13,14 +13,11 @@ from gateformer.gateware.host.any_core import AnyProgram
 from gateformer.gateware.host.identification import Identification
 from gateformer.gateware.streamed.program import StreamedProgram
 from gateformer.model.contract.artifact import Artifact, open_model, shipped_models
-from gateformer.model.contract.reference import check_request
-from gateformer.model.contract.sampling import SamplingSettings
 from gateformer.model.support.directories import require_writable
 from gateformer.model.support.errors import UserError
 from gateformer.model.support.inputs import protecting, reading
 from gateformer.model.support.whole_file import complete_file, write_whole
-from gateformer.model.text.model_codec import codec_of, prompt_tokens
-from gateformer.model.text.options import TextOptions, text_options
+from gateformer.model.text.options import text_options
 
 from ..boards import programming
 from ..boards.board import Board, board, boards
@@ -29,12 +26,13 @@ from ..ip.export import export_board_ip
 from ..place_and_route.toolchain_board import for_toolchain
 from ..simulation import generation
 from ..simulation.simulation import CoreSimulator
+from ..simulation.streams import Request
+from ..simulation.streams_check import check_streams
 from ..sizes.lanes_remark import lanes_remark
 from ..sizes.sizing import choose_sizes
 from ..support.defaults import DEFAULT_CYCLES, DEFAULT_MODEL
 from ..support.progress import UNWRAPPED, output_console, working
 from ..support.progress import console as status
-from ..support.text_output import text_output
 from . import report
 from .board_flow import build_board, check_options
 from .directory import IP_DIRECTORY, TIMELINE_NAME, build_directory, design_directory
@@ -49,6 +47,8 @@ from .streamed import (
     is_streamed,
     program_of,
 )
+from .streams import checked_requests
+from .text import BuildText
 from .timeline import timeline_svg
 
 
@@ -118,13 +118,9 @@ def _build_in(
     elif target.budget is None and not isinstance(program, StreamedProgram):
         _build_simulation(artifact, program, target, clock, directory, arguments, output)
     else:
-        options, settings = _request(artifact, arguments)
-
-        def text(simulator: CoreSimulator) -> str:
-            return _print_text(artifact, simulator, options, settings, output)
-
+        text = BuildText.of(artifact, arguments)
         if target.budget is None:
-            build_simulated(artifact, program, target, clock, directory, text)
+            build_simulated(artifact, program, target, clock, directory, text, output)
             return
         build_board(artifact, program, target, clock, directory, arguments, output, text)
 
@@ -149,7 +145,7 @@ def _check_request(artifact: Artifact, arguments) -> None:
     if arguments.timeline:
         _position(artifact, arguments)
     elif not (arguments.export or arguments.firmware or arguments.check):
-        _request(artifact, arguments)
+        BuildText.of(artifact, arguments)
 
 
 def _sizes(artifact: Artifact, target: Board, arguments):
@@ -169,24 +165,6 @@ def _clock(target: Board, arguments) -> float:
     if not 1 <= arguments.clock <= 1000:
         raise UserError(f"clock must be 1 to 1000 MHz, not {arguments.clock:g}")
     return arguments.clock
-
-
-def _request(artifact: Artifact, arguments) -> tuple[TextOptions, SamplingSettings]:
-    """What text is asked for, known to be good, with a prompt."""
-    model = artifact.model
-    options = text_options(arguments, model.config.vocab_size)
-    settings = generation.settings_of(model).from_user(
-        temperature=options.temperature,
-        top_k=options.top_k,
-        seed=options.seed,
-        logit_scale=model.logit_scale,
-        vocab_size=model.config.vocab_size,
-    )
-    if options.prompt is None:
-        options = dataclasses.replace(options, prompt=generation.default_prompt(artifact))
-    tokens = prompt_tokens(codec_of(model), options.prompt)
-    check_request(model.config, [*generation.before_prompt(model), *tokens], options.tokens)
-    return options, settings
 
 
 def _check_waveform(arguments) -> None:
@@ -211,8 +189,10 @@ def _write_timeline(
     position = _position(artifact, arguments)
     path = directory / TIMELINE_NAME
     write_whole(path, timeline_svg(program, position))
+    streams = program.streams if isinstance(program, StreamedProgram) else 1
+    what = "one token" if streams == 1 else f"a token of each of {streams} streams"
     output.print(
-        f"one token at position {position}: {program.cycles(position)} cycles; {path}",
+        f"{what} at position {position}: {program.cycles(position)} cycles; {path}",
         soft_wrap=True,
     )
 
@@ -220,14 +200,14 @@ def _write_timeline(
 def _build_simulation(
     artifact, program, target, clock, directory, arguments, output: Console
 ) -> None:
-    options, settings = _request(artifact, arguments)
+    text = BuildText.of(artifact, arguments)
     waveform = None
     with contextlib.ExitStack() as written:
         if arguments.waveform is not None:
             path = written.enter_context(complete_file(arguments.waveform))
             waveform = (path, *generation.parse_cycles(arguments.cycles or DEFAULT_CYCLES))
         simulator = CoreSimulator(program, waveform=waveform)
-        _print_text(artifact, simulator, options, settings, output)
+        text.print(simulator, output)
         simulator.simulation.close_waveform()
     cycles = report.counted_cycles(program, simulator)
     result = report.build_report(artifact, program, target, clock, cycles)
@@ -237,26 +217,6 @@ def _build_simulation(
         f"cycles per greedy token: first {cycles['by_position'][0]}, mean {cycles['mean']:.1f}, "
         f"last {cycles['by_position'][-1]} ({cycles['source']}); {result['files'][0]}"
     )
-
-
-def _print_text(
-    artifact: Artifact,
-    simulator: CoreSimulator,
-    options: TextOptions,
-    settings: SamplingSettings,
-    output: Console,
-) -> str:
-    """Stream the text as the simulated core emits it; the text."""
-    with text_output(output) as emit:
-        emit(options.prompt)
-        generator = generation.TextGenerator(artifact, simulator, settings, emit)
-        text, context_full = generator.generate(options.prompt, options.tokens, options.refeed)
-    if context_full:
-        status.print(
-            f"the context of {artifact.model.config.ctx_len} tokens is full after {len(text)} of "
-            f"{options.tokens} tokens; --continue goes on with a re-fed window"
-        )
-    return options.prompt + text
 
 
 def _check(artifact, program, target, clock, arguments, output: Console) -> None:
@@ -277,6 +237,10 @@ def _check(artifact, program, target, clock, arguments, output: Console) -> None
         length, count = rng.randint(1, max(cfg.ctx_len // 2, 1)), cfg.ctx_len
         if streamed:
             length, count = min(length, CHECKED_PROMPT), min(count, CHECKED_TOKENS)
+        if streamed and program.streams > 1:
+            requests = checked_requests(rng, program.streams, cfg, length, count, settings)
+            _check_streams(simulator, requests, name, output)
+            continue
         prompt = [rng.randrange(cfg.vocab_size) for _ in range(length)]
         with working(f"comparing {length + count} tokens, {name}"):
             tokens, integers = generation.check_everything(
@@ -287,3 +251,14 @@ def _check(artifact, program, target, clock, arguments, output: Console) -> None
             "all taps: gateware equals reference",
             soft_wrap=True,
         )
+
+
+def _check_streams(simulator, requests: dict[int, Request], name: str, output: Console) -> None:
+    prompts = sum(len(request.prompt) for request in requests.values())
+    with working(f"comparing {len(requests)} streams at once, {name}"):
+        tokens, integers = check_streams(simulator, requests)
+    output.print(
+        f"{name}: {len(requests)} streams, {prompts} prompt and {tokens} generated tokens, "
+        f"{integers:,} integers on all taps: gateware equals reference",
+        soft_wrap=True,
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from gateformer.gateware.streamed.limits import MOST_STREAMS
 from gateformer.model.contract.artifact import Artifact
 from gateformer.model.contract.decoder.model import DecoderModel
 from gateformer.model.support.errors import UserError
@@ -14,7 +15,7 @@ from ..boards.file import is_board_file
 from ..boards.target import PROCESSOR, Board
 from ..families.xc7 import XC7
 from ..simulation.generation import refuse_too_large
-from .streamed import is_streamed, refuse_not_streamed
+from .streamed import can_be_streamed, is_streamed, on_chip, refuse_not_streamed
 
 _FOR_A_BOARD = ("toolchain", "baud", "program")
 _FOR_THE_SIMULATION = ("check", "waveform", "cycles")
@@ -47,6 +48,8 @@ def refuse_unheeded(target: Board, arguments: argparse.Namespace) -> None:
     or False.
     """
     given = set(given_options(arguments))
+    if arguments.streams is not None and not 1 <= arguments.streams <= MOST_STREAMS:
+        raise UserError(f"streams must be 1 to {MOST_STREAMS}, not {arguments.streams}")
     simulated = target.budget is None
     if "firmware" in given and target.processor is None:
         if target.console == PROCESSOR and target.family.name != XC7.name:
@@ -80,6 +83,8 @@ def refuse_unheeded(target: Board, arguments: argparse.Namespace) -> None:
 def refuse_imported(artifact: Artifact, target: Board, arguments: argparse.Namespace) -> None:
     """UserError naming what an imported model (contract version 2) cannot become as yet."""
     model = artifact.model
+    if arguments.streams is not None and not can_be_streamed(artifact, target):
+        raise UserError(on_chip(artifact, target))
     if not isinstance(model, DecoderModel):
         return
     for option in _TRAINED_ONLY:

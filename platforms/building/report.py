@@ -28,6 +28,7 @@ from ..simulation.simulation import CoreSimulator
 from ..sizes.families import device_total
 from ..support.build_directory import REPORT
 from ..support.cpp_compiler import find_compiler
+from .streams import streams_rows
 
 SCHEMA_VERSION = 2
 """Its name in a build directory."""
@@ -257,6 +258,9 @@ def print_report(report: dict, text: str | None, console: Console) -> None:
     )
     for row in _memory_rows(report.get("memory")):
         table.add_row(*row)
+    if "streams" in report:
+        for row in streams_rows(report["streams"], report["tokens_per_second"]["clock_mhz"]):
+            table.add_row(*row)
     if "saturations" in report:
         table.add_row("numbers that a limit changed", f"{report['saturations']:,}")
     added = cycles["added_by_sampling"]

@@ -8,6 +8,8 @@ import itertools
 from collections.abc import Callable
 from pathlib import Path
 
+from rich.console import Console
+
 from gateformer.gateware.host.any_core import AnyProgram, compile_model
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.gateware.streamed.program import StreamedProgram
@@ -23,9 +25,12 @@ from ..simulation import generation
 from ..simulation.simulated_memory import MemoryTiming
 from ..simulation.streamed_model import memory_timing, streamed_program, write_weights
 from ..simulation.streamed_simulation import StreamedSimulator
+from ..simulation.streams import StreamsSimulator
 from ..support.progress import console as status
 from ..support.progress import working
 from . import report
+from .streams import Rate, streams_rows, streams_section, together
+from .text import BuildText
 
 STREAMED_TOKENS = 8
 """A token of a large model takes half a minute."""
@@ -73,7 +78,7 @@ def program_of(
     :func:`is_streamed`, or if no sizes fit. UserError as ``sizes``, and of what cannot be streamed.
     """
     if is_streamed(artifact, target):
-        return streamed_program(artifact, target.memory)
+        return streamed_program(artifact, target.memory, arguments.streams or 1)
     try:
         chosen = sizes()
     except UserError:
@@ -81,8 +86,18 @@ def program_of(
         if given or not can_be_streamed(artifact, target):
             raise
         refuse_not_streamed(artifact, arguments)
-        return streamed_program(artifact, target.memory)
+        return streamed_program(artifact, target.memory, arguments.streams or 1)
+    if arguments.streams is not None:
+        raise UserError(on_chip(artifact, target))
     return compile_model(artifact.model, chosen)
+
+
+def on_chip(artifact: Artifact, target: Board) -> str:
+    """Why several streams are refused."""
+    return (
+        f"--streams is for a model that a core reads from external memory, and {artifact.name} is "
+        f"held on chip for {target.name}; leave it out"
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,21 +117,28 @@ class StreamedText:
 
 
 def simulate(
-    program: StreamedProgram, memory: ExternalMemory, clock_mhz: float, image: Path, print_text
+    program: StreamedProgram,
+    memory: ExternalMemory,
+    clock_mhz: float,
+    image: Path,
+    text: BuildText,
+    output: Console,
 ) -> StreamedText:
-    """Text of the core whose memory holds an image file, which it verifies first.
+    """Text of the core whose memory holds an image file, which it verifies first; with several
+    streams the first one's, and then what all of them generate at once.
 
-    ``print_text`` generates the text with the simulator that it is given. UserError if the image is
-    not the model's.
+    UserError if the image is not the model's.
     """
     timing = memory_timing(memory, clock_mhz)
-    simulator = StreamedSimulator(program, timing=timing, image=image_of(image))
+    several = program.streams > 1
+    kind = StreamsSimulator if several else StreamedSimulator
+    simulator = kind(program, timing=timing, image=image_of(image))
     with working("reading the image against its checksum"):
         if not simulator.verify():
             raise UserError(
                 f"{image} is damaged: its checksum is not the model's; remove it and build again"
             )
-    text = print_text(simulator)
+    printed = text.print(simulator, output)
     cycles = report.cycles_section(
         program.cycles_by_position(), "predicted for a memory that never waits"
     )
@@ -124,14 +146,20 @@ def simulate(
     speed = report.streamed_speed(section, clock_mhz)
     further = {"memory": section, "tokens_per_second": speed}
     further["saturations"] = simulator.simulation.get("saturations")
-    return StreamedText(text, cycles, further)
+    if several:
+        stamps = [cycle for cycle, _ in simulator.stamps]
+        alone = Rate.of(simulator.first_beat, stamps, text.request.prompt)
+        all_streams = together(simulator, text.request)
+        further["streams"] = streams_section(alone, all_streams, program.streams, clock_mhz)
+    return StreamedText(printed, cycles, further)
 
 
 def checked_simulator(
     program: StreamedProgram, memory: ExternalMemory, clock_mhz: float
 ) -> StreamedSimulator:
     """A simulator with taps, and with a memory as that of a build's text."""
-    return StreamedSimulator(program, taps=True, timing=memory_timing(memory, clock_mhz))
+    kind = StreamsSimulator if program.streams > 1 else StreamedSimulator
+    return kind(program, taps=True, timing=memory_timing(memory, clock_mhz))
 
 
 def build_simulated(
@@ -140,17 +168,21 @@ def build_simulated(
     target: Board,
     clock_mhz: float,
     directory: Path,
-    print_text,
+    text: BuildText,
+    output: Console,
 ) -> None:
     """Of ``sim``: image, text, cycles and what the memory gave, and ``report.json``."""
     image = write_weights(artifact, program, directory)
     with working("simulating"):
-        found = simulate(program, target.memory, clock_mhz, image, print_text)
+        found = simulate(program, target.memory, clock_mhz, image, text, output)
     result = report.build_report(artifact, program, target, clock_mhz, found.cycles)
     result |= found.sections
     result["files"] = [str(image), str(directory / report.REPORT)]
     report.write_report(result, directory)
     memory = result["memory"]
+    if "streams" in result:
+        for row in streams_rows(result["streams"], clock_mhz):
+            status.print(": ".join(row), soft_wrap=True)
     status.print(
         f"{memory['cycles_per_token']:,.0f} cycles per token, at least "
         f"{found.cycles['by_position'][0]:,} with a memory that never waits; "

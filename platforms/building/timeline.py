@@ -64,7 +64,7 @@ def timeline_svg(program: AnyProgram, position: int) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
         'font-family="Helvetica,Arial,sans-serif" font-size="13">',
         f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
-        f'<text x="{LEFT}" y="24" font-weight="bold">One token at position {position}: '
+        f'<text x="{LEFT}" y="24" font-weight="bold">{_what(program)} at position {position}: '
         f"{total} cycles</text>",
         f'<text x="{LEFT}" y="42" font-size="12" fill="#555">bars: cycles in which an engine is '
         f"given work ({_ASIDE[imported]}); light: idle</text>",
@@ -79,6 +79,11 @@ def timeline_svg(program: AnyProgram, position: int) -> str:
     for row, engine in enumerate(engines):
         parts += _row(engine, [s for s in spans if s.engine == engine], total, scale, row)
     return "\n".join([*parts, "</svg>", ""])
+
+
+def _what(program: AnyProgram) -> str:
+    streams = program.streams if isinstance(program, StreamedProgram) else 1
+    return "One token" if streams == 1 else f"A token of each of {streams} streams"
 
 
 def _row(engine: str, spans: list[Span], total: int, scale: float, row: int) -> list[str]:

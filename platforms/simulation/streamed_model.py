@@ -29,7 +29,9 @@ def memory_timing(memory: ExternalMemory, clock_mhz: float) -> MemoryTiming:
     return MemoryTiming(latency=LATENCY, refresh=refresh, shared=memory.bytes_per_cycle(clock_mhz))
 
 
-def streamed_program(artifact: Artifact, memory: ExternalMemory) -> StreamedProgram:
+def streamed_program(
+    artifact: Artifact, memory: ExternalMemory, streams: int = 1
+) -> StreamedProgram:
     """The program of a model's streamed core, with a line that says so.
 
     Raises UserError as :class:`StreamedProgram`, or if the memory has no room for the model.
@@ -41,12 +43,13 @@ def streamed_program(artifact: Artifact, memory: ExternalMemory) -> StreamedProg
         soft_wrap=True,
     )
     with working("compiling the program and the memory's image"):
-        program = StreamedProgram(artifact.model, memory.shape)
+        program = StreamedProgram(artifact.model, memory.shape, streams)
     size = program.facts.memory_bytes
     if memory.room is not None and size > memory.room:
         raise UserError(
             f"{artifact.name} takes {size:,} bytes of external memory, and the board has room for "
             f"{memory.room:,}; import it with fewer bits or a smaller --context"
+            + (", or take fewer --streams" if streams > 1 else "")
         )
     return program
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -44,7 +45,7 @@ class StreamsSimulator(StreamedSimulator):
         super().__init__(program, taps=taps, stall=stall, seed=seed, **others)
         simulation = self.simulation
         self._prompts, self._outputs = [self._prompt], [self._output]
-        self._fed = [0] * program.streams
+        self._taken = [(0, 0)] * program.streams  # prompts' tokens, before and after the last one
         self._slot_taps = [self._taps]
         for stream in range(1, program.streams):
             moods = {"stall": stall, "seed": seed + 2 * stream}
@@ -62,22 +63,40 @@ class StreamsSimulator(StreamedSimulator):
 
     def begin(self, stream: int, request: Request) -> None:
         """Start a stream, which is idle; UserError for what ``check_request`` refuses."""
-        check_request(self.program.model.config, list(request.prompt), request.count)
-        simulation, last = self.simulation, len(request.prompt) - 1
-        self._outputs[stream].clear()
-        settings = stream_port("settings", stream)
-        for name, value in vars(request.settings).items():
-            simulation.set(f"{settings}__{name}", value)
-        simulation.set(f"{settings}__count", min(request.count, 2**COUNT_BITS - 1))
-        self._pulse(stream_port("start", stream))
-        self._fed[stream] += len(request.prompt)
-        self._prompts[stream].feed(
-            {"token": token, "last": i == last} for i, token in enumerate(request.prompt)
-        )
+        self.begin_together({stream: request})
+
+    def begin_together(self, requests: Mapping[int, Request]) -> None:
+        """As :meth:`begin`, several streams in one cycle: their tokens share every pass."""
+        simulation = self.simulation
+        for stream, request in requests.items():
+            check_request(self.program.model.config, list(request.prompt), request.count)
+            self._outputs[stream].clear()
+            taken = len(self._prompts[stream].taken())
+            self._taken[stream] = taken, taken + len(request.prompt)
+            settings = stream_port("settings", stream)
+            for name, value in vars(request.settings).items():
+                simulation.set(f"{settings}__{name}", value)
+            simulation.set(f"{settings}__count", min(request.count, 2**COUNT_BITS - 1))
+        starts = [stream_port("start", stream) for stream in requests]
+        for name in starts:
+            simulation.set(name, 1)
+        simulation.step()
+        for name in starts:
+            simulation.set(name, 0)
+        for stream, request in requests.items():
+            last = len(request.prompt) - 1
+            self._prompts[stream].feed(
+                {"token": token, "last": i == last} for i, token in enumerate(request.prompt)
+            )
 
     def is_taken(self, stream: int) -> bool:
-        """Whether all of its prompts were taken."""
-        return len(self._prompts[stream].taken()) == self._fed[stream]
+        """Whether the prompt of :meth:`begin` was taken."""
+        return len(self._prompts[stream].taken()) == self._taken[stream][1]
+
+    def first_beat_of(self, stream: int) -> int:
+        """As ``first_beat``, of what :meth:`begin` started, if no other stream's pass was under way
+        then."""
+        return int(self._prompts[stream].taken()[self._taken[stream][0]]) + 2
 
     def stop(self, streams: Sequence[int]) -> None:
         """Abort streams, in one cycle; others go on. Their prompts have to be taken."""
@@ -87,11 +106,6 @@ class StreamsSimulator(StreamedSimulator):
         for stream in streams:
             self.simulation.set(stream_port("abort", stream), 0)
         self.simulation.step()
-
-    def _pulse(self, name: str) -> None:
-        self.simulation.set(name, 1)
-        self.simulation.step()
-        self.simulation.set(name, 0)
 
     def busy(self, stream: int) -> bool:
         """Whether a stream has more to come."""
@@ -105,24 +119,40 @@ class StreamsSimulator(StreamedSimulator):
         found = (shape.from_bits(int(row[0])).token for row in values[port])
         return list(zip(found, map(int, cycles), strict=True))
 
-    def run(self, steps: int = 100) -> None:
-        """Until all streams are idle, looked at every that many cycles.
+    def generated(self, steps: int = 100) -> Iterator[tuple[int, int, int]]:
+        """(stream, token, cycle of its transfer) of what the streams give, from their starts on and
+        until all are idle, looked at every ``steps`` cycles.
 
         Raises MemoryFault, or RuntimeError if no token comes for too long.
         """
         streams = range(self.program.streams)
-        before, waited = -1, 0
-        while any(self.busy(stream) for stream in streams):
+        found, waited, busy = [0] * len(streams), 0, True
+        while busy:
             self.simulation.step(steps)
             self.memory.check()
-            count = sum(len(self._outputs[stream]) for stream in streams)
-            waited = 0 if count != before else waited + steps
+            busy, waited = any(self.busy(stream) for stream in streams), waited + steps
+            for stream in streams:
+                if len(self._outputs[stream]) == found[stream]:
+                    continue
+                fresh, waited = self.tokens(stream)[found[stream] :], 0
+                found[stream] += len(fresh)
+                for token, cycle in fresh:
+                    yield stream, token, cycle
             if (
                 waited > self._patience * self.program.model.config.ctx_len
                 or self.fault is not Response.OKAY
             ):
-                raise self._silence(count, waited)
-            before = count
+                raise self._silence(sum(found), waited)
+
+    def run(self, steps: int = 100) -> None:
+        """Until all streams are idle: :meth:`generated` without a look at what they give."""
+        collections.deque(self.generated(steps), maxlen=0)
+
+    def forget(self) -> None:
+        """Passes and taps so far; those of a pass that is under way must not be asked for."""
+        probes = [probe for taps in self._slot_taps for probe in taps.values()]
+        for probe in (*probes, *([self._passes] if self._passes else [])):
+            probe.clear()
 
     def pass_cycles(self) -> list[int]:
         """In which each pass so far began."""
@@ -142,7 +172,7 @@ class StreamsSimulator(StreamedSimulator):
             yield found, any(slot.enabled and slot.predict for slot in slots)
 
     def tap_readers(self) -> list[DecoderTapReader]:
-        """Of each slot, from the simulator's start on."""
+        """Of each slot, from the simulator's start or the last :meth:`forget` on."""
         readers = []
         for slot, probes in enumerate(self._slot_taps):
             prefix = stream_port("taps", slot)

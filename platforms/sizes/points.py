@@ -187,12 +187,17 @@ class _SideBySide(Elaboratable):
 
 
 def cells(run: Run) -> list[dict[str, int]]:
-    """Primitives of each point after synthesis, those that place and route adds included.
+    """Primitives of each point after synthesis, as :func:`counted`."""
+    family = FAMILIES[run.family]
+    return counted(*_rtlil(run, family), family)
+
+
+def counted(text: str, names: Sequence[str], family: Family) -> list[dict[str, int]]:
+    """Primitives of each of a design's modules after synthesis, those that place and route adds
+    included; modules other than the design itself are kept apart.
 
     Kept by the digest of the designs, the commands and yosys' version.
     """
-    family = FAMILIES[run.family]
-    text, names = _rtlil(run, family)
     commands = [f"read_rtlil {TOP}.il", HIDE_ELEMENTS]
     commands += [f"setattr -mod -set keep_hierarchy 1 {name}" for name in names if name != TOP]
     commands += [f"tee -q -o yosys.log {family.synthesis}", f"write_json {TOP}.json"]

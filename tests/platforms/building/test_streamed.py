@@ -106,9 +106,10 @@ def test_a_damaged_image_is_refused(tmp_path, monkeypatch):
         def verify(self):
             return self.good
 
-    def text(simulator):
-        assert simulator.good
-        raise Written
+    class Text:
+        def print(self, simulator, output):
+            assert simulator.good
+            raise Written
 
     class Written(Exception):
         pass
@@ -118,13 +119,13 @@ def test_a_damaged_image_is_refused(tmp_path, monkeypatch):
     compiled = streamed.streamed_program(artifact, MEMORY)
     image = streamed.write_weights(artifact, compiled, tmp_path)
     with pytest.raises(Written):
-        streamed.simulate(compiled, MEMORY, 125.0, image, text)
+        streamed.simulate(compiled, MEMORY, 125.0, image, Text(), None)
     content = bytearray(image.read_bytes())
     content[-1] ^= 1
     image.write_bytes(content)
     assert streamed.write_weights(artifact, compiled, tmp_path).read_bytes() == content
     with pytest.raises(UserError) as refused:
-        streamed.simulate(compiled, MEMORY, 125.0, image, text)
+        streamed.simulate(compiled, MEMORY, 125.0, image, Text(), None)
     assert str(refused.value) == (
         f"{image} is damaged: its checksum is not the model's; remove it and build again"
     )

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from gateformer.gateware.core.taps import compare_tap
+from gateformer.gateware.core.taps import Mismatch
+from gateformer.gateware.decoder.taps import DecoderTapReader
 from gateformer.gateware.memory.bus import Response
 from gateformer.gateware.streamed.program import StreamedProgram
 from gateformer.model.contract.decoder.reference import DecoderReference
@@ -11,6 +12,7 @@ from gateformer.model.contract.decoder.sampling import DecoderSettings
 from gateformer.platforms.simulation.simulated_memory import MemoryTiming
 from gateformer.platforms.simulation.streamed_simulation import BASE, MemoryFault
 from gateformer.platforms.simulation.streams import Request, StreamsSimulator
+from gateformer.platforms.simulation.streams_check import check_streams, compare_passes
 from tests.gateware.decoder.compared_core import sampled
 from tests.platforms.simulation.test_streamed_simulation import (
     MEMORIES,
@@ -33,27 +35,6 @@ def drawn_request(rng, model, seed: int) -> Request:
 
 def expected(model, request: Request) -> list[int]:
     return list(DecoderReference(model).generate(request.prompt, request.count, request.settings))
-
-
-def compare_passes(simulator: StreamsSimulator) -> int:
-    """Every tap of every slot with the reference of its stream; the number of passes with several
-    tokens of one stream."""
-    model, taps, lent = simulator.program.model, {}, 0
-    references: dict[int, DecoderReference] = {}
-    readers = simulator.tap_readers()
-    for tokens, predict in simulator.passes():
-        lent += len({each.stream for each in tokens}) < len(tokens)
-        for each in sorted(tokens, key=lambda each: (each.stream, each.position)):
-            if each.position == 0:
-                references[each.stream] = DecoderReference(model, taps.__setitem__)
-            references[each.stream].step(each.token)
-            found = readers[each.slot].read_token(each.position, predict)
-            assert sum(
-                compare_tap(each.position, name, values, taps[name])
-                for name, values in found.items()
-            )
-    assert not any(reader.left_over() for reader in readers)
-    return lent
 
 
 @pytest.mark.parametrize(
@@ -100,7 +81,7 @@ def test_a_prompt_alone_takes_half_the_passes(two, prompt_length):
     passes = [tokens for tokens, _ in simulator.passes()]
     assert len(passes) == 2 * ((prompt_length + 1) // 2)
     assert sum(map(len, passes)) == 2 * prompt_length
-    assert compare_passes(simulator) == 2 * (prompt_length // 2)
+    assert compare_passes(simulator).lent == 2 * (prompt_length // 2)
 
 
 @pytest.mark.parametrize("stopped", [0, 1])
@@ -167,6 +148,55 @@ def test_cycles_of_a_pass_as_predicted(two):
     stalls, _ = np.histogram(stalled.read()[0], bins=begun)
     assert (np.diff(begun) - stalls).tolist() == [two.cycles(positions) for positions in found[:-1]]
     assert {positions.count(None) for positions in found} == {0, 1}
+
+
+def test_a_check_of_all_streams_finds_one_wrong_token(two, monkeypatch):
+    simulator = StreamsSimulator(two, taps=True, timing=MOODS[1])
+    ctx_len = two.model.config.ctx_len
+    requests = {
+        0: Request([0, 1], ctx_len - 1, DecoderSettings()),
+        1: Request([1], 2, sampled(1, two.model)),
+    }
+    for _ in range(2):
+        tokens, integers = check_streams(simulator, requests)
+        assert tokens == ctx_len + 1 and integers > 1000
+    real = StreamsSimulator.tokens
+
+    def wrong(self, stream):
+        found = real(self, stream)
+        return [*found[:-1], (found[-1][0] ^ 1, found[-1][1])] if stream == 1 else found
+
+    monkeypatch.setattr(StreamsSimulator, "tokens", wrong)
+    with pytest.raises(Mismatch, match=r"^stream 1: tokens "):
+        check_streams(simulator, requests)
+
+
+def test_a_tap_of_a_lent_slot_that_differs_is_found(two, monkeypatch):
+    simulator = StreamsSimulator(two, taps=True, timing=MOODS[1])
+    simulator.begin(0, Request([0, 1, 1], 1, DecoderSettings()))
+    simulator.run()
+    read = DecoderTapReader.read_token
+
+    def wrong(self, position, predict):
+        found = read(self, position, predict)
+        return {name: values + (position == 0) for name, values in found.items()}
+
+    assert compare_passes(simulator).passes == 2
+    monkeypatch.setattr(DecoderTapReader, "read_token", wrong)
+    with pytest.raises(Mismatch):
+        compare_passes(simulator)
+
+
+def test_streams_that_start_together_share_every_pass(two):
+    simulator = StreamsSimulator(two, taps=True)
+    request = Request([0, 1], 2, DecoderSettings())
+    simulator.begin_together({0: request, 1: request})
+    found = list(simulator.generated())
+    assert [stream for stream, _, _ in found] == [0, 1, 0, 1]
+    assert [len(tokens) for tokens, _ in simulator.passes()] == [2, 2, 2]
+    assert simulator.pass_cycles()[0] == simulator.first_beat_of(0) - 1
+    simulator.forget()
+    assert list(simulator.passes()) == []
 
 
 def test_streams_that_a_program_does_not_have():

@@ -1,0 +1,142 @@
+"""``build.py --streams``: several texts from one pass over a streamed model."""
+
+import json
+
+import pytest
+
+from gateformer.gateware.core.taps import Mismatch
+from gateformer.model.contract.decoder.sampling import DecoderSettings
+from gateformer.model.support.errors import UserError
+from gateformer.platforms.building import command, flow, streams
+from gateformer.platforms.simulation import generation
+from gateformer.platforms.simulation.streams import Request, StreamsSimulator
+
+from .test_streamed import MODEL
+
+
+@pytest.fixture(autouse=True)
+def small_memories(monkeypatch):
+    monkeypatch.setattr(generation, "MOST_SIMULATED_WEIGHTS", 1000)
+
+
+def build(*options):
+    flow.build(command.parser().parse_args([*options, "--model", MODEL]))
+
+
+TEXT = ("--prompt", "!" * 6, "--tokens", "3")
+
+
+@pytest.mark.parametrize("drawn", [(), ("--temperature", "1")], ids=["greedy", "drawn"])
+def test_all_streams_together_give_more_tokens(tmp_path, capsys, drawn):
+    greedy = () if drawn else ("--temperature", "0")
+    build("sim", *TEXT, *drawn, *greedy, "--streams", "2", "--out", str(tmp_path / "two"))
+    printed = capsys.readouterr()
+    assert printed.out.startswith("!" * 6) and len(printed.out.rstrip("\n")) == 9
+    said = " ".join(printed.err.split())
+    assert "2 streams at once (simulated): " in said
+    assert "prompt of one text, up to 2 tokens to a pass: " in said
+    report = json.loads((tmp_path / "two" / "report.json").read_text())
+    found, single = report["streams"], report["streams"]["single"]
+    clock = report["tokens_per_second"]["clock_mhz"]
+    assert found["count"] == 2
+    for rates in (found, single):
+        assert rates["tokens_per_second"] * rates["cycles_per_token"] == pytest.approx(clock * 1e6)
+    # the figures of a whole report are one stream's
+    assert single["cycles_per_token"] == report["memory"]["cycles_per_token"]
+    assert single["tokens_per_second"] == report["tokens_per_second"]["value"]
+    # one pass for both, whose own part is the smaller one
+    assert 0.5 < found["cycles_per_token"] / single["cycles_per_token"] < 0.9
+    assert 0.4 < found["prompt_cycles_per_token"] / single["prompt_cycles_per_token"] < 0.9
+
+
+def test_one_stream_alone_is_what_the_report_says_of_cycles(tmp_path):
+    for count in ("1", "2"):
+        build("sim", *TEXT, "--streams", count, "--out", str(tmp_path / count))
+    one, two = (json.loads((tmp_path / n / "report.json").read_text()) for n in "12")
+    assert "streams" not in one
+    for key in ("mean", "added_by_sampling"):
+        assert two["cycles"][key] == pytest.approx(one["cycles"][key], rel=0.1)
+    assert two["cycles"]["mean"] > one["cycles"]["mean"]
+
+
+def test_an_image_of_other_streams_is_written_again(tmp_path, capsys):
+    out = str(tmp_path / "out")
+    images = []
+    for count in ("1", "2", "2"):
+        build("sim", *TEXT, "--streams", count, "--out", out)
+        images.append((tmp_path / "out" / "weights.bin").read_bytes())
+    assert images[0] != images[1] == images[2]
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count("removed what was of another design: report.json, weights.bin") == 1
+
+
+def test_streams_go_into_a_directory_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    build("sim", "--timeline", "--streams", "3")
+    (directory,) = (tmp_path / "build").iterdir()
+    assert directory.name.endswith("-streams3")
+    assert (directory / "timeline.svg").is_file()
+
+
+def test_a_timeline_of_a_token_of_each(tmp_path, capsys):
+    build("sim", "--timeline", "--position", "3", "--streams", "2", "--out", str(tmp_path / "a"))
+    assert capsys.readouterr().out.startswith("a token of each of 2 streams at position 3: ")
+    picture = (tmp_path / "a" / "timeline.svg").read_text()
+    assert "A token of each of 2 streams at position 3: " in picture
+
+
+@pytest.mark.slow
+def test_every_tap_and_token_of_all_is_compared(capsys):
+    build("sim", "--check", "--seed", "3", "--streams", "2")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(",")[0] for line in lines] == ["greedy: 2 streams", "sampled"]
+    assert all(line.endswith("integers on all taps: gateware equals reference") for line in lines)
+
+
+@pytest.mark.parametrize("count", ["0", "9", "-1"])
+def test_streams_out_of_range(count):
+    with pytest.raises(UserError) as refused:
+        build("sim", f"--streams={count}")
+    assert str(refused.value) == f"streams must be 1 to 8, not {count}"
+
+
+def test_a_core_on_chip_has_one(monkeypatch):
+    for model, target in (("shakespeare-115k", "zybo"), (MODEL, "sim"), (MODEL, "arty-a7-35")):
+        monkeypatch.setattr(generation, "MOST_SIMULATED_WEIGHTS", 10_000)
+        with pytest.raises(UserError) as refused:
+            flow.build(command.parser().parse_args([target, "--model", model, "--streams", "2"]))
+        assert str(refused.value) == (
+            "--streams is for a model that a core reads from external memory, and "
+            f"{model} is held on chip for {target}; leave it out"
+        )
+
+
+def test_requests_differ():
+    greedy = Request([1, 4], 3, DecoderSettings())
+    found = streams.requests_of(greedy, 3, vocab_size=5)
+    assert [request.prompt for request in found.values()] == [[1, 4], [1, 0], [1, 1]]
+    drawn = DecoderSettings(temperature_mult=1, seed=2**32 - 1)
+    found = streams.requests_of(Request([1, 4], 3, drawn), 3, vocab_size=5)
+    assert [request.settings.seed for request in found.values()] == [2**32 - 1, 0, 1]
+    assert {tuple(request.prompt) for request in found.values()} == {(1, 4)}
+
+
+def test_a_wrong_token_of_the_second_stream_ends_the_build(tmp_path, monkeypatch):
+    real = StreamsSimulator.generated
+
+    def wrong(self, *steps):
+        for stream, token, cycle in real(self, *steps):
+            yield stream, token ^ (stream == 1), cycle
+
+    monkeypatch.setattr(StreamsSimulator, "generated", wrong)
+    with pytest.raises(Mismatch, match=r"^stream 1, token 0: gateware \d+, reference \d+$"):
+        build("sim", *TEXT, "--streams", "2", "--out", str(tmp_path / "out"))
+    assert not (tmp_path / "out" / "report.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("stamps", "rate"),
+    [([109, 129, 149], streams.Rate(20, 25)), ([109], streams.Rate(25, 25))],
+)
+def test_rate_of_a_text(stamps, rate):
+    assert streams.Rate.of(10, stamps, [1, 2, 3, 4]) == rate
