@@ -11,10 +11,15 @@ for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 
 
 def pytest_sessionstart(session):
-    """Some tests run Yosys by its own command: it must have compiled itself before."""
+    """Some tests run Yosys by its own command: it must have compiled itself before.
+
+    Tests use all cores already, and each part of a simulation has all headers to read again.
+    """
+    from gateformer.platforms.simulation import cxxrtl
     from gateformer.platforms.support import yosys
 
     yosys.prepare()
+    cxxrtl.MAX_PARTS = 1
 
 
 @pytest.fixture(autouse=True)

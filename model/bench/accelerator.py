@@ -29,8 +29,13 @@ def accelerator(model: str, board: str, position: int, count: int) -> Measuremen
     ``model`` is what :func:`model.contract.artifact.open_model` takes. Raises UserError with what
     the command says if there are no such cycles.
     """
+    return of_cycles(board_cycles(model, board), position, count)
+
+
+def board_cycles(model: str, board: str) -> dict:
+    """What the command prints of a model on a board; UserError as :func:`accelerator`."""
     (facts,) = _asked(model, "--board", board)
-    return of_cycles(facts, position, count)
+    return facts
 
 
 def check_boards(boards: Sequence[str]) -> None:
@@ -46,6 +51,11 @@ def _asked(*arguments: str) -> list:
     return json.loads(result.stdout)
 
 
+def how(facts: dict) -> str:
+    """Where the figures of a row come from, by what the command prints of a board."""
+    return f"simulated cycles at {facts['clock_mhz']:g} MHz, not run on a board"
+
+
 def of_cycles(facts: dict, position: int, count: int) -> Measurement:
     """The row of what the command prints of a board."""
     clock = facts["clock_mhz"]
@@ -55,7 +65,7 @@ def of_cycles(facts: dict, position: int, count: int) -> Measurement:
         f"{ACCELERATOR}-{facts['board']}",
         f"{facts['title']}, {sizes}",
         INTEGER,
-        f"simulated cycles at {clock:g} MHz, not run on a board",
+        how(facts),
         streams=1,
         threads=0,
         seconds=seconds[None, position : position + count],

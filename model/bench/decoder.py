@@ -21,6 +21,7 @@ from ..support.errors import UserError
 from ..support.inputs import protecting, reading
 from ..support.progress import track
 from ..support.whole_file import write_whole
+from .accelerator import ACCELERATOR, board_cycles, check_boards, how
 from .bench import PLAIN_WIDTH
 from .decoder_rows import BEGIN, DecoderRow, llama_row, stream_row
 from .machine import load, machine, versions
@@ -45,6 +46,13 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("artifact", help="path of an artifact of gateformer import")
     add("--against", type=Path, metavar="FILE", help="GGUF of the same model, for llama.cpp")
+    add(
+        "--board",
+        nargs="+",
+        default=[],
+        metavar="BOARD",
+        help="with the accelerator there, by its cycles; a variant follows a colon: ulx3s:25F",
+    )
     add_threads_option(parser, "of each")
     sizes = {
         "--tokens": (DEFAULT_TOKENS, MOST_TOKENS, f"fed one by one after {BEGIN}"),
@@ -65,6 +73,8 @@ def main(argv: list[str] | None = None) -> None:
     reading(artifact=args.artifact, against=args.against)
     if args.json is not None:
         require_writable(args.json, FILE_SUFFIX, "--json")
+    if args.board:
+        check_boards(args.board)
     artifact = open_model(args.artifact, imported=True)
     if not isinstance(artifact.model, DecoderModel):
         raise UserError(f"{artifact.name} was trained here; its speed is gateformer bench's")
@@ -73,6 +83,7 @@ def main(argv: list[str] | None = None) -> None:
     rows = [stream_row(artifact.model, threads)]
     if args.against is not None:
         rows.append(llama_row(args.against, artifact.model, threads))
+    boards = _accelerators(args.artifact, args.board, args.tokens)
     facts = {
         "model": artifact.name,
         "digest": artifact.model.digest,
@@ -88,9 +99,10 @@ def main(argv: list[str] | None = None) -> None:
     rates = _measure(rows, tokens, args.prompt_tokens, args.tokens, args.repeats, clock)
     output = Console()
     output = output if output.is_terminal else Console(width=PLAIN_WIDTH)
-    output.print(_table(rows, rates, facts))
+    output.print(_table(rows, rates, boards, facts))
     if args.json is not None:
         content = {"schema_version": SCHEMA_VERSION, **facts, "rows": _documents(rows, rates)}
+        content["rows"] += boards
         write_whole(args.json, json.dumps(content, indent=1) + "\n")
 
 
@@ -104,6 +116,29 @@ def _tokens(artifact: Artifact, prompt: int, count: int) -> list[int]:
             )
     length = max(prompt, BEGIN + count)
     return np.random.default_rng(0).integers(0, cfg.vocab_size, length).tolist()
+
+
+def _accelerators(model: str, boards: list[str], count: int) -> list[dict]:
+    """A row of every board, as in the file, for the same ``count`` tokens; without one, a line says
+    why."""
+    rows = []
+    for board in boards:
+        try:
+            found = board_cycles(model, board)
+        except UserError as error:
+            left_out = f"{ACCELERATOR}, {board} left out: {error}"
+            Console(stderr=True).print(left_out, markup=False, soft_wrap=True)
+            continue
+        cycles = sum(found["cycles"][BEGIN : BEGIN + count])
+        rate = count * found["clock_mhz"] * 1e6 / cycles
+        rows.append(
+            {
+                "key": f"{ACCELERATOR}-{found['board']}",
+                "label": f"{found['title']}, {found['lanes']} lanes: {how(found)}",
+                "tokens_per_second": {"step": dict.fromkeys(RATE_NAMES, rate)},
+            }
+        )
+    return rows
 
 
 def _measure(
@@ -126,7 +161,7 @@ def _measure(
     return {key: dict(zip(WORK, rates.T, strict=True)) for key, rates in quartiles.items()}
 
 
-def _table(rows: list[DecoderRow], rates: dict, facts: dict) -> Table:
+def _table(rows: list[DecoderRow], rates: dict, boards: list[dict], facts: dict) -> Table:
     what = facts["machine"]
     table = Table(
         title=f"{facts['model']}: {facts['tokens']} tokens one by one, {facts['prompt_tokens']} at "
@@ -145,6 +180,9 @@ def _table(rows: list[DecoderRow], rates: dict, facts: dict) -> Table:
         ours, theirs = (rates[row.key] for row in rows)
         times = (f"{ours[kind][1] / theirs[kind][1]:.2f} ×" for kind in WORK)
         table.add_row("ratio of the medians", *times)
+    for board in boards:
+        rate, *_ = board["tokens_per_second"]["step"].values()
+        table.add_row(board["label"], f"{rate:,.1f}", "not counted")
     return table
 
 

@@ -88,7 +88,8 @@ def compile_component(
 
     The result is cached by the digest of the design, the tools and their options. ``key``, a
     digest of everything that the design depends on, stands for the design and saves elaborating
-    it when the result is there. ``waveform`` compiles names in, which costs time.
+    it when the result is there; designs that are equal are compiled once, whatever their keys.
+    ``waveform`` compiles names in, which costs time.
 
     Raises
     ------
@@ -108,7 +109,9 @@ def compile_component(
         *(path.read_text() for path in GENERATORS),
         f"waveform={waveform}",
     )
-    name = f"simulation-{digest(key or elaborate(), *settings)[:32]}.so"
+
+    def name(what: str) -> str:
+        return f"simulation-{digest(what, *settings)[:32]}.so"
 
     def make(work: Path, target: Path) -> None:
         with working("compiling the simulation, the first time only") as show:
@@ -118,7 +121,12 @@ def compile_component(
             show(f"compiling the simulation ({taken}, the first time only)")
             _compile(work, target, design, ports, compiler, waveform)
 
-    return CompiledDesign(cached_file(name, make), ports)
+    def take(work: Path, target: Path) -> None:
+        shutil.copy(cached_file(name(elaborate()), make), target)
+
+    if key is None:
+        return CompiledDesign(cached_file(name(elaborate()), make), ports)
+    return CompiledDesign(cached_file(name(key), take), ports)
 
 
 def flat_ports(component: wiring.Component) -> dict[str, Port]:
@@ -190,7 +198,9 @@ def compile_flat(
         shutil.copy(path, work / path.name)
     # The largest files last would leave the other processors idle at the end.
     sources = sorted([*sources, work / "harness.cc"], key=lambda p: -p.stat().st_size)
-    cpp_compiler.compile_library(compiler, sources, target, yosys.cxxrtl_headers(), jobs)
+    once = () if waveform else (work / "part0.cc",)
+    headers = yosys.cxxrtl_headers()
+    cpp_compiler.compile_library(compiler, sources, target, headers, jobs, once=once)
 
 
 def publish_wires(design: str) -> str:

@@ -30,10 +30,11 @@ _MEMBER = re.compile(r"\t(/\*\w+\*/ )?(value|wire|memory)<\d+> \w+( ?\{.*\})?;\n
 def split(header: str, source: str, parts: int) -> tuple[str, list[str], bool]:
     """Split the output of ``write_cxxrtl -header`` for a top module called ``top``.
 
-    Returns the new header, ``parts`` C++ files (the first has everything that is not split) and
-    whether one evaluation settles all signals, which is so unless a design has signals that
-    Yosys orders in a loop. The class gains ``void advance()``: the registers' next values
-    become current, in one pass.
+    Returns the new header, ``parts`` C++ files and whether one evaluation settles all signals,
+    which is so unless a design has signals that Yosys orders in a loop. The class gains
+    ``void advance()``: the registers' next values become current, in one pass. The first file has
+    everything that is not split: of a design without names to show, only what runs at its creation
+    and end.
     """
     before, body = source.split(_EVAL_START)
     body, after = body.split(_EVAL_END, 1)
@@ -70,7 +71,8 @@ def split(header: str, source: str, parts: int) -> tuple[str, list[str], bool]:
     )
     includes = '#include "design.h"\n#include "cxxrtl_fast.h"\n'
     opening = includes + "using namespace cxxrtl_yosys;\nnamespace cxxrtl_design {\n"
-    files = [before + driver + after]
+    functions.insert(0, driver)
+    files = [before + after]
     files += [
         opening + "".join(functions[i :: parts - 1]) + "}\n"
         for i in range(parts - 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from gateformer.model.support import compiler
@@ -19,6 +20,7 @@ FLAGS = (
     "-DCXXRTL_NDEBUG",
     "-w",
 )
+UNOPTIMIZED = "-O0"
 
 
 def find_compiler() -> list[str]:
@@ -30,22 +32,33 @@ def find_compiler() -> list[str]:
 
 
 def compile_library(
-    command: list[str], sources: list[Path], target: Path, include: Path, jobs: int
+    command: list[str],
+    sources: list[Path],
+    target: Path,
+    include: Path,
+    jobs: int,
+    *,
+    once: Collection[Path] = (),
 ) -> None:
     """Compile C++ ``sources`` (all in one directory) to the shared library ``target``.
 
-    Up to ``jobs`` compilers run at the same time. Raises ToolError with the compiler's messages.
+    Up to ``jobs`` compilers run at the same time. What is in ``once``, too, is not optimized: it
+    runs once, and would take longer to optimize than it ever runs. Raises ToolError with the
+    compiler's messages.
     """
     directory = target.parent
 
     def compile_unit(source: Path) -> str:
         unit = f"{source.stem}.o"
+        flags = (*FLAGS, UNOPTIMIZED) if source in once else FLAGS
         run_tool(
-            [*command, *FLAGS, f"-I{include}", "-c", source.name, "-o", unit],
+            [*command, *flags, f"-I{include}", "-c", source.name, "-o", unit],
             directory,
         )
         return unit
 
     with ToolPool(jobs) as pool:
-        units = list(pool.map(compile_unit, sources))
+        units = dict(zip(sources, pool.map(compile_unit, sources), strict=True))
+    # of a template's function in several units the linker takes the first one's
+    units = [units[source] for source in sorted(sources, key=lambda source: source in once)]
     run_tool([*command, "-shared", "-fno-sanitize=all", *units, "-o", target.name], directory)

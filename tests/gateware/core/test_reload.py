@@ -14,9 +14,14 @@ from gateformer.model.contract.sampling import SamplingSettings
 from gateformer.platforms.simulation.simulation import CoreSimulator
 from tests.support.reload_bench import SHAPES, SMALL, image, is_model, model, program, simulator
 
+SOME_SHAPES = [
+    pytest.param(shape, marks=pytest.mark.slow if shape in ("banks", "no registers") else ())
+    for shape in SHAPES
+]
+
 
 @pytest.mark.parametrize("stall", [0.0, 0.4])
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", SOME_SHAPES)
 def test_models_one_after_the_other(shape, stall):
     core = simulator(shape, stall)
     for seed in (2, 3, 1):

@@ -161,10 +161,11 @@ def sampled(model, **given) -> DecoderSettings:
     )
 
 
+@pytest.mark.slow
 def test_runs_equal_the_reference():
     """Greedy to the end of the context, then sampled, over the same registers.
 
-    The driver's tests have longer ones, in compiled simulation.
+    The driver's tests have longer ones, in compiled simulation and fast.
     """
     model = random_decoder(2, **SMALL)
     runs = [

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from gateformer.model.bench import decoder
+from gateformer.model.bench.accelerator import board_cycles
 from gateformer.model.bench.decoder_rows import BEGIN, DecoderRow
 from gateformer.model.contract import artifact
 from gateformer.model.contract.decoder.random_decoder import random_decoder
@@ -47,6 +48,42 @@ def test_command_writes_table_and_json(path, tmp_path, capsys):
     assert row["key"] == "stream"
     for rates in row["tokens_per_second"].values():
         assert 0 < rates["lower_quartile"] <= rates["median"] <= rates["upper_quartile"]
+
+
+def test_a_row_of_a_board_is_its_cycles(path, tmp_path, monkeypatch, capsys):
+    """Of the same tokens; a board without one is told in a line."""
+    cycles = [*range(1000, 1020)]
+    facts = {"board": "zybo", "title": "Zybo", "lanes": 8, "clock_mhz": 50.0, "cycles": cycles}
+
+    def board_cycles(model, board):
+        assert model == path
+        if board != "zybo":
+            raise UserError("the model does not fit")
+        return facts
+
+    monkeypatch.setattr(decoder, "check_boards", lambda boards: None)
+    monkeypatch.setattr(decoder, "board_cycles", board_cycles)
+    file = tmp_path / "b.json"
+    decoder.main([path, *SIZES, "--board", "zybo", "cora-z7", "--json", str(file)])
+    printed = capsys.readouterr()
+    _, row = json.loads(file.read_text())["rows"]
+    rate = 4 * 50e6 / sum(cycles[BEGIN : BEGIN + 4])
+    assert row["key"] == "accelerator-zybo"
+    assert row["tokens_per_second"] == {
+        "step": {"lower_quartile": rate, "median": rate, "upper_quartile": rate}
+    }
+    assert f"{rate:,.1f}" in printed.out and "not run on a board" in " ".join(printed.out.split())
+    assert "accelerator, cora-z7 left out: the model does not fit" in printed.err
+
+
+def test_cycles_of_an_imported_model_on_a_board():
+    found = board_cycles("random:positions=rotary,d_model=8,n_layers=1,d_ff=8,ctx_len=4", "zybo")
+    assert found["board"] == "zybo" and len(found["cycles"]) == 4
+
+
+def test_an_unknown_board_is_told_before_the_work(path):
+    said = message(decoder.main, [path, *SIZES, "--board", "nosuch"])
+    assert said.startswith("unknown board 'nosuch'; known: ")
 
 
 def test_llama_cpp_is_named_with_how_to_install_it(path, monkeypatch):

@@ -34,6 +34,7 @@ def gateware():
     )
 
 
+@pytest.mark.slow  # with random models: test_load_client.py
 @pytest.mark.parametrize("link", [firmware, gateware])
 def test_the_second_model_s_texts(link):
     client = ConsoleClient(link())

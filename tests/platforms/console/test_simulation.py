@@ -25,6 +25,7 @@ from gateformer.model.text.tokenizer import CharTokenizer
 from gateformer.platforms.console import answer as console_answer
 from gateformer.platforms.console import bench as console_bench
 from gateformer.platforms.console import client as console_client
+from gateformer.platforms.console import emulated_console
 from gateformer.platforms.console import link as console_link
 from gateformer.platforms.console import session as console_session
 from gateformer.platforms.console.bench import BenchError, Counts, run_bench
@@ -34,9 +35,9 @@ from gateformer.platforms.console.load import load
 from gateformer.platforms.console.simulation import SimulatedLink, simulate
 from gateformer.platforms.simulation.compiled_simulation import SLICE
 from tests.support.console import fake_console
+from tests.support.small_accelerator import MODEL, program
 
 DELAY = 2 * SLICE + 7
-MODEL = "random:n_layers=1,d_model=8,n_heads=1,d_ff=8,ctx_len=24,vocab_size=64,seed=3"
 
 
 class Successor(wiring.Component):
@@ -78,7 +79,8 @@ def test_a_simulated_console_takes_other_models():
 
 
 @pytest.mark.parametrize("simulated, name", [(simulate, "sim"), (emulate, "firmware")])
-def test_one_that_takes_none_says_how_to_start_another(simulated, name):
+def test_one_that_takes_none_says_how_to_start_another(monkeypatch, simulated, name):
+    monkeypatch.setattr(emulated_console, "choose_sizes", lambda *sizes: program().hw)
     client = ConsoleClient(simulated(MODEL))
     client.synchronize()
     with pytest.raises(UserError) as error:

@@ -33,7 +33,7 @@ def libraries(directory):
 def test_cache_compiles_once(empty_cache, monkeypatch):
     first = cxxrtl.compile_component(Counter(5))
 
-    def fail(*arguments):
+    def fail(*arguments, **options):
         raise AssertionError("compiled although cached")
 
     monkeypatch.setattr(cpp_compiler, "compile_library", fail)
@@ -42,15 +42,20 @@ def test_cache_compiles_once(empty_cache, monkeypatch):
     with pytest.raises(AssertionError, match="although cached"):
         cxxrtl.compile_component(Counter(6))
     assert libraries(empty_cache) == [first.path]
+    # by a key, too, and then without the design
+    kept = cxxrtl.compile_component(Counter(5), key="five")
+    assert kept.path != first.path and kept.path.read_bytes() == first.path.read_bytes()
+    monkeypatch.setattr(cxxrtl.rtlil, "convert", fail)
+    assert cxxrtl.compile_component(Counter(5), key="five") == kept
     assert not list(empty_cache.glob("work-*"))
 
 
 def test_two_at_once_compile_once(empty_cache, monkeypatch):
     compile_library, calls = cpp_compiler.compile_library, []
 
-    def count(*arguments):
+    def count(*arguments, **options):
         calls.append(1)
-        compile_library(*arguments)
+        compile_library(*arguments, **options)
 
     monkeypatch.setattr(cpp_compiler, "compile_library", count)
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
