@@ -31,8 +31,8 @@ TOKENS = 3
 
 
 @functools.cache
-def firmware() -> Program:
-    facts = Identification.of(program(), BUILD_ID, 125_000)
+def firmware(streams: int) -> Program:
+    facts = Identification.of(program(streams), BUILD_ID, 125_000)
     with tempfile.TemporaryDirectory() as directory:
         elf, *_ = build_firmware(
             artifact().model, artifact().name, facts, board("zybo").processor, Path(directory)
@@ -41,16 +41,16 @@ def firmware() -> Program:
 
 
 @functools.cache
-def weights() -> bytes:
+def weights(streams: int = 1) -> bytes:
     """The image's file."""
-    return header().pack() + image().tobytes()
+    return header(streams).pack() + image(streams).tobytes()
 
 
 class StreamedDevice:
     """A processor that U-Boot has started, with ``content`` where the image's file belongs.
 
     ``before`` may change the memory, and ``change`` the emulator, before it begins; ``registers``
-    may be others than the simulation's.
+    may be others than the simulation's. ``streams``: of the accelerator, and of its firmware.
     """
 
     def __init__(
@@ -60,14 +60,15 @@ class StreamedDevice:
         before=lambda memory: None,
         change=lambda emulator: None,
         registers: RegisterAccess | None = None,
+        streams: int = 1,
     ):
-        memory = simulated_registers().memory
+        memory = simulated_registers(streams).memory
         reset_memory(memory)
-        memory.write(0, (weights() if content is None else content)[: memory.size])
+        memory.write(0, (weights(streams) if content is None else content)[: memory.size])
         before(memory)
         self.emulator = ZynqEmulator(
-            firmware(),
-            registers or simulated_registers(),
+            firmware(streams),
+            registers or simulated_registers(streams),
             uart_base=UART_BASES[board("zybo").processor.uart],
             line_speedup=SPEEDUP,
         )
