@@ -20,6 +20,9 @@ PROMPTS = (r"\n", "A", "a", "0", " ", "!")
 _COUNTS = re.compile(
     r"prompt (\d+) tokens?, text (\d+) tokens?, (\d+) cycles?, (\d+) waiting, end: (\w+)"
 )
+_TOGETHER = re.compile(
+    r"all (\d+) streams: text (\d+) tokens, (\d+) cycles, wall clock (\d+) us, .*"
+)
 _CLOCK = re.compile(r"\bclock (\d+(?:\.\d+)?) ([kM]?)Hz\b")
 _PREFIX = {"": 1, "k": 1e3, "M": 1e6}
 
@@ -57,6 +60,24 @@ def parse_counts(answer: Answer, seconds: float) -> Counts:
     )
 
 
+@dataclasses.dataclass(frozen=True)
+class Together(Counts):
+    """Those of all streams of an accelerator that has several; the seconds are the device's."""
+
+    streams: int
+
+
+def parse_together(answer: Answer, alone: Counts) -> Together | None:
+    """What ``/bench`` says of all streams, each of which had the prompt of one ``alone``; None if
+    there is but one."""
+    for line in answer.information:
+        if match := _TOGETHER.fullmatch(line):
+            streams, text, cycles, microseconds = map(int, match.groups())
+            prompt = streams * alone.prompt
+            return Together(prompt, text, cycles, 0, alone.end, microseconds / 1e6, streams)
+    return None
+
+
 def parse_clock(answer: Answer) -> float | None:
     """Clock in Hz that ``/info`` states; None if it states none."""
     for line in answer.information:
@@ -66,7 +87,8 @@ def parse_clock(answer: Answer) -> float | None:
 
 
 def run_bench(client: ConsoleClient, interrupted: Interrupted) -> tuple[Table, str]:
-    """Generate greedily without text, then a text; (table of both, the prompt of the text).
+    """Generate greedily without text, then a text; (table of both, the prompt of the text). Of an
+    accelerator with several streams, the device also generates with all of them, without text.
 
     The text has the settings that are set; the seed is what it was, afterwards.
 
@@ -82,6 +104,10 @@ def run_bench(client: ConsoleClient, interrupted: Interrupted) -> tuple[Table, s
     started = time.perf_counter()
     answer = _ask(client, "/bench", interrupted, client.link.bench_patience)
     silent = parse_counts(answer, time.perf_counter() - started)
+    together = parse_together(answer, silent)
+    if together is not None:
+        alone = max(silent.seconds - together.seconds, 0)
+        silent = dataclasses.replace(silent, seconds=alone)
     seed = _ask(client, "/seed").information
     try:
         prompt, text = _generate(client, interrupted)
@@ -89,7 +115,11 @@ def run_bench(client: ConsoleClient, interrupted: Interrupted) -> tuple[Table, s
         if seed:
             _ask(client, f"/{seed[0]}")
     model = info.information[0] if info.information else ""
-    return _table(model, parse_clock(info), client.link.real_time, silent, text), prompt
+    generations = {"no text sent": silent}
+    if together is not None:
+        generations[f"all {together.streams} streams, no text sent"] = together
+    generations["text sent"] = text
+    return _table(model, parse_clock(info), client.link.real_time, generations), prompt
 
 
 def print_bench(client: ConsoleClient, interrupted: Interrupted, output: Console) -> None:
@@ -116,14 +146,17 @@ def _generate(client: ConsoleClient, interrupted: Interrupted) -> tuple[str, Cou
     raise BenchError(f"the console refuses every prompt of /bench: {answer.refusal}")
 
 
-def _table(model: str, clock: float | None, real_time: bool, silent: Counts, text: Counts) -> Table:
+def _table(
+    model: str, clock: float | None, real_time: bool, generations: dict[str, Counts]
+) -> Table:
     """One column for each generation. Core time and waiting add up to what the device took."""
     table = Table(title=Text(model))
-    for heading, justify in (("", "left"), ("no text sent", "right"), ("text sent", "right")):
-        table.add_column(heading, justify=justify)
+    table.add_column("", justify="left")
+    for heading in generations:
+        table.add_column(heading, justify="right")
 
     def add(name, value):
-        table.add_row(name, value(silent), value(text))
+        table.add_row(name, *map(value, generations.values()))
 
     add("prompt, tokens", lambda counts: f"{counts.prompt:,}")
     add("generated, tokens", lambda counts: f"{counts.text:,}")

@@ -52,6 +52,9 @@ class ImportedFirmwareTexts(ImportedTexts):
 
     def info(self) -> list[str]:
         model, *shape, sizes = super().info()
+        image = self.identification.image
+        if image is not None and image.streams > 1:
+            sizes += f", streams {image.streams}"
         return [_open(model, **_BUILD), *shape, _open(sizes, **_SIZES)]
 
 

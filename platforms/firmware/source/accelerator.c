@@ -7,16 +7,22 @@
 #include "registers.h"
 #include "system.h"
 
+#if STREAMS > 1
+static uint32_t base = ACCELERATOR_BASE; // of the chosen stream's registers
+#else
+#define base ACCELERATOR_BASE
+#endif
+
 static bool released;
 
 uint32_t accelerator_register(uint32_t offset)
 {
-	return load(ACCELERATOR_BASE + offset);
+	return load(base + offset);
 }
 
 static void set(uint32_t offset, uint32_t value)
 {
-	store(ACCELERATOR_BASE + offset, value);
+	store(base + offset, value);
 }
 
 bool accelerator_reachable(void)
@@ -53,20 +59,26 @@ struct complaint accelerator_identify(bool any_model)
 {
 	static const uint32_t magic = EXPECTED_MAGIC, version = EXPECTED_SPEC_VERSION;
 	static const uint32_t vocab_size = VOCAB_SIZE, ctx_len = CTX_LEN;
+#if STREAMS > 1
+	static const uint32_t streams = STREAMS;
+#endif
 	struct complaint found;
 	// in this order: if one is wrong, those after it say nothing
 	if (check(&found, "MAGIC", GATEFORMER_MAGIC, &magic, 1) &&
 	    check(&found, "SPEC_VERSION", GATEFORMER_SPEC_VERSION, &version, 1) &&
 	    (any_model ||
 	     check(&found, "ARTIFACT_HASH", GATEFORMER_ARTIFACT_HASH_0, digest, DIGEST_WORDS)) &&
+#if STREAMS > 1
+	    check(&found, "STREAMS", GATEFORMER_STREAMS, &streams, 1) &&
+#endif
 	    check(&found, "VOCAB_SIZE", GATEFORMER_VOCAB_SIZE, &vocab_size, 1))
 		check(&found, "CTX_LEN", GATEFORMER_CTX_LEN, &ctx_len, 1);
 	return found;
 }
 
-bool accelerator_start(const uint16_t *prompt, uint32_t length, const struct settings *settings)
+// Start a stream that is idle.
+static bool begin(const uint16_t *prompt, uint32_t length, const struct settings *settings)
 {
-	accelerator_abort();
 	set(GATEFORMER_TEMPERATURE, settings->mult << GATEFORMER_TEMPERATURE_MULT_SHIFT |
 					    settings->shift << GATEFORMER_TEMPERATURE_SHIFT_SHIFT);
 	set(GATEFORMER_TOP_K, settings->top_k);
@@ -81,11 +93,49 @@ bool accelerator_start(const uint16_t *prompt, uint32_t length, const struct set
 	return !accelerator_errors();
 }
 
-void accelerator_abort(void)
+bool accelerator_start(const uint16_t *prompt, uint32_t length, const struct settings *settings)
+{
+	accelerator_abort();
+	return begin(prompt, length, settings);
+}
+
+static void abort_chosen(void)
 {
 	set(GATEFORMER_CONTROL,
 	    GATEFORMER_CONTROL_ABORT_MASK | GATEFORMER_CONTROL_CLEAR_ERRORS_MASK);
 }
+
+#if STREAMS > 1
+void accelerator_choose(uint32_t stream)
+{
+	base = ACCELERATOR_BASE + stream * STREAM_BYTES;
+}
+
+bool accelerator_start_all(const uint16_t *prompt, uint32_t length,
+			   const struct settings *settings)
+{
+	accelerator_abort();
+	for (uint32_t stream = 0; stream < STREAMS; stream++) {
+		accelerator_choose(stream);
+		if (!begin(prompt, length, settings))
+			return false;
+	}
+	return true;
+}
+
+void accelerator_abort(void)
+{
+	for (uint32_t stream = STREAMS; stream--;) {
+		accelerator_choose(stream);
+		abort_chosen();
+	}
+}
+#else
+void accelerator_abort(void)
+{
+	abort_chosen();
+}
+#endif
 
 bool accelerator_has_model(void)
 {
@@ -144,7 +194,7 @@ void accelerator_verify(uint32_t address)
 
 const char *accelerator_fault(void)
 {
-	uint32_t fault = accelerator_register(GATEFORMER_IMAGE_STATUS) >>
+	uint32_t fault = load(ACCELERATOR_BASE + GATEFORMER_IMAGE_STATUS) >>
 				 GATEFORMER_IMAGE_STATUS_FAULT_SHIFT & 3;
 	return fault < 2    ? NULL
 	       : fault == 2 ? "the memory answered SLVERR: it refused an access"

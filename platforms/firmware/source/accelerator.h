@@ -33,7 +33,7 @@ struct complaint accelerator_identify(bool any_model);
 // Stop whatever runs, and start with the prompt. False: not done, see accelerator_errors().
 bool accelerator_start(const uint16_t *prompt, uint32_t length, const struct settings *settings);
 
-// Stop.
+// Stop all streams, and choose the first one.
 void accelerator_abort(void);
 
 uint32_t accelerator_output(void);
@@ -73,6 +73,15 @@ const char *accelerator_fault(void);
 
 // Thousandths of the last run's cycles in which the core waited for the memory.
 uint32_t accelerator_stalled(void);
+
+// The next two are of accelerators with several streams.
+
+// Whose registers those of a run are from now on: what starts one, its tokens, status and cycles.
+void accelerator_choose(uint32_t stream);
+
+// As accelerator_start(), all streams with the same; one that is not started is chosen then.
+bool accelerator_start_all(const uint16_t *prompt, uint32_t length,
+			   const struct settings *settings);
 
 // What identifies it, as read now.
 uint32_t accelerator_register(uint32_t offset);

@@ -127,6 +127,60 @@ static void refuse_silence(bool bench, enum result result, uint32_t errors)
 	end_refusal("; reset the board");
 }
 
+#if STREAMED
+static void print_share_of_stalls(void)
+{
+	uint32_t rest, stalled = divide(accelerator_stalled(), 10, &rest);
+	print("waited for the memory in ");
+	print_decimal(stalled);
+	uart_send('.');
+	print_decimal(rest);
+	print(" % of the cycles\r\n");
+}
+#endif
+
+// Whether the core has answered and ended; if not, it has been said.
+static bool ended(enum result result, const struct generation *done, bool bench)
+{
+#if STREAMED
+	if (result == FAULTED) {
+		begin_late_refusal(bench);
+		print(done->fault);
+		end_refusal("; try again, or reset the board");
+		return false;
+	}
+#endif
+	if (result != SILENT && result != REFUSED)
+		return true;
+	refuse_silence(bench, result, done->errors);
+	return false;
+}
+
+#if STREAMS > 1
+// The speed of all streams together. False: it came to nothing, which has been said.
+static bool bench_together(const uint16_t *prompt, uint32_t length,
+			   const struct settings *settings, enum result *result)
+{
+	struct generation done;
+	*result = generate_together(prompt, length, settings, &done);
+	if (!ended(*result, &done, true))
+		return false;
+	if (*result == STOPPED)
+		return true;
+	print("# all ");
+	print_decimal(STREAMS);
+	print(" streams: text ");
+	print_decimal(done.tokens);
+	print(" tokens, ");
+	print_decimal(done.cycles);
+	print(" cycles, wall clock ");
+	print_decimal(microseconds_of_ticks(done.ticks));
+	print(" us, ");
+	print_share_of_stalls();
+	return true;
+}
+#endif
+
 static void answer_with_generation(const uint16_t *prompt, uint32_t length, bool bench)
 {
 	static const enum message endings[] = ENDINGS;
@@ -155,29 +209,19 @@ static void answer_with_generation(const uint16_t *prompt, uint32_t length, bool
 	enum result result = generate(prompt, length, &settings, bench, &done);
 	if (settings.mult)
 		numbers[NUMBER_SEED]++;
-#if STREAMED
-	if (result == FAULTED) {
-		begin_late_refusal(bench);
-		print(done.fault);
-		end_refusal("; try again, or reset the board");
+	if (!ended(result, &done, bench))
 		return;
-	}
-#endif
-	if (result == SILENT || result == REFUSED) {
-		refuse_silence(bench, result, done.errors);
-		return;
-	}
 	if (bench && result != STOPPED) {
 		print("# wall clock ");
 		print_decimal(microseconds_of_ticks(done.ticks));
 		print(" us\r\n");
 #if STREAMED
-		uint32_t rest, stalled = divide(accelerator_stalled(), 10, &rest);
-		print("# waited for the memory in ");
-		print_decimal(stalled);
-		uart_send('.');
-		print_decimal(rest);
-		print(" % of the cycles\r\n");
+		print("# ");
+		print_share_of_stalls();
+#endif
+#if STREAMS > 1
+		if (!bench_together(prompt, length, &settings, &result))
+			return;
 #endif
 	}
 	numbers[NUMBER_PROMPT] = length;

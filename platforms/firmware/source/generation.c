@@ -150,3 +150,62 @@ enum result generate(const uint16_t *prompt, uint32_t length, const struct setti
 	}
 	return ending;
 }
+
+#if STREAMS > 1
+// The last tokens have come: wait until all streams are done.
+static enum result finish_together(struct generation *generation)
+{
+	enum result ending = ENDED_BY_COUNT;
+	uint32_t cycles = 0;
+	for (uint32_t stream = STREAMS; stream--;) {
+		accelerator_choose(stream);
+		ending = finish(generation);
+		if (ending >= SILENT)
+			return ending;
+		if (generation->cycles > cycles)
+			cycles = generation->cycles;
+	}
+	generation->cycles = cycles;
+	return ending;
+}
+
+enum result generate_together(const uint16_t *prompt, uint32_t length,
+			      const struct settings *settings, struct generation *generation)
+{
+	uint32_t left = STREAMS, seen_of[STREAMS] = {0};
+	bool ended[STREAMS] = {false};
+	*generation = (struct generation){.tokens = 0};
+	uint64_t started = now();
+	if (!accelerator_start_all(prompt, length, settings)) {
+		generation->errors = accelerator_errors();
+		return broken_off(REFUSED, generation);
+	}
+	renew();
+	for (uint32_t stream = 0; left; stream = stream + 1 < STREAMS ? stream + 1 : 0) {
+		if (ended[stream])
+			continue;
+		accelerator_choose(stream);
+		uint32_t output = accelerator_output();
+		if (output & GATEFORMER_OUTPUT_VALID_MASK) {
+			generation->tokens++;
+			renew();
+			if (output & GATEFORMER_OUTPUT_LAST_MASK) {
+				ended[stream] = true;
+				left--;
+			}
+		} else {
+			seen = seen_of[stream];
+			enum result state = look(generation);
+			seen_of[stream] = seen;
+			if (state != ENDED_BY_COUNT)
+				return broken_off(state, generation);
+		}
+		uart_poll();
+		if (uart_interrupted)
+			return broken_off(STOPPED, generation);
+	}
+	generation->ticks = now() - started;
+	enum result ending = finish_together(generation);
+	return ending >= SILENT ? broken_off(ending, generation) : ending;
+}
+#endif

@@ -23,4 +23,9 @@ struct generation {
 enum result generate(const uint16_t *prompt, uint32_t length, const struct settings *settings,
 		     bool silent, struct generation *generation);
 
+// Generate with all streams of an accelerator that has several, silently: tokens are those of all,
+// cycles those of the stream that took longest. The first stream is chosen afterwards.
+enum result generate_together(const uint16_t *prompt, uint32_t length,
+			      const struct settings *settings, struct generation *generation);
+
 #endif

@@ -31,9 +31,9 @@ TOKENS = 3
 
 
 @functools.cache
-def firmware(memory_bytes: int | None = None) -> Program:
+def firmware(streams: int, memory_bytes: int | None = None) -> Program:
     """For a board with that much memory."""
-    facts = Identification.of(program(), BUILD_ID, 125_000)
+    facts = Identification.of(program(streams), BUILD_ID, 125_000)
     with tempfile.TemporaryDirectory() as directory:
         elf, *_ = build_firmware(
             artifact().model,
@@ -47,17 +47,21 @@ def firmware(memory_bytes: int | None = None) -> Program:
 
 
 @functools.cache
-def weights() -> bytes:
+def weights(streams: int = 1) -> bytes:
     """The image's file."""
-    return header().pack() + image().tobytes()
+    return header(streams).pack() + image(streams).tobytes()
 
 
 class StreamedDevice:
     """A processor that U-Boot has started, with ``content`` where the image's file belongs.
 
-    ``before`` may change the memory, and ``change`` the emulator, before it begins; ``registers``
-    may be others than the simulation's. ``memory_bytes`` is what the firmware takes for the size of
-    the board's memory.
+        ``before`` may change the memory, and ``change`` the emulator, before it begins; ``registers``
+    <<<<<<< HEAD
+        may be others than the simulation's. ``memory_bytes`` is what the firmware takes for the size of
+        the board's memory.
+    =======
+        may be others than the simulation's. ``streams``: of the accelerator, and of its firmware.
+    >>>>>>> drive18
     """
 
     def __init__(
@@ -68,14 +72,15 @@ class StreamedDevice:
         change=lambda emulator: None,
         registers: RegisterAccess | None = None,
         memory_bytes: int | None = None,
+        streams: int = 1,
     ):
-        memory = simulated_registers().memory
+        memory = simulated_registers(streams).memory
         reset_memory(memory)
-        memory.write(0, (weights() if content is None else content)[: memory.size])
+        memory.write(0, (weights(streams) if content is None else content)[: memory.size])
         before(memory)
         self.emulator = ZynqEmulator(
-            firmware(memory_bytes),
-            registers or simulated_registers(),
+            firmware(streams, memory_bytes),
+            registers or simulated_registers(streams),
             uart_base=UART_BASES[board("zybo").processor.uart],
             line_speedup=SPEEDUP,
         )
