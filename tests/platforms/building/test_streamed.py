@@ -56,6 +56,16 @@ def test_its_text_comes_from_a_modelled_memory(tmp_path, capsys):
     )
 
 
+def test_its_core_is_exported_with_its_image(tmp_path):
+    build("sim", "--export", "ip", "--out", str(tmp_path / "out"))
+    ip = tmp_path / "out" / "ip"
+    assert (ip / "weights.bin").stat().st_size > 4096 + 5016
+    assert "M03_AXI_ARADDR" in (ip / "gateformer.v").read_text()
+    # it replaces that of another design
+    build("sim", "--export", "ip", "--clock", "50", "--out", str(tmp_path / "out"))
+    assert (ip / "weights.bin").is_file() and "reads 50000" in (ip / "README.md").read_text()
+
+
 @pytest.mark.parametrize(
     ("options", "name"),
     [
