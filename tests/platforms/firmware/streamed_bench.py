@@ -55,13 +55,9 @@ def weights(streams: int = 1) -> bytes:
 class StreamedDevice:
     """A processor that U-Boot has started, with ``content`` where the image's file belongs.
 
-        ``before`` may change the memory, and ``change`` the emulator, before it begins; ``registers``
-    <<<<<<< HEAD
-        may be others than the simulation's. ``memory_bytes`` is what the firmware takes for the size of
-        the board's memory.
-    =======
-        may be others than the simulation's. ``streams``: of the accelerator, and of its firmware.
-    >>>>>>> drive18
+    ``before`` may change the memory, and ``change`` the emulator, before it begins; ``registers``
+    may be others than the simulation's of so many ``streams``. ``memory_bytes`` is what the
+    firmware takes for the size of the board's memory.
     """
 
     def __init__(
