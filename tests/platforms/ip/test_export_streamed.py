@@ -275,6 +275,15 @@ def test_the_testbench_in_verilator(exports, name, tmp_path):
     assert done.returncode == 0 and "PASS" in done.stdout, done.stdout
 
 
+def test_fusesoc_puts_the_image_where_a_simulation_starts(exports, tmp_path):
+    needs("fusesoc")
+    options = ["--setup", "--target", "sim", "gateformer:ip:gateformer"]
+    done = run(["fusesoc", "--cores-root", exports(), "run", *options], tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (started,) = tmp_path.glob("build/*/sim")
+    assert (started / IMAGE_FILE).read_bytes() == (exports() / IMAGE_FILE).read_bytes()
+
+
 def test_verilator_has_nothing_to_say(exports, tmp_path):
     needs("verilator")
     directory = exports()
