@@ -18,7 +18,7 @@ from gateformer.model.contract.decoder.model import DecoderModel
 from gateformer.model.support.errors import UserError
 from gateformer.model.text.options import flag
 
-from ..boards.external_memory import ExternalMemory
+from ..boards.external_memory import REFRESH_US, ExternalMemory
 from ..boards.target import Board
 from ..host.image_file import IMAGE_FILE, ImageHeader, image_of, read_header, write_image
 from ..simulation import generation
@@ -28,13 +28,12 @@ from ..simulation.streams import StreamsSimulator
 from ..support.progress import console as status
 from ..support.progress import working
 from . import report
+from .streamed_choice import STREAMED_ONLY, on_chip, streams_of
 from .streams import Rate, streams_rows, streams_section, together
 from .text import BuildText
 
 LATENCY = (30, 120)
 """Cycles from a request to its first beat."""
-REFRESH_US = (7.8, 0.26)
-"""How often a DRAM refreshes, and for how long."""
 STREAMED_TOKENS = 8
 """A token of a large model takes half a minute."""
 CHECKED_PROMPT, CHECKED_TOKENS = 8, 16
@@ -80,8 +79,12 @@ def program_of(
     """The program of a core of ``sizes()``, or of one that reads external memory if the model
     :func:`is_streamed`, or if no sizes fit. UserError as ``sizes``, and of what cannot be streamed.
     """
+
+    def streamed() -> StreamedProgram:
+        return streamed_program(artifact, target.memory, streams_of(artifact, target, arguments))
+
     if is_streamed(artifact, target):
-        return streamed_program(artifact, target.memory, arguments.streams or 1)
+        return streamed()
     try:
         chosen = sizes()
     except UserError:
@@ -89,18 +92,11 @@ def program_of(
         if given or not can_be_streamed(artifact, target):
             raise
         refuse_not_streamed(artifact, arguments)
-        return streamed_program(artifact, target.memory, arguments.streams or 1)
-    if arguments.streams is not None:
-        raise UserError(on_chip(artifact, target))
+        return streamed()
+    for option in STREAMED_ONLY:
+        if getattr(arguments, option) is not None:
+            raise UserError(on_chip(option, artifact, target))
     return compile_model(artifact.model, chosen)
-
-
-def on_chip(artifact: Artifact, target: Board) -> str:
-    """Why several streams are refused."""
-    return (
-        f"--streams is for a model that a core reads from external memory, and {artifact.name} is "
-        f"held on chip for {target.name}; leave it out"
-    )
 
 
 def streamed_program(
