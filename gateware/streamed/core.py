@@ -26,6 +26,8 @@ from .program import StreamedProgram
 from .slots import slots_layout, stream_port
 from .walker import SegmentWalker
 
+READ_AHEAD = 512
+"""Words that are read before they are used."""
 STORED_DEPTH = 16
 """Words that wait for the memory; beats stall when there is no room for those on their way."""
 
@@ -61,7 +63,7 @@ class StreamedCore(wiring.Component):
         *,
         dsp: str = "generic",
         taps: bool = False,
-        depth: int = 512,
+        depth: int = READ_AHEAD,
     ):
         check_dsp(dsp)
         self.program, self._dsp, self._depth, self._taps = program, dsp, depth, taps

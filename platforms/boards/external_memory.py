@@ -12,6 +12,9 @@ USABLE = 0.75
 """Share of a DRAM's bandwidth that is counted on: refresh, turnarounds and other masters take
 theirs. UG585 states 97 % for sequential reads on four ports of a Zynq-7000."""
 
+REFRESH_US = (7.8, 0.26)
+"""How often a DRAM refreshes, and for how long."""
+
 
 @dataclasses.dataclass(frozen=True)
 class ExternalMemory:

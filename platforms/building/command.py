@@ -67,7 +67,13 @@ def parser():
         type=int,
         metavar="N",
         help="texts that a core with its model in external memory generates side by side, "
-        "1 to 8 (docs/streamed_core.md)",
+        "1 to 8 (docs/streamed_core.md; default: 2 if they are predicted to fit the board)",
+    )
+    sizes.add_argument(
+        "--ports",
+        type=int,
+        metavar="P",
+        help="ports of the external memory that such a core uses (default: all of the board's)",
     )
     p.add_argument("--clock", type=float, metavar="MHZ", help="core clock (default: the board's)")
     hardware = p.add_argument_group("boards")

@@ -37,7 +37,7 @@ DESIGN_NAME = ".design.json"
 """Says which design the files of the directory are of."""
 IP_DIRECTORY = "ip"
 TIMELINE_NAME = "timeline.svg"
-_SIZES = ("rows", "cols", "lanes", "packing", "streams")
+_SIZES = ("rows", "cols", "lanes", "packing", "streams", "ports")
 _OUTPUTS = (
     *(REPORT, TIMELINE_NAME, SYNTHESIS_LOG, LOG_NAME, *FIRMWARE_FILES),
     IMAGE_FILE,
@@ -103,7 +103,7 @@ def design_directory(
         "clock_mhz": clock_mhz,
     }
     if isinstance(program, StreamedProgram):
-        design["streams"] = program.streams
+        design |= {"streams": program.streams, "ports": program.memory.ports}
     note = directory / DESIGN_NAME
     with made_directory(directory):
         before = _noted(note)

@@ -47,6 +47,7 @@ from .streamed import (
     is_streamed,
     program_of,
 )
+from .streamed_choice import with_ports
 from .streams import checked_requests
 from .text import BuildText
 from .timeline import timeline_svg
@@ -66,6 +67,7 @@ def build(arguments) -> None:
         raise UserError(f"name a board: {', '.join(boards())}; --help shows examples")
     target = board(arguments.board, arguments.variant)
     refuse_unheeded(target, arguments)
+    target = with_ports(target, arguments.ports)
     reading(model=arguments.model)
     if arguments.waveform is not None:
         _check_waveform(arguments)

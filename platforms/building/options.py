@@ -15,7 +15,8 @@ from ..boards.file import is_board_file
 from ..boards.target import PROCESSOR, Board
 from ..families.xc7 import XC7
 from ..simulation.generation import refuse_too_large
-from .streamed import can_be_streamed, is_streamed, on_chip, refuse_not_streamed
+from .streamed import can_be_streamed, is_streamed, refuse_not_streamed
+from .streamed_choice import STREAMED_ONLY, on_chip, with_ports
 
 _FOR_A_BOARD = ("toolchain", "baud", "program")
 _FOR_THE_SIMULATION = ("check", "waveform", "cycles")
@@ -50,6 +51,7 @@ def refuse_unheeded(target: Board, arguments: argparse.Namespace) -> None:
     given = set(given_options(arguments))
     if arguments.streams is not None and not 1 <= arguments.streams <= MOST_STREAMS:
         raise UserError(f"streams must be 1 to {MOST_STREAMS}, not {arguments.streams}")
+    with_ports(target, arguments.ports)
     simulated = target.budget is None
     if "firmware" in given and target.processor is None:
         if target.console == PROCESSOR and target.family.name != XC7.name:
@@ -83,8 +85,9 @@ def refuse_unheeded(target: Board, arguments: argparse.Namespace) -> None:
 def refuse_imported(artifact: Artifact, target: Board, arguments: argparse.Namespace) -> None:
     """UserError naming what an imported model (contract version 2) cannot become as yet."""
     model = artifact.model
-    if arguments.streams is not None and not can_be_streamed(artifact, target):
-        raise UserError(on_chip(artifact, target))
+    for option in STREAMED_ONLY:
+        if getattr(arguments, option) is not None and not can_be_streamed(artifact, target):
+            raise UserError(on_chip(option, artifact, target))
     if not isinstance(model, DecoderModel):
         return
     for option in _TRAINED_ONLY:

@@ -29,6 +29,7 @@ from ..simulation.streams import StreamsSimulator
 from ..support.progress import console as status
 from ..support.progress import working
 from . import report
+from .streamed_choice import STREAMED_ONLY, on_chip, streams_of
 from .streams import Rate, streams_rows, streams_section, together
 from .text import BuildText
 
@@ -77,8 +78,12 @@ def program_of(
     """The program of a core of ``sizes()``, or of one that reads external memory if the model
     :func:`is_streamed`, or if no sizes fit. UserError as ``sizes``, and of what cannot be streamed.
     """
+
+    def streamed() -> StreamedProgram:
+        return streamed_program(artifact, target.memory, streams_of(artifact, target, arguments))
+
     if is_streamed(artifact, target):
-        return streamed_program(artifact, target.memory, arguments.streams or 1)
+        return streamed()
     try:
         chosen = sizes()
     except UserError:
@@ -86,18 +91,11 @@ def program_of(
         if given or not can_be_streamed(artifact, target):
             raise
         refuse_not_streamed(artifact, arguments)
-        return streamed_program(artifact, target.memory, arguments.streams or 1)
-    if arguments.streams is not None:
-        raise UserError(on_chip(artifact, target))
+        return streamed()
+    for option in STREAMED_ONLY:
+        if getattr(arguments, option) is not None:
+            raise UserError(on_chip(option, artifact, target))
     return compile_model(artifact.model, chosen)
-
-
-def on_chip(artifact: Artifact, target: Board) -> str:
-    """Why several streams are refused."""
-    return (
-        f"--streams is for a model that a core reads from external memory, and {artifact.name} is "
-        f"held on chip for {target.name}; leave it out"
-    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,7 @@ from gateformer.gateware.streamed.program import StreamedProgram
 from gateformer.model.contract.artifact import Artifact
 from gateformer.model.support.errors import UserError
 
-from ..boards.external_memory import ExternalMemory
+from ..boards.external_memory import REFRESH_US, ExternalMemory
 from ..host.image_file import IMAGE_FILE, ImageHeader, read_header, write_image
 from ..support.progress import console as status
 from ..support.progress import working
@@ -19,8 +19,6 @@ from .simulated_memory import MemoryTiming, words_as_bytes
 
 LATENCY = (30, 120)
 """Cycles from a request to its first beat."""
-REFRESH_US = (7.8, 0.26)
-"""How often a DRAM refreshes, and for how long."""
 
 
 def memory_timing(memory: ExternalMemory, clock_mhz: float) -> MemoryTiming:

@@ -15,6 +15,7 @@ from amaranth.hdl import Shape
 from gateformer.gateware.decoder.issue import BeatSignature
 from gateformer.gateware.decoder.lanes import LEVELS_PER_REGISTER, PROBABILITY_BITS, DecoderLanes
 from gateformer.gateware.decoder.layout import DecoderLayout
+from gateformer.gateware.decoder.program import DecoderProgram
 from gateformer.gateware.decoder.serial.requantizer import Requantizer
 from gateformer.gateware.decoder.serial.residual import DISTRIBUTED_DEPTH, Residual
 from gateformer.gateware.decoder.serial.rotation import TURN_BITS
@@ -49,21 +50,29 @@ MODULES = {
 
 def decoder_unit_facts(program: SizedDecoderProgram) -> dict[str, UnitFacts]:
     """Facts of every unit of the core, by the unit's name."""
-    cfg = program.model.config
-    lanes, softmax = program.build_lanes(), program.build_softmax()
-    residual, requantizer = program.build_residual(), program.build_requantizer()
-    may_stay_unused(lanes, softmax, residual, requantizer)
-    rotary = {} if program.model.rotary_cos is None else {"rotation": _rotation(program)}
+    lanes = program.build_lanes()
+    may_stay_unused(lanes)
     return {
         "decoder lanes": _lanes(program, lanes),
-        "decoder softmax": _softmax(softmax, cfg.ctx_len),
+        **serial_unit_facts(program),
+        "decoder sequencer": sequencer_facts(program, BeatSignature(program)),
+        GLUE: _glue(program),
+    }
+
+
+def serial_unit_facts(program: DecoderProgram) -> dict[str, UnitFacts]:
+    """Of what the lanes' results go through, one number at a time, whatever the lanes."""
+    softmax = program.build_softmax()
+    residual, requantizer = program.build_residual(), program.build_requantizer()
+    may_stay_unused(softmax, residual, requantizer)
+    rotary = {} if program.model.rotary_cos is None else {"rotation": _rotation(program)}
+    return {
+        "decoder softmax": _softmax(softmax, program.model.config.ctx_len),
         "residual": _residual(program, residual),
         "requantizer": _requantizer(requantizer),
         **rotary,
         "gate": _gate(program),
         "decoder sampler": _sampler(program),
-        "decoder sequencer": sequencer_facts(program, BeatSignature(program)),
-        GLUE: _glue(program),
     }
 
 
@@ -166,7 +175,7 @@ def _rom(words) -> MemoryShape:
     return MemoryShape(len(words), varying_bits(words), Style.BLOCK, rom=True)
 
 
-def _residual(program: SizedDecoderProgram, residual: Residual) -> UnitFacts:
+def _residual(program: DecoderProgram, residual: Residual) -> UnitFacts:
     cfg = program.model.config
     bits, counts = cfg.bits.residual, {"unit": 1}
     style = Style.DISTRIBUTED if cfg.d_model <= DISTRIBUTED_DEPTH else Style.BLOCK
@@ -204,13 +213,13 @@ def _requantizer(unit: Requantizer) -> UnitFacts:
     return UnitFacts(luts=counts, flip_flops=dict(counts), multipliers=_chains(entering, middle))
 
 
-def _rotation(program: SizedDecoderProgram) -> UnitFacts:
+def _rotation(program: DecoderProgram) -> UnitFacts:
     bits = program.model.config.bits
     counts = {"unit": 1}
     return UnitFacts(luts=counts, flip_flops=dict(counts), multipliers={(bits.query, TURN_BITS): 2})
 
 
-def _gate(program: SizedDecoderProgram) -> UnitFacts:
+def _gate(program: DecoderProgram) -> UnitFacts:
     cfg = program.model.config
     table = arith.gate_table(cfg.activation).astype(int)
     slopes = table[1:] - table[:-1]
@@ -232,7 +241,7 @@ def _gate(program: SizedDecoderProgram) -> UnitFacts:
     )
 
 
-def _sampler(program: SizedDecoderProgram) -> UnitFacts:
+def _sampler(program: DecoderProgram) -> UnitFacts:
     vocab_size = program.model.config.vocab_size
     counts = {"unit": 1, "index bits": vocab_size.bit_length()}
     return UnitFacts(

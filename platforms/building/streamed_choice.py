@@ -1,0 +1,56 @@
+"""Ports and streams of a build's streamed core: asked for, or predicted to fit."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+
+from gateformer.model.contract.artifact import Artifact
+from gateformer.model.support.errors import UserError
+
+from ..boards.target import Board
+from ..sizes.streamed.search import streams_that_fit
+from ..support.progress import console as status
+from ..support.progress import working
+
+STREAMED_ONLY = ("streams", "ports")
+"""Options of such a core alone."""
+
+
+def on_chip(option: str, artifact: Artifact, target: Board) -> str:
+    """Why one of them is refused."""
+    return (
+        f"--{option} is for a model that a core reads from external memory, and {artifact.name} is "
+        f"held on chip for {target.name}; leave it out"
+    )
+
+
+def with_ports(target: Board, ports: int | None) -> Board:
+    """The board, whose memory has so many of its ports; UserError if it cannot."""
+    if ports is None:
+        return target
+    most = target.memory.shape.ports if target.memory else 1
+    numbers = [1 << i for i in range(most.bit_length())]
+    if ports not in numbers:
+        few = ", ".join(map(str, numbers))
+        raise UserError(f"ports must be one of {few} for {target.name}, not {ports}")
+    if target.memory is None:
+        return target
+    shape = dataclasses.replace(target.memory.shape, ports=ports)
+    return dataclasses.replace(target, memory=dataclasses.replace(target.memory, shape=shape))
+
+
+def streams_of(artifact: Artifact, target: Board, arguments: argparse.Namespace) -> int:
+    """As many as were asked for, or as are predicted to fit, which a line says."""
+    if arguments.streams is not None:
+        return arguments.streams
+    clock = target.default_clock_mhz if arguments.clock is None else arguments.clock
+    with working("predicting how many streams fit"):
+        count = streams_that_fit(artifact.model, target, clock)
+    if count > 1:
+        status.print(
+            f"{count} streams are predicted to fit {target.label}: so many texts side by side; "
+            "--streams chooses (docs/streamed_core.md)",
+            soft_wrap=True,
+        )
+    return count
