@@ -38,7 +38,8 @@ class MemoryImages:
     ----------
     weight_words : list of int, one per weight word (``rows * cols`` trits, packed)
     scale_words : list of lists of ``rows`` int, widened requantizer multipliers and norm gains
-    array_words : list of int, INT8 lanes with lane 0 in the lowest byte; K and V are 0
+    array_words : list of int, INT8 lanes with lane 0 in the lowest byte, the second half's lanes
+        above; K and V are 0
     matrices : dict of matrix name to MatrixPlacement
     norms : dict of norm name to its first entry in ``scale_words`` (``d_groups`` entries)
     requantize_shift, gain_shift : int, the constant shifts of the widened multipliers and gains
@@ -122,5 +123,10 @@ def _array_words(model: IntegerModel, layout: Layout) -> list[int]:
     padded = np.zeros((len(tables), layout.embed_words * layout.lanes), np.int8)
     padded[:, : layout.config.d_model] = tables
     words = padded.reshape(-1, layout.lanes)
+    if layout.halves == 2:
+        second = np.zeros_like(words)
+        tokens = layout.config.vocab_size
+        second[: tokens - 1] = words[1:tokens]
+        words = np.concatenate([words, second], axis=1)
     image = [int.from_bytes(word.tobytes(), "little") for word in words]
     return image + [0] * (layout.array_depth - len(image))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 
+from gateformer.model.contract.arith import ACT_BITS
 from gateformer.model.contract.integer_model import IntegerModel
 
 from ..engines.array.int8_array import Int8Array
+from ..engines.array.pair_array import PairArray
 from ..engines.sampler.sampler import Sampler
 from ..engines.softmax import Softmax
 from ..engines.ternary.engine import TernaryEngine
 from ..engines.ternary.packing import weight_format
 from ..engines.vector.unit import VectorUnit
+from ..parts.pair_multiplier import FIELD_BITS
 from ..plan.bounds import Bounds
 from ..plan.layout import Layout
 from ..plan.reload_limits import SCALE_WIDTH, ReloadLimits
@@ -23,7 +26,7 @@ class Units:
     """One instance of every engine, sized for a model and a layout."""
 
     engine: TernaryEngine
-    array: Int8Array
+    array: Int8Array | PairArray
     softmax: Softmax
     vector: VectorUnit
     sampler: Sampler
@@ -66,19 +69,7 @@ def build_units(
         tree_levels_per_register=layout.hw.tree_levels,
         writable=writable,
     )
-    array = Int8Array(
-        rows=layout.rows,
-        word_groups=layout.word_groups,
-        segments=layout.segments,
-        segment_groups=layout.segment_groups,
-        query_words=layout.query_words,
-        initial_words=images.array_words,
-        acc_width=bounds.array_acc_width,
-        dot_width=bounds.dot_width,
-        dsp=dsp,
-        tree_levels_per_register=layout.hw.tree_levels,
-        beat_registers=layout.hw.array_registers,
-    )
+    array = build_array(layout, images, bounds, dsp, writable)
     softmax = Softmax(
         segments=layout.segments,
         ctx_len=cfg.ctx_len,
@@ -87,6 +78,7 @@ def build_units(
         dot_latency=array.dot_latency,
         table_registers=layout.hw.array_registers,
         many_shifts=writable,
+        scores_per_beat=layout.halves,
     )
     vector = VectorUnit(
         rows=layout.rows,
@@ -100,11 +92,38 @@ def build_units(
         attention_acc_width=bounds.array_acc_width,
         reciprocal_width=softmax.reciprocal_width,
         row_bits=max((row_depth(layout) - 1).bit_length(), 1),
-        column_bits=max((max(layout.chunk_groups, layout.word_groups) - 1).bit_length(), 1),
+        column_bits=max((max(layout.chunk_groups, layout.memory_groups) - 1).bit_length(), 1),
         norm_registers=layout.hw.norm_registers,
         result_registers=layout.hw.result_registers,
         writable_width=SCALE_WIDTH if writable else None,
         dsp=dsp,
     )
-    sampler = Sampler(vocab_size=cfg.vocab_size, logit_width=bounds.logit_width)
+    sampler = Sampler(
+        vocab_size=cfg.vocab_size,
+        logit_width=bounds.logit_width,
+        logits_per_beat=layout.halves,
+    )
     return Units(engine, array, softmax, vector, sampler)
+
+
+def build_array(
+    layout: Layout, images: MemoryImages, bounds: Bounds, dsp: str, writable: bool
+) -> Int8Array | PairArray:
+    """The INT8 array; ``writable``: all of its memory can be read through its accumulators."""
+    sizes = {
+        "rows": layout.rows,
+        "word_groups": layout.word_groups,
+        "segments": layout.segments,
+        "segment_groups": layout.segment_groups,
+        "initial_words": images.array_words,
+        "acc_width": bounds.array_acc_width,
+        "dot_width": bounds.dot_width,
+        "dsp": dsp,
+        "tree_levels_per_register": layout.hw.tree_levels,
+        "beat_registers": layout.hw.array_registers,
+    }
+    if layout.halves == 1:
+        return Int8Array(**sizes, query_words=layout.query_words)
+    if writable:
+        sizes["acc_width"] = max(bounds.array_acc_width, FIELD_BITS + ACT_BITS)
+    return PairArray(**sizes, paired_words=layout.paired_words, halves=writable)

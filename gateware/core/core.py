@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
+from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
@@ -81,7 +81,7 @@ class Core(wiring.Component):
         ]
         beat = sequencer.beat
         self._drive_engine(m, beat, units)
-        self._drive_array(m, beat, units)
+        self._drive_array(m, beat, units, sequencer)
         self._drive_vector_unit(m, beat, units)
         self._connect_writes(m, units)
         self._connect_sampler(m, beat, units, sequencer)
@@ -117,7 +117,7 @@ class Core(wiring.Component):
             units.engine.beat.last.eq(beat.last_inner & beat.last_plane),
         ]
 
-    def _drive_array(self, m: Module, beat, units: Units):
+    def _drive_array(self, m: Module, beat, units: Units, sequencer: Sequencer):
         array, softmax = units.array, units.softmax
         embed = beat.opcode == Opcode.EMBED
         score = beat.opcode == Opcode.SCORE
@@ -133,8 +133,6 @@ class Core(wiring.Component):
             array.beat.valid.eq(beat.valid & (embed | score | weigh | logits)),
             array.beat.address.eq(beat.address),
             array.beat.weighted.eq(embed | weigh),
-            array.beat.query_word.eq(beat.inner_index),
-            array.beat.last.eq(beat.last_inner),
             softmax.beat.valid.eq(beat.valid & ((score & beat.last_inner) | weigh)),
             softmax.beat.weighted.eq(weigh),
             softmax.beat.position.eq(beat.outer_index),
@@ -147,6 +145,14 @@ class Core(wiring.Component):
                 else self._loading.constants.shift_selects[beat.shift_select]
             ),
         ]
+        if self.program.layout.halves == 1:
+            m.d.comb += [
+                array.beat.query_word.eq(beat.inner_index),
+                array.beat.last.eq(beat.last_inner),
+                array.query_write.word.eq(units.vector.write.row),
+            ]
+        else:
+            m.d.comb += softmax.beat.single.eq(beat.last_outer & ~sequencer.position[0])
         # an embedding word is weighted by its table's multiplier instead of a probability
         if self._loading is None:
             model = self.program.model
@@ -190,8 +196,9 @@ class Core(wiring.Component):
         m.d.comb += [
             vector.engine_acc.eq(units.engine.result.acc),
             array.read_group.eq(beat.outer_index),
-            vector.array_acc.eq(array.read_data),
         ]
+        # a core that is loaded may read more bits than an accumulator needs
+        m.d.comb += [acc.eq(read) for acc, read in zip(vector.array_acc, array.read_data)]
         segment = delayed(m, beat.segment, VectorUnit.DATA_DELAY, name="segment")
         m.d.comb += vector.reciprocal.eq(units.softmax.reciprocal[segment])
 
@@ -208,7 +215,6 @@ class Core(wiring.Component):
             array.write.group.eq(write.column),
             array.write.data.eq(write.data),
             array.query_write.valid.eq(write.valid & (write.destination == Destination.QUERY)),
-            array.query_write.word.eq(write.row),
             array.query_write.group.eq(write.column),
             array.query_write.data.eq(write.data),
         ]
@@ -217,10 +223,15 @@ class Core(wiring.Component):
         sampler, settings = units.sampler, self.settings
         logit = beat.valid & (beat.opcode == Opcode.LOGITS) & beat.last_inner
         latency = units.array.total_latency
+        dot, width = units.array.dot, sampler.logit_width
+        totals = [dot.total] if self.program.layout.halves == 1 else dot.totals
+        # sign-extended or cut to a logit's bits
+        logits = [Signal(signed(width), name=f"logit{i}") for i in range(len(totals))]
+        m.d.comb += [logit.eq(total) for logit, total in zip(logits, totals)]
         m.d.sync += sampler.reseed.eq(self.start & ~self.busy)
         m.d.comb += [
             sampler.logit.valid.eq(delayed(m, logit, latency, reset_less=False, name="logit")),
-            sampler.logit.value.eq(units.array.dot.total),
+            Cat(sampler.logit.value).eq(Cat(logits)),
             sampler.logit.last.eq(delayed(m, logit & beat.last_outer, latency, name="last_logit")),
             sequencer.chosen.valid.eq(sampler.token.valid),
             sequencer.chosen.token.eq(sampler.token.token),
@@ -246,5 +257,5 @@ class Core(wiring.Component):
             ),
             taps.probability_data.eq(Cat(array.coefficients)),
             taps.logit_valid.eq(units.sampler.logit.valid),
-            taps.logit_data.eq(units.sampler.logit.value),
+            taps.logit_data.eq(Cat(units.sampler.logit.value)),
         ]

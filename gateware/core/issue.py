@@ -25,7 +25,7 @@ class BeatSignature(wiring.Signature):
     inner_index
         Column chunk or query word.
     outer_index
-        Position (SCORE, WEIGH), word group (READ), row group or token.
+        Position, or pair of positions (SCORE, WEIGH), word group (READ), row group or token.
     segment
         Segment of the word group (READ).
     first_inner, last_inner, first_plane, last_plane, first_outer, last_outer
@@ -65,7 +65,7 @@ class BeatSignature(wiring.Signature):
                 "kind": Out(VectorKind),
                 "destination": Out(Destination),
                 "row": Out(range(row_depth(layout))),
-                "column": Out(range(max(layout.chunk_groups, layout.word_groups))),
+                "column": Out(range(max(layout.chunk_groups, layout.memory_groups))),
                 "group": Out(range(layout.d_groups)),
                 "scale": Out(range(len(images.scale_words))),
                 "first": Out(1),
@@ -175,7 +175,10 @@ class IssueUnit(wiring.Component):
             m.d.comb += [beat.first_plane.eq(1), beat.last_plane.eq(1)]
         m.d.comb += step.eq(beat.last_inner & beat.last_plane)
         steps = Signal(range(2 ** max(len(loaded.outer), len(self.position))))
-        m.d.comb += steps.eq(Mux(loaded.per_position, self.position, loaded.outer))
+        positions = self.position
+        if self._layout.halves == 2:
+            positions = Mux(loaded.paired, self.position >> 1, self.position)
+        m.d.comb += steps.eq(Mux(loaded.per_position, positions, loaded.outer))
         # no instruction goes round its outermost loop again
         first, last = self._countdown(m, steps, 0, beat.valid & step)
         outer_index = Signal.like(beat.outer_index, reset_less=True)
@@ -217,6 +220,14 @@ class IssueUnit(wiring.Component):
             m.d.sync += address.eq(loaded.address + offset)
         m.d.comb += self.beat.address.eq(address)
 
+    def _row_offset(self, m: Module):
+        """The position's first row, relative to that of the instruction which is loaded."""
+        loaded = self.instruction
+        rows = self._position_times(m, self._layout.kv_words, "position_rows")
+        if self._layout.halves == 2:  # a row per position then, and of K one per two
+            rows = Mux(loaded.paired, rows >> 1, rows)
+        return Mux(loaded.row_per_position, rows, 0)
+
     def _places(self, m: Module, current, step):
         """Where the results of each outer step go, and what they need."""
         beat, loaded, layout = self.beat, self.instruction, self._layout
@@ -233,14 +244,14 @@ class IssueUnit(wiring.Component):
         for name in ("row", "column", "group", "scale"):
             place = Signal.like(getattr(beat, name), name=name, reset_less=True)
             m.d.comb += getattr(beat, name).eq(place)
-            if name != "row":
-                with m.If(self.load):
-                    m.d.sync += place.eq(getattr(loaded, name))
-            else:
-                rows = self._position_times(m, layout.kv_words, "position_rows")
-                offset = Mux(loaded.row_per_position, rows, 0)
-                with m.If(self.load):
-                    m.d.sync += place.eq(loaded.row + offset)
+            first = getattr(loaded, name)
+            if name == "row":
+                first = first + self._row_offset(m)
+            elif name == "column" and layout.halves == 2:
+                second = loaded.paired & self.position[0]
+                first = Mux(second, layout.word_groups, first)
+            with m.If(self.load):
+                m.d.sync += place.eq(first)
             with m.Elif(advance):
                 if name == "column":
                     m.d.sync += place.eq(Mux(place == wrap, 0, place + 1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Out
@@ -23,6 +23,7 @@ from ..compiler.reload_image import (
     shape_word,
 )
 from ..compiler.units import Units
+from ..parts.pair_multiplier import FIELD_BITS
 from .loader import Loader, section_ports
 
 BYTE = 8
@@ -48,6 +49,7 @@ class CoreLoader:
     def __init__(self, program: Program, further: Sequence[Section] = ()):
         sections = [entry.section for entry in program.contents] + list(further)
         self._further = further
+        self._word_groups, self._halves = program.layout.word_groups, program.layout.halves
         shape = shape_word(program.layout, program.limits, sections)
         self.loader = Loader(sections, shape=shape)
         initial = {entry.section.name: entry.writes for entry in program.contents}
@@ -90,11 +92,27 @@ class CoreLoader:
                 array.beat.address.eq(read.address),
                 array.read_group.eq(read.part),
             ]
+            if self._halves == 2:
+                second = read.part >= self._word_groups
+                m.d.comb += [
+                    array.beat.second.eq(second),
+                    array.read_group.eq(read.part - Mux(second, self._word_groups, 0)),
+                ]
         m.d.comb += [
             getattr(loader, f"word_{WEIGHTS}").eq(engine.weight_word),
             getattr(loader, f"word_{SCALES}").eq(vector.scale_word),
-            getattr(loader, f"word_{ARRAY}").eq(Cat(acc[:BYTE] for acc in array.read_data)),
+            getattr(loader, f"word_{ARRAY}").eq(Cat(self._bytes(array, read.part))),
         ]
+
+    def _bytes(self, array, part) -> list:
+        """A group of the array's memory, of its accumulators: a second half's lies higher there."""
+        accumulators = list(array.read_data)
+        first = [acc[:BYTE] for acc in accumulators]
+        if self._halves == 1:
+            return first
+        second = [acc[FIELD_BITS : FIELD_BITS + BYTE] for acc in accumulators]
+        in_second = part >= self._word_groups
+        return [Mux(in_second, *bytes_) for bytes_ in zip(second, first, strict=True)]
 
     def add_to(self, m: Module, core: wiring.Component) -> None:
         """Add what no reset of the core may reach, and connect it to the core's ports."""

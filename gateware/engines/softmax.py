@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, C, Cat, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Array, C, Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from gateformer.model.contract import arith
 
 from ..parts.delay import delayed
+from ..parts.integers import ceil_div
 from ..parts.registered_read import COLLISION_FREE, registered_read
 
 DISTRIBUTED_DEPTH = 128
@@ -24,6 +25,7 @@ class Softmax(wiring.Component):
     ``dot_latency`` cycles after the beat): the score of each position is stored and the maximum
     kept. Then one weighted beat per position reads the score back and gives the coefficient
     ``exp2(max - score)``, ``coefficient_delay`` cycles after the beat, while their sum is kept.
+    With ``scores_per_beat`` 2 a dot-mode beat brings those of two positions.
     Any beat may follow any other without a gap, save that the first weighted beat must be at
     least ``maximum_latency`` cycles after the last dot-mode beat.
 
@@ -45,13 +47,16 @@ class Softmax(wiring.Component):
     many_shifts : bool
         One adder that rounds what is selected, instead of a selection of what was rounded: less
         logic for more than two shifts.
+    scores_per_beat : int
+        Positions per dot-mode beat, 1 or 2.
 
     Attributes
     ----------
     coefficient_delay : int
         Cycles from a weighted beat to its coefficients: 3 + ``table_registers``.
     maximum_latency : int
-        Cycles from the last dot-mode beat to the first weighted beat: ``dot_latency + 1``.
+        Cycles from the last dot-mode beat to the first weighted beat: ``dot_latency`` plus
+        ``scores_per_beat``.
     reciprocal_latency : int
         Cycles from the last weighted beat to its reciprocals: 7 + 2 * ``table_registers``.
     reciprocal_width, division_shift : int
@@ -61,10 +66,13 @@ class Softmax(wiring.Component):
     -------
     beat : In(struct)
         ``valid``, ``weighted``, ``position``, ``first`` (dot mode: forget the maximum; weighted:
-        forget the sum), ``last`` (last position; not needed here).
+        forget the sum), ``last`` (last position; not needed here). With ``scores_per_beat`` 2,
+        ``position`` is a pair's number in dot mode, and ``single`` says that the pair's second
+        score is of no position.
     shift_select : In(range(len(shifts)))
         Sampled with each dot-mode beat.
-    sums : In(ArrayLayout(signed(dot_width), segments))
+    sums : In(ArrayLayout(signed(dot_width), scores_per_beat * segments))
+        The segments of the first position, then those of the second.
     coefficients : Out(ArrayLayout(unsigned(8), segments))
     reciprocal : Out(ArrayLayout(unsigned(reciprocal_width), segments))
         In cycle c of the weighted beats up to cycle ``c - reciprocal_latency``: held until the
@@ -86,6 +94,7 @@ class Softmax(wiring.Component):
         dot_latency: int,
         table_registers: int = 0,
         many_shifts: bool = False,
+        scores_per_beat: int = 1,
     ):
         sizes = {"segments": segments, "ctx_len": ctx_len, "dot_width": dot_width}
         for name, value in (sizes | {"dot_latency": dot_latency}).items():
@@ -93,6 +102,8 @@ class Softmax(wiring.Component):
                 raise TypeError(f"{name} must be an integer, not {value!r}")
             if value < (name != "dot_latency"):
                 raise ValueError(f"{name} must be at least {int(name in sizes)}, not {value!r}")
+        if scores_per_beat not in (1, 2):
+            raise ValueError(f"scores_per_beat must be 1 or 2, not {scores_per_beat!r}")
         if not shifts:
             raise ValueError("shifts must have at least 1 shift, not 0")
         self._softmax = [arith.Softmax(shift) for shift in shifts]
@@ -109,25 +120,19 @@ class Softmax(wiring.Component):
             - arith.Softmax.MIN_EXPONENT
         )
         self.division_shift = arith.Softmax.RECIPROCAL_BITS + self._max_exponent
-        self.maximum_latency = dot_latency + 1
+        self._scores_per_beat = scores_per_beat
+        self.maximum_latency = dot_latency + scores_per_beat
         self._table_registers = table_registers
         self.coefficient_delay = 3 + table_registers
         self.reciprocal_latency = self.coefficient_delay + 4 + table_registers
+        beat = {"valid": 1, "weighted": 1, "position": range(ctx_len), "first": 1, "last": 1}
+        if scores_per_beat == 2:
+            beat["single"] = 1
         super().__init__(
             {
-                "beat": In(
-                    data.StructLayout(
-                        {
-                            "valid": 1,
-                            "weighted": 1,
-                            "position": range(ctx_len),
-                            "first": 1,
-                            "last": 1,
-                        }
-                    )
-                ),
+                "beat": In(data.StructLayout(beat)),
                 "shift_select": In(range(len(shifts))),
-                "sums": In(data.ArrayLayout(signed(dot_width), segments)),
+                "sums": In(data.ArrayLayout(signed(dot_width), scores_per_beat * segments)),
                 "coefficients": Out(data.ArrayLayout(unsigned(arith.EXP2.OUT_BITS), segments)),
                 "reciprocal": Out(data.ArrayLayout(unsigned(self.reciprocal_width), segments)),
             }
@@ -151,16 +156,18 @@ class Softmax(wiring.Component):
 
     def _scores(self, m: Module):
         """(scores of the beat's position, 1 cycle after the beat; maxima), of each segment."""
-        layout = data.ArrayLayout(signed(self._score_width), self._segments)
+        per_beat, segments = self._scores_per_beat, self._segments
+        layout = data.ArrayLayout(signed(self._score_width), per_beat * segments)
         style = "distributed" if self._ctx_len <= DISTRIBUTED_DEPTH else "block"
         m.submodules.scores = scores = memory.Memory(
             shape=layout,
-            depth=self._ctx_len,
+            depth=ceil_div(self._ctx_len, per_beat),
             init=[],
             attrs={"ram_style": style, **COLLISION_FREE},
         )
         write = scores.write_port()
-        stored = registered_read(m, scores, self.beat.position, "stored")
+        word = self.beat.position >> 1 if per_beat == 2 else self.beat.position
+        stored = registered_read(m, scores, word, "stored")
         cycles = self._dot_latency
         valid = self.beat.valid & ~self.beat.weighted
         valid = delayed(m, valid, cycles, reset_less=False, name="dot_valid")
@@ -171,19 +178,36 @@ class Softmax(wiring.Component):
             write.en.eq(valid),
             write.addr.eq(position),
         ]
+        m.d.comb += [
+            write.data[i].eq(self._rounded(self.sums[i], select)) for i in range(len(self.sums))
+        ]
         # a cycle later than the memory, in time for the distance of the first position
-        valid_late = delayed(m, valid, 1, reset_less=False, name="score_valid")
-        first_late = delayed(m, first, 1, name="score_first")
-        maxima = []
-        for i in range(self._segments):
-            m.d.comb += write.data[i].eq(self._rounded(self.sums[i], select))
-            score = Signal(signed(self._score_width), reset_less=True, name=f"score{i}")
-            maximum = Signal.like(score, reset_less=True, name=f"maximum{i}")
-            m.d.sync += score.eq(write.data[i])
-            with m.If(valid_late & (first_late | (score > maximum))):
+        late = delayed(m, Cat(write.data), 1, name="late_scores")
+        late = data.View(layout, late)
+        maxima = [
+            self._maximum(m, [late[i] for i in range(segment, len(self.sums), segments)], segment)
+            for segment in range(segments)
+        ]
+        valid = delayed(m, valid, per_beat, reset_less=False, name="score_valid")
+        first = delayed(m, first, per_beat, name="score_first")
+        for score, maximum in maxima:
+            with m.If(valid & (first | (score > maximum))):
                 m.d.sync += maximum.eq(score)
-            maxima.append(maximum)
-        return [stored[i] for i in range(self._segments)], maxima
+        if per_beat == 1:
+            return [stored[i] for i in range(segments)], [maximum for _, maximum in maxima]
+        second = delayed(m, self.beat.position[0], 1, name="second")
+        chosen = [Mux(second, stored[segments + i], stored[i]) for i in range(segments)]
+        return chosen, [maximum for _, maximum in maxima]
+
+    def _maximum(self, m: Module, scores: list, segment: int) -> tuple[Value, Signal]:
+        """(The larger of a beat's ``scores``, a cycle later if it is of two; the maximum)."""
+        score = scores[0]
+        if self._scores_per_beat == 2:
+            single = delayed(m, self.beat.single, self._dot_latency + 1, name=f"single{segment}")
+            larger = ~single & (scores[1] > scores[0])
+            score = delayed(m, Mux(larger, scores[1], scores[0]), 1, name=f"larger{segment}")
+        maximum = Signal(signed(self._score_width), reset_less=True, name=f"maximum{segment}")
+        return score, maximum
 
     def _rounded(self, dot, select):
         """``arith.round_shift`` by the shift that is selected."""

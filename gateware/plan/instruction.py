@@ -62,6 +62,9 @@ class Instruction:
     opcode : Opcode
     outer, planes, inner : int
         Loop counts; ``outer`` counts ``position + 1`` instead if ``per_position``.
+    paired : bool
+        An outer step takes two positions (SCORE); the results' rows have a half for each of two
+        positions (MATVEC, of K).
     address, address_base, outer_step
         First memory word; it advances by 1 per beat, by ``outer_step`` between outer steps.
     inner_base : int
@@ -98,6 +101,7 @@ class Instruction:
     destination: Destination = Destination.ACTIVATION
     row: int = 0
     row_per_position: bool = False
+    paired: bool = False
     column: int = 0
     group: int = 0
     scale: int = 0
@@ -109,9 +113,12 @@ class Instruction:
     ends_token: bool = False
 
     COUNTS: ClassVar[tuple[str, ...]] = ("outer", "planes", "inner")
+    OPTIONAL: ClassVar[tuple[str, ...]] = ("paired",)
 
     def outer_count(self, position: int) -> int:
-        return position + 1 if self.per_position else self.outer
+        if not self.per_position:
+            return self.outer
+        return position // 2 + 1 if self.paired else position + 1
 
     def beats(self, position: int) -> int:
         """Beats issued at ``position``, one per cycle."""

@@ -7,6 +7,10 @@ matrices around it get zero rows and columns for the padding, so any shape fits 
 * The INT8 array reads *words* of ``word_groups`` groups (``lanes`` elements). For attention a word
   is divided into ``segments`` of ``segment_groups`` groups; a segment holds one head, or, when a
   head is wider than the array, one of the ``head_words`` words of a head.
+* With at least twice the lanes that a position's K takes in one word, array words have two
+  *halves*: K of two positions, which one query multiplies, and two rows of the token embedding,
+  which the final hidden vector multiplies. What is multiplied by a number of its own (V, and rows
+  that are looked up) is in first halves only.
 """
 
 from __future__ import annotations
@@ -70,8 +74,19 @@ class Layout:
 
     @property
     def lanes(self) -> int:
-        """Multipliers that are built: ``hw.lanes`` less those that no head could use."""
+        """Bytes of a word, or of its half: ``hw.lanes`` less those that no head could use."""
         return self.word_groups * self.rows
+
+    @functools.cached_property
+    def halves(self) -> int:
+        """Halves of a word, 1 or 2; a multiplier takes a byte of each."""
+        whole = self.kv_words == self.embed_words == 1
+        return 2 if whole and self.hw.lanes >= 2 * self.lanes else 1
+
+    @property
+    def memory_groups(self) -> int:
+        """Groups per word of the array memory, those of both halves."""
+        return self.halves * self.word_groups
 
     @property
     def slots(self) -> int:
@@ -126,22 +141,47 @@ class Layout:
         return self.hidden_chunk + self.chunks(self.ff_groups)
 
     # Array memory, in words: token embeddings, position embeddings, then K and V of each layer.
+    # With halves, first all that has two: a token's word has the next token's row, too.
 
     @property
     def position_base(self) -> int:
         return self.config.vocab_size * self.embed_words
 
+    @property
+    def tables_end(self) -> int:
+        """First word after the embeddings."""
+        return self.position_base + self.config.ctx_len * self.embed_words
+
+    @property
+    def key_words(self) -> int:
+        """Words of a layer's K."""
+        return ceil_div(self.config.ctx_len, self.halves) * self.kv_words
+
+    @property
+    def value_words(self) -> int:
+        """Words of a layer's V."""
+        return self.config.ctx_len * self.kv_words
+
     def key_base(self, layer: int) -> int:
-        first = self.position_base + self.config.ctx_len * self.embed_words
-        return first + 2 * layer * self.config.ctx_len * self.kv_words
+        if self.halves == 1:
+            return self.tables_end + layer * (self.key_words + self.value_words)
+        return self.tables_end + layer * self.key_words
 
     def value_base(self, layer: int) -> int:
-        return self.key_base(layer) + self.config.ctx_len * self.kv_words
+        if self.halves == 1:
+            return self.key_base(layer) + self.key_words
+        return self.paired_words + layer * self.value_words
+
+    @property
+    def paired_words(self) -> int:
+        """Words with two halves, from the first on; 0 if none have."""
+        return self.key_base(self.config.n_layers) if self.halves == 2 else 0
 
     @property
     def array_depth(self) -> int:
         """Words of the array memory."""
-        return self.key_base(self.config.n_layers)
+        keys_and_values = self.config.n_layers * (self.key_words + self.value_words)
+        return self.tables_end + keys_and_values
 
     def linear_map(self, length: int) -> np.ndarray:
         """Place of element i of a residual, norm or hidden vector: simply i."""
