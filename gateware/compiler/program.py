@@ -162,7 +162,6 @@ class Program:
             "int8 array",
             Opcode.LOGITS,
             outer=ceil_div(self.model.config.vocab_size, self.layout.halves),
-            outer_step=self.layout.halves,
             inner=self.layout.embed_words,
             ends_token=True,
         )
@@ -173,7 +172,7 @@ class Program:
             common = {"engine": "int8 array", "opcode": Opcode.EMBED}
             yield Instruction(
                 "embed token",
-                address=word,
+                address=layout.lookup_base + word,
                 address_base=AddressBase.TOKEN,
                 first=True,
                 **common,
@@ -182,6 +181,7 @@ class Program:
                 "embed position",
                 address=layout.position_base + word,
                 address_base=AddressBase.POSITION,
+                last=True,
                 **common,
             )
             start = word * layout.word_groups
@@ -205,7 +205,6 @@ class Program:
             destination=Destination.KV,
             row=layout.key_base(layer),
             row_per_position=True,
-            paired=layout.halves == 2,
         )
         yield self._matvec(f"{prefix}.q_proj", destination=Destination.QUERY)
         yield self._matvec(
@@ -213,6 +212,8 @@ class Program:
             destination=Destination.KV,
             row=layout.value_base(layer),
             row_per_position=True,
+            # beyond the columns of a K: V's groups have other places in a word of two rows
+            column=(layout.halves - 1) * layout.word_groups,
         )
         for slot in range(layout.slots):
             yield from self._attend(layer, slot)
@@ -225,8 +226,7 @@ class Program:
             f"{prefix}.scores",
             "int8 array",
             Opcode.SCORE,
-            per_position=True,
-            paired=layout.halves == 2,
+            per_position=layout.halves,
             inner=layout.head_words,
             address=layout.key_base(layer) + first_word,
             outer_step=layout.kv_words - layout.head_words + 1,
@@ -238,7 +238,7 @@ class Program:
                 f"{prefix}.weigh",
                 "int8 array",
                 Opcode.WEIGH,
-                per_position=True,
+                per_position=layout.halves,
                 address=layout.value_base(layer) + word,
                 outer_step=layout.kv_words,
             )

@@ -151,7 +151,7 @@ def contents(
         for word in images.scale_words
     ]
     group = 8 * rows
-    loaded = images.array_words[: layout.tables_end]
+    loaded = images.array_words[: layout.key_base(0)]
     groups = [
         word >> group * i & (1 << group) - 1 for word in loaded for i in range(layout.memory_groups)
     ]

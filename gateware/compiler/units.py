@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 
-from gateformer.model.contract.arith import ACT_BITS
 from gateformer.model.contract.integer_model import IntegerModel
 
 from ..engines.array.int8_array import Int8Array
@@ -14,7 +13,6 @@ from ..engines.softmax import Softmax
 from ..engines.ternary.engine import TernaryEngine
 from ..engines.ternary.packing import weight_format
 from ..engines.vector.unit import VectorUnit
-from ..parts.pair_multiplier import FIELD_BITS
 from ..plan.bounds import Bounds
 from ..plan.layout import Layout
 from ..plan.reload_limits import SCALE_WIDTH, ReloadLimits
@@ -69,7 +67,7 @@ def build_units(
         tree_levels_per_register=layout.hw.tree_levels,
         writable=writable,
     )
-    array = build_array(layout, images, bounds, dsp, writable)
+    array = build_array(layout, images, bounds, dsp)
     softmax = Softmax(
         segments=layout.segments,
         ctx_len=cfg.ctx_len,
@@ -78,7 +76,7 @@ def build_units(
         dot_latency=array.dot_latency,
         table_registers=layout.hw.array_registers,
         many_shifts=writable,
-        scores_per_beat=layout.halves,
+        positions_per_beat=layout.halves,
     )
     vector = VectorUnit(
         rows=layout.rows,
@@ -107,9 +105,9 @@ def build_units(
 
 
 def build_array(
-    layout: Layout, images: MemoryImages, bounds: Bounds, dsp: str, writable: bool
+    layout: Layout, images: MemoryImages, bounds: Bounds, dsp: str
 ) -> Int8Array | PairArray:
-    """The INT8 array; ``writable``: all of its memory can be read through its accumulators."""
+    """The INT8 array: :class:`PairArray` where words have halves."""
     sizes = {
         "rows": layout.rows,
         "word_groups": layout.word_groups,
@@ -124,6 +122,4 @@ def build_array(
     }
     if layout.halves == 1:
         return Int8Array(**sizes, query_words=layout.query_words)
-    if writable:
-        sizes["acc_width"] = max(bounds.array_acc_width, FIELD_BITS + ACT_BITS)
-    return PairArray(**sizes, paired_words=layout.paired_words, halves=writable)
+    return PairArray(**sizes)

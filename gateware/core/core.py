@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal, signed
+from amaranth.hdl import C, Cat, Module, Mux, ResetInserter, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
@@ -83,7 +83,7 @@ class Core(wiring.Component):
         self._drive_engine(m, beat, units)
         self._drive_array(m, beat, units, sequencer)
         self._drive_vector_unit(m, beat, units)
-        self._connect_writes(m, units)
+        self._connect_writes(m, units, sequencer)
         self._connect_sampler(m, beat, units, sequencer)
         if hasattr(self, "taps"):
             self._connect_taps(m, beat, units)
@@ -152,24 +152,38 @@ class Core(wiring.Component):
                 array.query_write.word.eq(units.vector.write.row),
             ]
         else:
-            m.d.comb += softmax.beat.single.eq(beat.last_outer & ~sequencer.position[0])
+            m.d.comb += [
+                array.beat.last.eq(Mux(embed, beat.last, beat.last_outer)),
+                softmax.beat.single.eq(beat.last_outer & ~sequencer.position[0]),
+            ]
         # an embedding word is weighted by its table's multiplier instead of a probability
         if self._loading is None:
             model = self.program.model
-            multiplier = Mux(beat.first, model.token_mult, model.position_mult)
-            constant = delayed(m, multiplier, array.coefficient_delay, name="embed_mult")
+            multipliers, checking = (model.token_mult, model.position_mult), C(0, 1)
         else:
             # the multipliers are held; words that the loader reads come through the lanes
             numbers, checking = self._loading.constants, self._loading.loader.checking
-            first = delayed(m, beat.first, array.coefficient_delay, name="embed_first")
-            constant = Mux(first, numbers.token_mult, numbers.position_mult)
-            constant = Mux(checking, 1, constant)
+            multipliers = (numbers.token_mult, numbers.position_mult)
             embed = embed | checking
-        embedding = delayed(m, embed, array.coefficient_delay, name="embedding")
-        for segment in range(self.program.layout.segments):
-            m.d.comb += array.coefficients[segment].eq(
-                Mux(embedding, constant, softmax.coefficients[segment])
-            )
+        delay = array.coefficient_delay
+        embedding = delayed(m, embed, delay, name="embedding")
+        first = delayed(m, beat.first, delay, name="embed_first")
+        rows = (sequencer.token[:1], sequencer.position[:1])
+        segments, halves = self.program.layout.segments, self.program.layout.halves
+        for half in range(halves):
+            weights, check = multipliers, checking
+            if halves == 2:  # of the word's two rows, the one that is asked for
+                weights = [Mux(row == half, w, 0) for row, w in zip(rows, weights, strict=True)]
+                if self._loading is not None:
+                    check = checking & self._loading.is_row(half)
+            constant = Mux(first, *weights)
+            if self._loading is not None:
+                constant = Mux(checking, check, constant)
+            for segment in range(segments):
+                place = half * segments + segment
+                m.d.comb += array.coefficients[place].eq(
+                    Mux(embedding, constant, softmax.coefficients[place])
+                )
 
     def _drive_vector_unit(self, m: Module, beat, units: Units):
         vector, array = units.vector, units.array
@@ -196,13 +210,22 @@ class Core(wiring.Component):
         m.d.comb += [
             vector.engine_acc.eq(units.engine.result.acc),
             array.read_group.eq(beat.outer_index),
+            vector.array_acc.eq(array.read_data),
         ]
-        # a core that is loaded may read more bits than an accumulator needs
-        m.d.comb += [acc.eq(read) for acc, read in zip(vector.array_acc, array.read_data)]
         segment = delayed(m, beat.segment, VectorUnit.DATA_DELAY, name="segment")
         m.d.comb += vector.reciprocal.eq(units.softmax.reciprocal[segment])
 
-    def _connect_writes(self, m: Module, units: Units):
+    def _array_group(self, column, sequencer: Sequencer):
+        """Group of the array's word in which a group of K or V is put."""
+        groups = self.program.layout.word_groups
+        if self.program.layout.halves == 1:
+            return column
+        second = sequencer.position[0]  # this token's, until its last write is long done
+        group = column - groups
+        value = Mux(group[0], groups, 0) + Cat(second, group[1 : len(column)])
+        return Mux(column < groups, column + Mux(second, groups, 0), value)
+
+    def _connect_writes(self, m: Module, units: Units, sequencer: Sequencer):
         write = units.vector.write
         engine, array = units.engine.write, units.array
         m.d.comb += [
@@ -212,7 +235,7 @@ class Core(wiring.Component):
             engine.data.eq(write.data),
             array.write.valid.eq(write.valid & (write.destination == Destination.KV)),
             array.write.address.eq(write.row),
-            array.write.group.eq(write.column),
+            array.write.group.eq(self._array_group(write.column, sequencer)),
             array.write.data.eq(write.data),
             array.query_write.valid.eq(write.valid & (write.destination == Destination.QUERY)),
             array.query_write.group.eq(write.column),
@@ -227,7 +250,7 @@ class Core(wiring.Component):
         totals = [dot.total] if self.program.layout.halves == 1 else dot.totals
         # sign-extended or cut to a logit's bits
         logits = [Signal(signed(width), name=f"logit{i}") for i in range(len(totals))]
-        m.d.comb += [logit.eq(total) for logit, total in zip(logits, totals)]
+        m.d.comb += [logit.eq(total) for logit, total in zip(logits, totals, strict=True)]
         m.d.sync += sampler.reseed.eq(self.start & ~self.busy)
         m.d.comb += [
             sampler.logit.valid.eq(delayed(m, logit, latency, reset_less=False, name="logit")),

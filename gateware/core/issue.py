@@ -25,7 +25,7 @@ class BeatSignature(wiring.Signature):
     inner_index
         Column chunk or query word.
     outer_index
-        Position, or pair of positions (SCORE, WEIGH), word group (READ), row group or token.
+        Position, or pair of them (SCORE, WEIGH), word group (READ), row group or token(s).
     segment
         Segment of the word group (READ).
     first_inner, last_inner, first_plane, last_plane, first_outer, last_outer
@@ -175,10 +175,7 @@ class IssueUnit(wiring.Component):
             m.d.comb += [beat.first_plane.eq(1), beat.last_plane.eq(1)]
         m.d.comb += step.eq(beat.last_inner & beat.last_plane)
         steps = Signal(range(2 ** max(len(loaded.outer), len(self.position))))
-        positions = self.position
-        if self._layout.halves == 2:
-            positions = Mux(loaded.paired, self.position >> 1, self.position)
-        m.d.comb += steps.eq(Mux(loaded.per_position, positions, loaded.outer))
+        m.d.comb += steps.eq(Mux(loaded.per_position.any(), self._position, loaded.outer))
         # no instruction goes round its outermost loop again
         first, last = self._countdown(m, steps, 0, beat.valid & step)
         outer_index = Signal.like(beat.outer_index, reset_less=True)
@@ -196,9 +193,14 @@ class IssueUnit(wiring.Component):
             beat.inner_index.eq(inner_index),
         ]
 
+    @property
+    def _position(self):
+        """The position's row in the memories whose words have one for ``halves`` positions."""
+        return self.position >> (self._layout.halves - 1)
+
     def _position_times(self, m: Module, words: int, name: str):
         """The position's first word, a register."""
-        product = times(self.position, words)
+        product = times(self._position, words)
         register = Signal(product.shape(), reset_less=True, name=name)
         m.d.sync += register.eq(product)
         return register
@@ -211,7 +213,7 @@ class IssueUnit(wiring.Component):
         position_words = self._position_times(m, words, "position_words")
         with m.Switch(loaded.address_base):
             with m.Case(AddressBase.TOKEN):
-                m.d.comb += offset.eq(self.token_word)
+                m.d.comb += offset.eq(self.token_word >> (self._layout.halves - 1))
             with m.Case(AddressBase.POSITION):
                 m.d.comb += offset.eq(position_words)
         with m.If(self.beat.valid):
@@ -219,14 +221,6 @@ class IssueUnit(wiring.Component):
         with m.If(self.load):
             m.d.sync += address.eq(loaded.address + offset)
         m.d.comb += self.beat.address.eq(address)
-
-    def _row_offset(self, m: Module):
-        """The position's first row, relative to that of the instruction which is loaded."""
-        loaded = self.instruction
-        rows = self._position_times(m, self._layout.kv_words, "position_rows")
-        if self._layout.halves == 2:  # a row per position then, and of K one per two
-            rows = Mux(loaded.paired, rows >> 1, rows)
-        return Mux(loaded.row_per_position, rows, 0)
 
     def _places(self, m: Module, current, step):
         """Where the results of each outer step go, and what they need."""
@@ -244,14 +238,14 @@ class IssueUnit(wiring.Component):
         for name in ("row", "column", "group", "scale"):
             place = Signal.like(getattr(beat, name), name=name, reset_less=True)
             m.d.comb += getattr(beat, name).eq(place)
-            first = getattr(loaded, name)
-            if name == "row":
-                first = first + self._row_offset(m)
-            elif name == "column" and layout.halves == 2:
-                second = loaded.paired & self.position[0]
-                first = Mux(second, layout.word_groups, first)
-            with m.If(self.load):
-                m.d.sync += place.eq(first)
+            if name != "row":
+                with m.If(self.load):
+                    m.d.sync += place.eq(getattr(loaded, name))
+            else:
+                rows = self._position_times(m, layout.kv_words, "position_rows")
+                offset = Mux(loaded.row_per_position, rows, 0)
+                with m.If(self.load):
+                    m.d.sync += place.eq(loaded.row + offset)
             with m.Elif(advance):
                 if name == "column":
                     m.d.sync += place.eq(Mux(place == wrap, 0, place + 1))

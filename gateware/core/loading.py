@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Out
@@ -23,7 +23,7 @@ from ..compiler.reload_image import (
     shape_word,
 )
 from ..compiler.units import Units
-from ..parts.pair_multiplier import FIELD_BITS
+from ..parts.delay import delayed
 from .loader import Loader, section_ports
 
 BYTE = 8
@@ -93,10 +93,12 @@ class CoreLoader:
                 array.read_group.eq(read.part),
             ]
             if self._halves == 2:
-                second = read.part >= self._word_groups
+                # once for each group: the accumulators of both rows are then added up
+                place = Cat(read.address, read.part, loader.checking)
                 m.d.comb += [
-                    array.beat.second.eq(second),
-                    array.read_group.eq(read.part - Mux(second, self._word_groups, 0)),
+                    array.beat.valid.eq(place != delayed(m, place, 1, name="read_place")),
+                    array.beat.last.eq(1),
+                    array.read_group.eq(self._group(read.part)),
                 ]
         m.d.comb += [
             getattr(loader, f"word_{WEIGHTS}").eq(engine.weight_word),
@@ -104,15 +106,17 @@ class CoreLoader:
             getattr(loader, f"word_{ARRAY}").eq(Cat(self._bytes(array, read.part))),
         ]
 
-    def _bytes(self, array, part) -> list:
-        """A group of the array's memory, of its accumulators: a second half's lies higher there."""
-        accumulators = list(array.read_data)
-        first = [acc[:BYTE] for acc in accumulators]
-        if self._halves == 1:
-            return first
-        second = [acc[FIELD_BITS : FIELD_BITS + BYTE] for acc in accumulators]
-        in_second = part >= self._word_groups
-        return [Mux(in_second, *bytes_) for bytes_ in zip(second, first, strict=True)]
+    def _group(self, part) -> Value:
+        """The group that is read where a part of the words is one of V: its row adds nothing."""
+        groups = self._word_groups
+        within = Mux(part < groups, part, part - groups)
+        return Cat(part >= groups, within[1:])
+
+    def is_row(self, row: int) -> Value:
+        """Whether what the sweep reads of words of two rows is of that row, where it is V."""
+        part = getattr(self.loader, f"read_{ARRAY}").part
+        within = Mux(part < self._word_groups, part, part - self._word_groups)
+        return within[0] == row
 
     def add_to(self, m: Module, core: wiring.Component) -> None:
         """Add what no reset of the core may reach, and connect it to the core's ports."""

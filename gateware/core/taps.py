@@ -49,7 +49,7 @@ def tap_ports(program: Program) -> list[TapPort]:
         TapPort("write", layout.rows, arith.ACT_BITS, True),
         TapPort("residual", layout.rows, arith.RESIDUAL_BITS, True),
         TapPort("dot", layout.halves * layout.segments, bounds.dot_width, True),
-        TapPort("probability", layout.segments, arith.EXP2.OUT_BITS, False),
+        TapPort("probability", layout.halves * layout.segments, arith.EXP2.OUT_BITS, False),
         TapPort("logit", layout.halves, bounds.logit_width, True),
     ]
 
@@ -111,7 +111,7 @@ class TapReader(TapRecords):
             port = tap_event(item)
             if port is not None:
                 values = self.take(port, item.outer_count(position))
-                if item.opcode is Opcode.SCORE:  # of a last pair, the second may be of none
+                if item.per_position:  # of a last pair, the second may be of none
                     values = values.reshape(-1, layout.segments)[: position + 1]
                 places.setdefault(item.name, []).append(values)
             if not predict and item.ends_prompt_token:

@@ -100,17 +100,16 @@ def pair_multiply_accumulate(m: Module, lane, field_bits: int) -> None:
     p = Signal(signed(P_BITS))
     zero, one = _levels(m, lane.dsp)
     block = _BLOCKS[lane.dsp]
-    # INMODE[1] makes A zero, INMODE[2] lets D in, both behind their registers
-    inmode = Cat(zero, ~lane.use_high, getattr(lane, "use_low", one), zero, zero)
-    # X and Y take the product (0101), Z takes 0 (000), P (010) or C (011)
-    chain = delayed(m, lane.chain, 1, name="chain")
-    kept = delayed(m, lane.chain | lane.accumulate, 1, name="kept")
+    # INMODE[2] lets D into the pre-adder. X and Y take the product (0101) or 0 and C (1100), Z
+    # takes 0 (000), P (010) or C (011)
+    merge, chain = (delayed(m, getattr(lane, n), 1, name=n) for n in ("merge", "chain"))
+    kept = delayed(m, lane.chain | lane.accumulate | lane.merge, 1, name="kept")
     m.submodules.dsp = _dsp48(
         block,
         p,
         zero,
         block.pre_adder,
-        Cat(one, zero, one, zero, chain, kept),
+        Cat(~merge, zero, one, merge, chain, kept),
         # C without register: it is the P register of the lane before
         p_CREG=0,
         p_OPMODEREG=1,
@@ -118,7 +117,7 @@ def pair_multiply_accumulate(m: Module, lane, field_bits: int) -> None:
         i_B=_extended(lane.factor, B_BITS),
         i_C=_extended(lane.addend, P_BITS),
         i_D=_extended(lane.low, block.a_bits),
-        i_INMODE=inmode,
+        i_INMODE=Cat(zero, zero, one, zero, zero),
         i_CEB2=lane.factor_enable,
         i_CEP=delayed(m, lane.enable, 2, name="enable"),
     )

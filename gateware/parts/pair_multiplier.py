@@ -36,12 +36,13 @@ SUM_BITS = 2 * FIELD_BITS
 
 
 class PairMultiplyAccumulate(wiring.Component):
-    """A lane: ``(high * 2**17 + low) * factor`` per cycle, of which either part can be left out.
+    """A lane: accumulates ``(high * 2**17 + low) * factor``.
 
     With ``enable``, ``acc`` becomes that product plus ``addend`` if ``chain``, the old ``acc`` if
-    ``accumulate``, 0 with neither. Without ``enable`` it is held. The result shows in ``acc``
-    ``LATENCY`` (3) cycles after the inputs, one set of inputs per cycle, with two exceptions:
-    ``low`` and ``high`` are sampled ``MEMORY_LEAD`` (1) cycle before the others (see
+    ``accumulate``, 0 with neither; with ``merge``, it becomes the old ``acc`` plus ``addend``.
+    Without ``enable`` it is held. The result shows in ``acc`` ``LATENCY`` (3) cycles after the
+    inputs, one set of inputs per cycle, with two exceptions: ``low`` and ``high`` are sampled
+    ``MEMORY_LEAD`` (1) cycle before the others (see
     :class:`gateware.parts.multiplier.MultiplyAccumulate`), and ``addend`` ``ADDEND_DELAY`` (2)
     cycles after them, so that the ``acc`` of a lane whose inputs come a cycle earlier can be it.
 
@@ -57,8 +58,6 @@ class PairMultiplyAccumulate(wiring.Component):
     dsp : str
         Multiplier family, see :class:`gateware.parts.multiplier.MultiplyAccumulate`. A DSP48E1 or
         DSP48E2 is the whole lane.
-    halves : bool
-        With the port ``use_low``; otherwise ``low`` always takes part.
 
     Members
     -------
@@ -66,8 +65,7 @@ class PairMultiplyAccumulate(wiring.Component):
     high : In(signed(8)), -127 to 127
     factor : In(signed(9))
     factor_enable : In(1)
-    use_low, use_high : In(1)
-    accumulate, chain, enable : In(1)
+    accumulate, chain, merge, enable : In(1); at most one of the first three
     addend : In(signed(acc_width))
     acc : Out(signed(acc_width))
 
@@ -81,7 +79,7 @@ class PairMultiplyAccumulate(wiring.Component):
     MEMORY_LEAD = 1
     ADDEND_DELAY = 2
 
-    def __init__(self, *, acc_width: int, dsp: str = "generic", halves: bool = False):
+    def __init__(self, *, acc_width: int, dsp: str = "generic"):
         if not isinstance(acc_width, int) or isinstance(acc_width, bool):
             raise TypeError(f"acc_width must be an integer, not {acc_width!r}")
         if not SUM_BITS <= acc_width <= MAX_ACC_WIDTH:
@@ -95,10 +93,9 @@ class PairMultiplyAccumulate(wiring.Component):
                 "high": In(signed(8)),
                 "factor": In(signed(FACTOR_BITS)),
                 "factor_enable": In(1),
-                **({"use_low": In(1)} if halves else {}),
-                "use_high": In(1),
                 "accumulate": In(1),
                 "chain": In(1),
+                "merge": In(1),
                 "enable": In(1),
                 "addend": In(signed(acc_width)),
                 "acc": Out(signed(acc_width)),
@@ -111,22 +108,21 @@ class PairMultiplyAccumulate(wiring.Component):
             dsp48.pair_multiply_accumulate(m, self, FIELD_BITS)
             return m
         low, high = (delayed(m, f, 1, name=n) for n, f in (("low", self.low), ("high", self.high)))
-        if hasattr(self, "use_low"):
-            low = Mux(self.use_low, low, 0)
         pair = Signal(signed(dsp48.A_BITS))
-        m.d.comb += pair.eq(low + Mux(self.use_high, high << FIELD_BITS, 0))
+        m.d.comb += pair.eq(low + (high << FIELD_BITS))
         held = Signal.like(self.factor, reset_less=True)
         factor = Signal.like(self.factor, name="next_factor")
         m.d.comb += factor.eq(Mux(self.factor_enable, self.factor, held))
         m.d.sync += held.eq(factor)
         product = registered_product(m, pair, factor, self.dsp)
-        chain, accumulate, enable = (
+        chain, accumulate, merge, enable = (
             delayed(m, getattr(self, name), self.ADDEND_DELAY, name=name)
-            for name in ("chain", "accumulate", "enable")
+            for name in ("chain", "accumulate", "merge", "enable")
         )
         acc = Signal.like(self.acc, reset_less=True)
+        added = Mux(merge, self.addend, product)
         with m.If(enable):
-            m.d.sync += acc.eq(product + Mux(chain, self.addend, Mux(accumulate, acc, 0)))
+            m.d.sync += acc.eq(added + Mux(chain, self.addend, Mux(accumulate | merge, acc, 0)))
         m.d.comb += self.acc.eq(acc)
         return m
 

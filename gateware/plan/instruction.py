@@ -61,10 +61,8 @@ class Instruction:
         For people: the timeline and the taps.
     opcode : Opcode
     outer, planes, inner : int
-        Loop counts; ``outer`` counts ``position + 1`` instead if ``per_position``.
-    paired : bool
-        An outer step takes two positions (SCORE); the results' rows have a half for each of two
-        positions (MATVEC, of K).
+        Loop counts; ``outer`` counts ``position + 1`` instead, that many per step, with a
+        ``per_position`` of 1 or 2.
     address, address_base, outer_step
         First memory word; it advances by 1 per beat, by ``outer_step`` between outer steps.
     inner_base : int
@@ -90,7 +88,7 @@ class Instruction:
     engine: str
     opcode: Opcode
     outer: int = 1
-    per_position: bool = False
+    per_position: int = 0
     planes: int = 1
     inner: int = 1
     address: int = 0
@@ -101,7 +99,6 @@ class Instruction:
     destination: Destination = Destination.ACTIVATION
     row: int = 0
     row_per_position: bool = False
-    paired: bool = False
     column: int = 0
     group: int = 0
     scale: int = 0
@@ -113,12 +110,9 @@ class Instruction:
     ends_token: bool = False
 
     COUNTS: ClassVar[tuple[str, ...]] = ("outer", "planes", "inner")
-    OPTIONAL: ClassVar[tuple[str, ...]] = ("paired",)
 
     def outer_count(self, position: int) -> int:
-        if not self.per_position:
-            return self.outer
-        return position // 2 + 1 if self.paired else position + 1
+        return position // self.per_position + 1 if self.per_position else self.outer
 
     def beats(self, position: int) -> int:
         """Beats issued at ``position``, one per cycle."""

@@ -8,9 +8,9 @@ matrices around it get zero rows and columns for the padding, so any shape fits 
   is divided into ``segments`` of ``segment_groups`` groups; a segment holds one head, or, when a
   head is wider than the array, one of the ``head_words`` words of a head.
 * With at least twice the lanes that a position's K takes in one word, array words have two
-  *halves*: K of two positions, which one query multiplies, and two rows of the token embedding,
-  which the final hidden vector multiplies. What is multiplied by a number of its own (V, and rows
-  that are looked up) is in first halves only.
+  *halves*, and the memory two rows per word: of K, and of the token embedding where it is the
+  output head, one in each half, since one query multiplies both. Of V, and of rows that are looked
+  up, each row has a number of its own that multiplies it, and the groups of both halves.
 """
 
 from __future__ import annotations
@@ -81,7 +81,8 @@ class Layout:
     def halves(self) -> int:
         """Halves of a word, 1 or 2; a multiplier takes a byte of each."""
         whole = self.kv_words == self.embed_words == 1
-        return 2 if whole and self.hw.lanes >= 2 * self.lanes else 1
+        even = self.segment_groups % 2 == 0
+        return 2 if whole and even and self.hw.lanes >= 2 * self.lanes else 1
 
     @property
     def memory_groups(self) -> int:
@@ -140,48 +141,39 @@ class Layout:
         """Depth of the activation memory."""
         return self.hidden_chunk + self.chunks(self.ff_groups)
 
-    # Array memory, in words: token embeddings, position embeddings, then K and V of each layer.
-    # With halves, first all that has two: a token's word has the next token's row, too.
+    def value_group(self, group: int, second: int) -> int:
+        """Place of a group of V, or of an embedding's row that is looked up, in its word.
+
+        ``second``: it is of the second row. Even groups of both are in the first half.
+        """
+        return group % 2 * self.word_groups + group - group % 2 + second
+
+    # Array memory, in words: token embeddings (with halves first for the output head, then to be
+    # looked up), position embeddings, then K and V of each layer.
+
+    def _words(self, rows: int, row_words: int) -> int:
+        return ceil_div(rows, self.halves) * row_words
+
+    @property
+    def lookup_base(self) -> int:
+        """First word of the token embedding where it is looked up."""
+        return (self.halves - 1) * self._words(self.config.vocab_size, self.embed_words)
 
     @property
     def position_base(self) -> int:
-        return self.config.vocab_size * self.embed_words
-
-    @property
-    def tables_end(self) -> int:
-        """First word after the embeddings."""
-        return self.position_base + self.config.ctx_len * self.embed_words
-
-    @property
-    def key_words(self) -> int:
-        """Words of a layer's K."""
-        return ceil_div(self.config.ctx_len, self.halves) * self.kv_words
-
-    @property
-    def value_words(self) -> int:
-        """Words of a layer's V."""
-        return self.config.ctx_len * self.kv_words
+        return self.lookup_base + self._words(self.config.vocab_size, self.embed_words)
 
     def key_base(self, layer: int) -> int:
-        if self.halves == 1:
-            return self.tables_end + layer * (self.key_words + self.value_words)
-        return self.tables_end + layer * self.key_words
+        first = self.position_base + self._words(self.config.ctx_len, self.embed_words)
+        return first + 2 * layer * self._words(self.config.ctx_len, self.kv_words)
 
     def value_base(self, layer: int) -> int:
-        if self.halves == 1:
-            return self.key_base(layer) + self.key_words
-        return self.paired_words + layer * self.value_words
-
-    @property
-    def paired_words(self) -> int:
-        """Words with two halves, from the first on; 0 if none have."""
-        return self.key_base(self.config.n_layers) if self.halves == 2 else 0
+        return self.key_base(layer) + self._words(self.config.ctx_len, self.kv_words)
 
     @property
     def array_depth(self) -> int:
         """Words of the array memory."""
-        keys_and_values = self.config.n_layers * (self.key_words + self.value_words)
-        return self.tables_end + keys_and_values
+        return self.key_base(self.config.n_layers)
 
     def linear_map(self, length: int) -> np.ndarray:
         """Place of element i of a residual, norm or hidden vector: simply i."""

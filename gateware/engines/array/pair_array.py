@@ -1,4 +1,4 @@
-"""INT8 array with two products per multiplier: what two rows of a table have with one query."""
+"""INT8 array with two products per multiplier: words of two halves."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ from ...parts.pair_multiplier import (
     chain_sums,
 )
 from .dot_tree import DotTree, tree_latencies
-from .words import BYTE, check_sizes, checked_words, read_accumulators
+from .packed_sums import count_width, counted_wraps, read_sums
+from .words import BYTE, check_sizes, checked_words
 
 HALVES = 2
 """Halves of a word: a lane multiplies a byte of each."""
 
 
 def chain_length(segment_groups: int) -> int:
-    """Lanes whose products one accumulator adds up: the most that divide a segment's groups."""
-    return max(n for n in range(1, MAX_CHAIN + 1) if segment_groups % n == 0)
+    """Groups whose products one accumulator adds up: an even number that divides a segment's."""
+    return max(n for n in range(2, MAX_CHAIN + 1, 2) if segment_groups % n == 0)
 
 
 class PairArray(wiring.Component):
@@ -38,37 +39,40 @@ class PairArray(wiring.Component):
     ``segment_groups`` groups; group 0 of the first half is the least significant. Every cycle may
     present a *beat*, which reads one word:
 
-    * dot mode: ``dot = sum over a segment of query[lane] * memory[address][half][lane]``, for each
-      half and segment, after the beat.
-    * weighted mode: ``acc[lane] (+)= coefficients[segment] * memory[address][0][lane]``, the
-      coefficients being sampled ``coefficient_delay`` cycles after the beat. It overwrites the
-      query, which is kept where the coefficients go.
+    * dot mode: of each half, ``dot = sum over a segment of query[group] * half[group]``. The halves
+      are two rows of a table.
+    * weighted mode: the groups of both halves that have the same even number, and likewise those
+      with the odd number after it, are two neighbouring groups of one row (the even numbers) and
+      of another (:meth:`gateware.plan.layout.Layout.value_group`)::
 
-    The accumulators hold their value from one weighted beat to the next dot-mode beat. Groups of a
-    segment whose numbers leave the same rest of ``chain`` form a link of a chain of multipliers:
-    each adds its products to those of the link before, a cycle later. So a weighted beat must not
-    come within ``chain`` - 1 cycles after one in dot mode.
+          acc[g] (+)= coefficients[0][segment] * half[g % 2][g - g % 2]
+                    + coefficients[1][segment] * half[g % 2][g - g % 2 + 1]
 
-    In cycle c ``read_group`` reads the accumulators as the beats up to cycle
-    ``c - weighted_latency`` left them. A beat in cycle c sees the memory writes up to cycle
-    ``c - write_latency`` and the query writes up to cycle ``c - query_write_latency``; what it
-    sees of a group that is written in one of the ``chain`` cycles after those is not specified.
+      ``first`` starts, ``last`` completes the accumulators; the coefficients are sampled
+      ``coefficient_delay`` cycles after the beat. It overwrites the query, which is kept where the
+      coefficients go.
+
+    In a chain of multipliers each adds its products to those of the one before, a cycle later. So
+    a weighted beat must not come within ``chain`` - 1 cycles after one in dot mode, nor any in the
+    cycle after a weighted one that is ``last``.
+
+    The accumulators hold their value from then to the next beat. In cycle c ``read_group`` reads
+    them as the beats up to cycle ``c - weighted_latency`` left them. A beat in cycle c sees the
+    memory writes up to cycle ``c - write_latency`` and the query writes up to cycle
+    ``c - query_write_latency``; what it sees of a group that is written in one of the ``chain``
+    cycles after those is not specified.
 
     Parameters
     ----------
     rows, word_groups, segments, segment_groups : int
-        As of :class:`gateware.engines.array.int8_array.Int8Array`, of a half.
+        As of :class:`gateware.engines.array.int8_array.Int8Array`, of a half; ``segment_groups``
+        is even.
     initial_words : list of int
         The memory image, one unsigned integer per word; its length is the depth.
-    paired_words : int
-        So many words, from the first on, have a second half; of the others it is not specified.
     acc_width : int
-        Bits of an accumulator that are read.
+        Bits of a weighted sum; no partial sum may need more.
     dot_width : int
         Bits of a segment's sum; no partial sum may need more.
-    halves : bool
-        Adds ``beat.second``, with which weighted mode takes the second half, and its products are
-        ``2**FIELD_BITS`` times as large (``acc_width`` must hold them).
     dsp, tree_levels_per_register, beat_registers
         As of :class:`gateware.engines.array.int8_array.Int8Array`.
 
@@ -84,7 +88,7 @@ class PairArray(wiring.Component):
     READ_LATENCY = 2
         Cycles from ``read_group`` to ``read_data``.
     weighted_latency : int
-        Cycles from the last weighted beat to the first ``read_group``: 5 + ``beat_registers``.
+        Cycles from the last weighted beat to the first ``read_group``: 6 + ``beat_registers``.
     dot_latency, total_latency : int
         Cycles from a beat to its ``sums`` and to its ``totals``: 5 plus ``chain`` plus
         ``beat_registers`` plus :func:`~gateware.engines.array.dot_tree.tree_latencies` of the
@@ -93,13 +97,14 @@ class PairArray(wiring.Component):
     Members
     -------
     beat : In(struct)
-        ``valid``, ``address``, ``weighted``, ``first`` (weighted mode: start the accumulators).
-    coefficients : In(ArrayLayout(unsigned(8), segments))
+        ``valid``, ``address``, ``weighted``, ``first``, ``last`` (the latter two of weighted mode).
+    coefficients : In(ArrayLayout(unsigned(8), 2 * segments))
+        Those of the even groups' row, then those of the odd ones'.
     write : In(struct)
         ``valid``, ``address``, ``group``, ``data``: one group of one word, the second half's
-        after those of the first. Bytes of the second half are -127 to 127.
+        after those of the first. Bytes are -127 to 127.
     query_write : In(struct)
-        ``valid``, ``group``, ``data``. Query bytes are -127 to 127.
+        ``valid``, ``group``, ``data``. Bytes are -127 to 127.
     dot : Out(struct)
         ``valid``, ``sums`` (of the first half's segments, then of the second's);
         ``total_valid``, ``totals`` (of all segments, for each half).
@@ -122,10 +127,8 @@ class PairArray(wiring.Component):
         segments: int,
         segment_groups: int,
         initial_words: list[int],
-        paired_words: int,
         acc_width: int,
         dot_width: int,
-        halves: bool = False,
         dsp: str = "generic",
         tree_levels_per_register: int = 2,
         beat_registers: int = 0,
@@ -135,7 +138,6 @@ class PairArray(wiring.Component):
             word_groups=word_groups,
             segments=segments,
             segment_groups=segment_groups,
-            paired_words=paired_words,
             acc_width=acc_width,
             dot_width=dot_width,
             tree_levels_per_register=tree_levels_per_register,
@@ -147,16 +149,13 @@ class PairArray(wiring.Component):
                 f"word_groups must be segments * segment_groups ({segments * segment_groups}), "
                 f"not {word_groups}"
             )
+        if segment_groups % 2:
+            raise ValueError(f"segment_groups must be even, not {segment_groups}")
         self.lanes = word_groups * rows
         self._initial_words = checked_words(initial_words, HALVES * self.lanes * BYTE)
-        if paired_words > len(self._initial_words):
-            raise ValueError(
-                f"paired_words must be at most {len(self._initial_words)}, not {paired_words}"
-            )
         self.chain = chain_length(segment_groups)
         self._rows, self._word_groups = rows, word_groups
         self._segments, self._segment_groups = segments, segment_groups
-        self._paired_words, self._halves = paired_words, halves
         self._acc_width, self._dot_width, self._dsp = acc_width, dot_width, dsp
         self.field_width = min(FIELD_BITS, dot_width)
         self._tree_levels_per_register = tree_levels_per_register
@@ -168,41 +167,28 @@ class PairArray(wiring.Component):
         self.write_latency = 1 - beat_registers
         self.query_write_latency = -self.coefficient_delay
         acc_delay = self.coefficient_delay + PairMultiplyAccumulate.LATENCY
-        self.weighted_latency = acc_delay - (self.READ_LATENCY - 1)
+        # the accumulators are merged a cycle later, and read a cycle after `read_group`
+        self.weighted_latency = acc_delay
         chain_delay = acc_delay + self.chain - 1
         self.dot_latency = chain_delay + sums_latency
         self.total_latency = chain_delay + total_latency
         address = range(len(self._initial_words))
-        second = {"second": 1} if halves else {}
+        place = {"valid": 1, "address": address, "group": range(HALVES * word_groups)}
         group = {"data": data.ArrayLayout(signed(BYTE), rows)}
-        total = signed(dot_width + ceil_log2(segments))
+        beat = {"valid": 1, "address": address, "weighted": 1, "first": 1, "last": 1}
+        query_write = {"valid": 1, "group": range(word_groups), **group}
         dot = {
             "valid": 1,
             "sums": data.ArrayLayout(signed(dot_width), HALVES * segments),
             "total_valid": 1,
-            "totals": data.ArrayLayout(total, HALVES),
+            "totals": data.ArrayLayout(signed(dot_width + ceil_log2(segments)), HALVES),
         }
         super().__init__(
             {
-                "beat": In(
-                    data.StructLayout(
-                        {"valid": 1, "address": address, "weighted": 1, "first": 1, **second}
-                    )
-                ),
-                "coefficients": In(data.ArrayLayout(unsigned(BYTE), segments)),
-                "write": In(
-                    data.StructLayout(
-                        {
-                            "valid": 1,
-                            "address": address,
-                            "group": range(HALVES * word_groups),
-                            **group,
-                        }
-                    )
-                ),
-                "query_write": In(
-                    data.StructLayout({"valid": 1, "group": range(word_groups), **group})
-                ),
+                "beat": In(data.StructLayout(beat)),
+                "coefficients": In(data.ArrayLayout(unsigned(BYTE), HALVES * segments)),
+                "write": In(data.StructLayout({**place, **group})),
+                "query_write": In(data.StructLayout(query_write)),
                 "dot": Out(data.StructLayout(dot)),
                 "read_group": In(range(word_groups)),
                 "read_data": Out(data.ArrayLayout(signed(acc_width), rows)),
@@ -217,12 +203,8 @@ class PairArray(wiring.Component):
             m.d.sync += register.eq(beat)
             beat = register
         links = [self._link_beat(m, beat, link) for link in range(self.chain)]
-        lanes = self._lanes(m, beat, links)
-        rows, width = self._rows, self._acc_width
-        accumulators = [lane.acc for lane in lanes]
-        m.d.comb += self.read_data.eq(
-            read_accumulators(m, accumulators, self.read_group, rows, width)
-        )
+        accumulators = self._lanes(m, beat, links)
+        self._read(m, beat, accumulators)
         self._dot(m, beat, accumulators)
         return m
 
@@ -249,68 +231,84 @@ class PairArray(wiring.Component):
         ]
         return linked
 
-    def _lanes(self, m: Module, beat, links) -> list[PairMultiplyAccumulate]:
-        delay = self.coefficient_delay - self._beat_registers
-        weighted = delayed(
-            m, beat.valid & beat.weighted, delay, reset_less=False, name="weighted_valid"
-        )
-        factors = self._factors(weighted)
-        controls = [self._controls(m, linked, f"link{i}") for i, linked in enumerate(links)]
-        lanes = []
+    def _delayed(self, m: Module, flag, cycles: int, name: str):
+        """A flag of the beat, ``cycles`` after its lanes' inputs."""
+        delay = self.coefficient_delay - self._beat_registers + cycles
+        return delayed(m, flag, delay, reset_less=False, name=name)
+
+    def _lanes(self, m: Module, beat, links) -> list[list]:
+        """Accumulators of all lanes, of each group a list."""
+        weighted = self._delayed(m, beat.valid & beat.weighted, 0, "weighted_valid")
+        controls = [self._controls(m, linked, i) for i, linked in enumerate(links)]
+        lanes: list[list] = []
         for group in range(self._word_groups):
             link = group % self.chain
             words = [self._memory(m, half, group, links[link].address) for half in range(HALVES)]
             written = self.query_write.valid & (self.query_write.group == group)
-            for row in range(self._rows):
+            segment = group // self._segment_groups
+            coefficient = self.coefficients[group % 2 * self._segments + segment]
+            row_lanes = []
+            for row, query in enumerate(self.query_write.data):
                 lane = PairMultiplyAccumulate(
-                    acc_width=max(self._acc_width, SUM_BITS), dsp=self._dsp, halves=self._halves
+                    acc_width=max(FIELD_BITS + self._acc_width, SUM_BITS), dsp=self._dsp
                 )
-                m.submodules[f"lane{len(lanes)}"] = lane
-                before = lanes[-self._rows].acc if link else BIAS
+                m.submodules[f"lane{group * self._rows + row}"] = lane
                 m.d.comb += [
                     lane.low.eq(words[0].word_select(row, BYTE)),
                     lane.high.eq(words[1].word_select(row, BYTE)),
-                    lane.factor.eq(factors[group // self._segment_groups][row]),
+                    lane.factor.eq(Mux(weighted, Cat(coefficient, 0).as_signed(), query)),
                     lane.factor_enable.eq(weighted | written),
-                    lane.addend.eq(before),
+                    lane.addend.eq(lanes[-1][row] if link else BIAS),
                 ]
                 m.d.comb += [getattr(lane, name).eq(c) for name, c in controls[link].items()]
-                lanes.append(lane)
+                row_lanes.append(lane.acc)
+            lanes.append(row_lanes)
         return lanes
 
-    def _factors(self, weighted) -> list[list]:
-        """What each row of each segment takes for its factor."""
-        return [
-            [
-                Mux(weighted, Cat(self.coefficients[segment], 0).as_signed(), query)
-                for query in self.query_write.data
-            ]
-            for segment in range(self._segments)
-        ]
-
-    def _controls(self, m: Module, beat, name: str) -> dict:
+    def _controls(self, m: Module, beat, link: int) -> dict:
         """Control inputs of a link's lanes."""
-        delay = self.coefficient_delay - self._beat_registers
+        delay, name = self.coefficient_delay - self._beat_registers, f"link{link}"
         weighted = delayed(m, beat.weighted, delay, name=f"{name}_weighted")
         first = delayed(m, beat.first, delay, name=f"{name}_first")
-        enable = delayed(m, beat.valid, delay, reset_less=False, name=f"{name}_enable")
-        controls = {
-            "use_high": ~weighted,
-            "chain": ~weighted,
-            "accumulate": weighted & ~first,
-            "enable": enable,
+        enable = self._delayed(m, beat.valid, 0, f"{name}_enable")
+        if link % 2 == 0:
+            return {"chain": ~weighted, "accumulate": weighted & ~first, "enable": enable}
+        ended = beat.valid & beat.weighted & beat.last
+        merge = self._delayed(m, ended, 1, f"{name}_merge")
+        return {
+            "chain": ~weighted & ~merge,
+            "accumulate": weighted & ~first & ~merge,
+            "merge": merge,
+            "enable": enable | merge,
         }
-        if self._halves:
-            second = delayed(m, beat.second, delay, name=f"{name}_second")
-            controls["use_low"] = ~weighted | ~second
-            controls["use_high"] = ~weighted | second
-        return controls
+
+    def _read(self, m: Module, beat, accumulators: list[list]):
+        weighted = beat.valid & beat.weighted
+        latency = PairMultiplyAccumulate.LATENCY
+        clear = self._delayed(m, weighted & beat.first, latency - 1, "clear")
+        merged = self._delayed(m, weighted & beat.last, latency + 1, "merged")
+        counts = [
+            [
+                counted_wraps(
+                    m,
+                    accumulators[group][row],
+                    accumulators[group + 1][row],
+                    clear=clear,
+                    merged=merged,
+                    width=count_width(self._acc_width),
+                    name=f"group{group}_row{row}",
+                )
+                for row in range(self._rows)
+            ]
+            for group in range(0, self._word_groups, 2)
+        ]
+        sums = read_sums(m, self.read_group, accumulators[1::2], counts, self._acc_width)
+        m.d.comb += [read.eq(value) for read, value in zip(self.read_data, sums, strict=True)]
 
     def _memory(self, m: Module, half: int, group: int, address):
         """A group of the word at ``address``, 2 cycles later."""
-        count = self._paired_words if half else len(self._initial_words)
         width, number = self._rows * BYTE, half * self._word_groups + group
-        words = [word >> width * number & (1 << width) - 1 for word in self._initial_words[:count]]
+        words = [word >> width * number & (1 << width) - 1 for word in self._initial_words]
         block = GroupMemory(groups=1, group_width=width, initial_words=words, ram_style="block")
         m.submodules[memory_name(half, group)] = block
         m.d.comb += [
@@ -321,13 +319,8 @@ class PairArray(wiring.Component):
         ]
         return block.word
 
-    def _dot(self, m: Module, beat, accumulators: list):
-        ends = [
-            accumulators[first + row]
-            for first in range(0, self.lanes, self._rows)
-            for row in range(self._rows)
-            if first // self._rows % self.chain == self.chain - 1
-        ]
+    def _dot(self, m: Module, beat, accumulators: list[list]):
+        ends = [acc for rows in accumulators[self.chain - 1 :: self.chain] for acc in rows]
         fields = zip(*map(chain_sums, ends), strict=True)
         totals = []
         for half, sums in enumerate(fields):

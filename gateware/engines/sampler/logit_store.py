@@ -36,11 +36,6 @@ class LogitStore(wiring.Component):
     logit_width : int, at least 1
     per_beat : int, 1 or 2
 
-    Attributes
-    ----------
-    receive_latency : int
-        See :meth:`latency`.
-
     Members
     -------
     logit : In(logit_layout(logit_width, per_beat))
@@ -51,13 +46,13 @@ class LogitStore(wiring.Component):
     stored : Out({valid: 1, value: signed(logit_width), last: 1})
     """
 
+    receive_latency = 2
     READ_LATENCY = 2
 
     def __init__(self, vocab_size: int, logit_width: int, per_beat: int = 1):
         self.vocab_size = vocab_size
         self.logit_width = logit_width
         self.per_beat = per_beat
-        self.receive_latency = self.latency(per_beat)
         super().__init__(
             {
                 "logit": In(logit_layout(logit_width, per_beat)),
@@ -68,11 +63,6 @@ class LogitStore(wiring.Component):
                 "stored": Out(logit_layout(logit_width)),
             }
         )
-
-    @staticmethod
-    def latency(per_beat: int = 1) -> int:
-        """Cycles from ``logit.last`` to ``complete``: one more for the larger of two."""
-        return 1 + per_beat
 
     @classmethod
     def pass_latency(cls, vocab_size: int) -> int:
@@ -93,39 +83,43 @@ class LogitStore(wiring.Component):
 
     def _receive(self, m, write):
         received = Signal(write.data.shape(), reset_less=True)
-        valid, last = Signal(), Signal()
+        valid, last, complete = Signal(), Signal(), Signal()
         index = Signal(write.addr.shape())
+        maximum = Signal(signed(self.logit_width), reset_less=True)
+        best = Signal(range(self.vocab_size), reset_less=True)
         m.d.sync += [
-            Cat(received).eq(Cat(self.logit.value)),
+            received.as_value().eq(Cat(self.logit.value)),
             valid.eq(self.logit.valid),
             last.eq(self.logit.valid & self.logit.last),
+            complete.eq(last),
         ]
+        value, token = received[0], index
+        if self.per_beat == 2:
+            value, token = self._larger(m, index)
         with m.If(valid):
-            m.d.sync += index.eq(Mux(last, 0, index + 1))
+            m.d.sync += index.eq(index + 1)
+            with m.If(last):
+                m.d.sync += index.eq(0)
+            with m.If((index == 0) | (value > maximum)):
+                m.d.sync += [maximum.eq(value), best.eq(token)]
         m.d.comb += [
             write.addr.eq(index),
             write.data.eq(received),
             write.en.eq(valid),
-        ]
-        value, token, first = received[0], index, index == 0
-        if self.per_beat == 2:
-            larger = received[1] > received[0]
-            if self.vocab_size % 2:
-                larger = larger & ~last
-            value = delayed(m, Mux(larger, received[1], received[0]), 1, name="larger")
-            token = delayed(m, Cat(larger, index)[: len(self.best)], 1, name="token")
-            first = delayed(m, first, 1, name="compared_first")
-            valid = delayed(m, valid, 1, reset_less=False, name="compared")
-            last = delayed(m, last, 1, reset_less=False, name="compared_last")
-        maximum = Signal(signed(self.logit_width), reset_less=True)
-        best = Signal(range(self.vocab_size), reset_less=True)
-        with m.If(valid & (first | (value > maximum))):
-            m.d.sync += [maximum.eq(value), best.eq(token)]
-        m.d.comb += [
-            self.complete.eq(delayed(m, last, 1, reset_less=False, name="complete")),
+            self.complete.eq(complete),
             self.maximum.eq(maximum),
             self.best.eq(best),
         ]
+
+    def _larger(self, m, index):
+        """The larger of what is received together, when it is received, and its token."""
+        first, second = self.logit.value
+        larger = second > first
+        if self.vocab_size % 2:
+            larger = larger & ~self.logit.last
+        is_second = delayed(m, larger, 1, name="is_second")
+        value = delayed(m, Mux(larger, second, first), 1, name="larger")
+        return value, Cat(is_second, index)
 
     def _replay(self, m, logits):
         reading = Signal()
@@ -138,19 +132,20 @@ class LogitStore(wiring.Component):
             with m.If(at_end):
                 m.d.sync += reading.eq(0)
         # The second register is the block memory's own output register.
-        word = address if self.per_beat == 1 else address >> 1
-        stored = delayed(m, Cat(registered_read(m, logits, word)), 1, name="stored")
-        values = [stored.word_select(i, self.logit_width) for i in range(self.per_beat)]
-        value = values[0]
-        if self.per_beat == 2:
-            value = Mux(delayed(m, address[:1], self.READ_LATENCY, name="second"), values[1], value)
+        word = address >> (self.per_beat - 1)
+        stored = Signal(data.ArrayLayout(signed(self.logit_width), self.per_beat), reset_less=True)
         valid, last = Signal(self.READ_LATENCY), Signal(self.READ_LATENCY)
         m.d.sync += [
+            stored.eq(registered_read(m, logits, word)),
             valid.eq((valid << 1) | reading),
             last.eq((last << 1) | (reading & at_end)),
         ]
+        value = stored[0]
+        if self.per_beat == 2:
+            second = delayed(m, address[:1], self.READ_LATENCY, name="second")
+            value = Mux(second, stored[1], value)
         m.d.comb += [
-            self.stored.value.eq(value.as_signed()),
+            self.stored.value.eq(value),
             self.stored.valid.eq(valid[-1]),
             self.stored.last.eq(last[-1]),
         ]

@@ -46,11 +46,10 @@ def sampled_latency(
     *,
     top_p_on: bool = False,
     scheme: SamplingScheme = VERSION_1,
-    logits_per_beat: int = 1,
 ) -> int:
     """Cycles from ``logit.last`` to ``token.valid`` of a Sampler with a temperature above 0."""
     key_latency = LogitStore.pass_latency(vocab_size) + keys_latency(scheme)
-    latency = LogitStore.latency(logits_per_beat) + TokenDraw.latency(key_latency, scheme)
+    latency = LogitStore.receive_latency + TokenDraw.latency(key_latency, scheme)
     if scheme.has_top_p:
         latency += Truncation.latency(key_latency, top_k_on + top_p_on, scheme)
     elif top_k_on:
@@ -63,8 +62,8 @@ class Sampler(wiring.Component):
     with ``scheme=VERSION_2``, ``model.contract.decoder.sampling.DecoderSampler.choose``.
 
     The logits of token 0, 1, … come in order, at most ``logits_per_beat`` per cycle, with any gaps;
-    ``last`` comes with the one of token ``vocab_size - 1``. The first logit of the next token may come in
-    the cycle of ``token.valid`` at the earliest.
+    ``last`` comes with the one of token ``vocab_size - 1``. The first logit of the next token may
+    come in the cycle of ``token.valid`` at the earliest.
 
     From the cycle of ``logit.last`` to that of ``token.valid`` it takes exactly
     ``greedy_latency`` cycles with ``temperature_mult`` 0, otherwise ``sampled_latency``; neither
@@ -91,7 +90,6 @@ class Sampler(wiring.Component):
     Attributes
     ----------
     greedy_latency : int
-        1 + ``logits_per_beat``.
     reseed_latency : int
         ``reseed`` must come at least this many cycles before the first ``logit.last``.
 
@@ -115,6 +113,7 @@ class Sampler(wiring.Component):
         If one is less than 1.
     """
 
+    greedy_latency = LogitStore.receive_latency
     reseed_latency = RandomGenerator.reseed_latency
 
     def __init__(
@@ -139,7 +138,6 @@ class Sampler(wiring.Component):
         self.scan_width = min(scan_width, vocab_size)
         self.scheme = scheme
         self.logits_per_beat = logits_per_beat
-        self.greedy_latency = LogitStore.latency(logits_per_beat)
         super().__init__(
             {
                 "settings": In(sampling_layout(vocab_size, scheme)),
@@ -152,12 +150,7 @@ class Sampler(wiring.Component):
     def sampled_latency(self, top_k_on: bool, top_p_on: bool = False) -> int:
         """Cycles from ``logit.last`` to ``token.valid`` with a temperature above 0."""
         return sampled_latency(
-            self.vocab_size,
-            top_k_on,
-            self.scan_width,
-            top_p_on=top_p_on,
-            scheme=self.scheme,
-            logits_per_beat=self.logits_per_beat,
+            self.vocab_size, top_k_on, self.scan_width, top_p_on=top_p_on, scheme=self.scheme
         )
 
     def elaborate(self, platform):
