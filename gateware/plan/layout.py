@@ -85,6 +85,11 @@ class Layout:
         return 2 if whole and even and self.hw.lanes >= 2 * self.lanes else 1
 
     @property
+    def products(self) -> int:
+        """INT8 products per cycle: one per lane and half."""
+        return self.halves * self.lanes
+
+    @property
     def memory_groups(self) -> int:
         """Groups per word of the array memory, those of both halves."""
         return self.halves * self.word_groups

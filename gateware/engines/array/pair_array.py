@@ -7,29 +7,22 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from ...parts.delay import delayed
-from ...parts.group_memory import GroupMemory
 from ...parts.integers import check_least
 from ...parts.multiplier import check_dsp
 from ...parts.pair_multiplier import (
     BIAS,
     FIELD_BITS,
-    MAX_CHAIN,
     SUM_BITS,
     PairMultiplyAccumulate,
     chain_sums,
 )
 from .dot_tree import DotTree, tree_latencies
+from .links import chain_length, flag, link_beat, link_controls
 from .packed_sums import count_width, counted_wraps, read_sums
-from .words import BYTE, check_sizes, checked_words
+from .words import BYTE, check_sizes, checked_words, group_word, memory_name
 
 HALVES = 2
 """Halves of a word: a lane multiplies a byte of each."""
-
-
-def chain_length(segment_groups: int) -> int:
-    """Groups whose products one accumulator adds up: an even number that divides a segment's."""
-    return max(n for n in range(2, MAX_CHAIN + 1, 2) if segment_groups % n == 0)
 
 
 class PairArray(wiring.Component):
@@ -202,7 +195,7 @@ class PairArray(wiring.Component):
             register = Signal.like(beat, name=f"beat_{i + 1}")
             m.d.sync += register.eq(beat)
             beat = register
-        links = [self._link_beat(m, beat, link) for link in range(self.chain)]
+        links = [link_beat(m, beat, link) for link in range(self.chain)]
         accumulators = self._lanes(m, beat, links)
         self._read(m, beat, accumulators)
         self._dot(m, beat, accumulators)
@@ -210,40 +203,30 @@ class PairArray(wiring.Component):
 
     # cycles below count from the beat behind its registers
 
-    def _link_beat(self, m: Module, beat, link: int):
-        """The beat as a link of the chain has it: in dot mode ``link`` cycles later."""
-        if link == 0:
-            return beat
-        late = beat
-        for i in range(link):
-            register = Signal.like(beat, name=f"link{link}_{i + 1}", reset_less=True)
-            m.d.sync += register.eq(late)
-            late = register
-        valid = delayed(
-            m, beat.valid & ~beat.weighted, link, reset_less=False, name=f"link{link}_valid"
-        )
-        now = beat.valid & beat.weighted
-        linked = Signal.like(beat, name=f"link{link}")
-        m.d.comb += [
-            linked.eq(Mux(now, beat, late)),
-            linked.valid.eq(now | valid),
-            linked.weighted.eq(now),
-        ]
-        return linked
-
-    def _delayed(self, m: Module, flag, cycles: int, name: str):
-        """A flag of the beat, ``cycles`` after its lanes' inputs."""
-        delay = self.coefficient_delay - self._beat_registers + cycles
-        return delayed(m, flag, delay, reset_less=False, name=name)
+    @property
+    def _lane_delay(self) -> int:
+        """To the inputs of its lanes."""
+        return self.coefficient_delay - self._beat_registers
 
     def _lanes(self, m: Module, beat, links) -> list[list]:
         """Accumulators of all lanes, of each group a list."""
-        weighted = self._delayed(m, beat.valid & beat.weighted, 0, "weighted_valid")
-        controls = [self._controls(m, linked, i) for i, linked in enumerate(links)]
+        delay = self._lane_delay
+        weighted = flag(m, beat.valid & beat.weighted, delay, "weighted_valid")
+        controls = [link_controls(m, linked, i, delay) for i, linked in enumerate(links)]
         lanes: list[list] = []
         for group in range(self._word_groups):
             link = group % self.chain
-            words = [self._memory(m, half, group, links[link].address) for half in range(HALVES)]
+            words = [
+                group_word(
+                    m,
+                    memory_name(half, group),
+                    self._initial_words,
+                    half * self._word_groups + group,
+                    links[link].address,
+                    self.write,
+                )
+                for half in range(HALVES)
+            ]
             written = self.query_write.valid & (self.query_write.group == group)
             segment = group // self._segment_groups
             coefficient = self.coefficients[group % 2 * self._segments + segment]
@@ -265,28 +248,11 @@ class PairArray(wiring.Component):
             lanes.append(row_lanes)
         return lanes
 
-    def _controls(self, m: Module, beat, link: int) -> dict:
-        """Control inputs of a link's lanes."""
-        delay, name = self.coefficient_delay - self._beat_registers, f"link{link}"
-        weighted = delayed(m, beat.weighted, delay, name=f"{name}_weighted")
-        first = delayed(m, beat.first, delay, name=f"{name}_first")
-        enable = self._delayed(m, beat.valid, 0, f"{name}_enable")
-        if link % 2 == 0:
-            return {"chain": ~weighted, "accumulate": weighted & ~first, "enable": enable}
-        ended = beat.valid & beat.weighted & beat.last
-        merge = self._delayed(m, ended, 1, f"{name}_merge")
-        return {
-            "chain": ~weighted & ~merge,
-            "accumulate": weighted & ~first & ~merge,
-            "merge": merge,
-            "enable": enable | merge,
-        }
-
     def _read(self, m: Module, beat, accumulators: list[list]):
         weighted = beat.valid & beat.weighted
-        latency = PairMultiplyAccumulate.LATENCY
-        clear = self._delayed(m, weighted & beat.first, latency - 1, "clear")
-        merged = self._delayed(m, weighted & beat.last, latency + 1, "merged")
+        latency = self._lane_delay + PairMultiplyAccumulate.LATENCY
+        clear = flag(m, weighted & beat.first, latency - 1, "clear")
+        merged = flag(m, weighted & beat.last, latency + 1, "merged")
         counts = [
             [
                 counted_wraps(
@@ -304,20 +270,6 @@ class PairArray(wiring.Component):
         ]
         sums = read_sums(m, self.read_group, accumulators[1::2], counts, self._acc_width)
         m.d.comb += [read.eq(value) for read, value in zip(self.read_data, sums, strict=True)]
-
-    def _memory(self, m: Module, half: int, group: int, address):
-        """A group of the word at ``address``, 2 cycles later."""
-        width, number = self._rows * BYTE, half * self._word_groups + group
-        words = [word >> width * number & (1 << width) - 1 for word in self._initial_words]
-        block = GroupMemory(groups=1, group_width=width, initial_words=words, ram_style="block")
-        m.submodules[memory_name(half, group)] = block
-        m.d.comb += [
-            block.address.eq(address),
-            block.write.valid.eq(self.write.valid & (self.write.group == number)),
-            block.write.address.eq(self.write.address),
-            Cat(block.write.data).eq(Cat(self.write.data)),
-        ]
-        return block.word
 
     def _dot(self, m: Module, beat, accumulators: list[list]):
         ends = [acc for rows in accumulators[self.chain - 1 :: self.chain] for acc in rows]
@@ -338,15 +290,10 @@ class PairArray(wiring.Component):
             totals.append(tree.total)
         dot = beat.valid & ~beat.weighted
         delay = self.dot_latency - self._beat_registers
-        valid = delayed(m, dot, delay, reset_less=False, name="dot_valid")
+        valid = flag(m, dot, delay, "dot_valid")
         extra = self.total_latency - self.dot_latency
         m.d.comb += [
             self.dot.valid.eq(valid),
-            self.dot.total_valid.eq(delayed(m, valid, extra, reset_less=False, name="total_valid")),
+            self.dot.total_valid.eq(flag(m, valid, extra, "total_valid")),
             Cat(self.dot.totals).eq(Cat(totals)),
         ]
-
-
-def memory_name(half: int, group: int) -> str:
-    """Name of the memory of that group of a half's words."""
-    return f"memory{half}_{group}"

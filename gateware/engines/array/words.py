@@ -1,10 +1,12 @@
-"""What the INT8 arrays have in common: checks of their sizes and words, reading accumulators."""
+"""What the INT8 arrays consist of: checks of sizes and words, memories, reading accumulators."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Module, Signal
+from amaranth.hdl import Array, Cat, Module, Signal, Value
+from amaranth.lib import data
 
 from ...parts.delay import delayed
+from ...parts.group_memory import GroupMemory
 
 BYTE = 8
 
@@ -40,3 +42,28 @@ def checked_words(words, bits: int) -> list[int]:
         if not 0 <= word < limit:
             raise ValueError(f"initial_words[{i}] must have at most {bits} bits, not {word!r}")
     return words
+
+
+def memory_name(half: int, group: int) -> str:
+    """Name of the memory that holds that group of a half of all words."""
+    return f"memory{half}_{group}"
+
+
+def group_word(
+    m: Module, name: str, words: list[int], number: int, address: Value, write: data.View
+) -> Value:
+    """Group ``number`` of the word at ``address``, 2 cycles later; a memory of its own.
+
+    ``write``: ``valid``, ``address``, ``group`` and ``data`` of any group.
+    """
+    width = len(Cat(write.data))
+    group = [word >> width * number & (1 << width) - 1 for word in words]
+    block = GroupMemory(groups=1, group_width=width, initial_words=group, ram_style="block")
+    m.submodules[name] = block
+    m.d.comb += [
+        block.address.eq(address),
+        block.write.valid.eq(write.valid & (write.group == number)),
+        block.write.address.eq(write.address),
+        block.write.data.eq(Cat(write.data)),
+    ]
+    return block.word

@@ -51,7 +51,7 @@ SHAPES = [
     ("n_layers=2,d_model=8,n_heads=2,d_ff=16,ctx_len=7,vocab_size=11", HwConfig(2, 4, 16)),
     ("n_layers=1,d_model=16,n_heads=2,d_ff=20,ctx_len=6,vocab_size=18", HwConfig(2, 8, 40)),
     ("n_layers=2,d_model=9,n_heads=3,d_ff=11,ctx_len=5,vocab_size=6", HwConfig(2, 6, 24)),
-    ("n_layers=1,d_model=7,n_heads=1,d_ff=10,ctx_len=1,vocab_size=1", HwConfig(1, 6, 16)),
+    ("n_layers=1,d_model=8,n_heads=1,d_ff=10,ctx_len=1,vocab_size=1", HwConfig(1, 6, 16)),
     ("n_layers=1,d_model=12,n_heads=2,d_ff=10,ctx_len=9,vocab_size=3", HwConfig(1, 6, 31)),
 ]
 

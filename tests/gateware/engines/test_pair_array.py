@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from gateformer.gateware.engines.array.pair_array import PairArray, chain_length
+from gateformer.gateware.engines.array.links import chain_length
+from gateformer.gateware.engines.array.pair_array import PairArray
 
 DEPTH = 5
 CYCLES = 250

@@ -248,7 +248,7 @@ def test_sizes_are_checked(name):
 
 @pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")
 def test_logits_per_beat_are_checked():
-    with pytest.raises(ValueError, match="^logits_per_beat must be 1 or 2, not 3$"):
+    with pytest.raises(ValueError, match=r"^logits_per_beat must be 1 or 2, not 3$"):
         Sampler(vocab_size=4, logit_width=8, logits_per_beat=3)
     gc.collect()
 

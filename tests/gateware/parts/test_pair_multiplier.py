@@ -36,7 +36,7 @@ def test_fields_of_every_product_are_exact():
     low = np.arange(-128, 128)[:, None]
     high = np.arange(-127, 128)[None, :]
     pair = (high << FIELD_BITS) + low
-    assert -(2**24) <= pair.min() and pair.max() < 2**24
+    assert pair.min() >= -(2**24) and pair.max() < 2**24
     for factor in range(-127, 128):
         found_low, found_high = fields(pair * factor + BIAS)
         assert (found_low == low * factor).all()
@@ -44,7 +44,7 @@ def test_fields_of_every_product_are_exact():
 
 
 def test_fields_of_every_sum_of_a_chain_are_exact():
-    """A chain's fields depend on its two sums alone; here at every low and the extreme high ones."""
+    """They depend on the two sums alone: here every low one beside the extreme high ones."""
     most = MAX_CHAIN * 127 * 128
     low = np.arange(-most, most + 1)
     for high in (-most, -most + 1, -1, 0, 1, most - 1, most):
