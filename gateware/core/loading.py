@@ -103,7 +103,7 @@ class CoreLoader:
         m.d.comb += [
             getattr(loader, f"word_{WEIGHTS}").eq(engine.weight_word),
             getattr(loader, f"word_{SCALES}").eq(vector.scale_word),
-            getattr(loader, f"word_{ARRAY}").eq(Cat(self._bytes(array, read.part))),
+            getattr(loader, f"word_{ARRAY}").eq(Cat(acc[:BYTE] for acc in array.read_data)),
         ]
 
     def _group(self, part) -> Value:

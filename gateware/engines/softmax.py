@@ -25,8 +25,9 @@ class Softmax(wiring.Component):
     ``dot_latency`` cycles after the beat): the score of each position is stored and the maximum
     kept. Then one weighted beat per position reads the score back and gives the coefficient
     ``exp2(max - score)``, ``coefficient_delay`` cycles after the beat, while their sum is kept.
-    With ``positions_per_beat`` 2 both kinds of beats are for two positions each. Any beat may follow any other without a gap, save that the first weighted beat must be at
-    least ``maximum_latency`` cycles after the last dot-mode beat.
+    With ``positions_per_beat`` 2 both kinds of beats are for two positions each. Any beat may
+    follow any other without a gap, save that the first weighted beat must be at least
+    ``maximum_latency`` cycles after the last dot-mode beat.
 
     Parameters
     ----------
