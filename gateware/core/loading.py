@@ -93,10 +93,12 @@ class CoreLoader:
                 array.read_group.eq(read.part),
             ]
             if self._halves == 2:
-                # once for each group: the accumulators of both rows are then added up
+                # once for each group, whose accumulators are then added up: in the cycle after the
+                # last of the changes that lead to it
                 place = Cat(read.address, read.part, loader.checking)
+                moved = place != delayed(m, place, 1, name="read_place")
                 m.d.comb += [
-                    array.beat.valid.eq(place != delayed(m, place, 1, name="read_place")),
+                    array.beat.valid.eq(delayed(m, moved, 1, name="read_moved") & ~moved),
                     array.beat.last.eq(1),
                     array.read_group.eq(self._group(read.part)),
                 ]
