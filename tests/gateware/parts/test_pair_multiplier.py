@@ -32,12 +32,12 @@ def fields(acc):
 
 
 def test_fields_of_every_product_are_exact():
-    """All of 2**24 less those whose high factor is -128: the packed factor has 25 bits."""
+    """All 2**24 of INT8 and more, but for a high factor of -128: the packed one has 25 bits."""
     low = np.arange(-128, 128)[:, None]
     high = np.arange(-127, 128)[None, :]
     pair = (high << FIELD_BITS) + low
     assert pair.min() >= -(2**24) and pair.max() < 2**24
-    for factor in range(-127, 128):
+    for factor in range(-127, 256):
         found_low, found_high = fields(pair * factor + BIAS)
         assert (found_low == low * factor).all()
         assert (found_high == high * factor).all()
