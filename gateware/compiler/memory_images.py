@@ -38,7 +38,8 @@ class MemoryImages:
     ----------
     weight_words : list of int, one per weight word (``rows * cols`` trits, packed)
     scale_words : list of lists of ``rows`` int, widened requantizer multipliers and norm gains
-    array_words : list of int, INT8 lanes with lane 0 in the lowest byte; K and V are 0
+    array_words : list of int, INT8 lanes with lane 0 in the lowest byte, the second half's lanes
+        above; K and V are 0
     matrices : dict of matrix name to MatrixPlacement
     norms : dict of norm name to its first entry in ``scale_words`` (``d_groups`` entries)
     requantize_shift, gain_shift : int, the constant shifts of the widened multipliers and gains
@@ -118,9 +119,29 @@ def build_images(
 
 
 def _array_words(model: IntegerModel, layout: Layout) -> list[int]:
-    tables = np.concatenate([model.token_embedding, model.position_embedding])
-    padded = np.zeros((len(tables), layout.embed_words * layout.lanes), np.int8)
-    padded[:, : layout.config.d_model] = tables
-    words = padded.reshape(-1, layout.lanes)
+    tables = [model.token_embedding, model.position_embedding]
+    if layout.halves == 1:
+        words = np.concatenate([_padded(table, layout) for table in tables])
+    else:
+        head, *lookup = (_padded(table, layout) for table in (tables[0], *tables))
+        words = np.concatenate([head, *(_looked_up(table, layout) for table in lookup)])
     image = [int.from_bytes(word.tobytes(), "little") for word in words]
     return image + [0] * (layout.array_depth - len(image))
+
+
+def _padded(table: np.ndarray, layout: Layout) -> np.ndarray:
+    """int8 [words, lanes of all halves]: rows padded to words, an odd number of them to halves."""
+    rows = -(-len(table) // layout.halves) * layout.halves
+    padded = np.zeros((rows, layout.embed_words * layout.lanes), np.int8)
+    padded[: len(table), : table.shape[1]] = table
+    return padded.reshape(-1, layout.halves * layout.lanes)
+
+
+def _looked_up(words: np.ndarray, layout: Layout) -> np.ndarray:
+    """The words of two rows each, as weighted mode takes them."""
+    groups = words.reshape(len(words), layout.halves, layout.word_groups, layout.rows)
+    moved = np.zeros((len(words), layout.memory_groups, layout.rows), np.int8)
+    for second in range(layout.halves):
+        for group in range(layout.word_groups):
+            moved[:, layout.value_group(group, second)] = groups[:, second, group]
+    return moved.reshape(len(words), -1)

@@ -8,6 +8,7 @@ import functools
 from gateformer.model.contract.integer_model import IntegerModel
 
 from ..parts.elaboration import may_stay_unused
+from ..parts.integers import ceil_div
 from ..plan.bounds import prove_bounds, shape_bounds
 from ..plan.hw_config import HwConfig
 from ..plan.instruction import AddressBase, Instruction, Opcode
@@ -160,7 +161,7 @@ class Program:
             "logits",
             "int8 array",
             Opcode.LOGITS,
-            outer=self.model.config.vocab_size,
+            outer=ceil_div(self.model.config.vocab_size, self.layout.halves),
             inner=self.layout.embed_words,
             ends_token=True,
         )
@@ -171,7 +172,7 @@ class Program:
             common = {"engine": "int8 array", "opcode": Opcode.EMBED}
             yield Instruction(
                 "embed token",
-                address=word,
+                address=layout.lookup_base + word,
                 address_base=AddressBase.TOKEN,
                 first=True,
                 **common,
@@ -180,6 +181,7 @@ class Program:
                 "embed position",
                 address=layout.position_base + word,
                 address_base=AddressBase.POSITION,
+                last=True,
                 **common,
             )
             start = word * layout.word_groups
@@ -197,14 +199,22 @@ class Program:
     def _attention(self, layer: int):
         layout, prefix = self.layout, f"layers.{layer}"
         yield self._norm(f"{prefix}.attn_norm", Destination.ACTIVATION)
+        # K takes longer to the array's memory than a query to its registers
+        yield self._matvec(
+            f"{prefix}.k_proj",
+            destination=Destination.KV,
+            row=layout.key_base(layer),
+            row_per_position=True,
+        )
         yield self._matvec(f"{prefix}.q_proj", destination=Destination.QUERY)
-        for name, base in (("k", layout.key_base(layer)), ("v", layout.value_base(layer))):
-            yield self._matvec(
-                f"{prefix}.{name}_proj",
-                destination=Destination.KV,
-                row=base,
-                row_per_position=True,
-            )
+        yield self._matvec(
+            f"{prefix}.v_proj",
+            destination=Destination.KV,
+            row=layout.value_base(layer),
+            row_per_position=True,
+            # beyond the columns of a K: V's groups have other places in a word of two rows
+            column=(layout.halves - 1) * layout.word_groups,
+        )
         for slot in range(layout.slots):
             yield from self._attend(layer, slot)
         yield self._matvec(f"{prefix}.o_proj", kind=VectorKind.RESIDUAL_ADD)
@@ -216,7 +226,7 @@ class Program:
             f"{prefix}.scores",
             "int8 array",
             Opcode.SCORE,
-            per_position=True,
+            per_position=layout.halves,
             inner=layout.head_words,
             address=layout.key_base(layer) + first_word,
             outer_step=layout.kv_words - layout.head_words + 1,
@@ -228,7 +238,7 @@ class Program:
                 f"{prefix}.weigh",
                 "int8 array",
                 Opcode.WEIGH,
-                per_position=True,
+                per_position=layout.halves,
                 address=layout.value_base(layer) + word,
                 outer_step=layout.kv_words,
             )

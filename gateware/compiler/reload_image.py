@@ -153,14 +153,14 @@ def contents(
     group = 8 * rows
     loaded = images.array_words[: layout.key_base(0)]
     groups = [
-        word >> group * i & (1 << group) - 1 for word in loaded for i in range(layout.word_groups)
+        word >> group * i & (1 << group) - 1 for word in loaded for i in range(layout.memory_groups)
     ]
     weight_width = weight_format(layout.hw.packing).width(rows, layout.hw.cols)
     return [
         Contents(Section(DIGEST, UNIT, DIGEST_WORDS, swept=False), digest_words(model.digest)),
         Contents(Section(CONSTANTS, constants.size, 1), [constant.as_value().value]),
         Contents(Section(SCALES, SCALE_WIDTH * rows, len(scales)), scales),
-        Contents(Section(ARRAY, group, len(loaded), layout.word_groups), groups),
+        Contents(Section(ARRAY, group, len(loaded), layout.memory_groups), groups),
         Contents(
             Section(WEIGHTS, weight_width, len(images.weight_words)), list(images.weight_words)
         ),

@@ -137,7 +137,7 @@ class Scheduler:
             Destination.KV: "kv",
         }[item.destination]
         for i in range(item.outer):
-            yield memory, item.row + (item.column + i) // columns
+            yield memory, item.row + (item.column % columns + i) // columns
 
     def columns(self, destination: Destination) -> int:
         """Groups per row of a destination."""

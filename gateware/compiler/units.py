@@ -7,6 +7,7 @@ import dataclasses
 from gateformer.model.contract.integer_model import IntegerModel
 
 from ..engines.array.int8_array import Int8Array
+from ..engines.array.pair_array import PairArray
 from ..engines.sampler.sampler import Sampler
 from ..engines.softmax import Softmax
 from ..engines.ternary.engine import TernaryEngine
@@ -23,7 +24,7 @@ class Units:
     """One instance of every engine, sized for a model and a layout."""
 
     engine: TernaryEngine
-    array: Int8Array
+    array: Int8Array | PairArray
     softmax: Softmax
     vector: VectorUnit
     sampler: Sampler
@@ -66,19 +67,7 @@ def build_units(
         tree_levels_per_register=layout.hw.tree_levels,
         writable=writable,
     )
-    array = Int8Array(
-        rows=layout.rows,
-        word_groups=layout.word_groups,
-        segments=layout.segments,
-        segment_groups=layout.segment_groups,
-        query_words=layout.query_words,
-        initial_words=images.array_words,
-        acc_width=bounds.array_acc_width,
-        dot_width=bounds.dot_width,
-        dsp=dsp,
-        tree_levels_per_register=layout.hw.tree_levels,
-        beat_registers=layout.hw.array_registers,
-    )
+    array = build_array(layout, images, bounds, dsp)
     softmax = Softmax(
         segments=layout.segments,
         ctx_len=cfg.ctx_len,
@@ -87,6 +76,7 @@ def build_units(
         dot_latency=array.dot_latency,
         table_registers=layout.hw.array_registers,
         many_shifts=writable,
+        positions_per_beat=layout.halves,
     )
     vector = VectorUnit(
         rows=layout.rows,
@@ -100,11 +90,36 @@ def build_units(
         attention_acc_width=bounds.array_acc_width,
         reciprocal_width=softmax.reciprocal_width,
         row_bits=max((row_depth(layout) - 1).bit_length(), 1),
-        column_bits=max((max(layout.chunk_groups, layout.word_groups) - 1).bit_length(), 1),
+        column_bits=max((max(layout.chunk_groups, layout.memory_groups) - 1).bit_length(), 1),
         norm_registers=layout.hw.norm_registers,
         result_registers=layout.hw.result_registers,
         writable_width=SCALE_WIDTH if writable else None,
         dsp=dsp,
     )
-    sampler = Sampler(vocab_size=cfg.vocab_size, logit_width=bounds.logit_width)
+    sampler = Sampler(
+        vocab_size=cfg.vocab_size,
+        logit_width=bounds.logit_width,
+        logits_per_beat=layout.halves,
+    )
     return Units(engine, array, softmax, vector, sampler)
+
+
+def build_array(
+    layout: Layout, images: MemoryImages, bounds: Bounds, dsp: str
+) -> Int8Array | PairArray:
+    """The INT8 array: :class:`PairArray` where words have halves."""
+    sizes = {
+        "rows": layout.rows,
+        "word_groups": layout.word_groups,
+        "segments": layout.segments,
+        "segment_groups": layout.segment_groups,
+        "initial_words": images.array_words,
+        "acc_width": bounds.array_acc_width,
+        "dot_width": bounds.dot_width,
+        "dsp": dsp,
+        "tree_levels_per_register": layout.hw.tree_levels,
+        "beat_registers": layout.hw.array_registers,
+    }
+    if layout.halves == 1:
+        return Int8Array(**sizes, query_words=layout.query_words)
+    return PairArray(**sizes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
+from amaranth.hdl import C, Cat, Module, Mux, ResetInserter, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
@@ -81,9 +81,9 @@ class Core(wiring.Component):
         ]
         beat = sequencer.beat
         self._drive_engine(m, beat, units)
-        self._drive_array(m, beat, units)
+        self._drive_array(m, beat, units, sequencer)
         self._drive_vector_unit(m, beat, units)
-        self._connect_writes(m, units)
+        self._connect_writes(m, units, sequencer)
         self._connect_sampler(m, beat, units, sequencer)
         if hasattr(self, "taps"):
             self._connect_taps(m, beat, units)
@@ -117,7 +117,7 @@ class Core(wiring.Component):
             units.engine.beat.last.eq(beat.last_inner & beat.last_plane),
         ]
 
-    def _drive_array(self, m: Module, beat, units: Units):
+    def _drive_array(self, m: Module, beat, units: Units, sequencer: Sequencer):
         array, softmax = units.array, units.softmax
         embed = beat.opcode == Opcode.EMBED
         score = beat.opcode == Opcode.SCORE
@@ -133,8 +133,6 @@ class Core(wiring.Component):
             array.beat.valid.eq(beat.valid & (embed | score | weigh | logits)),
             array.beat.address.eq(beat.address),
             array.beat.weighted.eq(embed | weigh),
-            array.beat.query_word.eq(beat.inner_index),
-            array.beat.last.eq(beat.last_inner),
             softmax.beat.valid.eq(beat.valid & ((score & beat.last_inner) | weigh)),
             softmax.beat.weighted.eq(weigh),
             softmax.beat.position.eq(beat.outer_index),
@@ -147,23 +145,45 @@ class Core(wiring.Component):
                 else self._loading.constants.shift_selects[beat.shift_select]
             ),
         ]
+        if self.program.layout.halves == 1:
+            m.d.comb += [
+                array.beat.query_word.eq(beat.inner_index),
+                array.beat.last.eq(beat.last_inner),
+                array.query_write.word.eq(units.vector.write.row),
+            ]
+        else:
+            m.d.comb += [
+                array.beat.last.eq(Mux(embed, beat.last, beat.last_outer)),
+                softmax.beat.single.eq(beat.last_outer & ~sequencer.position[0]),
+            ]
         # an embedding word is weighted by its table's multiplier instead of a probability
         if self._loading is None:
             model = self.program.model
-            multiplier = Mux(beat.first, model.token_mult, model.position_mult)
-            constant = delayed(m, multiplier, array.coefficient_delay, name="embed_mult")
+            multipliers, checking = (model.token_mult, model.position_mult), C(0, 1)
         else:
             # the multipliers are held; words that the loader reads come through the lanes
             numbers, checking = self._loading.constants, self._loading.loader.checking
-            first = delayed(m, beat.first, array.coefficient_delay, name="embed_first")
-            constant = Mux(first, numbers.token_mult, numbers.position_mult)
-            constant = Mux(checking, 1, constant)
+            multipliers = (numbers.token_mult, numbers.position_mult)
             embed = embed | checking
-        embedding = delayed(m, embed, array.coefficient_delay, name="embedding")
-        for segment in range(self.program.layout.segments):
-            m.d.comb += array.coefficients[segment].eq(
-                Mux(embedding, constant, softmax.coefficients[segment])
-            )
+        delay = array.coefficient_delay
+        embedding = delayed(m, embed, delay, name="embedding")
+        first = delayed(m, beat.first, delay, name="embed_first")
+        rows = (sequencer.token[:1], sequencer.position[:1])
+        segments, halves = self.program.layout.segments, self.program.layout.halves
+        for half in range(halves):
+            weights, check = multipliers, checking
+            if halves == 2:  # of the word's two rows, the one that is asked for
+                weights = [Mux(row == half, w, 0) for row, w in zip(rows, weights, strict=True)]
+                if self._loading is not None:
+                    check = checking & self._loading.is_row(half)
+            constant = Mux(first, *weights)
+            if self._loading is not None:
+                constant = Mux(checking, check, constant)
+            for segment in range(segments):
+                place = half * segments + segment
+                m.d.comb += array.coefficients[place].eq(
+                    Mux(embedding, constant, softmax.coefficients[place])
+                )
 
     def _drive_vector_unit(self, m: Module, beat, units: Units):
         vector, array = units.vector, units.array
@@ -195,7 +215,17 @@ class Core(wiring.Component):
         segment = delayed(m, beat.segment, VectorUnit.DATA_DELAY, name="segment")
         m.d.comb += vector.reciprocal.eq(units.softmax.reciprocal[segment])
 
-    def _connect_writes(self, m: Module, units: Units):
+    def _array_group(self, column, sequencer: Sequencer):
+        """Group of the array's word in which a group of K or V is put."""
+        groups = self.program.layout.word_groups
+        if self.program.layout.halves == 1:
+            return column
+        second = sequencer.position[0]  # this token's, until its last write is long done
+        group = column - groups
+        value = Mux(group[0], groups, 0) + Cat(second, group[1 : len(column)])
+        return Mux(column < groups, column + Mux(second, groups, 0), value)
+
+    def _connect_writes(self, m: Module, units: Units, sequencer: Sequencer):
         write = units.vector.write
         engine, array = units.engine.write, units.array
         m.d.comb += [
@@ -205,10 +235,9 @@ class Core(wiring.Component):
             engine.data.eq(write.data),
             array.write.valid.eq(write.valid & (write.destination == Destination.KV)),
             array.write.address.eq(write.row),
-            array.write.group.eq(write.column),
+            array.write.group.eq(self._array_group(write.column, sequencer)),
             array.write.data.eq(write.data),
             array.query_write.valid.eq(write.valid & (write.destination == Destination.QUERY)),
-            array.query_write.word.eq(write.row),
             array.query_write.group.eq(write.column),
             array.query_write.data.eq(write.data),
         ]
@@ -217,10 +246,15 @@ class Core(wiring.Component):
         sampler, settings = units.sampler, self.settings
         logit = beat.valid & (beat.opcode == Opcode.LOGITS) & beat.last_inner
         latency = units.array.total_latency
+        dot, width = units.array.dot, sampler.logit_width
+        totals = [dot.total] if self.program.layout.halves == 1 else dot.totals
+        # sign-extended or cut to a logit's bits
+        logits = [Signal(signed(width), name=f"logit{i}") for i in range(len(totals))]
+        m.d.comb += [logit.eq(total) for logit, total in zip(logits, totals, strict=True)]
         m.d.sync += sampler.reseed.eq(self.start & ~self.busy)
         m.d.comb += [
             sampler.logit.valid.eq(delayed(m, logit, latency, reset_less=False, name="logit")),
-            sampler.logit.value.eq(units.array.dot.total),
+            Cat(sampler.logit.value).eq(Cat(logits)),
             sampler.logit.last.eq(delayed(m, logit & beat.last_outer, latency, name="last_logit")),
             sequencer.chosen.valid.eq(sampler.token.valid),
             sequencer.chosen.token.eq(sampler.token.token),
@@ -246,5 +280,5 @@ class Core(wiring.Component):
             ),
             taps.probability_data.eq(Cat(array.coefficients)),
             taps.logit_valid.eq(units.sampler.logit.valid),
-            taps.logit_data.eq(units.sampler.logit.value),
+            taps.logit_data.eq(Cat(units.sampler.logit.value)),
         ]

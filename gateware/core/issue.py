@@ -25,7 +25,7 @@ class BeatSignature(wiring.Signature):
     inner_index
         Column chunk or query word.
     outer_index
-        Position (SCORE, WEIGH), word group (READ), row group or token.
+        Position, or pair of them (SCORE, WEIGH), word group (READ), row group or token(s).
     segment
         Segment of the word group (READ).
     first_inner, last_inner, first_plane, last_plane, first_outer, last_outer
@@ -65,7 +65,7 @@ class BeatSignature(wiring.Signature):
                 "kind": Out(VectorKind),
                 "destination": Out(Destination),
                 "row": Out(range(row_depth(layout))),
-                "column": Out(range(max(layout.chunk_groups, layout.word_groups))),
+                "column": Out(range(max(layout.chunk_groups, layout.memory_groups))),
                 "group": Out(range(layout.d_groups)),
                 "scale": Out(range(len(images.scale_words))),
                 "first": Out(1),
@@ -175,7 +175,7 @@ class IssueUnit(wiring.Component):
             m.d.comb += [beat.first_plane.eq(1), beat.last_plane.eq(1)]
         m.d.comb += step.eq(beat.last_inner & beat.last_plane)
         steps = Signal(range(2 ** max(len(loaded.outer), len(self.position))))
-        m.d.comb += steps.eq(Mux(loaded.per_position, self.position, loaded.outer))
+        m.d.comb += steps.eq(Mux(loaded.per_position.any(), self._position, loaded.outer))
         # no instruction goes round its outermost loop again
         first, last = self._countdown(m, steps, 0, beat.valid & step)
         outer_index = Signal.like(beat.outer_index, reset_less=True)
@@ -193,9 +193,14 @@ class IssueUnit(wiring.Component):
             beat.inner_index.eq(inner_index),
         ]
 
+    @property
+    def _position(self):
+        """The position's row in the memories whose words have one for ``halves`` positions."""
+        return self.position >> (self._layout.halves - 1)
+
     def _position_times(self, m: Module, words: int, name: str):
         """The position's first word, a register."""
-        product = times(self.position, words)
+        product = times(self._position, words)
         register = Signal(product.shape(), reset_less=True, name=name)
         m.d.sync += register.eq(product)
         return register
@@ -208,7 +213,7 @@ class IssueUnit(wiring.Component):
         position_words = self._position_times(m, words, "position_words")
         with m.Switch(loaded.address_base):
             with m.Case(AddressBase.TOKEN):
-                m.d.comb += offset.eq(self.token_word)
+                m.d.comb += offset.eq(self.token_word >> (self._layout.halves - 1))
             with m.Case(AddressBase.POSITION):
                 m.d.comb += offset.eq(position_words)
         with m.If(self.beat.valid):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Out
@@ -23,6 +23,7 @@ from ..compiler.reload_image import (
     shape_word,
 )
 from ..compiler.units import Units
+from ..parts.delay import delayed
 from .loader import Loader, section_ports
 
 BYTE = 8
@@ -48,6 +49,7 @@ class CoreLoader:
     def __init__(self, program: Program, further: Sequence[Section] = ()):
         sections = [entry.section for entry in program.contents] + list(further)
         self._further = further
+        self._word_groups, self._halves = program.layout.word_groups, program.layout.halves
         shape = shape_word(program.layout, program.limits, sections)
         self.loader = Loader(sections, shape=shape)
         initial = {entry.section.name: entry.writes for entry in program.contents}
@@ -90,11 +92,33 @@ class CoreLoader:
                 array.beat.address.eq(read.address),
                 array.read_group.eq(read.part),
             ]
+            if self._halves == 2:
+                # once for each group, whose accumulators are then added up: in the cycle after the
+                # last of the changes that lead to it
+                place = Cat(read.address, read.part, loader.checking)
+                moved = place != delayed(m, place, 1, name="read_place")
+                m.d.comb += [
+                    array.beat.valid.eq(delayed(m, moved, 1, name="read_moved") & ~moved),
+                    array.beat.last.eq(1),
+                    array.read_group.eq(self._group(read.part)),
+                ]
         m.d.comb += [
             getattr(loader, f"word_{WEIGHTS}").eq(engine.weight_word),
             getattr(loader, f"word_{SCALES}").eq(vector.scale_word),
             getattr(loader, f"word_{ARRAY}").eq(Cat(acc[:BYTE] for acc in array.read_data)),
         ]
+
+    def _group(self, part) -> Value:
+        """The group that is read where a part of the words is one of V: its row adds nothing."""
+        groups = self._word_groups
+        within = Mux(part < groups, part, part - groups)
+        return Cat(part >= groups, within[1:])
+
+    def is_row(self, row: int) -> Value:
+        """Whether what the sweep reads of words of two rows is of that row, where it is V."""
+        part = getattr(self.loader, f"read_{ARRAY}").part
+        within = Mux(part < self._word_groups, part, part - self._word_groups)
+        return within[0] == row
 
     def add_to(self, m: Module, core: wiring.Component) -> None:
         """Add what no reset of the core may reach, and connect it to the core's ports."""

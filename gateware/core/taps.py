@@ -48,9 +48,9 @@ def tap_ports(program: Program) -> list[TapPort]:
     return [
         TapPort("write", layout.rows, arith.ACT_BITS, True),
         TapPort("residual", layout.rows, arith.RESIDUAL_BITS, True),
-        TapPort("dot", layout.segments, bounds.dot_width, True),
-        TapPort("probability", layout.segments, arith.EXP2.OUT_BITS, False),
-        TapPort("logit", 1, bounds.logit_width, True),
+        TapPort("dot", layout.halves * layout.segments, bounds.dot_width, True),
+        TapPort("probability", layout.halves * layout.segments, arith.EXP2.OUT_BITS, False),
+        TapPort("logit", layout.halves, bounds.logit_width, True),
     ]
 
 
@@ -106,10 +106,13 @@ class TapReader(TapRecords):
 
     def read_token(self, position: int, predict: bool) -> dict[str, np.ndarray]:
         places: dict[str, list[np.ndarray]] = {}
+        layout = self._program.layout
         for item in self._program.instructions:
             port = tap_event(item)
             if port is not None:
                 values = self.take(port, item.outer_count(position))
+                if item.per_position:  # of a last pair, the second may be of none
+                    values = values.reshape(-1, layout.segments)[: position + 1]
                 places.setdefault(item.name, []).append(values)
             if not predict and item.ends_prompt_token:
                 break
@@ -134,7 +137,7 @@ class TapReader(TapRecords):
             elif kind == "up_proj":
                 yield name.replace("up_proj", "ffn_hidden"), flat[: cfg.d_ff]
             elif kind == "logits":
-                yield name, flat
+                yield name, flat[: cfg.vocab_size]
             else:
                 tap = name.replace("o_proj", "attn_residual")
                 yield tap.replace("down_proj", "ffn_residual"), flat[: cfg.d_model]

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from gateformer.model.contract import arith
 
 from ..parts.delay import delayed
+from ..parts.integers import ceil_div
 from ..parts.registered_read import COLLISION_FREE, registered_read
 
 DISTRIBUTED_DEPTH = 128
@@ -24,8 +25,9 @@ class Softmax(wiring.Component):
     ``dot_latency`` cycles after the beat): the score of each position is stored and the maximum
     kept. Then one weighted beat per position reads the score back and gives the coefficient
     ``exp2(max - score)``, ``coefficient_delay`` cycles after the beat, while their sum is kept.
-    Any beat may follow any other without a gap, save that the first weighted beat must be at
-    least ``maximum_latency`` cycles after the last dot-mode beat.
+    With ``positions_per_beat`` 2 both kinds of beats are for two positions each. Any beat may
+    follow any other without a gap, save that the first weighted beat must be at least
+    ``maximum_latency`` cycles after the last dot-mode beat.
 
     Parameters
     ----------
@@ -45,6 +47,8 @@ class Softmax(wiring.Component):
     many_shifts : bool
         One adder that rounds what is selected, instead of a selection of what was rounded: less
         logic for more than two shifts.
+    positions_per_beat : int
+        1 or 2.
 
     Attributes
     ----------
@@ -61,11 +65,14 @@ class Softmax(wiring.Component):
     -------
     beat : In(struct)
         ``valid``, ``weighted``, ``position``, ``first`` (dot mode: forget the maximum; weighted:
-        forget the sum), ``last`` (last position; not needed here).
+        forget the sum), ``last`` (last position; not needed here). With ``positions_per_beat`` 2,
+        ``position`` is the pair's number, and ``single`` says that its second is no position: then
+        the second coefficient is 0.
     shift_select : In(range(len(shifts)))
         Sampled with each dot-mode beat.
-    sums : In(ArrayLayout(signed(dot_width), segments))
-    coefficients : Out(ArrayLayout(unsigned(8), segments))
+    sums : In(ArrayLayout(signed(dot_width), positions_per_beat * segments))
+        The segments of the first position, then those of the second.
+    coefficients : Out(ArrayLayout(unsigned(8), positions_per_beat * segments))
     reciprocal : Out(ArrayLayout(unsigned(reciprocal_width), segments))
         In cycle c of the weighted beats up to cycle ``c - reciprocal_latency``: held until the
         next weighted beat gets that far.
@@ -86,6 +93,7 @@ class Softmax(wiring.Component):
         dot_latency: int,
         table_registers: int = 0,
         many_shifts: bool = False,
+        positions_per_beat: int = 1,
     ):
         sizes = {"segments": segments, "ctx_len": ctx_len, "dot_width": dot_width}
         for name, value in (sizes | {"dot_latency": dot_latency}).items():
@@ -93,11 +101,15 @@ class Softmax(wiring.Component):
                 raise TypeError(f"{name} must be an integer, not {value!r}")
             if value < (name != "dot_latency"):
                 raise ValueError(f"{name} must be at least {int(name in sizes)}, not {value!r}")
+        if positions_per_beat not in (1, 2):
+            raise ValueError(f"positions_per_beat must be 1 or 2, not {positions_per_beat!r}")
         if not shifts:
             raise ValueError("shifts must have at least 1 shift, not 0")
         self._softmax = [arith.Softmax(shift) for shift in shifts]
         self._segments, self._ctx_len = segments, ctx_len
         self._many_shifts = many_shifts
+        self._places = positions_per_beat * segments
+        self._words = ceil_div(ctx_len, positions_per_beat)
         self._dot_latency = dot_latency
         self._score_width = max(_score_width(dot_width, shift) for shift in shifts)
         max_sum = int(arith.EXP2.table[0]) * ctx_len
@@ -113,22 +125,15 @@ class Softmax(wiring.Component):
         self._table_registers = table_registers
         self.coefficient_delay = 3 + table_registers
         self.reciprocal_latency = self.coefficient_delay + 4 + table_registers
+        beat = {"valid": 1, "weighted": 1, "position": range(self._words), "first": 1, "last": 1}
+        if positions_per_beat == 2:
+            beat["single"] = 1
         super().__init__(
             {
-                "beat": In(
-                    data.StructLayout(
-                        {
-                            "valid": 1,
-                            "weighted": 1,
-                            "position": range(ctx_len),
-                            "first": 1,
-                            "last": 1,
-                        }
-                    )
-                ),
+                "beat": In(data.StructLayout(beat)),
                 "shift_select": In(range(len(shifts))),
-                "sums": In(data.ArrayLayout(signed(dot_width), segments)),
-                "coefficients": Out(data.ArrayLayout(unsigned(arith.EXP2.OUT_BITS), segments)),
+                "sums": In(data.ArrayLayout(signed(dot_width), self._places)),
+                "coefficients": Out(data.ArrayLayout(unsigned(arith.EXP2.OUT_BITS), self._places)),
                 "reciprocal": Out(data.ArrayLayout(unsigned(self.reciprocal_width), segments)),
             }
         )
@@ -140,22 +145,29 @@ class Softmax(wiring.Component):
         delay = self.coefficient_delay
         valid = delayed(m, valid, delay, reset_less=False, name="weighted_valid")
         first = delayed(m, self.beat.first, delay, name="weighted_first")
-        for i in range(self._segments):
-            p = self._exponential(m, scores[i], maxima[i], f"segment{i}")
+        probabilities = []
+        for i, score in enumerate(scores):
+            segment, second = i % self._segments, i >= self._segments
+            name = f"segment{segment}" + "_second" * second
+            single = self.beat.single if second else None
+            p = self._exponential(m, score, maxima[segment], single, name)
             m.d.comb += self.coefficients[i].eq(p)
+            probabilities.append(p)
+        for i in range(self._segments):
             total = Signal(self._sum_width, reset_less=True, name=f"sum{i}")
             with m.If(valid):
-                m.d.sync += total.eq(Mux(first, 0, total) + p)
+                added = sum(probabilities[i :: self._segments])
+                m.d.sync += total.eq(Mux(first, 0, total) + added)
             m.d.comb += self.reciprocal[i].eq(self._reciprocal(m, total, f"segment{i}"))
         return m
 
     def _scores(self, m: Module):
-        """(scores of the beat's position, 1 cycle after the beat; maxima), of each segment."""
-        layout = data.ArrayLayout(signed(self._score_width), self._segments)
-        style = "distributed" if self._ctx_len <= DISTRIBUTED_DEPTH else "block"
+        """(scores of the beat's positions, 1 cycle after the beat; maximum of each segment)."""
+        layout = data.ArrayLayout(signed(self._score_width), self._places)
+        style = "distributed" if self._words <= DISTRIBUTED_DEPTH else "block"
         m.submodules.scores = scores = memory.Memory(
             shape=layout,
-            depth=self._ctx_len,
+            depth=self._words,
             init=[],
             attrs={"ram_style": style, **COLLISION_FREE},
         )
@@ -171,19 +183,31 @@ class Softmax(wiring.Component):
             write.en.eq(valid),
             write.addr.eq(position),
         ]
+        m.d.comb += [
+            write.data[i].eq(self._rounded(self.sums[i], select)) for i in range(self._places)
+        ]
         # a cycle later than the memory, in time for the distance of the first position
         valid_late = delayed(m, valid, 1, reset_less=False, name="score_valid")
         first_late = delayed(m, first, 1, name="score_first")
         maxima = []
         for i in range(self._segments):
-            m.d.comb += write.data[i].eq(self._rounded(self.sums[i], select))
             score = Signal(signed(self._score_width), reset_less=True, name=f"score{i}")
             maximum = Signal.like(score, reset_less=True, name=f"maximum{i}")
-            m.d.sync += score.eq(write.data[i])
+            m.d.sync += score.eq(self._larger(m, i, write.data))
             with m.If(valid_late & (first_late | (score > maximum))):
                 m.d.sync += maximum.eq(score)
             maxima.append(maximum)
-        return [stored[i] for i in range(self._segments)], maxima
+        return [stored[i] for i in range(self._places)], maxima
+
+    def _larger(self, m: Module, segment: int, rounded):
+        """The larger score of a segment in this beat."""
+        if self._places == self._segments:
+            return rounded[segment]
+        second = segment + self._segments
+        single = delayed(m, self.beat.single, self._dot_latency, name=f"dot_single{segment}")
+        # of what is rounded, beside the rounding: that keeps the order
+        larger = ~single & (self.sums[second] > self.sums[segment])
+        return Mux(larger, rounded[second], rounded[segment])
 
     def _rounded(self, dot, select):
         """``arith.round_shift`` by the shift that is selected."""
@@ -192,8 +216,11 @@ class Softmax(wiring.Component):
         kept, halves = zip(*(_shifted(dot, s.shift) for s in self._softmax), strict=True)
         return Array(kept)[select] + Array(halves)[select]
 
-    def _exponential(self, m: Module, score, maximum, name: str):
-        """``exp2(maximum - score)``, 2 cycles later, and one per register of the table."""
+    def _exponential(self, m: Module, score, maximum, single, name: str):
+        """``exp2(maximum - score)``, 2 cycles later, and one per register of the table.
+
+        0 if ``single``, a cycle before the score.
+        """
         exp2 = arith.EXP2
         distance = Signal(self._score_width, reset_less=True, name=f"{name}_distance")
         p = Signal(exp2.OUT_BITS, reset_less=True, name=f"{name}_p")
@@ -203,7 +230,11 @@ class Softmax(wiring.Component):
         entry = self._look_up(m, table, distance[: exp2.INDEX_BITS], exp2.OUT_BITS, name)
         # `far` beside the table, not before it
         far = delayed(m, far, self._table_registers, name=f"{name}_far")
-        m.d.sync += p.eq(Mux(far, table[exp2.max_index], entry))
+        probability = Mux(far, table[exp2.max_index], entry)
+        if single is not None:
+            single = delayed(m, single, 2 + self._table_registers, name=f"{name}_single")
+            probability = Mux(single, 0, probability)
+        m.d.sync += p.eq(probability)
         return p
 
     def _look_up(self, m: Module, table: list[int], index, width: int, name: str):

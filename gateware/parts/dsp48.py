@@ -92,6 +92,38 @@ def multiply_accumulate(m: Module, lane) -> None:
     m.d.comb += lane.acc.eq(p)
 
 
+def pair_multiply_accumulate(m: Module, lane, field_bits: int) -> None:
+    """Build :class:`gateware.parts.pair_multiplier.PairMultiplyAccumulate` ``lane`` of one block.
+
+    A holds the high number ``field_bits`` from the right, D the low one; the pre-adder joins them.
+    """
+    p = Signal(signed(P_BITS))
+    zero, one = _levels(m, lane.dsp)
+    block = _BLOCKS[lane.dsp]
+    # INMODE[2] lets D into the pre-adder. X and Y take the product (0101) or 0 and C (1100), Z
+    # takes 0 (000), P (010) or C (011)
+    merge, chain = (delayed(m, getattr(lane, n), 1, name=n) for n in ("merge", "chain"))
+    kept = delayed(m, lane.chain | lane.accumulate | lane.merge, 1, name="kept")
+    m.submodules.dsp = _dsp48(
+        block,
+        p,
+        zero,
+        block.pre_adder,
+        Cat(~merge, zero, one, merge, chain, kept),
+        # C without register: it is the P register of the lane before
+        p_CREG=0,
+        p_OPMODEREG=1,
+        i_A=_extended(Cat(C(0, field_bits), lane.high).as_signed(), _PORT_A_BITS),
+        i_B=_extended(lane.factor, B_BITS),
+        i_C=_extended(lane.addend, P_BITS),
+        i_D=_extended(lane.low, block.a_bits),
+        i_INMODE=Cat(zero, zero, one, zero, zero),
+        i_CEB2=lane.factor_enable,
+        i_CEP=delayed(m, lane.enable, 2, name="enable"),
+    )
+    m.d.comb += lane.acc.eq(p)
+
+
 def multiply(m: Module, multiplier) -> None:
     """Build :class:`gateware.parts.multiplier.Multiplier` ``multiplier`` of one block."""
     wide, narrow = multiplier.a, multiplier.b

@@ -30,7 +30,9 @@ class HwConfig:
     cols : int
         Input columns of the ternary engine per cycle; a multiple of ``rows``.
     lanes : int
-        INT8 multipliers of the attention and output-head array; a multiple of ``rows``.
+        INT8 products per cycle of the attention and output-head array, at most; a multiple of
+        ``rows``. With twice those that a position's K and an embedding's row take, each multiplier
+        makes two (:attr:`gateware.plan.layout.Layout.halves`).
     packing : str
         One of :data:`PACKINGS`.
     tree_levels : int

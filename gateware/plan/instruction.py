@@ -61,7 +61,8 @@ class Instruction:
         For people: the timeline and the taps.
     opcode : Opcode
     outer, planes, inner : int
-        Loop counts; ``outer`` counts ``position + 1`` instead if ``per_position``.
+        Loop counts; ``outer`` counts ``position + 1`` instead, that many per step, with a
+        ``per_position`` of 1 or 2.
     address, address_base, outer_step
         First memory word; it advances by 1 per beat, by ``outer_step`` between outer steps.
     inner_base : int
@@ -87,7 +88,7 @@ class Instruction:
     engine: str
     opcode: Opcode
     outer: int = 1
-    per_position: bool = False
+    per_position: int = 0
     planes: int = 1
     inner: int = 1
     address: int = 0
@@ -111,7 +112,7 @@ class Instruction:
     COUNTS: ClassVar[tuple[str, ...]] = ("outer", "planes", "inner")
 
     def outer_count(self, position: int) -> int:
-        return position + 1 if self.per_position else self.outer
+        return position // self.per_position + 1 if self.per_position else self.outer
 
     def beats(self, position: int) -> int:
         """Beats issued at ``position``, one per cycle."""

@@ -7,6 +7,10 @@ matrices around it get zero rows and columns for the padding, so any shape fits 
 * The INT8 array reads *words* of ``word_groups`` groups (``lanes`` elements). For attention a word
   is divided into ``segments`` of ``segment_groups`` groups; a segment holds one head, or, when a
   head is wider than the array, one of the ``head_words`` words of a head.
+* With at least twice the lanes that a position's K takes in one word, array words have two
+  *halves*, and the memory two rows per word: of K, and of the token embedding where it is the
+  output head, one in each half, since one query multiplies both. Of V, and of rows that are looked
+  up, each row has a number of its own that multiplies it, and the groups of both halves.
 """
 
 from __future__ import annotations
@@ -70,8 +74,25 @@ class Layout:
 
     @property
     def lanes(self) -> int:
-        """Multipliers that are built: ``hw.lanes`` less those that no head could use."""
+        """Bytes of a word, or of its half: ``hw.lanes`` less those that no head could use."""
         return self.word_groups * self.rows
+
+    @functools.cached_property
+    def halves(self) -> int:
+        """Halves of a word, 1 or 2; a multiplier takes a byte of each."""
+        whole = self.kv_words == self.embed_words == 1
+        even = self.segment_groups % 2 == 0
+        return 2 if whole and even and self.hw.lanes >= 2 * self.lanes else 1
+
+    @property
+    def products(self) -> int:
+        """INT8 products per cycle: one per lane and half."""
+        return self.halves * self.lanes
+
+    @property
+    def memory_groups(self) -> int:
+        """Groups per word of the array memory, those of both halves."""
+        return self.halves * self.word_groups
 
     @property
     def slots(self) -> int:
@@ -125,18 +146,34 @@ class Layout:
         """Depth of the activation memory."""
         return self.hidden_chunk + self.chunks(self.ff_groups)
 
-    # Array memory, in words: token embeddings, position embeddings, then K and V of each layer.
+    def value_group(self, group: int, second: int) -> int:
+        """Place of a group of V, or of an embedding's row that is looked up, in its word.
+
+        ``second``: it is of the second row. Even groups of both are in the first half.
+        """
+        return group % 2 * self.word_groups + group - group % 2 + second
+
+    # Array memory, in words: token embeddings (with halves first for the output head, then to be
+    # looked up), position embeddings, then K and V of each layer.
+
+    def _words(self, rows: int, row_words: int) -> int:
+        return ceil_div(rows, self.halves) * row_words
+
+    @property
+    def lookup_base(self) -> int:
+        """First word of the token embedding where it is looked up."""
+        return (self.halves - 1) * self._words(self.config.vocab_size, self.embed_words)
 
     @property
     def position_base(self) -> int:
-        return self.config.vocab_size * self.embed_words
+        return self.lookup_base + self._words(self.config.vocab_size, self.embed_words)
 
     def key_base(self, layer: int) -> int:
-        first = self.position_base + self.config.ctx_len * self.embed_words
-        return first + 2 * layer * self.config.ctx_len * self.kv_words
+        first = self.position_base + self._words(self.config.ctx_len, self.embed_words)
+        return first + 2 * layer * self._words(self.config.ctx_len, self.kv_words)
 
     def value_base(self, layer: int) -> int:
-        return self.key_base(layer) + self.config.ctx_len * self.kv_words
+        return self.key_base(layer) + self._words(self.config.ctx_len, self.kv_words)
 
     @property
     def array_depth(self) -> int:

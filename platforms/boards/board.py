@@ -21,7 +21,7 @@ from . import arty, cora, tang, ulx3s, zybo
 from .file import is_board_file, or_a_file
 from .own_board import own_board
 from .programming import FUJPROG, open_fpga_loader
-from .target import PROCESSOR, UART, Board
+from .target import PROCESSOR, UART, Board, largest_hw
 from .tops import clock_maker, console_top, zynq_top, zynqmp_top
 from .ultrascale import kv260
 from .xilinx_platform import XILINX_TOOLCHAINS
@@ -76,7 +76,7 @@ def _clock_mhz(family: Family, platform: type) -> float:
 def _xilinx_platform(platform: type) -> dict:
     return {
         "device": f"{platform.device}{platform.package}-{platform.speed}",
-        "default_hw": HwConfig(),
+        "default_hw": largest_hw(XC7),
         "family": XC7,
         "budget": _budget(XC7, platform),
         "toolchains": tuple(XILINX_TOOLCHAINS),
@@ -104,7 +104,7 @@ def _kv260() -> Board:
         "AMD Kria KV260",
         device=f"{platform.device}-{platform.package}-{platform.speed}",
         default_clock_mhz=_clock_mhz(XCUP, platform),
-        default_hw=HwConfig(),
+        default_hw=largest_hw(XCUP),
         family=XCUP,
         budget=_budget(XCUP, platform),
         toolchains=tuple(kv260.TOOLCHAINS),

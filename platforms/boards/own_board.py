@@ -15,7 +15,6 @@ from pathlib import Path
 from amaranth.build import Platform
 from amaranth.vendor import GowinPlatform, LatticePlatform, XilinxPlatform
 
-from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.support.errors import UserError
 
 from ..families.devices import DEVICES, Device, device_name, find_device
@@ -34,7 +33,7 @@ from .nextpnr import Ecp5ByNextpnr, GowinByNextpnr
 from .platform_programmer import PlatformProgrammer
 from .programming import Programmer
 from .stated import check_stated, is_name
-from .target import PROCESSOR, UART, Board, Processor
+from .target import PROCESSOR, UART, Board, Processor, largest_hw
 from .tops import clock_maker, console_top, zynq_top
 from .trial import try_platform
 from .xilinx_platform import XILINX_TOOLCHAINS, Xc7Platform, toolchains_of
@@ -161,7 +160,7 @@ class _Description:
             getattr(self._instance, "title", self._cls.__name__),
             device=self._device_title(),
             default_clock_mhz=self._default_clock(make_clock, facts.oscillator_mhz),
-            default_hw=HwConfig(),
+            default_hw=largest_hw(self._family),
             family=self._family,
             budget=self._device.budget,
             toolchains=self._toolchains(),

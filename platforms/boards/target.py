@@ -9,6 +9,7 @@ from fractions import Fraction
 from amaranth.build import Platform
 from amaranth.hdl import Elaboratable
 
+from gateformer.gateware.parts import dsp48
 from gateformer.gateware.plan.hw_config import HwConfig
 
 from ..families.family import Budget, Family
@@ -132,3 +133,9 @@ class Board:
         """Name with the variant, unless it is the default: also of the build directory."""
         default = self.variant == self.default_variant
         return self.name if default else f"{self.name}-{self.variant.lower()}"
+
+
+def largest_hw(family: Family) -> HwConfig:
+    """``default_hw`` of boards of a family: where a block makes two products, twice the lanes."""
+    products = 2 if family.dsp in dsp48.FAMILIES else 1
+    return HwConfig(lanes=products * HwConfig.lanes)

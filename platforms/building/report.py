@@ -119,7 +119,7 @@ def build_report(
         "model": model_section(artifact),
         "hardware": {
             **_sizes(program),
-            "lanes_built": program.layout.lanes,
+            "lanes_built": lanes_built(program),
             "limits": program.limits and dataclasses.asdict(program.limits),
         },
         "build_id": None,
@@ -134,6 +134,12 @@ def build_report(
         },
         "files": [],
     }
+
+
+def lanes_built(program: AnyProgram) -> int:
+    """INT8 products per cycle that the core makes, at most."""
+    layout = program.layout
+    return layout.lanes if isinstance(program, DecoderProgram) else layout.products
 
 
 def _sizes(program: AnyProgram) -> dict:

@@ -116,9 +116,10 @@ def readme(
 
 
 def _sizes(program: AnyProgram) -> str:
-    hw, lanes = program.hw, f"{program.layout.lanes} lanes"
+    hw = program.hw
     if isinstance(program.model, DecoderModel):
-        return lanes
+        return f"{program.layout.lanes} lanes"
+    lanes = f"{program.layout.products} lanes"
     return f"{hw.rows} × {hw.cols} weights per cycle and {lanes}"
 
 

@@ -47,8 +47,14 @@ class SizedProgram(Program):
 
     @property
     def mean_cycles(self) -> float:
-        """Cycles per greedy token, mean over the context: :meth:`cycles` is linear in between."""
-        return (self.cycles(0) + self.cycles(self.model.config.ctx_len - 1)) / 2
+        """Cycles per greedy token, mean over the context: of whole words of K, :meth:`cycles` is
+        linear in between.
+        """
+        ctx_len = self.model.config.ctx_len
+        whole = ctx_len - ctx_len % self.layout.halves
+        last = sum(self.cycles(position) for position in range(whole, ctx_len))
+        ends = self.cycles(0) + self.cycles(max(whole - 1, 0))
+        return (whole * ends / 2 + last) / ctx_len
 
 
 def _blank_images(model: IntegerModel, layout: Layout) -> MemoryImages:

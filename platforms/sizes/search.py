@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
+from gateformer.gateware.parts import dsp48
 from gateformer.gateware.plan.hw_config import PACKINGS, HwConfig
 from gateformer.gateware.plan.layout import Layout
 from gateformer.model.contract.config import ModelConfig
@@ -66,7 +67,8 @@ def sizes(config: ModelConfig, base: HwConfig, fixed: dict) -> list[HwConfig]:
         for lanes in _options(fixed, "lanes", _lanes(config, rows)):
             if lanes % rows == 0:
                 layout = Layout(config, HwConfig(rows, rows, lanes))
-                layouts.setdefault((layout.word_groups, layout.segments), lanes)
+                key = (layout.word_groups, layout.segments, layout.halves)
+                layouts.setdefault(key, lanes)
         for cols in _options(fixed, "cols", _cols(config, rows)):
             if cols % rows:
                 continue
@@ -101,7 +103,8 @@ def _lanes(config: ModelConfig, rows: int) -> list[int]:
         words.add(-(-head // parts // rows) * rows)
         parts *= 2
     heads = {head * number for number in range(1, config.n_heads + 1)}
-    return sorted(words | heads)
+    # a word of all heads, and two of them
+    return sorted(words | heads | {2 * head * config.n_heads})
 
 
 def _is_within(hw: HwConfig, largest: HwConfig, fixed: dict) -> bool:
@@ -138,6 +141,9 @@ def search(model: AnyModel, board: Board, fixed: dict | None = None) -> list[Can
     else:
         candidates = sizes(model.config, board.default_hw, fixed)
         candidates = [hw for hw in candidates if _is_within(hw, board.default_hw, fixed)]
+        if family.dsp not in dsp48.FAMILIES and "lanes" not in fixed:
+            # two products in a multiplier take more than two multipliers do
+            candidates = [hw for hw in candidates if Layout(model.config, hw).halves == 1]
     for hw, cycles, needs in measured(model, candidates):
         need = needs[family.name] + host
         exceeded = _above(need, most)

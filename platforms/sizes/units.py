@@ -14,11 +14,14 @@ from amaranth.lib import wiring
 
 from gateformer.gateware.core.instruction_table import program_parts
 from gateformer.gateware.core.issue import BeatSignature
+from gateformer.gateware.engines.array.packed_sums import count_width
 from gateformer.gateware.engines.sampler.scheme import VERSION_1
 from gateformer.gateware.engines.softmax import DISTRIBUTED_DEPTH
 from gateformer.gateware.engines.ternary.lane import n_pairs
+from gateformer.gateware.parts.dsp48 import A_BITS
 from gateformer.gateware.parts.integers import ceil_div
 from gateformer.gateware.parts.memory_banks import bank_depths
+from gateformer.gateware.parts.pair_multiplier import FACTOR_BITS
 from gateformer.gateware.plan.encoding import instruction_layout
 from gateformer.model.contract.arith import ACT_BITS, EXP2, RESIDUAL_BITS
 
@@ -29,6 +32,13 @@ from .trees import dot_tree, ternary_lane
 
 LANE_FACTORS = (9, 8)
 """Bits of the factors of a lane of the INT8 array: query or coefficient, and memory."""
+
+PAIR_FACTORS = (FACTOR_BITS, A_BITS)
+"""Likewise of one that makes two products."""
+
+SECOND_POSITION = 0.5
+"""What the second of two positions per beat takes in the softmax, in parts of the first: it has a
+distance and a table of its own, but no sum and no reciprocal."""
 
 
 @dataclasses.dataclass
@@ -109,6 +119,8 @@ def _engine(program: SizedProgram) -> UnitFacts:
 
 def _array(program: SizedProgram) -> UnitFacts:
     layout, bounds = program.layout, program.bounds
+    if layout.halves == 2:
+        return _pair_array(program)
     array = program.units.array
     lanes, groups = layout.lanes, layout.word_groups
     lane_width = array._lane_width
@@ -146,6 +158,41 @@ def _array(program: SizedProgram) -> UnitFacts:
     )
 
 
+def _pair_array(program: SizedProgram) -> UnitFacts:
+    """Of the array with two products per multiplier."""
+    layout, bounds, array = program.layout, program.bounds, program.units.array
+    lanes, groups, rows = layout.lanes, layout.word_groups, layout.rows
+    leaves = layout.segment_groups // array.chain * rows
+    limit, levels = bounds.dot_width, layout.hw.tree_levels
+    tree = dot_tree(layout.segments, leaves, array.field_width, limit, levels)
+    width = bounds.array_acc_width
+    counts = lanes // 2
+    count_bits = counts * count_width(width)
+    group_bits, word_bits = ACT_BITS * rows, layout.halves * lanes * ACT_BITS
+    banks = bank_depths(layout.array_depth)
+    return UnitFacts(
+        luts={
+            "lanes": lanes,
+            "adder bits": layout.halves * tree.bits + count_bits + rows * width,
+            "adders": layout.halves * tree.adders + counts + rows,
+            "read bits": width * rows * (groups - 1) + count_bits,
+            "groups": groups,
+            "multiplexed bits": (len(banks) - 1) * word_bits,
+            "unit": 1,
+        },
+        flip_flops={
+            "lanes": lanes,
+            "register bits": layout.halves * tree.registers + len(banks) * word_bits + count_bits,
+            "rows": rows,
+            "groups": groups,
+            "unit": 1,
+        },
+        memories=[MemoryShape(depth, group_bits, Style.BLOCK) for depth in banks]
+        * layout.memory_groups,
+        lane_products={PAIR_FACTORS: lanes},
+    )
+
+
 def _vector(program: SizedProgram) -> UnitFacts:
     layout, units = program.layout, program.units
     rows, scaling = layout.rows, units.vector._scaling
@@ -179,9 +226,10 @@ def _vector(program: SizedProgram) -> UnitFacts:
 
 def _softmax(program: SizedProgram) -> UnitFacts:
     softmax, layout = program.units.softmax, program.layout
-    segments, width = layout.segments, softmax._score_width
-    ctx_len = program.model.config.ctx_len
-    style = Style.DISTRIBUTED if ctx_len <= DISTRIBUTED_DEPTH else Style.BLOCK
+    width, halves = softmax._score_width, layout.halves
+    segments = layout.segments * (1 + SECOND_POSITION * (halves - 1))
+    words = ceil_div(program.model.config.ctx_len, halves)
+    style = Style.DISTRIBUTED if words <= DISTRIBUTED_DEPTH else Style.BLOCK
     return UnitFacts(
         luts={
             "segments": segments,
@@ -195,13 +243,14 @@ def _softmax(program: SizedProgram) -> UnitFacts:
             "reciprocal bits": segments * softmax.reciprocal_width,
             "unit": 1,
         },
-        memories=[MemoryShape(ctx_len, segments * width, style)],
+        memories=[MemoryShape(words, halves * layout.segments * width, style)],
     )
 
 
 def _sampler(program: SizedProgram) -> UnitFacts:
     sampler = program.units.sampler
     vocab_size, bits = sampler.vocab_size, sampler.logit_width
+    per_beat = sampler.logits_per_beat
     index_bits = vocab_size.bit_length()
     counts = {"logit bits": bits, "index bits": index_bits, "unit": 1}
     scan = sampler.scan_width
@@ -212,7 +261,7 @@ def _sampler(program: SizedProgram) -> UnitFacts:
         luts=counts,
         flip_flops=dict(counts),
         memories=[
-            MemoryShape(vocab_size, bits, Style.BLOCK),
+            MemoryShape(ceil_div(vocab_size, per_beat), per_beat * bits, Style.BLOCK),
             MemoryShape(2**EXP2.INDEX_BITS, EXP2.OUT_BITS, Style.BLOCK, rom=True),
             keys,
         ],

@@ -11,6 +11,7 @@ from gateformer.gateware.core.taps import Mismatch
 from gateformer.gateware.decoder.program import DecoderProgram
 from gateformer.gateware.decoder.tables import angle_table, parameter_words, position_table
 from gateformer.gateware.decoder.weights.weight_store import store_names
+from gateformer.gateware.engines.array.words import memory_name
 from gateformer.gateware.engines.sampler.scheme import VERSION_2
 from gateformer.gateware.host.any_core import AnyProgram
 from gateformer.gateware.parts.elaboration import may_stay_unused
@@ -41,9 +42,13 @@ def _resident_images(program: Program, memories: dict[str, np.ndarray]) -> dict[
     layout, images = program.layout, program.images
     width = layout.rows * 8
     array = {}
-    for group in range(layout.word_groups):
+    for group in range(layout.memory_groups):
         words = [word >> width * group & (1 << width) - 1 for word in images.array_words]
-        array |= _in_banks(rf"array\.memory\S*\.group{group}_bank{{}}", words)
+        pattern = rf"array\.memory\S*\.group{group}_bank{{}}"
+        if layout.halves == 2:
+            name = memory_name(*divmod(group, layout.word_groups))
+            pattern = rf"array\.{name}\S*\.group0_bank{{}}"
+        array |= _in_banks(pattern, words)
     scales = _only(memories, r"vector\.scales\.memory")
     scale_bits = memories[scales].shape[1] // layout.rows
     return {

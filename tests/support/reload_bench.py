@@ -25,6 +25,10 @@ SHAPES = {
         "random:n_layers=1,d_model=8,n_heads=2,d_ff=512,ctx_len=12,vocab_size=600",
         HwConfig(2, 4, 4, reload=True),
     ),
+    "halves": (
+        "random:n_layers=2,d_model=16,n_heads=2,d_ff=12,ctx_len=11,vocab_size=13",
+        HwConfig(2, 4, 32, reload=True),
+    ),
     "no registers": (
         "random:n_layers=1,d_model=6,n_heads=1,d_ff=10,ctx_len=12,vocab_size=16",
         HwConfig(1, 5, 6, array_registers=0, norm_registers=0, result_registers=0, reload=True),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Module, Signal, signed, unsigned
+from amaranth.hdl import Cat, Module, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -14,8 +14,7 @@ from ...parts.group_memory import GroupMemory
 from ...parts.integers import check_least
 from ...parts.multiplier import MultiplyAccumulate, check_dsp
 from .dot_tree import DotTree, tree_latencies
-
-BYTE = 8
+from .words import BYTE, check_sizes, checked_words, read_accumulators
 
 
 class Int8Array(wiring.Component):
@@ -113,7 +112,7 @@ class Int8Array(wiring.Component):
         tree_levels_per_register: int = 2,
         beat_registers: int = 0,
     ):
-        _check_sizes(
+        check_sizes(
             rows=rows,
             word_groups=word_groups,
             segments=segments,
@@ -131,7 +130,7 @@ class Int8Array(wiring.Component):
                 f"not {word_groups}"
             )
         self.lanes = word_groups * rows
-        self._initial_words = _checked_words(initial_words, self.lanes * BYTE)
+        self._initial_words = checked_words(initial_words, self.lanes * BYTE)
         self._rows, self._word_groups = rows, word_groups
         self._segment_lanes = segment_groups * rows
         self._query_words = query_words
@@ -182,7 +181,9 @@ class Int8Array(wiring.Component):
             m.d.sync += register.eq(beat)
             beat = register
         accumulators = self._lanes(m, beat, self._memory(m, beat), self._queries(m, beat))
-        self._read(m, accumulators)
+        m.d.comb += self.read_data.eq(
+            read_accumulators(m, accumulators, self.read_group, self._rows, self._acc_width)
+        )
         self._dot(m, beat, accumulators)
         return m
 
@@ -249,17 +250,6 @@ class Int8Array(wiring.Component):
             accumulators.append(lane.acc)
         return accumulators
 
-    def _read(self, m: Module, accumulators: list):
-        rows = self._rows
-        group = delayed(m, self.read_group, 1, name="read_group")
-        groups = Array(
-            Cat(acc[: self._acc_width] for acc in accumulators[i * rows : (i + 1) * rows])
-            for i in range(self._word_groups)
-        )
-        selected = Signal.like(self.read_data.as_value(), reset_less=True)
-        m.d.sync += selected.eq(groups[group])
-        m.d.comb += self.read_data.eq(selected)
-
     def _dot(self, m: Module, beat, accumulators: list):
         m.submodules.tree = tree = DotTree(
             segments=self._segments,
@@ -279,22 +269,3 @@ class Int8Array(wiring.Component):
             self.dot.total_valid.eq(delayed(m, valid, extra, reset_less=False, name="total_valid")),
             self.dot.total.eq(tree.total),
         ]
-
-
-def _check_sizes(**sizes):
-    for name, value in sizes.items():
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise TypeError(f"{name} must be an integer, not {value!r}")
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, not {value!r}")
-
-
-def _checked_words(words, bits: int) -> list[int]:
-    words = [int(word) for word in words]
-    if not words:
-        raise ValueError("initial_words must have at least 1 word, not 0")
-    limit = 1 << bits
-    for i, word in enumerate(words):
-        if not 0 <= word < limit:
-            raise ValueError(f"initial_words[{i}] must have at most {bits} bits, not {word!r}")
-    return words

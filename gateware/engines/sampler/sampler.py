@@ -61,9 +61,9 @@ class Sampler(wiring.Component):
     """Chooses a token from logits, bit for bit as ``model.contract.sampling.Sampler.choose`` or,
     with ``scheme=VERSION_2``, ``model.contract.decoder.sampling.DecoderSampler.choose``.
 
-    The logits of token 0, 1, … come in order, at most one per cycle, with any gaps; ``last``
-    comes with the one of token ``vocab_size - 1``. The first logit of the next token may come in
-    the cycle of ``token.valid`` at the earliest.
+    The logits of token 0, 1, … come in order, at most ``logits_per_beat`` per cycle, with any gaps;
+    ``last`` comes with the one of token ``vocab_size - 1``. The first logit of the next token may
+    come in the cycle of ``token.valid`` at the earliest.
 
     From the cycle of ``logit.last`` to that of ``token.valid`` it takes exactly
     ``greedy_latency`` cycles with ``temperature_mult`` 0, otherwise ``sampled_latency``; neither
@@ -84,6 +84,8 @@ class Sampler(wiring.Component):
         Keys examined per cycle in the top-k search of version 1, at least 1; no more than
         ``vocab_size`` are built. Version 2's search goes through the kinds of keys instead.
     scheme : SamplingScheme
+    logits_per_beat : int
+        1 or 2.
 
     Attributes
     ----------
@@ -99,7 +101,7 @@ class Sampler(wiring.Component):
     reseed : In(1)
         Pulse: the generator takes ``initial_state(seed)``. Also forgets logits and a token under
         way: a soft reset.
-    logit : In({valid: 1, value: signed(logit_width), last: 1})
+    logit : In(logit_layout(logit_width, logits_per_beat))
     token : Out({valid: 1, token: range(vocab_size)})
         ``valid`` for one cycle per token.
 
@@ -121,6 +123,7 @@ class Sampler(wiring.Component):
         logit_width: int,
         scan_width: int = DEFAULT_SCAN_WIDTH,
         scheme: SamplingScheme = VERSION_1,
+        logits_per_beat: int = 1,
     ):
         sizes = {"vocab_size": vocab_size, "logit_width": logit_width, "scan_width": scan_width}
         for name, value in sizes.items():
@@ -128,15 +131,18 @@ class Sampler(wiring.Component):
                 raise TypeError(f"{name} must be an integer, not {value!r}")
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value!r}")
+        if logits_per_beat not in (1, 2):
+            raise ValueError(f"logits_per_beat must be 1 or 2, not {logits_per_beat!r}")
         self.vocab_size = vocab_size
         self.logit_width = logit_width
         self.scan_width = min(scan_width, vocab_size)
         self.scheme = scheme
+        self.logits_per_beat = logits_per_beat
         super().__init__(
             {
                 "settings": In(sampling_layout(vocab_size, scheme)),
                 "reseed": In(1),
-                "logit": In(logit_layout(logit_width)),
+                "logit": In(logit_layout(logit_width, logits_per_beat)),
                 "token": Out(token_layout(vocab_size)),
             }
         )
@@ -149,7 +155,7 @@ class Sampler(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        chooser = _TokenChooser(self.vocab_size, self.logit_width, self.scan_width, self.scheme)
+        chooser = _TokenChooser(self)
         m.submodules.random = random = RandomGenerator()
         m.submodules.chooser = ResetInserter(self.reseed)(chooser)
         m.d.comb += [
@@ -170,24 +176,27 @@ class _TokenChooser(wiring.Component):
     ``advance`` asks for the next random number, ``fraction`` is its upper 24 bits.
     """
 
-    def __init__(self, vocab_size, logit_width, scan_width, scheme):
-        self.vocab_size = vocab_size
-        self.logit_width = logit_width
-        self.scan_width = scan_width
-        self.scheme = scheme
+    def __init__(self, sampler: Sampler):
+        self.vocab_size = sampler.vocab_size
+        self.logit_width = sampler.logit_width
+        self.scan_width = sampler.scan_width
+        self.scheme = sampler.scheme
+        self.logits_per_beat = sampler.logits_per_beat
         super().__init__(
             {
-                "settings": In(sampling_layout(vocab_size, scheme)),
+                "settings": In(sampling_layout(self.vocab_size, self.scheme)),
                 "fraction": In(FRACTION_BITS),
                 "advance": Out(1),
-                "logit": In(logit_layout(logit_width)),
-                "token": Out(token_layout(vocab_size)),
+                "logit": In(logit_layout(self.logit_width, self.logits_per_beat)),
+                "token": Out(token_layout(self.vocab_size)),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.store = store = LogitStore(self.vocab_size, self.logit_width)
+        m.submodules.store = store = LogitStore(
+            self.vocab_size, self.logit_width, self.logits_per_beat
+        )
         m.submodules.keys = keys = SamplingKeys(self.logit_width, self.scheme)
         settings = self.settings
         # the settings are constant long before `complete`

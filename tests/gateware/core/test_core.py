@@ -47,6 +47,12 @@ SHAPES = [
     # three parts of the program memory; two banks of the weight memory
     ("n_layers=6,d_model=4,n_heads=2,d_ff=6,ctx_len=3,vocab_size=5", HwConfig(2, 2, 2)),
     ("n_layers=1,d_model=10,n_heads=2,d_ff=32,ctx_len=3,vocab_size=8", HwConfig(1, 1, 1)),
+    # words of two halves; chains of 2 and 4 multipliers
+    ("n_layers=2,d_model=8,n_heads=2,d_ff=16,ctx_len=7,vocab_size=11", HwConfig(2, 4, 16)),
+    ("n_layers=1,d_model=16,n_heads=2,d_ff=20,ctx_len=6,vocab_size=18", HwConfig(2, 8, 40)),
+    ("n_layers=2,d_model=9,n_heads=3,d_ff=11,ctx_len=5,vocab_size=6", HwConfig(2, 6, 24)),
+    ("n_layers=1,d_model=8,n_heads=1,d_ff=10,ctx_len=1,vocab_size=1", HwConfig(1, 6, 16)),
+    ("n_layers=1,d_model=12,n_heads=2,d_ff=10,ctx_len=9,vocab_size=3", HwConfig(1, 6, 31)),
 ]
 
 
@@ -91,8 +97,10 @@ def test_every_tap_and_token_equals_the_reference(index):
 @pytest.mark.parametrize(
     ("mode", "index"),
     [
-        *(("top-k", index) for index in (0, 1, 3, 9, 15)),  # it takes the cycles of the others, too
+        # it takes the cycles of the others, too
+        *(("top-k", index) for index in (0, 1, 3, 9, 15, 24)),
         *(("greedy", 0), ("greedy", 15), ("sampled", 3), ("sampled", 9)),
+        *(("greedy", 24), ("greedy", 25), ("sampled", 26), ("greedy", 28)),
     ],
 )
 def test_cycles_equal_the_program_s_prediction(index, mode):

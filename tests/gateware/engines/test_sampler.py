@@ -31,15 +31,20 @@ async def reseed(ctx, dut, settings):
 
 async def send_logits(ctx, dut, logits, stalls=None):
     """Drive the logits; returns in the cycle of the last one, before its clock edge."""
-    for i, value in enumerate(logits):
+    per_beat = getattr(dut, "logits_per_beat", 1)
+    beats = range(0, len(logits), per_beat)
+    for i in beats:
+        values = [int(value) for value in logits[i : i + per_beat]]
+        while len(values) < per_beat:  # of no token, and as large as can be
+            values.append(2 ** (dut.logit_width - 1) - 1)
         while stalls and stalls.random() < 0.3:
             ctx.set(dut.logit.valid, 0)
             ctx.set(dut.logit.last, stalls.getrandbits(1))
             await ctx.tick()
         ctx.set(dut.logit.valid, 1)
-        ctx.set(dut.logit.value, int(value))
-        ctx.set(dut.logit.last, i == len(logits) - 1)
-        if i < len(logits) - 1:
+        ctx.set(dut.logit.value, values if per_beat > 1 else values[0])
+        ctx.set(dut.logit.last, i == beats[-1])
+        if i != beats[-1]:
             await ctx.tick()
 
 
@@ -118,10 +123,16 @@ def random_logits(rng, vocab_size, logit_width):
         (300, 7),
     ],
 )
-def test_tokens_and_latencies_are_the_contract(vocab_size, scan_width):
+@pytest.mark.parametrize("logits_per_beat", [1, 2])
+def test_tokens_and_latencies_are_the_contract(vocab_size, scan_width, logits_per_beat):
     rng = random.Random(vocab_size * 100 + scan_width)
     logit_width = rng.choice([1, 2, 8, 21, 24])
-    dut = Sampler(vocab_size=vocab_size, logit_width=logit_width, scan_width=scan_width)
+    dut = Sampler(
+        vocab_size=vocab_size,
+        logit_width=logit_width,
+        scan_width=scan_width,
+        logits_per_beat=logits_per_beat,
+    )
     sequences = [
         (
             random_settings(rng, vocab_size, logit_width),
@@ -173,18 +184,20 @@ def test_tokens_follow_the_distribution():
     check(dut, [(settings, [logits] * 40)])
 
 
-def test_logits_may_come_in_the_cycle_of_the_token():
+@pytest.mark.parametrize("logits_per_beat", [1, 2])
+def test_logits_may_come_in_the_cycle_of_the_token(logits_per_beat):
     rng = random.Random(3)
     for settings in (SamplingSettings(), SamplingSettings(200, 4, 2, 9)):
-        dut = Sampler(vocab_size=5, logit_width=9)
+        dut = Sampler(vocab_size=5, logit_width=9, logits_per_beat=logits_per_beat)
         check(dut, [(settings, [random_logits(rng, 5, 9) for _ in range(6)])], stalls=None)
 
 
+@pytest.mark.parametrize("logits_per_beat", [1, 2])
 @pytest.mark.parametrize("wait", [1, 3, 20, 40, 60, 75, 90])
-def test_reseed_forgets_a_token_under_way(wait):
+def test_reseed_forgets_a_token_under_way(wait, logits_per_beat):
     settings = SamplingSettings(200, 6, 3, 77)
     logits = [5, -80, 3, 100, 5, 99, 20]
-    dut = Sampler(vocab_size=7, logit_width=9)
+    dut = Sampler(vocab_size=7, logit_width=9, logits_per_beat=logits_per_beat)
 
     async def testbench(ctx):
         await reseed(ctx, dut, settings)
@@ -231,6 +244,13 @@ def test_sizes_are_checked(name):
     with pytest.raises(TypeError, match=f"^{name} must be an integer, not 1.5$"):
         Sampler(**{**sizes, name: 1.5})
     gc.collect()  # so that the warnings come where they are ignored
+
+
+@pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")
+def test_logits_per_beat_are_checked():
+    with pytest.raises(ValueError, match=r"^logits_per_beat must be 1 or 2, not 3$"):
+        Sampler(vocab_size=4, logit_width=8, logits_per_beat=3)
+    gc.collect()
 
 
 def test_latency_of_the_reference_size():

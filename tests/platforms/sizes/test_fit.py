@@ -93,11 +93,12 @@ def test_candidates_are_valid_useful_and_different():
     assert len(set(found)) == len(found) > 50
     for hw in found:
         assert hw.tree_levels == 1
-        assert hw.cols <= 40 + hw.rows and Layout(CONFIG, hw).lanes <= hw.lanes
+        assert hw.cols <= 40 + hw.rows and Layout(CONFIG, hw).products <= hw.lanes
     # of lanes that lay the array out in the same way there is one
+    layouts = [(hw, Layout(CONFIG, hw)) for hw in found]
     places = [
-        (hw.rows, hw.cols, hw.packing, Layout(CONFIG, hw).word_groups, Layout(CONFIG, hw).segments)
-        for hw in found
+        (hw.rows, hw.cols, hw.packing, layout.word_groups, layout.segments, layout.halves)
+        for hw, layout in layouts
     ]
     assert len(set(places)) == len(places)
     assert {hw.cols for hw in found if hw.rows == 8} == {8, 16, 24, 32, 40}

@@ -57,6 +57,17 @@ def test_netlist_holds_the_images_and_generates_the_reference_s_tokens(family, s
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("family", SYNTHESES)
+def test_netlist_with_two_products_per_multiplier(family):
+    program = Program(random_model(SPEC), HwConfig(2, 4, 16, SYNTHESES[family]))
+    assert program.layout.halves == 2
+    report = check_netlist(program, family, tokens=TOKENS)
+    assert report.tokens == TOKENS
+    arrays = [memory.name for memory in report.memories if memory.name.startswith("array.memory")]
+    assert len(arrays) == program.layout.memory_groups
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("family", PACKINGS)
 def test_another_model_is_loaded_into_the_netlist(family):
     """After the memories that synthesis made were compared with the first model's."""

@@ -1,0 +1,133 @@
+"""Two INT8 products that share a factor in one multiplier: fields of one accumulator.
+
+Source: Xilinx WP486, "Deep Learning with INT8 Optimization on Xilinx Devices", for 25 bits instead
+of 27: the fields lie 17 bits apart, and instead of correcting a borrow, the sum of a chain of lanes
+begins with a constant that leaves none.
+"""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from gateformer.model.contract import arith
+
+from . import dsp48
+from .delay import delayed
+from .multiplier import MAX_ACC_WIDTH, check_dsp
+from .registered_product import registered_product
+
+FIELD_BITS = 17
+"""Bits of the low field: as many as let a high factor of at least -127 beside any low one be a
+DSP48E1's 25 bits."""
+
+BIAS = 1 << (FIELD_BITS - 1)
+"""What a chain's sum begins with: then its low field is never negative, and borrows nothing."""
+
+MAX_CHAIN = (BIAS - 1) // (arith.ACT_MAX * 128)
+"""Lanes of a chain, at most: so many products of a factor of -127 to 127 fit the low field."""
+
+FACTOR_BITS = 9
+"""Of the shared factor: INT8, or 8 bits unsigned."""
+
+SUM_BITS = 2 * FIELD_BITS
+"""Bits of the two fields of a chain's sum."""
+
+
+class PairMultiplyAccumulate(wiring.Component):
+    """A lane: accumulates ``(high * 2**17 + low) * factor``.
+
+    With ``enable``, ``acc`` becomes that product plus ``addend`` if ``chain``, the old ``acc`` if
+    ``accumulate``, 0 with neither; with ``merge``, it becomes the old ``acc`` plus ``addend``.
+    Without ``enable`` it is held. The result shows in ``acc`` ``LATENCY`` (3) cycles after the
+    inputs, one set of inputs per cycle, with two exceptions: ``low`` and ``high`` are sampled
+    ``MEMORY_LEAD`` (1) cycle before the others (see
+    :class:`gateware.parts.multiplier.MultiplyAccumulate`), and ``addend`` ``ADDEND_DELAY`` (2)
+    cycles after them, so that the ``acc`` of a lane whose inputs come a cycle earlier can be it.
+
+    ``factor`` is held from one ``factor_enable`` to the next.
+
+    A chain of up to :data:`MAX_CHAIN` lanes, the first with the addend :data:`BIAS`, gives both
+    sums of its products: see :func:`chain_sums`.
+
+    Parameters
+    ----------
+    acc_width : int
+        Bits of the accumulator, :data:`SUM_BITS` to 48; sums wrap around.
+    dsp : str
+        Multiplier family, see :class:`gateware.parts.multiplier.MultiplyAccumulate`. A DSP48E1 or
+        DSP48E2 is the whole lane.
+
+    Members
+    -------
+    low : In(signed(8))
+    high : In(signed(8)), -127 to 127
+    factor : In(signed(9))
+    factor_enable : In(1)
+    accumulate, chain, merge, enable : In(1); at most one of the first three
+    addend : In(signed(acc_width))
+    acc : Out(signed(acc_width))
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong kind or out of range.
+    """
+
+    LATENCY = 3
+    MEMORY_LEAD = 1
+    ADDEND_DELAY = 2
+
+    def __init__(self, *, acc_width: int, dsp: str = "generic"):
+        if not isinstance(acc_width, int) or isinstance(acc_width, bool):
+            raise TypeError(f"acc_width must be an integer, not {acc_width!r}")
+        if not SUM_BITS <= acc_width <= MAX_ACC_WIDTH:
+            raise ValueError(f"acc_width must be {SUM_BITS} to {MAX_ACC_WIDTH}, not {acc_width!r}")
+        check_dsp(dsp)
+        self.acc_width = acc_width
+        self.dsp = dsp
+        super().__init__(
+            {
+                "low": In(signed(8)),
+                "high": In(signed(8)),
+                "factor": In(signed(FACTOR_BITS)),
+                "factor_enable": In(1),
+                "accumulate": In(1),
+                "chain": In(1),
+                "merge": In(1),
+                "enable": In(1),
+                "addend": In(signed(acc_width)),
+                "acc": Out(signed(acc_width)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        if self.dsp in dsp48.FAMILIES:
+            dsp48.pair_multiply_accumulate(m, self, FIELD_BITS)
+            return m
+        low, high = (delayed(m, f, 1, name=n) for n, f in (("low", self.low), ("high", self.high)))
+        pair = Signal(signed(dsp48.A_BITS))
+        m.d.comb += pair.eq(low + (high << FIELD_BITS))
+        held = Signal.like(self.factor, reset_less=True)
+        factor = Signal.like(self.factor, name="next_factor")
+        m.d.comb += factor.eq(Mux(self.factor_enable, self.factor, held))
+        m.d.sync += held.eq(factor)
+        product = registered_product(m, pair, factor, self.dsp)
+        chain, accumulate, merge, enable = (
+            delayed(m, getattr(self, name), self.ADDEND_DELAY, name=name)
+            for name in ("chain", "accumulate", "merge", "enable")
+        )
+        acc = Signal.like(self.acc, reset_less=True)
+        added = Mux(merge, self.addend, product)
+        with m.If(enable):
+            m.d.sync += acc.eq(added + Mux(chain, self.addend, Mux(accumulate | merge, acc, 0)))
+        m.d.comb += self.acc.eq(acc)
+        return m
+
+
+def chain_sums(acc: Value) -> tuple[Value, Value]:
+    """The sums of low and of high products, signed(17), of the ``acc`` of a chain's last lane."""
+    low = acc[:FIELD_BITS] ^ BIAS  # less the bias, as a signed number
+    return low.as_signed(), acc[FIELD_BITS:SUM_BITS].as_signed()
