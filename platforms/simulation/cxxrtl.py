@@ -196,9 +196,15 @@ def compile_flat(
     shutil.copy(HARNESS, work / "harness.cc")
     for path in (FAST_HEADER, MEMORY_HEADER):
         shutil.copy(path, work / path.name)
+    first, *others = sources
+    others.insert(0, work / "harness.cc")
+    if jobs == 1:  # together they read the headers once
+        together = work / "others.cc"
+        together.write_text("".join(f'#include "{path.name}"\n' for path in others))
+        others = [together]
     # The largest files last would leave the other processors idle at the end.
-    sources = sorted([*sources, work / "harness.cc"], key=lambda p: -p.stat().st_size)
-    once = () if waveform else (work / "part0.cc",)
+    sources = sorted([first, *others], key=lambda p: -p.stat().st_size)
+    once = () if waveform else (first,)
     headers = yosys.cxxrtl_headers()
     cpp_compiler.compile_library(compiler, sources, target, headers, jobs, once=once)
 

@@ -64,6 +64,15 @@ def test_two_at_once_compile_once(empty_cache, monkeypatch):
     assert len(calls) == 1
 
 
+@pytest.mark.parametrize("parts", [1, 3])
+def test_any_number_of_compilers_makes_the_same_simulation(empty_cache, monkeypatch, parts):
+    monkeypatch.setattr(cxxrtl, "MAX_PARTS", parts)
+    monkeypatch.setattr(cxxrtl.os, "cpu_count", lambda: parts)
+    simulation = CompiledSimulation(Counter(11))
+    simulation.step(100)
+    assert simulation.get("value") == drive_counter(100)
+
+
 @pytest.mark.slow  # it first compiles its own libraries
 def test_pip_compiler_works(empty_cache, monkeypatch):
     monkeypatch.delenv("CXX", raising=False)
