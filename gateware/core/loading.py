@@ -82,9 +82,10 @@ class CoreLoader:
                 port.data.eq(written.data),
             ]
         read = getattr(loader, f"read_{ARRAY}")
-        # words of two rows are read once for each group, whose accumulators are then added up
-        place = Cat(read.address, read.part, loader.checking)
-        moved = place != delayed(m, place, 1, name="read_place")
+        if self._halves == 2:
+            # words of two rows are read once for each group, whose accumulators are then added up
+            place = Cat(read.address, read.part, loader.checking)
+            moved = place != delayed(m, place, 1, name="read_place")
         with m.If(loader.checking):
             m.d.comb += [
                 engine.beat.weight_address.eq(getattr(loader, f"read_{WEIGHTS}").address),
