@@ -82,6 +82,10 @@ class CoreLoader:
                 port.data.eq(written.data),
             ]
         read = getattr(loader, f"read_{ARRAY}")
+        if self._halves == 2:
+            # words of two rows are read once for each group, whose accumulators are then added up
+            place = Cat(read.address, read.part, loader.checking)
+            moved = place != delayed(m, place, 1, name="read_place")
         with m.If(loader.checking):
             m.d.comb += [
                 engine.beat.weight_address.eq(getattr(loader, f"read_{WEIGHTS}").address),
@@ -93,12 +97,8 @@ class CoreLoader:
                 array.read_group.eq(read.part),
             ]
             if self._halves == 2:
-                # once for each group, whose accumulators are then added up: in the cycle after the
-                # last of the changes that lead to it
-                place = Cat(read.address, read.part, loader.checking)
-                moved = place != delayed(m, place, 1, name="read_place")
                 m.d.comb += [
-                    array.beat.valid.eq(delayed(m, moved, 1, name="read_moved") & ~moved),
+                    array.beat.valid.eq(moved),
                     array.beat.last.eq(1),
                     array.read_group.eq(self._group(read.part)),
                 ]

@@ -102,14 +102,17 @@ def pair_multiply_accumulate(m: Module, lane, field_bits: int) -> None:
     block = _BLOCKS[lane.dsp]
     # INMODE[2] lets D into the pre-adder. X and Y take the product (0101) or 0 and C (1100), Z
     # takes 0 (000), P (010) or C (011)
-    merge, chain = (delayed(m, getattr(lane, n), 1, name=n) for n in ("merge", "chain"))
-    kept = delayed(m, lane.chain | lane.accumulate | lane.merge, 1, name="kept")
+    chain = delayed(m, lane.chain, 1, name="chain")
+    kept, merge, product = lane.chain | lane.accumulate, zero, one
+    if hasattr(lane, "merge"):
+        kept, merge = kept | lane.merge, delayed(m, lane.merge, 1, name="merge")
+        product = ~merge
     m.submodules.dsp = _dsp48(
         block,
         p,
         zero,
         block.pre_adder,
-        Cat(~merge, zero, one, merge, chain, kept),
+        Cat(product, zero, one, merge, chain, delayed(m, kept, 1, name="kept")),
         # C without register: it is the P register of the lane before
         p_CREG=0,
         p_OPMODEREG=1,

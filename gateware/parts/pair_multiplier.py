@@ -7,7 +7,7 @@ begins with a constant that leaves none.
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.hdl import C, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -58,6 +58,8 @@ class PairMultiplyAccumulate(wiring.Component):
     dsp : str
         Multiplier family, see :class:`gateware.parts.multiplier.MultiplyAccumulate`. A DSP48E1 or
         DSP48E2 is the whole lane.
+    merges : bool
+        With the port ``merge``.
 
     Members
     -------
@@ -79,7 +81,7 @@ class PairMultiplyAccumulate(wiring.Component):
     MEMORY_LEAD = 1
     ADDEND_DELAY = 2
 
-    def __init__(self, *, acc_width: int, dsp: str = "generic"):
+    def __init__(self, *, acc_width: int, dsp: str = "generic", merges: bool = True):
         if not isinstance(acc_width, int) or isinstance(acc_width, bool):
             raise TypeError(f"acc_width must be an integer, not {acc_width!r}")
         if not SUM_BITS <= acc_width <= MAX_ACC_WIDTH:
@@ -95,7 +97,7 @@ class PairMultiplyAccumulate(wiring.Component):
                 "factor_enable": In(1),
                 "accumulate": In(1),
                 "chain": In(1),
-                "merge": In(1),
+                **({"merge": In(1)} if merges else {}),
                 "enable": In(1),
                 "addend": In(signed(acc_width)),
                 "acc": Out(signed(acc_width)),
@@ -116,7 +118,7 @@ class PairMultiplyAccumulate(wiring.Component):
         m.d.sync += held.eq(factor)
         product = registered_product(m, pair, factor, self.dsp)
         chain, accumulate, merge, enable = (
-            delayed(m, getattr(self, name), self.ADDEND_DELAY, name=name)
+            delayed(m, getattr(self, name, C(0)), self.ADDEND_DELAY, name=name)
             for name in ("chain", "accumulate", "merge", "enable")
         )
         acc = Signal.like(self.acc, reset_less=True)

@@ -50,10 +50,9 @@ class PairArray(wiring.Component):
     cycle after a weighted one that is ``last``.
 
     The accumulators hold their value from then to the next beat. In cycle c ``read_group`` reads
-    them as the beats up to cycle ``c - weighted_latency`` left them. A beat in cycle c sees the
-    memory writes up to cycle ``c - write_latency`` and the query writes up to cycle
-    ``c - query_write_latency``; what it sees of a group that is written in one of the ``chain``
-    cycles after those is not specified.
+    what the beats up to ``c - weighted_latency`` left. A beat in cycle c sees the memory writes up
+    to ``c - write_latency`` and the query writes up to ``c - query_write_latency``; what it sees of
+    a group that is written in one of the ``chain`` cycles after those is not specified.
 
     Parameters
     ----------
@@ -233,7 +232,9 @@ class PairArray(wiring.Component):
             row_lanes = []
             for row, query in enumerate(self.query_write.data):
                 lane = PairMultiplyAccumulate(
-                    acc_width=max(FIELD_BITS + self._acc_width, SUM_BITS), dsp=self._dsp
+                    acc_width=max(FIELD_BITS + self._acc_width, SUM_BITS),
+                    dsp=self._dsp,
+                    merges="merge" in controls[link],
                 )
                 m.submodules[f"lane{group * self._rows + row}"] = lane
                 m.d.comb += [

@@ -40,7 +40,12 @@ LUT_BAR = 0.10
 SITES_BAR = 0.05
 SHAPES = {
     # rows x cols, lanes, packing: uneven heads, paddings, several passes, both packings
-    "shakespeare-115k": [(8, 64, 64, "2bit"), (1, 8, 16, "3in5"), (4, 32, 12, "2bit")],
+    "shakespeare-115k": [
+        (8, 64, 64, "2bit"),
+        (8, 64, 128, "2bit"),
+        (1, 8, 16, "3in5"),
+        (4, 32, 12, "2bit"),
+    ],
     "random:d_model=30,n_heads=3,d_ff=70,ctx_len=17,digits=2,seed=4": [(4, 16, 12, "2bit")],
     "random:d_model=12,n_heads=1,n_layers=3,d_ff=8,ctx_len=1,seed=5": [(2, 6, 4, "3in5")],
 }
