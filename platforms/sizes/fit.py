@@ -157,6 +157,8 @@ def _one_board(arguments, target: Board) -> int:
     try:
         candidates = search(artifact.model, target)
     except TooManyBits as error:
+        if target.memory is not None:
+            return _streamed(arguments, artifact, target)
         output_console().print(str(error), markup=False, soft_wrap=True)
         _write_json(arguments, document(artifact.name, [], target))
         return NO_FIT
@@ -170,6 +172,17 @@ def _one_board(arguments, target: Board) -> int:
         status.print(str(path))
     _write_json(arguments, document(artifact.name, candidates, target))
     return 0 if choose(candidates) is not None else NO_FIT
+
+
+def _streamed(arguments, artifact, target: Board) -> int:
+    """As :func:`_one_board`, of a model that the core reads from external memory."""
+    from .streamed.report import document, print_choices
+    from .streamed.search import best, search
+
+    found = search(artifact.model, target)
+    print_choices(artifact.name, found, target, output_console())
+    _write_json(arguments, document(artifact.name, found, target))
+    return NO_FIT if best(found) is None else 0
 
 
 def _check_picture() -> None:

@@ -34,8 +34,14 @@ from .units import SHARED, STREAM, shared_facts, stream_unit_facts
 
 DATA_FILE = Path(__file__).parent / "resource_data.json"
 FITTED = ("lut", "ff", "sites")
-TERMS = {STREAM: ("lanes", "parts", "unit"), SHARED: ("ports", "word bits", "unit")}
-"""Counts that have a factor."""
+HOST = "host"
+TERMS = {
+    STREAM: ("lanes", "parts", "unit"),
+    SHARED: ("ports", "word bits", "unit"),
+    HOST: ("streams",),
+}
+"""Counts that have a factor; the host's is of what the registers of a stream take beyond the
+host of a core on chip, spread over the streams."""
 TABLE_LANE = 82
 """LUTs of a lane of look-up tables beside what all lanes have (yosys; docs/streamed_core.md)."""
 NOTHING = Prediction(0, 0, 0, 0)
@@ -87,6 +93,8 @@ def design(
         known += fifos if top and number else NOTHING
     shared = shared_facts(program)
     terms[SHARED] = {term: shared.luts[term] for term in TERMS[SHARED]}
+    if top:
+        terms[HOST] = {"streams": streams}
     return known + _exact(family, shared, lut_terms(family, shared)[0]), terms
 
 

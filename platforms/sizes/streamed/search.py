@@ -88,8 +88,9 @@ def choices(
     streams: Sequence[int] = range(1, MOST_STREAMS + 1),
     clock_mhz: float | None = None,
 ) -> Iterator[StreamedChoice]:
-    """Every choice for a board with a budget and a memory, of the shapes ``ports`` (by default
-    :func:`shapes`): about a second each. Raises UserError as StreamedProgram."""
+    """Choices for a board with a budget and a memory, of the shapes ``ports`` (by default
+    :func:`shapes`), each with ``streams``, ascending, until they do not fit: about a second each.
+    Raises UserError as StreamedProgram."""
     clock = board.default_clock_mhz if clock_mhz is None else clock_mhz
     resources = StreamedResources(board.family)
     most = limits(board.family, board.budget, board.limits)
@@ -113,6 +114,8 @@ def choices(
                 need,
                 tuple(exceeded),
             )
+            if exceeded:  # and more streams take more of everything
+                break
 
 
 def search(model: DecoderModel, board: Board) -> list[StreamedChoice]:
@@ -122,7 +125,7 @@ def search(model: DecoderModel, board: Board) -> list[StreamedChoice]:
     with working(title) as show:
         for choice in choices(model, board):
             found.append(choice)
-            show(f"{title}: {len(found)} of {MOST_STREAMS * len(shapes(board.memory))}")
+            show(f"{title}: {len(found)}, the last {choice.shape.ports} and {choice.streams}")
     return sorted(found, key=lambda c: (-c.tokens_per_second, c.need.lut))
 
 
@@ -136,11 +139,11 @@ def streams_that_fit(model: DecoderModel, board: Board, clock_mhz: float) -> int
     the board's ports, at most :data:`STREAMS_OF_A_BUILD`; 1 without a budget."""
     if board.budget is None:
         return 1
-    numbers = range(STREAMS_OF_A_BUILD, 1, -1)
+    numbers = range(2, STREAMS_OF_A_BUILD + 1)
     try:
         found = choices(
             model, board, ports=[board.memory.shape], streams=numbers, clock_mhz=clock_mhz
         )
-        return next((choice.streams for choice in found if choice.fits), 1)
+        return max((choice.streams for choice in found if choice.fits), default=1)
     except UserError:  # of a family that was not calibrated, or said again by the build
         return 1

@@ -1,13 +1,16 @@
 """``build.py --streams``: several texts from one pass over a streamed model."""
 
+import argparse
 import json
 
 import pytest
 
 from gateformer.gateware.core.taps import Mismatch
+from gateformer.model.contract.artifact import open_model
 from gateformer.model.contract.decoder.sampling import DecoderSettings
 from gateformer.model.support.errors import UserError
-from gateformer.platforms.building import command, flow, streams
+from gateformer.platforms.boards.board import board
+from gateformer.platforms.building import command, flow, streamed_choice, streams
 from gateformer.platforms.simulation import generation
 from gateformer.platforms.simulation.streams import Request, StreamsSimulator
 
@@ -109,6 +112,44 @@ def test_a_core_on_chip_has_one(monkeypatch):
             "--streams is for a model that a core reads from external memory, and "
             f"{model} is held on chip for {target}; leave it out"
         )
+
+
+def test_fewer_ports(tmp_path):
+    build("sim", *TEXT, "--ports", "2", "--out", str(tmp_path / "out"))
+    memory = json.loads((tmp_path / "out" / "report.json").read_text())["memory"]
+    assert "; 2 ports of 8 bytes" in memory["source"]
+
+
+@pytest.mark.parametrize(
+    ("name", "ports", "message"),
+    [
+        ("sim", "3", "ports must be one of 1, 2, 4 for sim, not 3"),
+        ("zybo", "8", "ports must be one of 1, 2, 4 for zybo, not 8"),
+        ("ulx3s", "2", "ports must be one of 1 for ulx3s, not 2"),
+    ],
+)
+def test_ports_that_a_board_does_not_have(name, ports, message):
+    with pytest.raises(UserError) as refused:
+        build(name, "--ports", ports)
+    assert str(refused.value) == message
+
+
+def test_as_many_streams_as_fit_unless_asked(capsys):
+    artifact, arguments = (
+        open_model(MODEL, imported=True),
+        argparse.Namespace(streams=None, clock=None),
+    )
+    assert streamed_choice.streams_of(artifact, board("zybo-z7-20"), arguments) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert said == (
+        "2 streams are predicted to fit zybo-z7-20: so many texts side by side; --streams chooses "
+        "(docs/streamed_core.md)"
+    )
+    arguments.streams = 5
+    assert streamed_choice.streams_of(artifact, board("zybo-z7-20"), arguments) == 5
+    arguments.streams = None
+    assert streamed_choice.streams_of(artifact, board("sim"), arguments) == 1
+    assert capsys.readouterr().err == ""
 
 
 def test_requests_differ():
