@@ -19,7 +19,8 @@ from .units import Units
 
 MIN_DURATION = 2
 """Cycles from an instruction's first beat to the next one's, at least: the sequencer fetches one
-instruction ahead."""
+instruction ahead. A :class:`~gateware.engines.array.pair_array.PairArray` wants a cycle without
+beat after a complete weighted sum, too: a READ follows it, and takes one at least."""
 
 RESIDUAL_KINDS = (VectorKind.RESIDUAL_ADD, VectorKind.RESIDUAL_LOAD)
 

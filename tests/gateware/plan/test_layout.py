@@ -19,6 +19,19 @@ def test_the_reference_model_fills_the_reference_hardware():
     assert (REFERENCE.kv_words, REFERENCE.embed_words, REFERENCE.array_depth) == (1, 1, 768)
 
 
+def test_twice_the_lanes_put_two_rows_in_a_word():
+    """Half as many words of K and V, and of the embedding, which is there twice."""
+    layout = Layout(PRESETS["shakespeare-115k"], HwConfig(lanes=128))
+    assert (layout.halves, layout.lanes, layout.products, layout.memory_groups) == (2, 64, 128, 16)
+    assert (layout.lookup_base, layout.position_base, layout.key_base(0)) == (64, 128, 192)
+    assert layout.array_depth == 448
+
+
+@pytest.mark.parametrize("lanes", [64, 127 // 8 * 8])
+def test_fewer_do_not(lanes):
+    assert Layout(PRESETS["shakespeare-115k"], HwConfig(lanes=lanes)).halves == 1
+
+
 @st.composite
 def layouts(draw):
     rows = draw(st.integers(1, 9))
@@ -52,9 +65,26 @@ def test_a_head_stays_in_its_segment(layout):
 
 
 @given(layouts())
+def test_groups_of_two_rows_fill_a_word(layout):
+    if layout.halves == 2:
+        places = {
+            layout.value_group(group, second)
+            for group in range(layout.word_groups)
+            for second in range(2)
+        }
+        assert places == set(range(layout.memory_groups))
+
+
+@given(layouts())
 def test_no_more_lanes_than_asked_for_and_regions_do_not_overlap(layout):
-    assert layout.lanes <= layout.hw.lanes
-    assert layout.position_base <= layout.key_base(0) <= layout.value_base(0) < layout.array_depth
+    assert layout.products <= layout.hw.lanes
+    assert (
+        layout.lookup_base
+        <= layout.position_base
+        <= layout.key_base(0)
+        <= layout.value_base(0)
+        < layout.array_depth
+    )
 
 
 @pytest.mark.parametrize(
