@@ -16,51 +16,46 @@ from ...synthesis.synthesis import TOP
 from ..points import counted
 
 _LLAMA = "random:norm=rms,positions=rotary,activation=silu,gated=1,"
-_GPT2 = "random:norm=layer,norm_bias=1,positions=learned,activation=gelu_tanh,bias=1,"
-LLAMA = f"{_LLAMA}n_layers=1,vocab_size=48,d_model=64,n_heads=4,n_kv_heads=2,d_ff=96,ctx_len=48"
-GPT2 = f"{_GPT2}n_layers=1,vocab_size=65,d_model=48,n_heads=3,d_ff=80,ctx_len=64"
-OTHER = f"{_LLAMA}n_layers=2,vocab_size=300,d_model=96,n_heads=3,n_kv_heads=3,d_ff=160,ctx_len=600"
-NATIVE = (
-    f"{_LLAMA}n_layers=1,vocab_size=48,d_model=64,n_heads=2,n_kv_heads=1,d_ff=96,ctx_len=48,"
-    "weights=block:4:32:min,weights.down_proj=int8"
-)
+SMALL = f"{_LLAMA}n_layers=1,vocab_size=48,d_model=64,n_heads=4,n_kv_heads=2,d_ff=96,ctx_len=48"
+DEEPER = f"{_LLAMA}n_layers=2,vocab_size=300,d_model=96,n_heads=3,n_kv_heads=3,d_ff=160,ctx_len=600"
+MODULES = ("reader", "writer", "check", "passes", "core.fetch", "core.walker")
+"""Of a core, once."""
+SLOT_MODULES = ("core.sampler", "core.datapath")
+"""For each slot, its number behind the name but for the first one."""
+ENGINES = ("lanes", "softmax", "residual", "requantizer", "rotation", "gate")
+"""Of a datapath."""
 
 
 @dataclasses.dataclass(frozen=True)
 class StreamedPoint:
-    """One core to synthesize.
-
-    Attributes
-    ----------
-    model : str, as ``model.contract.artifact.open_model`` takes it
-    ports, data_bytes, streams : int
-    checks : bool, only compared with the prediction, not used for it
-    """
+    """One core to synthesize: a model, as ``model.contract.artifact.open_model`` takes it, ports of
+    the memory and bytes of each, and streams."""
 
     model: str
     ports: int
     streams: int
-    checks: bool = False
     data_bytes: int = 8
-
-    def program(self) -> StreamedProgram:
-        model = open_model(self.model, imported=True).model
-        return StreamedProgram(model, MemoryShape(self.ports, self.data_bytes), self.streams)
 
     def cells(self, family: Family) -> dict[str, int]:
         """Primitives of the synthesized core; kept by the digest of the design."""
-        text = rtlil.convert(StreamedCore(self.program(), dsp=family.dsp), name=TOP)
-        return counted(text, [TOP], family)[0]
+        return counted(self._rtlil(family), [TOP], family)[0]
+
+    def cells_apart(self, family: Family) -> dict[str, dict[str, int]]:
+        """Those of each of its modules, which stay apart, and of :data:`TOP`, what is left."""
+        names = [*MODULES]
+        for slot in range(self.streams):
+            sampler, datapath = (f"{name}{slot or ''}" for name in SLOT_MODULES)
+            names += [sampler, datapath, *(f"{datapath}.{engine}" for engine in ENGINES)]
+        text = self._rtlil(family)
+        modules = [TOP, *(f"{TOP}.{name}" for name in names if f"\\{TOP}.{name}\n" in text)]
+        return dict(zip(modules, counted(text, modules, family), strict=True))
+
+    def _rtlil(self, family: Family) -> str:
+        model = open_model(self.model, imported=True).model
+        memory = MemoryShape(self.ports, self.data_bytes)
+        program = StreamedProgram(model, memory, self.streams)
+        return rtlil.convert(StreamedCore(program, dsp=family.dsp), name=TOP)
 
 
-CALIBRATED = (
-    StreamedPoint(LLAMA, 1, 1),
-    StreamedPoint(LLAMA, 4, 2),
-    StreamedPoint(GPT2, 2, 1),
-    StreamedPoint(LLAMA, 1, 3),
-    StreamedPoint(NATIVE, 2, 2),
-)
-CHECKED = (
-    StreamedPoint(OTHER, 2, 2, checks=True),
-    StreamedPoint(GPT2, 4, 1, checks=True),
-)
+WHOLE = StreamedPoint(DEEPER, ports=2, streams=2)
+APART = StreamedPoint(SMALL, ports=4, streams=2)

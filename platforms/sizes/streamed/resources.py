@@ -40,8 +40,8 @@ TERMS = {
     SHARED: ("ports", "word bits", "unit"),
     HOST: ("streams",),
 }
-"""Counts that have a factor; the host's is of what the registers of a stream take beyond the
-host of a core on chip, spread over the streams."""
+"""Counts that have a factor. The host's is of what a stream takes in a whole top beyond the
+registers of a core on chip: registers, and what grows with a large vocabulary and context."""
 TABLE_LANE = 82
 """LUTs of a lane of look-up tables beside what all lanes have (yosys; docs/streamed_core.md)."""
 NOTHING = Prediction(0, 0, 0, 0)
@@ -153,4 +153,4 @@ def point_of(family: Family, program: StreamedProgram, counted: Mapping, *, top:
 @functools.cache
 def load_data() -> dict:
     """Contents of the data file, by family."""
-    return json.loads(DATA_FILE.read_text(encoding="utf-8"))
+    return json.loads(DATA_FILE.read_text(encoding="utf-8"))["families"]
