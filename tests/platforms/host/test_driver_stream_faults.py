@@ -195,3 +195,20 @@ def test_time_of_the_reader_is_not_the_cores(accelerator):
             time.sleep(3.5 if not found[0] else 0)
         found[index].append(token)
     assert found == [tokens_of(0, 4), tokens_of(1, 4)]
+
+
+@pytest.mark.parametrize("streams", [0, 9])
+def test_a_number_of_streams_that_can_not_be(streams):
+    class Odd:
+        name = "odd"
+
+        def read(self, offset):
+            known = register("STREAMS", STREAMED_REGISTERS).offset
+            return streams if offset == known else simulated_registers(2).read(offset)
+
+        def write(self, offset, value):
+            """Nothing is written before it is refused."""
+
+    assert message(Accelerator, Odd()) == (
+        f"odd: STREAMS reads {streams}, expected 1 to 8; load the bitstream again"
+    )
