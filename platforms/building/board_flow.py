@@ -169,7 +169,9 @@ def _write(result: dict, project: Project, text: str, output: Console) -> None:
 def _advice(core_program: AnyProgram, target: Board) -> str:
     """What to do about a design that is too large."""
     if isinstance(core_program, StreamedProgram):
-        return "import the model with a smaller --context, or choose a larger board"
+        streams = core_program.streams
+        fewer = f"try --streams {streams - 1}, " if streams > 1 else ""
+        return f"{fewer}import the model with a smaller --context, or choose a larger board"
     smaller = nearest_fitting(core_program.model, target, core_program.hw)
     return NO_FIT_ADVICE if smaller is None else f"try {size_options(smaller)}"
 

@@ -22,6 +22,8 @@ from tests.platforms.place_and_route.fake_nextpnr import install
 from tests.platforms.place_and_route.test_placed import ECP5_REPORT
 
 TINY = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11"
+TEXT = types.SimpleNamespace(print=lambda *_: "text")
+"""What a build is given to print."""
 
 
 def build_top(program, clock_mhz, **options):
@@ -91,9 +93,7 @@ def build(
     output = Console(file=io.StringIO(), width=300)
     directory = tmp_path / "build"
     try:
-        board_flow.build_board(
-            artifact, core, TARGET, 85.0, directory, arguments, output, lambda _: "text"
-        )
+        board_flow.build_board(artifact, core, TARGET, 85.0, directory, arguments, output, TEXT)
     finally:
         report = json.loads((directory / "report.json").read_text())
     return output.file.getvalue().splitlines()[-1 - program], report

@@ -23,7 +23,8 @@ from .test_build_cli import SIZES, TINY, build
 
 ARTIFACTS = Path(__file__).parents[3] / "model/artifacts"
 DEFAULT = "shakespeare-115k"
-NOTHING = dict.fromkeys(("out", "rows", "cols", "lanes", "packing", "clock")) | {"reload": False}
+NAMES = ("out", "rows", "cols", "lanes", "packing", "streams", "ports", "clock")
+NOTHING = dict.fromkeys(NAMES) | {"reload": False}
 
 
 def where(target, model=DEFAULT, **given) -> str:

@@ -30,6 +30,8 @@ from tests.platforms.synthesis.mapped_netlist import Netlist
 from .test_report import example
 
 TINY = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11"
+TEXT = types.SimpleNamespace(print=lambda *_: "text")
+"""What a build is given to print."""
 
 
 def section(directory, *tied) -> dict:
@@ -101,7 +103,7 @@ def test_no_tool_runs_for_a_netlist_that_breaks_a_rule(tmp_path, monkeypatch, ti
     core = Program(artifact.model, HwConfig(2, 4, 4))
     output = Console(file=io.StringIO(), width=300)
     directory = tmp_path / "build"
-    given = (artifact, core, target, 50.0, directory, arguments, output, lambda _: "text")
+    given = (artifact, core, target, 50.0, directory, arguments, output, TEXT)
     if tied:
         with pytest.raises(UserError, match=r"^openxc7 cannot place and route this netlist: mult_"):
             board_flow.build_board(*given)
