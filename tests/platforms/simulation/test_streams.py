@@ -194,7 +194,7 @@ def test_streams_that_start_together_share_every_pass(two):
     found = list(simulator.generated())
     assert [stream for stream, _, _ in found] == [0, 1, 0, 1]
     assert [len(tokens) for tokens, _ in simulator.passes()] == [2, 2, 2]
-    assert simulator.pass_cycles()[0] == simulator.first_beat_of(0) - 1
+    assert simulator.pass_cycles()[0] == simulator.first_beat_of(0)
     simulator.forget()
     assert list(simulator.passes()) == []
 
