@@ -19,6 +19,11 @@ STREAMED_ONLY = ("streams", "ports")
 
 def on_chip(option: str, artifact: Artifact, target: Board) -> str:
     """Why one of them is refused."""
+    if target.memory is None and target.budget is not None:
+        return (
+            f"--{option} is for a model that a core reads from external memory, which "
+            f"{target.name} does not have; leave it out"
+        )
     return (
         f"--{option} is for a model that a core reads from external memory, and {artifact.name} is "
         f"held on chip for {target.name}; leave it out"

@@ -200,13 +200,16 @@ def _check_picture() -> None:
 
 def _every_board(arguments, targets: list[Board]) -> int:
     """As :func:`_one_board`."""
-    from .report import choices_table, document, no_board_fits
+    from .report import choices_table, document, from_memory, no_board_fits
     from .search import search_all
 
     artifact = open_model(arguments.model, imported=True)
     found = search_all(artifact.model, targets)
     output_console().print(choices_table(artifact.name, found))
-    refusal = no_board_fits(artifact.name, found)
+    remark = from_memory(artifact, found)
+    if remark:
+        output_console().print(remark, markup=False, soft_wrap=True)
+    refusal = None if remark else no_board_fits(artifact.name, found)
     if refusal:
         output_console().print(refusal, markup=False, soft_wrap=True)
     _write_json(arguments, [document(artifact.name, c, target) for target, c in found])

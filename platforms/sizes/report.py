@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from gateformer.gateware.plan.hw_config import HwConfig
+from gateformer.model.contract.artifact import Artifact
+from gateformer.model.contract.decoder.model import DecoderModel
 
 from ..boards.board import Board
 from ..families.family import UNITS
@@ -125,6 +127,23 @@ def no_board_fits(name: str, found: Sequence[tuple[Board, Sequence[Candidate]]])
         return None
     tried = [candidate for _, candidates in found for candidate in candidates]
     return f"none of the {len(found)} boards fits {name}: {no_fit_advice(tried)}"
+
+
+def from_memory(
+    artifact: Artifact, found: Sequence[tuple[Board, Sequence[Candidate]]]
+) -> str | None:
+    """One line if the model does not fit boards that can read it from external memory."""
+    labels = [
+        board.label
+        for board, candidates in found
+        if board.memory is not None and choose(candidates) is None
+    ]
+    if not labels or not isinstance(artifact.model, DecoderModel):
+        return None
+    return (
+        f"block memories do not hold {artifact.name}; a core that reads external memory is there "
+        f"for {', '.join(labels)}: gateformer fit … --board NAME predicts it"
+    )
 
 
 def choices_table(name: str, found: Sequence[tuple[Board, Sequence[Candidate]]]) -> Table:

@@ -84,10 +84,11 @@ def explanation(found: Sequence[StreamedChoice], board: Board) -> str:
     options = f"--streams {chosen.streams}"
     if chosen.shape.ports != board.memory.shape.ports:
         options += f" --ports {chosen.shape.ports}"
-    return (
-        f"choice: {chosen.tokens_per_second:,.1f} tokens per second of {chosen.streams} texts "
-        f"together, {chosen.tokens_per_second / chosen.streams:,.1f} of each: {options}"
-    )
+    speed = f"{chosen.tokens_per_second:,.1f} tokens per second"
+    if chosen.streams > 1:
+        each = chosen.tokens_per_second / chosen.streams
+        speed += f" of {chosen.streams} texts together, {each:,.1f} of each"
+    return f"choice: {speed}: {options}"
 
 
 def document(name: str, found: Sequence[StreamedChoice], board: Board) -> dict:

@@ -111,13 +111,23 @@ def test_streams_out_of_range(count):
 
 
 def test_a_core_on_chip_has_one(monkeypatch):
-    for model, target in (("shakespeare-115k", "zybo"), (MODEL, "sim"), (MODEL, "arty-a7-35")):
+    for model, target in (("shakespeare-115k", "zybo"), (MODEL, "sim")):
         monkeypatch.setattr(generation, "MOST_SIMULATED_WEIGHTS", 10_000)
         with pytest.raises(UserError) as refused:
             flow.build(command.parser().parse_args([target, "--model", model, "--streams", "2"]))
         assert str(refused.value) == (
             "--streams is for a model that a core reads from external memory, and "
             f"{model} is held on chip for {target}; leave it out"
+        )
+
+
+def test_a_board_without_memory_has_no_streams():
+    for option in ("--streams=2", "--ports=1"):
+        with pytest.raises(UserError) as refused:
+            flow.build(command.parser().parse_args(["arty-a7-35", "--model", MODEL, option]))
+        assert str(refused.value) == (
+            f"{option[:-2]} is for a model that a core reads from external memory, which "
+            "arty-a7-35 does not have; leave it out"
         )
 
 

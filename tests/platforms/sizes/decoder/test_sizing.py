@@ -18,7 +18,12 @@ from gateformer.model.support.errors import UserError
 from gateformer.platforms.boards.board import board
 from gateformer.platforms.sizes.decoder.console import console_more
 from gateformer.platforms.sizes.families import limits
-from gateformer.platforms.sizes.report import choices_table, document, print_search
+from gateformer.platforms.sizes.report import (
+    choices_table,
+    document,
+    from_memory,
+    print_search,
+)
 from gateformer.platforms.sizes.search import search, sizes_text
 from gateformer.platforms.sizes.sizing import choose_sizes, nearest_fitting, size_options
 
@@ -139,3 +144,14 @@ def test_the_clock_of_a_board_without_candidates_is_assumed_too(llama):
 def test_the_console_s_memories_count(name, more):
     """Pieces and where they begin; of the Gowin family top-p, too (18 Kb, 7 series 36 Kb)."""
     assert console_more(board(name).family, of(LLAMA)).bram == more
+
+
+def test_boards_that_read_a_model_from_memory_are_named():
+    zybo, arty = board("zybo"), board("arty-a7-35")
+    imported = open_model(LLAMA, imported=True)
+    assert from_memory(imported, [(zybo, []), (arty, [])]) == (
+        f"block memories do not hold {imported.name}; a core that reads external memory is there "
+        f"for {zybo.label}: gateformer fit … --board NAME predicts it"
+    )
+    assert from_memory(imported, [(arty, [])]) is None
+    assert from_memory(open_model("shakespeare-115k"), [(zybo, [])]) is None
