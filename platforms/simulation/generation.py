@@ -49,7 +49,8 @@ def refuse_too_large(artifact: Artifact) -> None:
         raise UserError(
             f"{artifact.name} has {artifact.model.config.n_weights:,} weights, and block memories "
             f"hold up to {MOST_SIMULATED_WEIGHTS:,}; build.py for sim or a Zynq board makes a "
-            "core that reads them from external memory, gateformer generate writes text at once"
+            "core that reads them from external memory, gateformer console firmware its console, "
+            "gateformer generate writes text at once"
         )
 
 
