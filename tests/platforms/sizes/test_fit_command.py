@@ -74,9 +74,9 @@ def test_a_model_that_fits_no_board(monkeypatch, capsys, tmp_path, model, advice
 
 
 def test_an_imported_model_that_does_not_fit_the_board(monkeypatch, capsys, tmp_path):
-    arguments = (HUGE, "--board", "zybo", "--no-picture", "--json", str(tmp_path / "f.json"))
+    arguments = (HUGE, "--board", "arty-a7-35", "--no-picture", "--json", str(tmp_path / "f.json"))
     text = _main(monkeypatch, capsys, *arguments, status=1)
-    assert text.startswith("the model does not fit zybo: ") and text.count("\n") == 1
+    assert text.startswith("the model does not fit arty-a7-35: ") and text.count("\n") == 1
     assert json.loads((tmp_path / "f.json").read_text())["candidates"] == []
 
 
