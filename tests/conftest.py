@@ -22,6 +22,14 @@ def pytest_sessionstart(session):
     cxxrtl.MAX_PARTS = 1
 
 
+@pytest.fixture(scope="module", autouse=True)
+def reset_shared_simulations():
+    """A module passes whichever modules its process had before."""
+    from tests.support.shared_simulations import reset_all
+
+    reset_all()
+
+
 @pytest.fixture(autouse=True)
 def signals():
     """A command that a test runs in its own process leaves Ctrl-C to pytest."""

@@ -11,6 +11,8 @@ from gateformer.model.text.tokenizer import CharTokenizer
 from gateformer.platforms.host.model import HostModel
 from gateformer.platforms.simulation.simulated_registers import SimulatedRegisters
 
+from .shared_simulations import shared
+
 MODEL = "random:n_layers=1,d_model=8,n_heads=1,d_ff=8,ctx_len=24,vocab_size=64,seed=3"
 
 
@@ -24,9 +26,8 @@ def program() -> Program:
     return Program(artifact().model, HwConfig(2, 4, 4))
 
 
-@functools.cache
+@shared
 def simulated_registers() -> SimulatedRegisters:
-    """The same simulation for all tests of a process; whoever takes it aborts what runs."""
     return SimulatedRegisters(program())
 
 

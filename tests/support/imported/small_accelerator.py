@@ -18,6 +18,7 @@ from gateformer.model.text.codec_arrays import to_arrays
 from gateformer.model.text.readers.pieces import codec_of_json
 from gateformer.platforms.host.model import HostModel
 from gateformer.platforms.simulation.simulated_registers import SimulatedRegisters
+from tests.support.shared_simulations import shared
 
 SPECIAL = ["<|end|>", "<|begin|>", "<|user|>"]
 END, BEGIN, USER = range(3)
@@ -70,9 +71,8 @@ def program() -> DecoderProgram:
     return compile_model(artifact().model, HwConfig(rows=1, cols=1, lanes=8))
 
 
-@functools.cache
+@shared
 def simulated_registers() -> SimulatedRegisters:
-    """The same simulation for all tests of a process; whoever takes it aborts what runs."""
     return SimulatedRegisters(program())
 
 

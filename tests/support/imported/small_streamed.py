@@ -7,6 +7,7 @@ from gateformer.gateware.streamed.program import StreamedProgram
 from gateformer.platforms.host.image_file import ImageHeader, write_image
 from gateformer.platforms.simulation.simulated_memory import MemoryTiming, words_as_bytes
 from gateformer.platforms.simulation.simulated_registers import SimulatedRegisters
+from tests.support.shared_simulations import shared
 
 from .small_accelerator import artifact
 
@@ -15,9 +16,9 @@ MEMORY = MemoryShape(ports=2, data_bytes=8, burst_beats=4)
 TIMING = MemoryTiming(latency=(20, 50), refresh=(400, 20), stall=0.05)
 
 
-def of_streams(function):
+def of_streams(function, cache=functools.cache):
     """A cached function of the number of streams, 1 by default."""
-    cached = functools.cache(function)
+    cached = cache(function)
 
     @functools.wraps(function)
     def found(streams: int = 1):
@@ -31,9 +32,8 @@ def program(streams: int) -> StreamedProgram:
     return StreamedProgram(artifact().model, MEMORY, streams)
 
 
-@of_streams
+@functools.partial(of_streams, cache=shared)
 def simulated_registers(streams: int) -> SimulatedRegisters:
-    """The same simulation for all tests of a process; whoever takes it aborts what runs."""
     return SimulatedRegisters(program(streams), timing=TIMING)
 
 
