@@ -6,7 +6,7 @@ import time
 import pytest
 
 from gateformer.gateware.host import register_bank, stream_interface
-from tests.support.formal_prover import mutated
+from tests.support.formal.prover import mutated
 from tests.support.host_bench import CONFIG, IMPORTED_CONFIG
 from tests.support.host_bench import host_interface as interface
 

@@ -4,8 +4,8 @@ import pytest
 from amaranth.hdl import Cat, Module, Signal
 
 from gateformer.gateware.host import axi_lite
-from tests.support.formal_axi import LiteRules
-from tests.support.formal_prover import (
+from tests.support.formal.axi import LiteRules
+from tests.support.formal.prover import (
     Refuted,
     check_bounded,
     combinational_inputs,

@@ -7,7 +7,7 @@ from gateformer.gateware.host import register_bank
 from gateformer.gateware.host.base_registers import REGISTERS
 from gateformer.gateware.host.imported_registers import IMPORTED_REGISTERS
 from gateformer.gateware.host.register import Access
-from tests.support.formal_prover import (
+from tests.support.formal.prover import (
     Refuted,
     assume,
     elaborated,

@@ -15,7 +15,7 @@ from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.arith import SPEC_VERSION
 from gateformer.model.contract.config import ModelConfig
 from tests.support.axi_driver import OKAY, SLVERR, AxiDriver
-from tests.support.formal_prover import mutated
+from tests.support.formal.prover import mutated
 from tests.support.host_bench import CONFIG, DIGEST, Host, run
 
 

@@ -6,7 +6,7 @@ from amaranth.hdl import C, Cat, Module, Signal
 from gateformer.gateware.memory import line_reader as line_reader_module
 from gateformer.gateware.memory.bus import BOUNDARY, MemoryShape
 from gateformer.gateware.memory.line_reader import OUTSTANDING, LineReader
-from tests.support.formal_prover import (
+from tests.support.formal.prover import (
     Refuted,
     assume,
     check_bounded,

@@ -4,7 +4,7 @@ import pytest
 from amaranth.hdl import Module, Signal
 
 from gateformer.gateware.parts import cycle_counter
-from tests.support.formal_prover import Refuted, elaborated, mutated, prove, require
+from tests.support.formal.prover import Refuted, elaborated, mutated, prove, require
 
 
 def counter_rules(counter):

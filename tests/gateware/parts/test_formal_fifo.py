@@ -5,7 +5,7 @@ from amaranth.hdl import Module, Signal
 
 from gateformer.gateware.parts import fifo as fifo_module
 from gateformer.gateware.parts.fifo import Fifo
-from tests.support.formal_prover import (
+from tests.support.formal.prover import (
     Refuted,
     check_bounded,
     counted,

@@ -2,8 +2,8 @@
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 
-from tests.support.formal_axi import Channels, LiteRules
-from tests.support.formal_prover import assume, counted, elaborated, implies, past, require
+from tests.support.formal.axi import Channels, LiteRules
+from tests.support.formal.prover import assume, counted, elaborated, implies, past, require
 
 from .formal_bursts import DECERR, REQUEST, WIDTH, Burst, latest, payloads, worse
 

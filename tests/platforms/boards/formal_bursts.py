@@ -2,7 +2,7 @@
 
 from amaranth.hdl import Cat, Const, Mux, Signal, Value
 
-from tests.support.formal_prover import implies
+from tests.support.formal.prover import implies
 
 BASE, WIDTH = 0x43C0_0000, 12
 FIXED, WRAP = 0, 2

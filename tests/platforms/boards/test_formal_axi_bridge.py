@@ -4,7 +4,7 @@ import pytest
 
 from gateformer.platforms.boards import axi_bridge
 from gateformer.platforms.boards.axi_bridge import AXI3_GP, AXI4_HPM
-from tests.support.formal_prover import Refuted, check_bounded, combinational_inputs, mutated, prove
+from tests.support.formal.prover import Refuted, check_bounded, combinational_inputs, mutated, prove
 
 from .axi_bridge_rules import bridge_rules, inputs_of
 from .formal_bursts import BASE, WIDTH

@@ -2,7 +2,7 @@
 
 from amaranth.hdl import Value
 
-from .formal_prover import counted, held, implies
+from .prover import counted, held, implies
 
 PAYLOADS = {
     "aw": ("addr", "prot"),

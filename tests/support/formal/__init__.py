@@ -1,0 +1,1 @@
+"""Proofs by induction: the prover, and what holds on every AXI bus."""
