@@ -6,6 +6,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from ..parts.passed_port import pass_port
 from .instruction_table import InstructionTable
 from .token_loop import TokenLoop
 
@@ -97,14 +98,7 @@ class Sequencer(wiring.Component):
         m.submodules.loop = loop = self._loop
         m.submodules.fetch = fetch = self._fetch
         for name in self.SHARED:
-            outer, inner = getattr(self, name), getattr(loop, name)
-            member = self.signature.members[name]
-            if member.is_signature:
-                wiring.connect(m, wiring.flipped(outer), inner)
-            elif member.flow == In:
-                m.d.comb += inner.eq(outer)
-            else:
-                m.d.comb += outer.eq(inner)
+            pass_port(m, getattr(self, name), loop, name)
         wiring.connect(m, fetch.beat, wiring.flipped(self.beat))
         m.d.comb += [
             self._issue.position.eq(loop.position),

@@ -12,6 +12,7 @@ from amaranth.lib.wiring import In
 from gateformer.model.contract.config import ModelConfig
 
 from ..parts.integers import check_integer
+from ..parts.passed_port import pass_port
 from ..plan.hw_config import HwConfig
 from ..plan.reload_limits import ReloadLimits
 from ..streamed.ports import ImageFacts
@@ -99,15 +100,9 @@ class HostInterface(wiring.Component):
         wiring.connect(m, wiring.flipped(self.axi), axi.axi)
         for number, stream in enumerate(self._streams):
             m.submodules[stream_port("stream", number)] = stream
-            for name, member in stream.signature.members.items():
-                if name in NOT_THE_CORES:
-                    continue
-                outer, inner = getattr(self, stream_port(name, number)), getattr(stream, name)
-                if member.is_signature:
-                    wiring.connect(m, wiring.flipped(outer), inner)
-                else:
-                    into, out = (inner, outer) if member.flow == In else (outer, inner)
-                    m.d.comb += into.eq(out)
+            for name in stream.signature.members:
+                if name not in NOT_THE_CORES:
+                    pass_port(m, getattr(self, stream_port(name, number)), stream, name)
         first, *others = self._streams
         if not others:
             wiring.connect(m, axi.bus, first.bus)

@@ -17,6 +17,7 @@ from ..memory.word_writer import WordWriter
 from ..parts.delay import delayed
 from ..parts.fifo import Fifo
 from ..parts.multiplier import check_dsp
+from ..parts.passed_port import pass_port
 from .checksum import ImageCheck
 from .datapath import StreamedDatapath, stored_layout
 from .issue import StreamedIssueUnit
@@ -169,12 +170,10 @@ class StreamedCore(wiring.Component):
                 )
             ),
         ]
-        for name in ("prompt", "output"):
-            for outer, inner in zip(self._ports(name), self._ports(name, passes), strict=True):
-                wiring.connect(m, wiring.flipped(outer), inner)
-        for name in ("start", "busy", "context_full"):
-            for outer, inner in zip(self._ports(name), self._ports(name, passes), strict=True):
-                m.d.comb += inner.eq(outer) if name == "start" else outer.eq(inner)
+        for name in ("prompt", "output", "start", "busy", "context_full"):
+            for number in range(self.program.streams):
+                port = stream_port(name, number)
+                pass_port(m, getattr(self, port), passes, port)
         for count, settings in zip(
             self._ports("count", passes), self._ports("settings"), strict=True
         ):

@@ -7,6 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..core.token_loop import TokenLoop
+from ..parts.passed_port import pass_port
 from .slots import slots_layout, stream_port
 
 DRAINED = 8
@@ -162,14 +163,7 @@ class Passes(wiring.Component):
         for stream, loop in enumerate(self._loops):
             m.submodules[stream_port("loop", stream)] = ResetInserter(self.drop[stream])(loop)
             for name in self.EACH:
-                outer, inner = getattr(self, stream_port(name, stream)), getattr(loop, name)
-                member = loop.signature.members[name]
-                if member.is_signature:
-                    wiring.connect(m, wiring.flipped(outer), inner)
-                elif member.flow == In:
-                    m.d.comb += inner.eq(outer)
-                else:
-                    m.d.comb += outer.eq(inner)
+                pass_port(m, getattr(self, stream_port(name, stream)), loop, name)
             others = [other.busy for other in self._loops if other is not loop]
             if others:
                 m.d.comb += loop.free.eq(~Cat(others).any())
