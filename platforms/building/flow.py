@@ -155,9 +155,10 @@ def _sizes(artifact: Artifact, target: Board, arguments):
     given = {name: getattr(arguments, name) for name in names}
     fixed = {name: value for name, value in given.items() if value is not None}
     sizes = choose_sizes(artifact.model, target, **fixed)
-    remark = lanes_remark(artifact.model, sizes) if "lanes" in fixed else None
-    if remark is not None:
-        status.print(remark, markup=False, highlight=False, soft_wrap=True)
+    if "lanes" in fixed:
+        remark = lanes_remark(artifact.model, target, fixed, sizes)
+        if remark is not None:
+            status.print(remark, markup=False, highlight=False, soft_wrap=True)
     return dataclasses.replace(sizes, reload=arguments.reload)
 
 

@@ -10,6 +10,7 @@ from gateformer.gateware.host.any_core import compile_model
 from gateformer.model.contract.artifact import open_model
 from gateformer.platforms.boards.board import board
 from gateformer.platforms.sizes.lanes_remark import lanes_remark
+from gateformer.platforms.sizes.measurement import measured
 from gateformer.platforms.sizes.sizing import choose_sizes
 
 from .decoder.shapes import FOUR_BITS, LLAMA
@@ -23,7 +24,7 @@ TELLS = re.compile(
 
 def remark(spec: str, **fixed):
     model = open_model(spec, imported=True).model
-    return lanes_remark(model, choose_sizes(model, board("sim"), **fixed))
+    return lanes_remark(model, board("sim"), fixed, choose_sizes(model, board("sim"), **fixed))
 
 
 def mean_cycles(spec: str, **fixed) -> float:
@@ -63,3 +64,23 @@ def test_it_is_not_slower_with_the_better_number():
             _, given, better, taken = TELLS.fullmatch(told).groups()
             given, taken = (float(text.replace(",", "")) for text in (given, taken))
             assert taken <= given and taken * int(better) < given * lanes
+
+
+def test_every_number_counts_with_the_best_sizes_of_a_board():
+    """Not with the rows that suit the number that was asked for."""
+    model, target = open_model(TINY).model, board("zybo")
+    asked = choose_sizes(model, target, lanes=10)
+    told = TELLS.fullmatch(lanes_remark(model, target, {"lanes": 10}, asked))
+    best = choose_sizes(model, target, lanes=int(told[3]))
+    assert best.rows != asked.rows
+    for hw, cycles in ((asked, told[2]), (best, told[4])):
+        (_, mean, _) = measured(model, [hw])[0]
+        assert cycles == f"{mean:,.0f}"
+
+
+def test_rows_that_were_asked_for_stay():
+    model, target = open_model(TINY).model, board("zybo")
+    fixed = {"lanes": 7, "rows": 1}
+    told = TELLS.fullmatch(lanes_remark(model, target, fixed, choose_sizes(model, target, **fixed)))
+    best = choose_sizes(model, target, rows=1, lanes=int(told[3]))
+    assert told[4] == f"{measured(model, [best])[0][1]:,.0f}"
