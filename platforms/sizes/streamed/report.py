@@ -26,7 +26,8 @@ def choices_table(name: str, found: Sequence[StreamedChoice], board: Board) -> T
     """A line per choice; those that do not fit are dim."""
     table = Table(
         title=f"{name} from the memory of {board.label}: {board.memory.title}",
-        caption=f"tokens/s of all streams at {board.clock_text}; predicted, sizes that need more "
+        caption=f"tokens/s of all streams at {board.clock_text}; bound: the memory's bandwidth, "
+        "what its ports take per cycle, or what lanes compute; predicted, sizes that need more "
         "than a choice may take are dim",
     )
     names = _names(board)

@@ -22,8 +22,9 @@ POSITION = 256
 """Of the tokens whose cycles are compared, or the middle of a shorter context."""
 STREAMS_OF_A_BUILD = 2
 """That ``build.py`` takes at most by itself: a prompt alone profits, too, and each takes LUTs."""
-MEMORY, LANES = "memory", "lanes"
-"""What bounds a pass."""
+MEMORY, PORTS, LANES = "memory", "ports", "lanes"
+"""What bounds a pass: the memory's bandwidth, the bytes that the ports take per cycle where the
+memory would give more, or what lanes and the units behind them compute."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +39,7 @@ class StreamedChoice:
     cycles : float
         Of a pass in which every stream has a token, predicted.
     tokens_per_second : float, of all streams together
-    bound : str, MEMORY or LANES
+    bound : str, MEMORY, PORTS or LANES
     need : Prediction, of the whole top
     exceeded : tuple of str
         Resources of which it takes more than a choice may, ``"memory"`` if the model with keys and
@@ -72,12 +73,15 @@ def pass_cycles(
     program: SizedStreamedProgram, memory: ExternalMemory, clock_mhz: float, position: int
 ) -> tuple[float, str]:
     """(cycles, bound) of a pass in which every stream has a token at ``position``: those of the
-    program, or those that the memory takes for its words, refresh included, if they are more."""
+    program, or those that memory and ports take for its words, refresh included, if they are more.
+    """
     shaped = dataclasses.replace(memory, shape=program.memory)
     interval, length = REFRESH_US
     rate = shaped.bytes_per_cycle(clock_mhz) * (1 - length / interval)
     computed, read = program.cycles(position), program.bytes_per_pass(position) / rate
-    return max(computed, read), MEMORY if read > computed else LANES
+    if read <= computed:
+        return computed, LANES
+    return read, PORTS if memory.usable > program.memory.word_bytes * clock_mhz * 1e6 else MEMORY
 
 
 def choices(

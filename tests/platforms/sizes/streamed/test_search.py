@@ -15,6 +15,10 @@ from gateformer.platforms.sizes.streamed.program import SizedStreamedProgram
 MODEL = "random:norm=rms,positions=rotary,gated=1,vocab_size=20,d_model=24,n_heads=2,n_layers=1,"
 MODEL += "d_ff=30,ctx_len=12"
 
+WIDE = "random:norm=rms,positions=rotary,gated=1,vocab_size=20,d_model=192,n_heads=2,n_layers=1,"
+WIDE += "d_ff=2048,ctx_len=12"
+"""Whose matrices take far longer than the pipelines behind the lanes."""
+
 
 @pytest.fixture(scope="module")
 def found():
@@ -50,6 +54,17 @@ def test_what_bounds_a_pass():
     # 7.8 us from one refresh of 0.26 us to the next
     rate = 0.75 * slow.bytes_per_s / 100e6 * (1 - 0.26 / 7.8)
     assert cycles == pytest.approx(program.bytes_per_pass(5) / rate)
+
+
+def test_a_port_that_takes_less_than_the_memory_gives_is_named():
+    memory = board("zybo").memory
+    model = open_model(WIDE, imported=True).model
+    shape = dataclasses.replace(memory.shape, ports=1)
+    assert memory.usable > shape.word_bytes * 100e6
+    program = SizedStreamedProgram(model, shape, 1)
+    assert search.pass_cycles(program, memory, 100.0, 5)[1] == search.PORTS
+    slow = dataclasses.replace(memory, bytes_per_s=memory.bytes_per_s / 4)
+    assert search.pass_cycles(program, slow, 100.0, 5)[1] == search.MEMORY
 
 
 def test_keys_and_values_of_many_streams_do_not_fit_a_small_memory():
