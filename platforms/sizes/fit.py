@@ -42,7 +42,9 @@ def parser() -> argparse.ArgumentParser:
     """Command line."""
     p = ArgumentParser(
         prog="gateformer fit",
-        description="Search the hardware sizes of a model for a board's budget.",
+        description="Search the hardware sizes of a model for a board's budget: rows, columns, "
+        "lanes and packing; of a model that block memories do not hold, ports of the board's "
+        "memory and streams, texts side by side (docs/fit.md).",
         epilog=STATUS,
     )
     p.add_argument(
@@ -106,7 +108,9 @@ def _refuse_unheeded(arguments) -> None:
         others = ("model", "board", "variant", "toolchain", "json", "no_picture", "verify")
         _refuse(arguments, "--calibrate", others)
     elif arguments.verify:
-        _refuse(arguments, "--verify", ("json", "no_picture"))
+        if arguments.no_picture:
+            raise UserError("--verify draws no picture; leave --no-picture out")
+        _refuse(arguments, "--verify", ("json",))
     else:
         for option in ("jobs", "scheduler"):
             if getattr(arguments, option) is not None:

@@ -100,6 +100,10 @@ def test_the_help_says_what_the_exit_status_is(monkeypatch, capsys):
         ),
         (["--calibrate", "--jobs", "0"], "jobs must be at least 1, not 0"),
         (
+            ["--board", "zybo", "--verify", "--no-picture"],
+            "--verify draws no picture; leave --no-picture out",
+        ),
+        (
             ["--board", "zybo", "--no-picture", "--json", "no/f.json"],
             "--json no/f.json: there is no directory no",
         ),
