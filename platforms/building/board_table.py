@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from gateformer.model.support.cli import COMMAND_MODULE, ArgumentParser, run
+from gateformer.model.support.counted import counted
 from gateformer.model.support.errors import UserError
 from gateformer.model.support.file_facts import Facts
 
@@ -59,8 +60,8 @@ def row(report: dict) -> tuple[str, ...]:
     return (
         report["board"]["title"],
         report["board"]["device"],
-        f"{hw['rows']} × {hw['cols']} {hw['packing']}, {hw['lanes_built']} lanes",
-        f"{report['cycles']['mean']:.1f}",
+        f"{hw['rows']} × {hw['cols']} {hw['packing']}, {counted(hw['lanes_built'], 'lane')}",
+        f"{report['cycles']['mean']:,.1f}",
         clock,
         f"{speed['value']:,.0f}",
         *(share(name, heading) for name, heading in _RESOURCES.items()),

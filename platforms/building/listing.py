@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gateformer.model.contract.artifact import Artifact, open_model
+from gateformer.model.support.counted import counted
 from gateformer.model.support.errors import UserError
 
 from ..boards.board import Board
@@ -141,8 +142,8 @@ def _models_table(artifacts: Mapping[str, Artifact], console: Console) -> Table:
     for name, artifact in artifacts.items():
         cfg, info = artifact.model.config, artifact.info
         shape = (
-            f"{cfg.n_layers} layers, d {cfg.d_model}, {cfg.n_heads} heads, ffn {cfg.d_ff}, "
-            f"context {cfg.ctx_len}, vocabulary {cfg.vocab_size}"
+            f"{counted(cfg.n_layers, 'layer')}, d {cfg.d_model:,}, {counted(cfg.n_heads, 'head')}, "
+            f"ffn {cfg.d_ff:,}, context {cfg.ctx_len:,}, vocabulary {cfg.vocab_size:,}"
         )
         losses = [info.get("val_loss_int"), info.get("val_loss_float")]
         known = ", ".join("–" if loss is None else f"{loss:.4f}" for loss in losses)

@@ -15,6 +15,7 @@ from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.gateware.streamed.program import StreamedProgram
 from gateformer.model.contract.artifact import Artifact
 from gateformer.model.contract.decoder.model import DecoderModel
+from gateformer.model.support.counted import counted
 from gateformer.model.support.errors import UserError
 from gateformer.model.text.options import flag
 
@@ -185,7 +186,7 @@ def build_simulated(
         f"{memory['cycles_per_token']:,.0f} cycles per token, at least "
         f"{found.cycles['by_position'][0]:,} with a memory that never waits; "
         f"{memory['share']:.1%} of the modelled bandwidth; "
-        f"{result['tokens_per_second']['value']:.1f} tokens per second at {clock_mhz:g} MHz "
+        f"{result['tokens_per_second']['value']:,.1f} tokens per second at {clock_mhz:g} MHz "
         f"(assumed); {result['files'][-1]}",
         soft_wrap=True,
     )
@@ -203,9 +204,9 @@ def memory_section(
     read = shape.data_bytes * sum(after[1] - before[1] for before, after in steps) / len(steps)
     rate = timing.shared
     source = (
-        f"modelled: {memory.title}; {shape.ports} ports of {shape.data_bytes} bytes, together "
-        f"{rate:.3g} bytes per cycle, latency {timing.latency[0]} to {timing.latency[1]} cycles, "
-        f"refresh {timing.refresh[1]} of {timing.refresh[0]}"
+        f"modelled: {memory.title}; {counted(shape.ports, 'port')} of {shape.data_bytes} bytes, "
+        f"together {rate:.3g} bytes per cycle, latency {timing.latency[0]} to {timing.latency[1]} "
+        f"cycles, refresh {timing.refresh[1]} of {timing.refresh[0]}"
     )
     return {
         "bytes_per_token": read,

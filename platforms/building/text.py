@@ -9,6 +9,7 @@ from rich.console import Console
 from gateformer.model.contract.artifact import Artifact
 from gateformer.model.contract.reference import check_request
 from gateformer.model.contract.sampling import SamplingSettings
+from gateformer.model.support.counted import counted
 from gateformer.model.text.model_codec import codec_of, prompt_tokens
 from gateformer.model.text.options import TextOptions, text_options
 
@@ -62,8 +63,10 @@ class BuildText:
             generator = generation.TextGenerator(self.artifact, simulator, self.settings, emit)
             text, context_full = generator.generate(options.prompt, options.tokens, options.refeed)
         if context_full:
+            ctx_len = self.artifact.model.config.ctx_len
             status.print(
-                f"the context of {self.artifact.model.config.ctx_len} tokens is full after "
-                f"{len(text)} of {options.tokens} tokens; --continue goes on with a re-fed window"
+                f"the context of {counted(ctx_len, 'token')} is full after "
+                f"{len(text):,} of {counted(options.tokens, 'token')}; --continue goes on with a "
+                "re-fed window"
             )
         return options.prompt + text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 
+from gateformer.model.support.counted import counted
 from gateformer.model.support.errors import UserError
 
 from .image_registers import stalled
@@ -46,13 +47,13 @@ class Bench:
             )
             core = cycles / (self.clock_khz * 1e3)
             lines.append(
-                f"{name}: {tokens} tokens; {seconds * 1e3:.3f} ms of wall clock, "
-                f"{rate(tokens, seconds)} tokens/s; {cycles} core cycles, "
-                f"{cycles / tokens:.1f} per token, {rate(tokens, core)} tokens/s at "
+                f"{name}: {counted(tokens, 'token')}; {seconds * 1e3:.3f} ms of wall clock, "
+                f"{rate(tokens, seconds)} tokens/s; {cycles:,} core cycles, "
+                f"{cycles / tokens:,.1f} per token, {rate(tokens, core)} tokens/s at "
                 f"{self.clock_khz / 1000:g} MHz"
                 + ("" if stalls is None else f"; it {stalled(stalls, cycles)}")
             )
-        return "\n".join([*lines, f"the core waited {self.waiting_cycles} cycles for its reader"])
+        return "\n".join([*lines, f"the core waited {self.waiting_cycles:,} cycles for its reader"])
 
 
 def rate(tokens: int, seconds: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 
+from gateformer.model.support.counted import counted
 from gateformer.model.support.errors import UserError
 
 from .bench import rate
@@ -38,11 +39,12 @@ class BenchTogether:
         core = cycles / (self.clock_khz * 1e3)
         stalls = "" if self.stalls is None else f"; it {stalled(self.stalls, self.cycles)}"
         return (
-            f"{self.streams} streams together: {self.streams} prompts of {self.prompt_tokens} "
-            f"tokens, {self.prompt_cycles} core cycles; {self.streams} texts of "
-            f"{self.generated_tokens} tokens; {self.generated_seconds * 1e3:.3f} ms of wall clock, "
-            f"{rate(total, self.generated_seconds)} tokens/s; {cycles} core cycles, "
-            f"{cycles / total:.1f} per token, {rate(total, core)} tokens/s at "
+            f"{self.streams} streams together: {self.streams} prompts of "
+            f"{counted(self.prompt_tokens, 'token')}, {self.prompt_cycles:,} core cycles; "
+            f"{self.streams} texts of {counted(self.generated_tokens, 'token')}; "
+            f"{self.generated_seconds * 1e3:.3f} ms of wall clock, "
+            f"{rate(total, self.generated_seconds)} tokens/s; {cycles:,} core cycles, "
+            f"{cycles / total:,.1f} per token, {rate(total, core)} tokens/s at "
             f"{self.clock_khz / 1000:g} MHz, {rate(self.generated_tokens, core)} of each{stalls}"
         )
 

@@ -6,6 +6,7 @@ import argparse
 
 from gateformer.model.contract.decoder.sampling import TOP_P_ONE
 from gateformer.model.support.cli import ArgumentParser, run, within
+from gateformer.model.support.counted import counted
 from gateformer.model.support.errors import UserError
 from gateformer.model.text.options import (
     TEXT_OPTIONS,
@@ -212,10 +213,11 @@ def _print_texts(accelerator: Accelerator, prompts: list[str], arguments: argpar
 
     settings = _settings(accelerator, arguments)
     pieces = accelerator.generate_together(prompts, ended=ended, **settings)
-    with working(f"generating {len(prompts)} texts") as show:
+    with working(f"generating {counted(len(prompts), 'text')}") as show:
         for number, (index, piece) in enumerate(pieces):
             texts[index] += piece
-            show(f"{done} of {len(prompts)} texts, {number + 1:,} tokens")
+            of_all = f"{done} of {counted(len(prompts), 'text')}"
+            show(f"{of_all}, {counted(number + 1, 'token')}")
 
 
 def _label(prompt: str) -> str:

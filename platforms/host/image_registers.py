@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from gateformer.model.support.counted import counted
 from gateformer.model.support.errors import UserError
 
 from .register_access import RegisterFile
@@ -53,7 +54,7 @@ class ImageInfo:
             waited += f" and limited {self.saturations:,} numbers"
         return (
             f"image in external memory: {self.image_bytes:,} bytes, {self.memory_bytes:,} with "
-            f"keys and values, {self.ports} ports of {self.data_bytes} bytes, bursts of "
+            f"keys and values, {counted(self.ports, 'port')} of {self.data_bytes} bytes, bursts of "
             f"{self.burst_beats}; {state}{waited}"
         )
 

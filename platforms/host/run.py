@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from gateformer.gateware.host.registers import register
 from gateformer.model.contract.decoder.sampling import DecoderSettings
 from gateformer.model.contract.sampling import SamplingSettings
+from gateformer.model.support.counted import counted
 from gateformer.model.support.errors import UserError
 
 from .image_registers import LOAD_IT, is_verified, long_count, read_stalls, refuse_fault
@@ -193,8 +194,8 @@ class AcceleratorRuns:
                 return
             patience.renew()
         raise UserError(
-            f"{self.registers.name}: the core sent {count} tokens, as asked, but the last one is "
-            "not marked; load the bitstream again"
+            f"{self.registers.name}: the core sent {counted(count, 'token')}, as asked, but the "
+            "last one is not marked; load the bitstream again"
         )
 
     def _look(self) -> Mapping[str, int]:

@@ -11,6 +11,7 @@ from gateformer.gateware.host.register_documents import PREFIX
 from gateformer.gateware.streamed.program import StreamedProgram
 from gateformer.model.contract.artifact import Artifact
 from gateformer.model.contract.decoder.model import DecoderModel
+from gateformer.model.support.counted import counted
 
 from ..boards.board import Board
 from ..families.family import Resources
@@ -118,8 +119,8 @@ def readme(
 def _sizes(program: AnyProgram) -> str:
     hw = program.hw
     if isinstance(program.model, DecoderModel):
-        return f"{program.layout.lanes} lanes"
-    lanes = f"{program.layout.products} lanes"
+        return counted(program.layout.lanes, "lane")
+    lanes = counted(program.layout.products, "lane")
     return f"{hw.rows} × {hw.cols} weights per cycle and {lanes}"
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from gateformer.model.support.cli import ArgumentParser, run
+from gateformer.model.support.counted import counted
 from gateformer.model.support.errors import UserError
 
 from ..boards.board import Board, board
@@ -234,8 +235,7 @@ def main() -> int:
     out.print(report.summary(), soft_wrap=True, highlight=False)
     for line in report.violations:
         out.print(line, soft_wrap=True, markup=False, highlight=False)
-    count = len(report.violations)
-    out.print(f"{count} violation{'' if count == 1 else 's'}", highlight=False)
+    out.print(counted(len(report.violations), "violation"), highlight=False)
     return 1 if report.violations else 0
 
 

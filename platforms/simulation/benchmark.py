@@ -8,6 +8,7 @@ from gateformer.gateware.host.any_core import compile_model
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.artifact import open_model
 from gateformer.model.support.cli import ArgumentParser, run
+from gateformer.model.support.counted import counted
 
 from .generation import refuse_too_large, settings_of
 from .simulation import CoreSimulator
@@ -32,7 +33,7 @@ def main() -> None:
     tokens = sum(1 for _ in simulator.generate([0], ctx_len, settings))
     seconds = time.process_time() - started
     print(
-        f"{artifact.name}: {tokens} tokens, {tokens / seconds:.0f} tokens/s, "
+        f"{artifact.name}: {counted(tokens, 'token')}, {tokens / seconds:,.0f} tokens/s, "
         f"{simulator.simulation.cycles / seconds:,.0f} cycles/s of one core; "
         f"elaborated and compiled (or found compiled) in {ready:.1f} s"
     )

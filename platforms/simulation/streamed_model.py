@@ -9,6 +9,7 @@ import numpy as np
 
 from gateformer.gateware.streamed.program import StreamedProgram
 from gateformer.model.contract.artifact import Artifact
+from gateformer.model.support.counted import counted
 from gateformer.model.support.errors import UserError
 
 from ..boards.external_memory import REFRESH_US, ExternalMemory
@@ -37,7 +38,7 @@ def streamed_program(
     status.print(
         f"{artifact.name} has {artifact.model.config.n_weights:,} weights, more than block "
         f"memories hold: its core reads them from external memory ({memory.title}, "
-        f"{memory.shape.ports} ports of {memory.shape.data_bytes} bytes)",
+        f"{counted(memory.shape.ports, 'port')} of {memory.shape.data_bytes} bytes)",
         soft_wrap=True,
     )
     with working("compiling the program and the memory's image"):

@@ -10,6 +10,7 @@ from gateformer.gateware.plan.hw_config import PACKINGS, HwConfig
 from gateformer.gateware.plan.layout import Layout
 from gateformer.model.contract.config import ModelConfig
 from gateformer.model.contract.decoder.model import DecoderModel
+from gateformer.model.support.counted import counted
 
 from ..boards.board import Board
 from ..boards.target import UART
@@ -271,5 +272,5 @@ def has_lanes_only(hw: HwConfig) -> bool:
 def sizes_text(hw: HwConfig) -> str:
     """``8 × 64, 64 lanes, 2bit``, of an imported model ``64 lanes``."""
     if has_lanes_only(hw):
-        return f"{hw.lanes} lanes"
-    return f"{hw.rows} × {hw.cols}, {hw.lanes} lanes, {hw.packing}"
+        return counted(hw.lanes, "lane")
+    return f"{hw.rows} × {hw.cols}, {counted(hw.lanes, 'lane')}, {hw.packing}"

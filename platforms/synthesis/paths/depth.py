@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gateformer.model.support.cli import ArgumentParser, run, within
+from gateformer.model.support.counted import counted
 from gateformer.model.support.errors import UserError
 
 from ...support import yosys
@@ -35,11 +36,6 @@ MAX_RESET_FANOUT = 500
 """Register pins; a larger reset from the fabric wants a global buffer or fewer users."""
 MAX_CONTROL_SETS = 330
 """Distinct (clock, reset, enable): 7.5 % of the xc7z010's 4,400 slices (UG949's guideline)."""
-
-
-def counted(number: int, what: str) -> str:
-    """``1 violation``, ``2 violations``."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def check(

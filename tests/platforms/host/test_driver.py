@@ -102,7 +102,7 @@ def test_bench_counts_prompt_and_text_apart(accelerator):
     assert bench.generated_cycles == predicted_cycles(3, 22) - predicted_cycles(3, 1)
     assert bench.waiting_cycles == 0
     assert bench.prompt_seconds > 0 and bench.generated_seconds > 0
-    assert "3 tokens; " in str(bench) and f"{bench.generated_cycles} core cycles" in str(bench)
+    assert "3 tokens; " in str(bench) and f"{bench.generated_cycles:,} core cycles" in str(bench)
     assert accelerator.bench([0], n=2).generated_tokens == 1
 
 

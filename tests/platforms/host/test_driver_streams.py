@@ -104,7 +104,7 @@ def test_bench(accelerator):
     assert together.generated_cycles < 1.5 * alone.generated_cycles
     assert 0 < together.stalls < together.cycles
     line = str(together)
-    assert line.startswith("2 streams together: 2 prompts of 1 tokens, ")
+    assert line.startswith("2 streams together: 2 prompts of 1 token, ")
     assert line.count("tokens/s") == 2
     assert "of each; it waited for the memory in " in line
     assert "at least 2 generated tokens" in message(accelerator.bench_together, n=1)
