@@ -13,6 +13,7 @@ from gateformer.gateware.host.any_core import AnyProgram
 from gateformer.gateware.host.identification import Identification
 from gateformer.gateware.streamed.program import StreamedProgram
 from gateformer.model.contract.artifact import Artifact, open_model, shipped_models
+from gateformer.model.support.counted import counted
 from gateformer.model.support.directories import require_writable
 from gateformer.model.support.errors import UserError
 from gateformer.model.support.inputs import protecting, reading
@@ -50,7 +51,7 @@ from .streamed import (
 from .streamed_choice import with_ports
 from .streams import checked_requests
 from .text import BuildText
-from .timeline import timeline_svg
+from .timeline import never_waiting, timeline_svg
 
 
 @protecting
@@ -195,7 +196,8 @@ def _write_timeline(
     streams = program.streams if isinstance(program, StreamedProgram) else 1
     what = "one token" if streams == 1 else f"a token of each of {streams} streams"
     output.print(
-        f"{what} at position {position}: {program.cycles(position)} cycles; {path}",
+        f"{what} at position {position:,}: {program.cycles(position):,} cycles"
+        f"{never_waiting(program)}; {path}",
         soft_wrap=True,
     )
 
@@ -217,8 +219,8 @@ def _build_simulation(
     result["files"] = [str(directory / report.REPORT)]
     report.write_report(result, directory)
     status.print(
-        f"cycles per greedy token: first {cycles['by_position'][0]}, mean {cycles['mean']:.1f}, "
-        f"last {cycles['by_position'][-1]} ({cycles['source']}); {result['files'][0]}"
+        f"cycles per greedy token: first {cycles['by_position'][0]:,}, mean {cycles['mean']:,.1f}, "
+        f"last {cycles['by_position'][-1]:,} ({cycles['source']}); {result['files'][0]}"
     )
 
 
@@ -245,13 +247,13 @@ def _check(artifact, program, target, clock, arguments, output: Console) -> None
             _check_streams(simulator, requests, name, output)
             continue
         prompt = [rng.randrange(cfg.vocab_size) for _ in range(length)]
-        with working(f"comparing {length + count} tokens, {name}"):
+        with working(f"comparing {counted(length + count, 'token')}, {name}"):
             tokens, integers = generation.check_everything(
                 artifact, program, prompt, count, settings, simulator
             )
         output.print(
-            f"{name}: {length} prompt and {tokens} generated tokens, {integers:,} integers on "
-            "all taps: gateware equals reference",
+            f"{name}: {counted(length, 'prompt token')}, {counted(tokens, 'generated token')}, "
+            f"{integers:,} integers on all taps: gateware equals reference",
             soft_wrap=True,
         )
 
@@ -261,7 +263,8 @@ def _check_streams(simulator, requests: dict[int, Request], name: str, output: C
     with working(f"comparing {len(requests)} streams at once, {name}"):
         tokens, integers = check_streams(simulator, requests)
     output.print(
-        f"{name}: {len(requests)} streams, {prompts} prompt and {tokens} generated tokens, "
+        f"{name}: {len(requests)} streams, {counted(prompts, 'prompt token')}, "
+        f"{counted(tokens, 'generated token')}, "
         f"{integers:,} integers on all taps: gateware equals reference",
         soft_wrap=True,
     )

@@ -65,7 +65,7 @@ def timeline_svg(program: AnyProgram, position: int) -> str:
         'font-family="Helvetica,Arial,sans-serif" font-size="13">',
         f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
         f'<text x="{LEFT}" y="24" font-weight="bold">{_what(program)} at position {position}: '
-        f"{total} cycles</text>",
+        f"{total:,} cycles{never_waiting(program)}</text>",
         f'<text x="{LEFT}" y="42" font-size="12" fill="#555">bars: cycles in which an engine is '
         f"given work ({_ASIDE[imported]}); light: idle</text>",
     ]
@@ -79,6 +79,12 @@ def timeline_svg(program: AnyProgram, position: int) -> str:
     for row, engine in enumerate(engines):
         parts += _row(engine, [s for s in spans if s.engine == engine], total, scale, row)
     return "\n".join([*parts, "</svg>", ""])
+
+
+def never_waiting(program: AnyProgram) -> str:
+    """What a count of a program's cycles is of where the memory may take more."""
+    streamed = isinstance(program, StreamedProgram)
+    return " with a memory that never waits" if streamed else ""
 
 
 def _what(program: AnyProgram) -> str:
@@ -96,7 +102,7 @@ def _row(engine: str, spans: list[Span], total: int, scale: float, row: int) -> 
     ]
     for span in spans:
         x, width = LEFT + span.start * scale, max((span.end - span.start) * scale, 0.6)
-        label = f"{span.name}: cycles {span.start} to {span.end - 1}"
+        label = f"{span.name}: cycles {span.start:,} to {span.end - 1:,}"
         high = f"{max(BAR * _share(span), 1):g}" if _share(span) < 1 else str(BAR)
         top = f"{y + BAR - float(high):g}"
         parts.append(
@@ -142,6 +148,6 @@ def _axis(total: int, scale: float, y: float) -> list[str]:
         x = LEFT + cycle * scale
         parts.append(
             f'<path d="M{x:.1f},{TOP} V{y}" stroke="#ccc" stroke-dasharray="2 3"/>'
-            f'<text x="{x:.1f}" y="{y + 16}" text-anchor="middle" font-size="12">{cycle}</text>'
+            f'<text x="{x:.1f}" y="{y + 16}" text-anchor="middle" font-size="12">{cycle:,}</text>'
         )
     return parts

@@ -92,6 +92,9 @@ def test_its_timeline_shows_the_memory(tmp_path):
     picture = (tmp_path / "out" / "timeline.svg").read_text()
     rows = re.findall(r'text-anchor="end">([a-z ]+)</text>', picture)
     assert rows[0] == "memory" and rows[1] == "lanes"
+    assert re.search(
+        r">One token at position 3: [\d,]+ cycles with a memory that never waits<", picture
+    )
     busy = int(re.search(r">memory</text>\n<text[^>]*>(\d+)% busy", picture)[1])
     assert 20 < busy < 100
 
