@@ -16,8 +16,10 @@ from rich.table import Table
 
 from gateformer.gateware.decoder.program import DecoderProgram
 from gateformer.gateware.host.any_core import AnyProgram
+from gateformer.gateware.streamed.program import StreamedProgram
 from gateformer.model.contract.artifact import Artifact
 from gateformer.model.support.compiler import identity
+from gateformer.model.support.counted import counted
 from gateformer.model.support.whole_file import write_whole
 
 from ..boards.board import Board
@@ -144,9 +146,14 @@ def lanes_built(program: AnyProgram) -> int:
 
 def _sizes(program: AnyProgram) -> dict:
     sizes = dataclasses.asdict(program.hw)
-    if isinstance(program, DecoderProgram):
-        return {"lanes": sizes["lanes"], "reload": False}
-    return sizes
+    if not isinstance(program, DecoderProgram):
+        return sizes
+    found = {"lanes": sizes["lanes"], "reload": False}
+    if isinstance(program, StreamedProgram):
+        memory = program.memory
+        found |= {"streams": program.streams, "ports": memory.ports}
+        found["port_bytes"] = memory.data_bytes
+    return found
 
 
 def resources_section(used: dict[str, float], board: Board, source: str) -> dict:
@@ -206,8 +213,7 @@ def _toolchain_rows(section: dict | None) -> Iterator[tuple[str, str]]:
         return
     name, rules = section["name"], section["rules"]
     if rules is not None:
-        count = len(rules["violations"])
-        found = f"{count} violation{'' if count == 1 else 's'}; {rules['summary']}"
+        found = f"{counted(len(rules['violations']), 'violation')}; {rules['summary']}"
         yield f"netlist against the rules of {name}", found
     for remark in section["remarks"]:
         yield f"by {name}", remark
@@ -229,6 +235,15 @@ def _memory_rows(memory: dict | None) -> Iterator[tuple[str, str]]:
     )
 
 
+def _lanes(hw: dict) -> str:
+    """``64 lanes``; of a model in external memory ``2 × 32 lanes, 4 ports of 8 bytes``."""
+    lanes = counted(hw["lanes_built"], "lane")
+    if "ports" not in hw:
+        return lanes
+    each = f"{hw['streams']} × " if hw["streams"] > 1 else ""
+    return f"{each}{lanes}, {counted(hw['ports'], 'port')} of {hw['port_bytes']} bytes"
+
+
 def _shown(report: dict) -> list[str]:
     """Resources that were counted, but carries: LUT sites hold them."""
     lut, *others = UNITS
@@ -248,9 +263,7 @@ def print_report(report: dict, text: str | None, console: Console) -> None:
     engine = ""
     if "rows" in hw:
         engine = f"{hw['rows']} × {hw['cols']} weights per cycle ({hw['packing']}), "
-    streams = report["streams"]["count"] if report.get("streams") else 1
-    each = f"{streams} × " if streams > 1 else ""
-    table.add_row("hardware", f"{engine}{each}{hw['lanes_built']} lanes")
+    table.add_row("hardware", f"{engine}{_lanes(hw)}")
     loss = report["model"]["val_loss_int"]
     if loss is not None:
         twin = report["model"]["val_loss_float"]
@@ -262,7 +275,7 @@ def print_report(report: dict, text: str | None, console: Console) -> None:
     counts = cycles["by_position"]
     table.add_row(
         f"cycles per greedy token ({cycles['source']})",
-        f"first {counts[0]}, mean {cycles['mean']:.1f}, last {counts[-1]}",
+        f"first {counts[0]:,}, mean {cycles['mean']:,.1f}, last {counts[-1]:,}",
     )
     for row in _memory_rows(report.get("memory")):
         table.add_row(*row)
@@ -274,7 +287,7 @@ def print_report(report: dict, text: str | None, console: Console) -> None:
     added = cycles["added_by_sampling"]
     table.add_row(
         "more for sampling (exact, from the program)",
-        f"{added['temperature']} with a temperature, {added['top_k']} with top-k, too",
+        f"{added['temperature']:,} with a temperature, {added['top_k']:,} with top-k, too",
     )
     if report["resources"]["synthesized"] is None:
         table.add_row("resources", "not synthesized")

@@ -90,7 +90,9 @@ def test_streams_go_into_a_directory_of_their_own(tmp_path, monkeypatch):
 
 def test_a_timeline_of_a_token_of_each(tmp_path, capsys):
     build("sim", "--timeline", "--position", "3", "--streams", "2", "--out", str(tmp_path / "a"))
-    assert capsys.readouterr().out.startswith("a token of each of 2 streams at position 3: ")
+    said = capsys.readouterr().out
+    assert said.startswith("a token of each of 2 streams at position 3: ")
+    assert " cycles with a memory that never waits; " in said
     picture = (tmp_path / "a" / "timeline.svg").read_text()
     assert "A token of each of 2 streams at position 3: " in picture
 
@@ -133,8 +135,10 @@ def test_a_board_without_memory_has_no_streams():
 
 def test_fewer_ports(tmp_path):
     build("sim", *TEXT, "--ports", "2", "--out", str(tmp_path / "out"))
-    memory = json.loads((tmp_path / "out" / "report.json").read_text())["memory"]
-    assert "; 2 ports of 8 bytes" in memory["source"]
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert "; 2 ports of 8 bytes" in report["memory"]["source"]
+    hardware = report["hardware"]
+    assert [hardware[name] for name in ("streams", "ports", "port_bytes")] == [1, 2, 8]
 
 
 @pytest.mark.parametrize(
