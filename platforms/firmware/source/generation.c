@@ -6,16 +6,33 @@
 #include "uart.h"
 
 #define PATIENCE_MS 2000 // without any progress, after which the core is given up
-#define BUSY GATEFORMER_STATUS_BUSY_MASK
 
 // Tokens are taken as they come, so that the core waits for nobody, and sent from here.
 static uint16_t tokens[CTX_LEN + 1];
 static uint64_t patience, deadline;
+static uint64_t silence, next_sign; // of life: between two, and when one is due
 static uint32_t seen; // STATUS, when there was progress last
 
 static void renew(void)
 {
 	deadline = now() + patience;
+}
+
+// Before a run: both divisions are long.
+static void begin_waiting(void)
+{
+	patience = ticks_of_milliseconds(PATIENCE_MS);
+	silence = ticks_of_milliseconds(SIGN_OF_LIFE_MS);
+	next_sign = now() + silence;
+}
+
+// A long prompt takes minutes, in which the peer must not take the line for broken.
+static void show_life(void)
+{
+	if (now() < next_sign || !uart_has_room())
+		return;
+	uart_send(SIGN_OF_LIFE);
+	next_sign = now() + silence;
 }
 
 // Send what there is room for of a token's text, from byte *sent on; whether that was all.
@@ -106,7 +123,7 @@ enum result generate(const uint16_t *prompt, uint32_t length, const struct setti
 	enum result ending = STOPPED;
 	bool last = false;
 	*generation = (struct generation){.tokens = 0};
-	patience = ticks_of_milliseconds(PATIENCE_MS); // once: a division is long
+	begin_waiting();
 	uint64_t started = now();
 	if (!accelerator_start(prompt, length, settings)) {
 		generation->errors = accelerator_errors();
@@ -139,14 +156,18 @@ enum result generate(const uint16_t *prompt, uint32_t length, const struct setti
 			enum result state = look(generation);
 			if (state != ENDED_BY_COUNT)
 				return broken_off(state, generation);
+			show_life();
 		}
 		uart_poll();
 		if (uart_interrupted && !byte)
 			return broken_off(STOPPED, generation);
-		if (silent)
+		if (silent) {
 			generation->tokens = taken;
-		else if (generation->tokens < taken && send_text(tokens[generation->tokens], &byte))
+		} else if (generation->tokens < taken &&
+			   send_text(tokens[generation->tokens], &byte)) {
 			generation->tokens++;
+			next_sign = now() + silence;
+		}
 	}
 	return ending;
 }
@@ -199,6 +220,7 @@ enum result generate_together(const uint16_t *prompt, uint32_t length,
 			seen_of[stream] = seen;
 			if (state != ENDED_BY_COUNT)
 				return broken_off(state, generation);
+			show_life();
 		}
 		uart_poll();
 		if (uart_interrupted)
