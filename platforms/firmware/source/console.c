@@ -208,7 +208,7 @@ static void answer_with_generation(const uint16_t *prompt, uint32_t length, bool
 	print_message(bench ? MESSAGE_BENCH : MESSAGE_PROMPT);
 	enum result result = generate(prompt, length, &settings, bench, &done);
 	if (settings.mult)
-		numbers[NUMBER_SEED]++;
+		numbers[NUMBER_SEED] = numbers[NUMBER_SEED] + 1 & UINT32_MAX;
 	if (!ended(result, &done, bench))
 		return;
 	if (bench && result != STOPPED) {

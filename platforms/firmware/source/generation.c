@@ -94,6 +94,13 @@ static enum result look(struct generation *generation)
 	return now() < deadline ? ENDED_BY_COUNT : SILENT;
 }
 
+// Whether a run may have this token after so many others: then there are no more than the context
+// holds, and one behind it.
+static bool believable(uint32_t output, uint32_t taken)
+{
+	return (output & GATEFORMER_OUTPUT_TOKEN_MASK) < VOCAB_SIZE && taken <= CTX_LEN;
+}
+
 // The last token has come: wait until the core is done.
 static enum result finish(struct generation *generation)
 {
@@ -135,7 +142,7 @@ enum result generate(const uint16_t *prompt, uint32_t length, const struct setti
 		uint32_t output = last ? 0 : accelerator_output();
 		if (output & GATEFORMER_OUTPUT_VALID_MASK) {
 			uint32_t token = output & GATEFORMER_OUTPUT_TOKEN_MASK;
-			if (token >= VOCAB_SIZE || taken > CTX_LEN)
+			if (!believable(output, taken))
 				return broken_off(SILENT, generation);
 			tokens[taken++] = token;
 			renew();
@@ -177,7 +184,7 @@ enum result generate(const uint16_t *prompt, uint32_t length, const struct setti
 static enum result finish_together(struct generation *generation)
 {
 	enum result ending = ENDED_BY_COUNT;
-	uint32_t cycles = 0;
+	uint64_t cycles = 0;
 	for (uint32_t stream = STREAMS; stream--;) {
 		accelerator_choose(stream);
 		ending = finish(generation);
@@ -193,9 +200,10 @@ static enum result finish_together(struct generation *generation)
 enum result generate_together(const uint16_t *prompt, uint32_t length,
 			      const struct settings *settings, struct generation *generation)
 {
-	uint32_t left = STREAMS, seen_of[STREAMS] = {0};
+	uint32_t left = STREAMS, seen_of[STREAMS] = {0}, taken[STREAMS] = {0};
 	bool ended[STREAMS] = {false};
 	*generation = (struct generation){.tokens = 0};
+	begin_waiting();
 	uint64_t started = now();
 	if (!accelerator_start_all(prompt, length, settings)) {
 		generation->errors = accelerator_errors();
@@ -208,6 +216,8 @@ enum result generate_together(const uint16_t *prompt, uint32_t length,
 		accelerator_choose(stream);
 		uint32_t output = accelerator_output();
 		if (output & GATEFORMER_OUTPUT_VALID_MASK) {
+			if (!believable(output, taken[stream]++))
+				return broken_off(SILENT, generation);
 			generation->tokens++;
 			renew();
 			if (output & GATEFORMER_OUTPUT_LAST_MASK) {

@@ -6,6 +6,7 @@ from gateformer.gateware.host.registers import register
 from gateformer.platforms.console.answer import AnswerReader, Kind
 from gateformer.platforms.console.link import SerialLink
 from gateformer.platforms.firmware import streamed
+from gateformer.platforms.firmware.model import START_CYCLES
 from gateformer.platforms.firmware.pace import SIGN_OF_LIFE, SIGN_OF_LIFE_MS
 from tests.support.console.stand_in_core import VOCABULARY
 from tests.support.fake_registers import FakeRegisters
@@ -79,6 +80,15 @@ def test_a_short_one_gives_none():
 def test_a_peer_is_more_patient_than_the_firmware_is_silent(monkeypatch):
     monkeypatch.setattr("serial.Serial", lambda *arguments, **options: None)
     assert SerialLink("port").answer_patience > 2 * SIGN_OF_LIFE_MS / 1e3
+
+
+@pytest.mark.parametrize("cycles", [2**32 - 1, 2**32 + 7, 3 * 2**32, 2**63])
+def test_cycles_of_more_than_32_bits(cycles):
+    """They are half a minute at 133 MHz."""
+    low, high = (cycles + START_CYCLES) % 2**32, (cycles + START_CYCLES) >> 32
+    device = device_of(SlowCore(0.5, CYCLES_LOW=low, CYCLES_HIGH=high))
+    for line in (b"ab", b"/bench"):
+        assert b", %d cycles, 0 waiting" % cycles in device.ask(line + b"\r")
 
 
 def test_a_measurement_from_external_memory_ends_early(monkeypatch):
