@@ -7,6 +7,8 @@ import dataclasses
 import enum
 import unicodedata
 
+from ..firmware.pace import SIGN_OF_LIFE
+
 STX, ETX, EOT = 0x02, 0x03, 0x04
 PROMPT = b"> "
 ANSWER_END = bytes([EOT]) + PROMPT
@@ -82,6 +84,8 @@ class AnswerReader:
         """Pieces that are complete with ``content``; bytes after the answer are dropped."""
         pieces, text = [], bytearray()
         for byte in content:
+            if byte == SIGN_OF_LIFE:
+                continue
             if self._after_end is not None:
                 self._after_end.append(byte)
                 self.complete = len(self._after_end) >= len(PROMPT)

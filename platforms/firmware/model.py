@@ -29,7 +29,8 @@ from . import load as firmware_load
 from .c_text import array, braces, defines, enum, macro
 from .image import firmware_load_texts
 from .imported_model import encoder, imported_lines, room
-from .streamed import streamed_lines
+from .pace import SIGN_OF_LIFE, SIGN_OF_LIFE_MS
+from .streamed import bench_tokens, streamed_lines
 from .texts import (
     REGISTERS,
     SPECIAL,
@@ -103,10 +104,13 @@ def model_header(
             DECIMALS=f"{DECIMALS}u",
             SETTINGS=f"{dialect.settings}u",
             COUNT_LIMIT=f"{console_messages.COUNT_LIMIT}u",
+            BENCH_TOKENS=f"{bench_tokens(identification) or console_messages.COUNT_LIMIT}u",
             SETTING_LIMITS=braces(f"{most}u" for _, most in _settings(dialect, config)),
             SETTING_DEFAULTS=braces(f"{first}u" for first, _ in _settings(dialect, config)),
             ETX=console_messages.ETX,
             EOT=console_messages.EOT,
+            SIGN_OF_LIFE=SIGN_OF_LIFE,
+            SIGN_OF_LIFE_MS=f"{SIGN_OF_LIFE_MS}u",
             SPECIAL=f"0x{SPECIAL:X}u",
             TEXT_END=f"0x{SPECIAL | console_messages.END:X}u",
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateformer.gateware.host.identification import Identification
 from gateformer.gateware.host.streamed_registers import STREAM_BYTES
 from gateformer.gateware.streamed.ports import ImageFacts
 
@@ -15,11 +16,17 @@ from ..families.zynq_address import (
     IMAGE_FILE_ADDRESS,
     MEMORY_END,
 )
+from ..host.bench import STREAMED_BENCH
 from ..host.image_file import HEADER_BYTES, IMAGE_FILE, MAGIC, OFFSETS
 from .c_text import braces, defines, macro
 
 CRC_TAPS = 0xEDB8_8320
 """Polynomial of zlib's CRC-32, bit 31 that of x^0."""
+
+
+def bench_tokens(identification: Identification) -> int | None:
+    """How many tokens ``/bench`` generates at most, as the Linux driver; None: a whole context."""
+    return None if identification.image is None else STREAMED_BENCH
 
 
 def streamed_lines(facts: ImageFacts, memory_bytes: int | None = None) -> list[str]:

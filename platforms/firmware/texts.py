@@ -11,6 +11,7 @@ from gateformer.gateware.console.texts import ConsoleTexts
 
 from . import load as firmware_load
 from .c_text import array
+from .streamed import bench_tokens
 
 SPECIAL = 0x100
 """Added to an entry of a text that stands for a number, or for the text's end."""
@@ -56,6 +57,13 @@ class ImportedFirmwareTexts(ImportedTexts):
         if image is not None and image.streams > 1:
             sizes += f", streams {image.streams}"
         return [_open(model, **_BUILD), *shape, _open(sizes, **_SIZES)]
+
+    def help(self) -> list[str]:
+        tokens = bench_tokens(self.identification)
+        if tokens is None:
+            return super().help()
+        most = f"generates at most {tokens} tokens"
+        return [line.replace("generates a whole context", most) for line in super().help()]
 
 
 def concealed(name: str) -> str:

@@ -14,6 +14,8 @@ from .run import AcceleratorRuns, RunCounts
 QUEUED = 16
 """Tokens that OUTPUT holds at least (``MIN_OUTPUT_DEPTH`` of gateware.host.host_interface): a run
 of so many never waits for its reader."""
+STREAMED_BENCH = 64
+"""Tokens of a measurement with a model in external memory: it takes seconds, too."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from gateformer.model.contract.reference import check_request
 from gateformer.model.support.errors import UserError
 
-from .bench import Bench, run_bench
+from .bench import STREAMED_BENCH, Bench, run_bench
 from .bench_together import BenchTogether, run_bench_together
 from .image_load import load_file
 from .info import AcceleratorInfo, identify
@@ -28,8 +28,6 @@ from .streams import AcceleratorStreams
 MAX_TIMEOUT = 10**7
 TIMEOUT = 5.0
 """Seconds; a token takes microseconds, or milliseconds from external memory."""
-STREAMED_BENCH = 64
-"""Tokens of a measurement with a model in external memory: it takes seconds, too."""
 
 
 class Accelerator:

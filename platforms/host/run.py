@@ -144,11 +144,12 @@ class AcceleratorRuns:
                     self._abort_quietly()
 
     def finish(self) -> RunCounts:
-        """The counts, once the core is done; UserError if it isn't within the timeout."""
-        patience = _Patience(self, "to end")
+        """The counts, once the core is done; UserError if it makes no progress for the timeout."""
+        patience, levels = _Patience(self, "to end"), None
         while not (status := self.registers.read("STATUS"))["done"]:
             self._refuse_errors(status)
             self._refuse_fault()
+            levels = patience.heed(levels, _levels(status))
             patience.check()
         self._refuse_fault()
         self.last = RunCounts(
@@ -167,16 +168,13 @@ class AcceleratorRuns:
         return read_stalls(self.registers)
 
     def _until_last(self, count: int, number: int) -> Iterator[int | None]:
-        patience, level = self._patience, None
+        patience, levels = self._patience, None
         patience.renew()
         left = count
         while left:
             output = self.registers.read("OUTPUT")
             if not output["valid"]:
-                status = self._look()
-                if status["prompt_level"] != level:
-                    level = status["prompt_level"]
-                    patience.renew()
+                levels = patience.heed(levels, _levels(self._look()))
                 patience.check()
                 yield None
                 self._refuse_another(number)
@@ -251,6 +249,11 @@ class AcceleratorRuns:
             self.registers.write("CONTROL", abort=1, clear_errors=1)
 
 
+def _levels(status: Mapping[str, int]) -> tuple[int, int]:
+    """What changes while a core goes on: tokens of the prompt to be read, and those to be taken."""
+    return status["prompt_level"], status["output_level"]
+
+
 class _Patience:
     """The end of a wait."""
 
@@ -263,6 +266,12 @@ class _Patience:
 
     def renew(self) -> None:
         self._end = time.monotonic() + self._timeout
+
+    def heed(self, before: tuple[int, int] | None, now: tuple[int, int]) -> tuple[int, int]:
+        """Renew it if the levels ``now`` are others than ``before``; those now."""
+        if now != before:
+            self.renew()
+        return now
 
     def check(self) -> None:
         if time.monotonic() >= self._end:

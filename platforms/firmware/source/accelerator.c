@@ -20,6 +20,13 @@ uint32_t accelerator_register(uint32_t offset)
 	return load(base + offset);
 }
 
+// A count of 64 bits: reading its lower half keeps the upper one.
+static uint64_t count(uint32_t low, uint32_t high)
+{
+	uint32_t word = accelerator_register(low);
+	return (uint64_t)accelerator_register(high) << 32 | word;
+}
+
 static void set(uint32_t offset, uint32_t value)
 {
 	store(base + offset, value);
@@ -201,13 +208,6 @@ const char *accelerator_fault(void)
 			    : "the memory answered DECERR: there is none at an address";
 }
 
-// A count of 64 bits: reading its lower half keeps the upper one.
-static uint64_t count(uint32_t low, uint32_t high)
-{
-	uint32_t word = accelerator_register(low);
-	return (uint64_t)accelerator_register(high) << 32 | word;
-}
-
 uint32_t accelerator_stalled(void)
 {
 	uint64_t stalls = count(GATEFORMER_STALLS_LOW, GATEFORMER_STALLS_HIGH);
@@ -233,9 +233,9 @@ uint32_t accelerator_errors(void)
 	return accelerator_register(GATEFORMER_ERROR);
 }
 
-uint32_t accelerator_cycles(void)
+uint64_t accelerator_cycles(void)
 {
-	uint32_t cycles = accelerator_register(GATEFORMER_CYCLES_LOW);
+	uint64_t cycles = count(GATEFORMER_CYCLES_LOW, GATEFORMER_CYCLES_HIGH);
 	// of an aborted run that had not begun with its program
 	return cycles < START_CYCLES ? 0 : cycles - START_CYCLES;
 }

@@ -40,8 +40,8 @@ uint32_t accelerator_output(void);
 uint32_t accelerator_status(void);
 uint32_t accelerator_errors(void);
 
-// Cycles of the run's programs: what docs/console.md calls cycles, modulo 2**32.
-uint32_t accelerator_cycles(void);
+// Cycles of the run's programs: what docs/console.md calls cycles.
+uint64_t accelerator_cycles(void);
 
 // Whether the memories hold one complete model.
 bool accelerator_has_model(void);

@@ -203,12 +203,12 @@ static void answer_with_generation(const uint16_t *prompt, uint32_t length, bool
 		.top_p = top_p_settings[numbers[NUMBER_TOP_P]],
 #endif
 		.seed = numbers[NUMBER_SEED],
-		.count = bench || !count ? COUNT_LIMIT : count,
+		.count = bench ? BENCH_TOKENS : count ? count : COUNT_LIMIT,
 	};
 	print_message(bench ? MESSAGE_BENCH : MESSAGE_PROMPT);
 	enum result result = generate(prompt, length, &settings, bench, &done);
 	if (settings.mult)
-		numbers[NUMBER_SEED]++;
+		numbers[NUMBER_SEED] = numbers[NUMBER_SEED] + 1 & UINT32_MAX;
 	if (!ended(result, &done, bench))
 		return;
 	if (bench && result != STOPPED) {

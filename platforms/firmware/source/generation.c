@@ -6,16 +6,33 @@
 #include "uart.h"
 
 #define PATIENCE_MS 2000 // without any progress, after which the core is given up
-#define BUSY GATEFORMER_STATUS_BUSY_MASK
 
 // Tokens are taken as they come, so that the core waits for nobody, and sent from here.
 static uint16_t tokens[CTX_LEN + 1];
 static uint64_t patience, deadline;
+static uint64_t silence, next_sign; // of life: between two, and when one is due
 static uint32_t seen; // STATUS, when there was progress last
 
 static void renew(void)
 {
 	deadline = now() + patience;
+}
+
+// Before a run: both divisions are long.
+static void begin_waiting(void)
+{
+	patience = ticks_of_milliseconds(PATIENCE_MS);
+	silence = ticks_of_milliseconds(SIGN_OF_LIFE_MS);
+	next_sign = now() + silence;
+}
+
+// A long prompt takes minutes, in which the peer must not take the line for broken.
+static void show_life(void)
+{
+	if (now() < next_sign || !uart_has_room())
+		return;
+	uart_send(SIGN_OF_LIFE);
+	next_sign = now() + silence;
 }
 
 // Send what there is room for of a token's text, from byte *sent on; whether that was all.
@@ -77,6 +94,13 @@ static enum result look(struct generation *generation)
 	return now() < deadline ? ENDED_BY_COUNT : SILENT;
 }
 
+// Whether a run may have this token after so many others: then there are no more than the context
+// holds, and one behind it.
+static bool believable(uint32_t output, uint32_t taken)
+{
+	return (output & GATEFORMER_OUTPUT_TOKEN_MASK) < VOCAB_SIZE && taken <= CTX_LEN;
+}
+
 // The last token has come: wait until the core is done.
 static enum result finish(struct generation *generation)
 {
@@ -106,7 +130,7 @@ enum result generate(const uint16_t *prompt, uint32_t length, const struct setti
 	enum result ending = STOPPED;
 	bool last = false;
 	*generation = (struct generation){.tokens = 0};
-	patience = ticks_of_milliseconds(PATIENCE_MS); // once: a division is long
+	begin_waiting();
 	uint64_t started = now();
 	if (!accelerator_start(prompt, length, settings)) {
 		generation->errors = accelerator_errors();
@@ -118,7 +142,7 @@ enum result generate(const uint16_t *prompt, uint32_t length, const struct setti
 		uint32_t output = last ? 0 : accelerator_output();
 		if (output & GATEFORMER_OUTPUT_VALID_MASK) {
 			uint32_t token = output & GATEFORMER_OUTPUT_TOKEN_MASK;
-			if (token >= VOCAB_SIZE || taken > CTX_LEN)
+			if (!believable(output, taken))
 				return broken_off(SILENT, generation);
 			tokens[taken++] = token;
 			renew();
@@ -139,14 +163,18 @@ enum result generate(const uint16_t *prompt, uint32_t length, const struct setti
 			enum result state = look(generation);
 			if (state != ENDED_BY_COUNT)
 				return broken_off(state, generation);
+			show_life();
 		}
 		uart_poll();
 		if (uart_interrupted && !byte)
 			return broken_off(STOPPED, generation);
-		if (silent)
+		if (silent) {
 			generation->tokens = taken;
-		else if (generation->tokens < taken && send_text(tokens[generation->tokens], &byte))
+		} else if (generation->tokens < taken &&
+			   send_text(tokens[generation->tokens], &byte)) {
 			generation->tokens++;
+			next_sign = now() + silence;
+		}
 	}
 	return ending;
 }
@@ -156,7 +184,7 @@ enum result generate(const uint16_t *prompt, uint32_t length, const struct setti
 static enum result finish_together(struct generation *generation)
 {
 	enum result ending = ENDED_BY_COUNT;
-	uint32_t cycles = 0;
+	uint64_t cycles = 0;
 	for (uint32_t stream = STREAMS; stream--;) {
 		accelerator_choose(stream);
 		ending = finish(generation);
@@ -172,9 +200,10 @@ static enum result finish_together(struct generation *generation)
 enum result generate_together(const uint16_t *prompt, uint32_t length,
 			      const struct settings *settings, struct generation *generation)
 {
-	uint32_t left = STREAMS, seen_of[STREAMS] = {0};
+	uint32_t left = STREAMS, seen_of[STREAMS] = {0}, taken[STREAMS] = {0};
 	bool ended[STREAMS] = {false};
 	*generation = (struct generation){.tokens = 0};
+	begin_waiting();
 	uint64_t started = now();
 	if (!accelerator_start_all(prompt, length, settings)) {
 		generation->errors = accelerator_errors();
@@ -187,6 +216,8 @@ enum result generate_together(const uint16_t *prompt, uint32_t length,
 		accelerator_choose(stream);
 		uint32_t output = accelerator_output();
 		if (output & GATEFORMER_OUTPUT_VALID_MASK) {
+			if (!believable(output, taken[stream]++))
+				return broken_off(SILENT, generation);
 			generation->tokens++;
 			renew();
 			if (output & GATEFORMER_OUTPUT_LAST_MASK) {
@@ -199,6 +230,7 @@ enum result generate_together(const uint16_t *prompt, uint32_t length,
 			seen_of[stream] = seen;
 			if (state != ENDED_BY_COUNT)
 				return broken_off(state, generation);
+			show_life();
 		}
 		uart_poll();
 		if (uart_interrupted)

@@ -11,7 +11,7 @@ enum result { ENDED_BY_COUNT, ENDED_BY_CONTEXT, STOPPED, ENDED_BY_STOP, SILENT, 
 
 struct generation {
 	uint32_t tokens;  // generated; with text, those of which the text was sent
-	uint32_t cycles;
+	uint64_t cycles;
 	uint64_t ticks;	  // from start to the last token
 	uint32_t errors;  // the register ERROR, if REFUSED
 #if STREAMED

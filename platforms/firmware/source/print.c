@@ -6,7 +6,7 @@
 #include "system.h"
 #include "uart.h"
 
-uint32_t numbers[NUMBERS];
+uint64_t numbers[NUMBERS];
 
 void print(const char *text)
 {
@@ -15,9 +15,9 @@ void print(const char *text)
 }
 
 // At least `least` digits, with a point before the last `decimals`.
-static void print_digits(uint32_t value, uint32_t least, uint32_t decimals)
+static void print_digits(uint64_t value, uint32_t least, uint32_t decimals)
 {
-	char digits[10];
+	char digits[20]; // of 2**64 - 1
 	uint32_t count = 0;
 	while (value || count < least) {
 		uint32_t digit;
@@ -31,7 +31,7 @@ static void print_digits(uint32_t value, uint32_t least, uint32_t decimals)
 	}
 }
 
-void print_decimal(uint32_t value)
+void print_decimal(uint64_t value)
 {
 	print_digits(value, 1, 0);
 }
@@ -58,7 +58,7 @@ static void print_megahertz(uint32_t kilohertz)
 
 static void print_number(uint32_t number)
 {
-	uint32_t value = numbers[number];
+	uint64_t value = numbers[number];
 	switch (number) {
 	case NUMBER_TEMPERATURE:
 #if IMPORTED

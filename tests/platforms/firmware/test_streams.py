@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from gateformer.gateware.host.registers import register
 from gateformer.gateware.host.streamed_registers import STREAM_BYTES, STREAMED_REGISTERS
 from gateformer.gateware.memory.bus import Response
@@ -161,6 +163,33 @@ def test_a_stream_that_no_longer_answers():
 
     found = device(registers=Deaf(), change=slow)
     assert found.ask(b"/bench").endswith(b"! the core does not answer; reset the board\r\n\x04> ")
+
+
+@pytest.mark.parametrize("token", [0, 2**16 - 1])
+def test_a_stream_that_never_ends(token):
+    """It has tokens for ever, none of which is the last one, or one of no vocabulary."""
+
+    class Endless(RegisterAccess):
+        name = "the simulation"
+
+        def __init__(self):
+            self.memory = simulated_registers(2).memory
+
+        def read(self, offset):
+            entry, own = place(1, "OUTPUT")
+            if offset == own:
+                return entry.pack(valid=1, token=token)
+            return simulated_registers(2).read(offset)
+
+        def write(self, offset, value):
+            simulated_registers(2).write(offset, value)
+
+        def reset(self):
+            simulated_registers(2).reset()
+
+    found = device(registers=Endless())
+    assert found.ask(b"/bench").endswith(b"! the core does not answer; reset the board\r\n\x04> ")
+    assert not is_busy(0) and not is_busy(1)
 
 
 def test_a_processor_that_begins_while_both_streams_run():

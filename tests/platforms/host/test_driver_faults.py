@@ -165,6 +165,28 @@ def test_progress_renews_the_patience():
     assert list(accelerator.generate([1], 1)) == [5]
 
 
+@pytest.mark.parametrize("level", ["prompt_level", "output_level"])
+def test_progress_renews_the_patience_with_the_end(level):
+    """/bench leaves the tokens of a run in OUTPUT until it has ended, which takes long."""
+    shift = register("STATUS").field(level).low
+    slow = [1 | n % 8 << shift for n in range(40) for _ in range(3)]
+    registers = Script(STATUS=[1, *slow, DONE])
+    read = registers.read
+
+    def slowly(offset):
+        time.sleep(0.001)
+        return read(offset)
+
+    registers.read = slowly
+    runs = Accelerator(registers, MODEL, timeout=0.06)._streams[0]
+    runs.start([1], 2, runs.greedy)
+    assert runs.finish().tokens == 0
+    stuck = Script(STATUS=[1])
+    runs = Accelerator(stuck, MODEL, timeout=0.02)._streams[0]
+    runs.start([1], 2, runs.greedy)
+    assert "waited 0.02 s to end" in message(runs.finish)
+
+
 def test_other_tokens_the_second_time():
     registers = Script(
         OUTPUT=[VALID | 1, VALID | LAST | 2, VALID | LAST | 3], STATUS=[DONE], CYCLES_LOW=[9]
