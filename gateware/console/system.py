@@ -12,6 +12,7 @@ from ..host.any_core import AnyProgram, build_core
 from ..host.identification import Identification
 from ..parts.receive_queue import ReceiveQueue
 from ..parts.uart import UartReceiver, UartTransmitter, uart_divisor
+from ..streamed.program import StreamedProgram
 from .console_frame import ConsoleFrame
 from .image import further_sections, load_texts
 from .imported.piece_console import PieceConsole
@@ -56,7 +57,7 @@ class ConsoleCore(wiring.Component):
         If a token's text is not one character, or the same as another's; of an imported model as
         :meth:`.Pieces.of`.
     TypeError, ValueError
-        As :class:`Identification`.
+        As :class:`Identification`; TypeError also of a StreamedProgram.
     """
 
     def __init__(
@@ -69,6 +70,8 @@ class ConsoleCore(wiring.Component):
         dsp: str = "generic",
         silence: int | None = None,
     ):
+        if isinstance(program, StreamedProgram):
+            raise TypeError("ConsoleCore has no memory bus, which a StreamedProgram's core needs")
         if isinstance(program, DecoderProgram):
             self._pieces = Pieces.of(program.model)
         else:

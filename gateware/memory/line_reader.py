@@ -19,6 +19,13 @@ def run_layout(shape: MemoryShape) -> data.StructLayout:
     return data.StructLayout({"stripe": shape.stripe_bits, "more": shape.stripe_bits})
 
 
+def check_depth(shape: MemoryShape, depth: int) -> None:
+    """TypeError or ValueError unless a reader can keep ``depth`` beats of a port."""
+    check_integer("depth", depth, 2 * shape.burst_beats, 2**16)
+    if depth & (depth - 1):
+        raise ValueError(f"depth must be a power of two, not {depth}")
+
+
 class LineReader(wiring.Component):
     """Reads line ``port`` of each stripe of a run, run after run, far ahead of who takes the beats.
 
@@ -51,9 +58,7 @@ class LineReader(wiring.Component):
 
     def __init__(self, shape: MemoryShape, port: int, *, depth: int = 512):
         check_integer("port", port, 0, shape.ports - 1)
-        check_integer("depth", depth, 2 * shape.burst_beats, 2**16)
-        if depth & (depth - 1):
-            raise ValueError(f"depth must be a power of two, not {depth}")
+        check_depth(shape, depth)
         self._shape, self._port, self._depth = shape, port, depth
         super().__init__(
             {

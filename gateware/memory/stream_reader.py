@@ -7,12 +7,11 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..parts.fifo import Fifo
-from .bus import ADDRESS_BITS, MemoryShape, Response, read_signature
+from .bus import MemoryShape, Response, read_signature
 from .line_reader import LineReader, run_layout
 
 SEGMENTS_AHEAD = 4
 """Segments that are read before the words of the first one of them are all taken."""
-WORD_BITS = ADDRESS_BITS
 
 
 def segment_layout(shape: MemoryShape) -> data.StructLayout:
@@ -40,6 +39,8 @@ class StreamReader(wiring.Component):
         Forgets segments and words; to be held until ``idle``.
     idle : Out(1), a register: nothing is under way
     fault : Out(Response), the worst one since ``flush``, of all ports
+    faulty : Out(1)
+        It will not be OKAY: a cycle before ``fault``, and before words with a bad beat are valid.
 
     Raises
     ------
@@ -58,6 +59,7 @@ class StreamReader(wiring.Component):
                 "flush": In(1),
                 "idle": Out(1, init=1),
                 "fault": Out(Response),
+                "faulty": Out(1),
             }
         )
 
@@ -100,6 +102,7 @@ class StreamReader(wiring.Component):
         for reader in self._readers[1:]:
             worst = worst | reader.fault.as_value()
         m.d.sync += self.fault.eq(worst)
+        m.d.comb += self.faulty.eq(worst != Response.OKAY.value)
         return m
 
     def _deliver(self, m: Module, lengths: Fifo):

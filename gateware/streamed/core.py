@@ -12,6 +12,7 @@ from ..decoder.instruction import Source
 from ..decoder.taps import tap_ports, tap_signature
 from ..engines.sampler.scheme import VERSION_2
 from ..memory.bus import Response
+from ..memory.line_reader import check_depth
 from ..memory.stream_reader import StreamReader, segment_layout
 from ..memory.word_writer import WordWriter
 from ..parts.delay import delayed
@@ -52,10 +53,16 @@ class StreamedCore(wiring.Component):
     For each stream those of :func:`gateware.core.ports.core_signature` and
     :data:`.ports.STREAM_PORTS`, with its number behind the name but for the first one
     (:func:`.slots.stream_port`). ``abort`` of a stream leaves the others as they are; with it the
-    last one that is busy, or all at once, also forget an error of the memory.
+    last one that is busy, or all at once, also forget an error of the memory. Once none is busy
+    any more, nothing new begins on the buses, whatever the pass was that is under way.
 
     Those of :func:`.ports.bus_ports` and of :func:`.ports.image_ports`. That an image is verified
     before the first ``start`` is its user's to see to.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``dsp`` or ``depth`` is none of these.
     """
 
     def __init__(
@@ -67,6 +74,7 @@ class StreamedCore(wiring.Component):
         depth: int = READ_AHEAD,
     ):
         check_dsp(dsp)
+        check_depth(program.memory, depth)
         self.program, self._dsp, self._depth, self._taps = program, dsp, depth, taps
         members = {**bus_ports(program.memory), **image_ports(program.memory)}
         each = dict(core_signature(program.model.config.vocab_size, scheme=VERSION_2).members)
@@ -93,8 +101,16 @@ class StreamedCore(wiring.Component):
         # a register, and the only reset where the domain has none: it goes to all parts of the
         # core, but not to what is under way on the bus
         reset, flushing = Signal(reset_less=True), Signal()
+        passes = Passes(program)
+        self._aborted = aborted = Signal(reset_less=True)
         aborts, busy = (Cat(self._ports(name)) for name in ("abort", "busy"))
-        outside.d.sync += reset.eq(aborts.any() & (aborts | ~busy).all())
+        last_aborts = aborts.any() & (aborts | passes.drop | ~busy).all()
+        # a pass of streams that were aborted goes on while others, which have no part in it, are
+        # busy; they may have ended since
+        outside.d.sync += [
+            aborted.eq(last_aborts),
+            reset.eq(last_aborts | (passes.running & ~busy.any())),
+        ]
         # answers to what was written may be errors, too: those of an aborted run are its own
         quiet = reader.idle & writer.idle
         # not idle at once: what was asked for in this cycle shows a cycle later
@@ -111,8 +127,8 @@ class StreamedCore(wiring.Component):
         # what the core takes of the reader, while the image is not being verified
         segments = stream.Signature(segment_layout(program.memory)).create()
         words = stream.Signature(8 * program.memory.word_bytes).create()
-        self._check_image(outside, reader, reset, segments, words)
-        passes = self._loops(outside, reset)
+        self._check_image(outside, reader, writer, segments, words)
+        self._connect_loops(outside, passes, reset)
         self._run(inside, passes, segments, words, writer)
         outside.submodules.core = ResetInserter(reset)(inside)
         return outside
@@ -122,16 +138,17 @@ class StreamedCore(wiring.Component):
         names = [stream_port(name, stream) for stream in range(self.program.streams)]
         return [getattr(unit or self, each) for each in names]
 
-    def _check_image(self, m: Module, reader: StreamReader, reset, segments, words):
+    def _check_image(self, m: Module, reader: StreamReader, writer: WordWriter, segments, words):
         program = self.program
         check = ImageCheck(
             program.memory,
             words=program.first_cache * program.memory.stripe_words,
             expected=program.checksum,
         )
-        m.submodules.check = ResetInserter(reset & check.busy)(check)
+        m.submodules.check = ResetInserter(self._aborted & check.busy)(check)
+        # low from the cycle on in which words with a bad beat show
         faultless = Signal(reset_less=True)
-        m.d.sync += faultless.eq(self.fault == Response.OKAY)
+        m.d.sync += faultless.eq(~reader.faulty & (writer.fault == Response.OKAY))
         m.d.comb += [
             check.begin.eq(self.verify),
             check.base.eq(self.base),
@@ -155,20 +172,18 @@ class StreamedCore(wiring.Component):
                 reader.words.ready.eq(words.ready),
             ]
 
-    def _loops(self, m: Module, reset: Signal) -> Passes:
+    def _connect_loops(self, m: Module, passes: Passes, reset: Signal):
         """The streams' token loops, each of which only its own abort resets."""
-        m.submodules.passes = passes = Passes(self.program)
+        m.submodules.passes = passes
         m.d.comb += passes.reset.eq(reset)
-        # pulses for the samplers, for the reset of another stream's run may come with them
-        self._reseeds = [Signal(name=stream_port("reseed", s)) for s in range(self.program.streams)]
-        m.d.sync += [
-            passes.drop.eq(Cat(self._ports("abort"))),
-            *(
-                reseed.eq(start & ~busy)
-                for reseed, start, busy in zip(
-                    self._reseeds, self._ports("start"), self._ports("busy"), strict=True
-                )
-            ),
+        m.d.sync += passes.drop.eq(Cat(self._ports("abort")))
+        # pulses for the samplers, two cycles later: with `start`, or in the cycle after, another
+        # stream's run may end in a reset
+        self._reseeds = [
+            delayed(m, start & ~busy, 2, reset_less=False, name=stream_port("reseed", number))
+            for number, (start, busy) in enumerate(
+                zip(self._ports("start"), self._ports("busy"), strict=True)
+            )
         ]
         for name in ("prompt", "output", "start", "busy", "context_full"):
             for number in range(self.program.streams):
@@ -178,7 +193,6 @@ class StreamedCore(wiring.Component):
             self._ports("count", passes), self._ports("settings"), strict=True
         ):
             m.d.comb += count.eq(settings.count)
-        return passes
 
     def _run(self, m: Module, passes: Passes, segments, words, writer: WordWriter):
         program = self.program
@@ -260,13 +274,13 @@ class StreamedCore(wiring.Component):
                 m.d.comb += getattr(taps, name).eq(getattr(datapath.taps, name))
 
     def _count_saturations(self, m: Module, passes: Passes, datapaths):
-        """Of each stream, in whatever slots its tokens are."""
+        """Of each stream, in whatever slots its tokens are; not of a run that was aborted."""
         for number, total in enumerate(self._ports("saturations")):
             start, busy = self._ports("start")[number], self._ports("busy")[number]
             kept = Signal(SATURATION_BITS, name=stream_port("saturations", number))
             more = sum(
                 (
-                    Mux(slot.stream == number, datapath.limited, 0)
+                    Mux(passes.takes_part[number] & (slot.stream == number), datapath.limited, 0)
                     for slot, datapath in zip(passes.slots, datapaths, strict=True)
                 ),
                 C(0, 1),

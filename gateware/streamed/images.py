@@ -20,7 +20,7 @@ from ..parts.integers import ceil_div
 from .layout import StreamedLayout
 from .row_format import RowFormat, fields_of, number_words, whole_words
 
-LARGEST_PARAMETER = 32
+NARROWEST_PARAMETER = 32
 """Bits of the narrowest field for a multiplier and its bias."""
 
 
@@ -85,7 +85,7 @@ class ParameterFormat:
     @property
     def per_word(self) -> int:
         """Entries in a word: a power of two."""
-        return fields_of(self.word_bits, max(self.factor + self.bias, LARGEST_PARAMETER))
+        return fields_of(self.word_bits, max(self.factor + self.bias, NARROWEST_PARAMETER))
 
     @property
     def field(self) -> int:

@@ -86,11 +86,14 @@ class Passes(wiring.Component):
         :class:`gateware.core.token_loop.TokenLoop`.
     drop : In(streams), a stream is reset: what is under way for it is lost
     reset : In(1), no pass is under way any more; of no account for streams that are not dropped
+    running : Out(1), a pass is under way, from ``begin`` to ``ended``
     begin : Out(1), a pulse: the program begins, in the next cycle
     ended : In(1), its last cycle
     slots : Out(:func:`.slots.slots_layout`), from ``begin`` on until the next one
     predict : Out(1), from ``begin`` on: of any slot
     lent : Out(1), from ``begin`` on: slots have several tokens of one stream
+    takes_part : Out(streams)
+        From ``begin`` on until the next one, unless it is dropped: the stream has tokens in it.
     listens : Out(streams), logits of the slot are for its stream's sampler
     """
 
@@ -114,9 +117,11 @@ class Passes(wiring.Component):
                 "reset": In(1),
                 "begin": Out(1),
                 "ended": In(1),
+                "running": Out(1),
                 "slots": Out(slots_layout(program)),
                 "predict": Out(1),
                 "lent": Out(1),
+                "takes_part": Out(streams),
                 "listens": Out(streams),
             }
         )
@@ -131,32 +136,33 @@ class Passes(wiring.Component):
         lenders = C(0, streams)
         if streams > 1:
             lenders = Cat(loop.wants & (loop.lent != 0) for loop in loops)
-        running, begins = Signal(), Signal()
+        begins = Signal()
         chosen = Signal(streams)
         m.d.comb += [
-            begins.eq(~running & wants.any() & ~soon.any() & self._drained(m)),
+            begins.eq(~self.running & wants.any() & ~soon.any() & self._drained(m)),
             chosen.eq(Mux(lenders.any(), lenders, wants)),
         ]
         m.d.sync += self.begin.eq(begins)
         with m.If(begins):
             predicts = Cat(loop.predict for loop in loops) & chosen
             m.d.sync += [
-                running.eq(1),
+                self.running.eq(1),
                 self.predict.eq(predicts.any()),
                 self.lent.eq(lenders.any()),
             ]
             self._fill(m, chosen, lenders)
         with m.Elif(self.ended):
-            m.d.sync += running.eq(0)
+            m.d.sync += self.running.eq(0)
         for stream, loop in enumerate(loops):
             m.d.comb += [
                 loop.granted.eq(begins & chosen[stream]),
                 loop.ended.eq(self.ended),
+                self.listens[stream].eq(self.takes_part[stream] & self.slots[stream].predict),
             ]
             with m.If(self.drop[stream]):
-                m.d.sync += self.listens[stream].eq(0)
+                m.d.sync += self.takes_part[stream].eq(0)
             with m.Elif(begins):
-                m.d.sync += self.listens[stream].eq(chosen[stream] & loop.predict)
+                m.d.sync += self.takes_part[stream].eq(chosen[stream])
         return outside
 
     def _connect_loops(self, m: Module):

@@ -67,11 +67,12 @@ class StreamedProgram(DecoderProgram):
         self.layout = StreamedLayout(model.config, memory, min(fields))
         self.hw = HwConfig(rows=1, cols=1, lanes=self.layout.lanes)
         self._compile()
-        size, most = self.facts.memory_bytes, 2**ADDRESS_BITS
+        # the last size that a register of 32 bits tells
+        size, most = self.facts.memory_bytes, 2**ADDRESS_BITS - 1
         if size > most:
             raise UserError(
                 f"the model takes {size:,} bytes of external memory, more than the {most:,} that "
-                "have an address; import it with fewer bits or a smaller --context"
+                "it can have; import it with fewer bits or a smaller --context"
             )
         self._write_blocks()
 

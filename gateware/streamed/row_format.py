@@ -19,7 +19,15 @@ NARROW, WIDE = 4, 8
 
 
 def fields_of(word_bits: int, bits: int) -> int:
-    """Numbers of ``bits`` in a word: a power of two."""
+    """Numbers of ``bits`` in a word: a power of two.
+
+    UserError if there is no room for one.
+    """
+    if bits > word_bits:
+        raise UserError(
+            f"a number of {bits} bits does not fit a word of {word_bits} bits, which all ports of "
+            "the memory bring together; use more or wider ports"
+        )
     return 1 << (word_bits // bits).bit_length() - 1
 
 

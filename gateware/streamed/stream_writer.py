@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from amaranth.lib import data
 
+from gateformer.model.support.errors import UserError
+
 from ..decoder.instruction import Instruction, Sink, Source
 from ..parts.integers import ceil_div
 from ..plan.encoding import encode
@@ -30,10 +32,13 @@ def instruction_words(
 ) -> np.ndarray:
     """uint8 [n, word_bytes] of instructions, those of :func:`words_per_instruction` each.
 
-    Raises ValueError if ``layout`` has more than INSTRUCTION_BITS.
+    Raises UserError if ``layout`` has more than INSTRUCTION_BITS.
     """
     if layout.size > INSTRUCTION_BITS:
-        raise ValueError(f"instructions of {layout.size} bits, more than {INSTRUCTION_BITS}")
+        raise UserError(
+            f"the model's instructions take {layout.size} bits, more than {INSTRUCTION_BITS}; "
+            "import it with a smaller --context, or use fewer --streams"
+        )
     size = words_per_instruction(8 * word_bytes) * word_bytes
     content = b"".join(
         layout.const(encode(item, layout)).as_value().value.to_bytes(size, "little")

@@ -131,6 +131,33 @@ def test_flush_forgets_everything_and_leaves_the_bus_well(seed):
     simulate(bench.dut, run)
 
 
+@pytest.mark.parametrize("port", [0, 1])
+def test_a_bad_beat_is_known_before_its_word_can_be_taken(port):
+    """A register behind ``faulty`` is in time to keep the word from whoever waits for it."""
+    shape = MemoryShape(2, 4, 4)
+    address = 5 * shape.stripe_bytes + port * shape.line_bytes
+    bench = Bench(shape, seed=3, latency=(4, 9), bad={address: Response.SLVERR})
+    known, taken = [], []
+
+    async def run(ctx):
+        for segment in ((4, 4), (5, 4)):
+            ctx.set(bench.dut.segments.p.stripe, segment[0])
+            ctx.set(bench.dut.segments.p.words, segment[1])
+            ctx.set(bench.dut.segments.valid, 1)
+            ctx.set(bench.dut.words.ready, 1)
+            for _ in range(60):
+                known.append(ctx.get(bench.dut.faulty))
+                word = await bench.cycle(ctx)
+                if word is not None:
+                    taken.append(len(known) - 1)
+                if bench.accepted:
+                    ctx.set(bench.dut.segments.valid, 0)
+
+    simulate(bench.dut, run)
+    assert len(taken) == 8 and not any(known[cycle] for cycle in taken[:4])
+    assert known[taken[4] - 1]
+
+
 @pytest.mark.parametrize("response", [Response.SLVERR, Response.DECERR])
 def test_a_bad_response_is_kept_until_flush(response):
     shape = MemoryShape(2, 4, 4)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gateformer.gateware.streamed.row_format import RowFormat
+from gateformer.gateware.streamed.row_format import RowFormat, fields_of
 from gateformer.model.contract.decoder.matrix import Matrix
 from tests.gateware.decoder.test_weight_store import matrix
 from tests.support.user_error import message
@@ -111,4 +111,11 @@ def test_codes_that_need_more_than_a_field_are_refused():
     assert message(RowFormat.holding, matrices, 256) == (
         "weights of block:8:16:min and int8 take 9 bits, which cannot be streamed; import the "
         "model with --bits 8"
+    )
+
+
+def test_a_number_that_is_wider_than_a_word():
+    assert message(lambda: fields_of(32, 54)) == (
+        "a number of 54 bits does not fit a word of 32 bits, which all ports of the memory bring "
+        "together; use more or wider ports"
     )

@@ -6,7 +6,9 @@ import pytest
 from gateformer.gateware.core.taps import Mismatch
 from gateformer.gateware.decoder.taps import DecoderTapReader
 from gateformer.gateware.memory.bus import Response
+from gateformer.gateware.streamed.limits import MOST_STREAMS
 from gateformer.gateware.streamed.program import StreamedProgram
+from gateformer.gateware.streamed.slots import stream_port
 from gateformer.model.contract.decoder.reference import DecoderReference
 from gateformer.model.contract.decoder.sampling import DecoderSettings
 from gateformer.platforms.simulation.simulated_memory import MemoryTiming
@@ -130,6 +132,71 @@ def test_an_error_of_the_memory_stops_all_and_is_forgotten_with_the_last(two):
     simulator.run()
     for stream, request in enumerate(requests):
         assert [t for t, _ in simulator.tokens(stream)] == expected(two.model, request)
+
+
+def test_aborts_one_cycle_after_the_other_are_those_of_all(two):
+    simulator = StreamsSimulator(two, taps=True)
+    stripe = BASE + two.first_fixed * two.memory.stripe_bytes
+    request = Request([1], 3, DecoderSettings())
+    for order in ((0, 1), (1, 0)):
+        simulator.memory.refuse(stripe, stripe, Response.SLVERR)
+        simulator.begin_together({0: request, 1: request})
+        with pytest.raises(MemoryFault, match="SLVERR"):
+            simulator.run()
+        simulator.memory.refuse(0, 0, Response.OKAY)
+        for stream in order:
+            simulator.simulation.set(stream_port("abort", stream), 1)
+            simulator.simulation.step()
+            simulator.simulation.set(stream_port("abort", stream), 0)
+        simulator.simulation.step(500)
+        assert not simulator.busy(0) and not simulator.busy(1)
+        assert simulator.fault is Response.OKAY
+        simulator.begin(0, request)
+        simulator.run()
+        assert [token for token, _ in simulator.tokens(0)] == expected(two.model, request)
+
+
+@pytest.mark.parametrize("after", range(-1, 4))
+def test_a_start_beside_the_abort_of_the_last_other_stream(two, after):
+    """Its random numbers are those of its seed, though the core is reset in one of its cycles."""
+    settings = sampled(1, two.model)
+    request = Request([1], 5, settings)
+    simulator = StreamsSimulator(two, taps=True, timing=MOODS[1])
+    simulator.begin(1, Request([0], 5, DecoderSettings()))
+    simulator.simulation.step(700)
+    if after == -1:
+        simulator.begin(0, request)
+    simulator.simulation.set("abort1", 1)
+    if after == 0:
+        simulator.begin(0, request)
+    else:
+        simulator.simulation.step()
+    simulator.simulation.set("abort1", 0)
+    if after > 0:
+        simulator.simulation.step(after - 1)
+        simulator.begin(0, request)
+    simulator.run()
+    assert [token for token, _ in simulator.tokens(0)] == expected(two.model, request)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("streams", [4, MOST_STREAMS])
+def test_many_streams(streams):
+    """All begin at once; then one alone, to whose prompt all slots are lent."""
+    program = program_of(1, streams)
+    model, rng = program.model, np.random.default_rng(streams)
+    simulator = StreamsSimulator(program, taps=True, timing=MOODS[1])
+    requests = {stream: drawn_request(rng, model, stream) for stream in range(streams)}
+    simulator.begin_together(requests)
+    simulator.run()
+    alone = Request([0] * model.config.ctx_len, 1, DecoderSettings())
+    found = {s: [token for token, _ in simulator.tokens(s)] for s in requests}
+    simulator.begin(streams - 1, alone)
+    simulator.run()
+    found[streams] = [token for token, _ in simulator.tokens(streams - 1)]
+    for stream, request in {**requests, streams: alone}.items():
+        assert found[stream] == expected(model, request), stream
+    compare_passes(simulator)
 
 
 def test_cycles_of_a_pass_as_predicted(two):

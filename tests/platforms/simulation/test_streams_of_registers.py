@@ -2,6 +2,7 @@
 
 import pytest
 
+from gateformer.gateware.host.host_interface import MIN_OUTPUT_DEPTH
 from gateformer.gateware.host.registers import register
 from gateformer.gateware.host.streamed_registers import (
     FURTHER_STREAM_REGISTERS,
@@ -74,9 +75,12 @@ class Stream:
 FIRST, SECOND = STREAMS = Stream(0), Stream(1)
 
 
+def image_address():
+    return simulated_registers(2).memory.address + HEADER_BYTES
+
+
 def verify():
-    memory = simulated_registers(2).memory
-    FIRST.write("IMAGE_ADDRESS", value=memory.address + HEADER_BYTES)
+    FIRST.write("IMAGE_ADDRESS", value=image_address())
     FIRST.write("CONTROL", verify=1)
     while FIRST.read("IMAGE_STATUS")["verifying"]:
         pass
@@ -186,6 +190,71 @@ def test_a_start_while_the_image_is_read():
         pass
     SECOND.write("CONTROL", start=1)
     assert SECOND.rest() == reference(PROMPTS[1], 2)
+
+
+def idle_but_for_a_pass():
+    """All streams idle in the middle of a pass: the second one's token is in it, and was aborted
+    while the first one had its last token and no room for it, which is taken now."""
+    for stream in STREAMS:
+        stream.write("CONTROL", abort=1)
+    FIRST.start([7], MIN_OUTPUT_DEPTH + 1)
+    SECOND.start([5], artifact().model.config.ctx_len)
+    while FIRST.read("STATUS")["output_level"] < MIN_OUTPUT_DEPTH:
+        simulated_registers(2).run(POLL_CYCLES)
+        SECOND.take()
+    begun = SECOND.read("TOKENS_GENERATED")
+    while SECOND.read("TOKENS_GENERATED") == begun:
+        simulated_registers(2).run(POLL_CYCLES)
+    SECOND.write("CONTROL", abort=1)
+    assert FIRST.read("STATUS")["busy"]
+    FIRST.take()
+    assert not any(stream.read("STATUS")["busy"] for stream in STREAMS)
+
+
+def test_a_pass_ends_with_the_last_stream():
+    """It neither disturbs a verification nor writes where the memory is somebody else's now."""
+    idle_but_for_a_pass()
+    assert verify()
+    idle_but_for_a_pass()
+    memory = simulated_registers(2).memory
+    simulated_registers(2).run(POLL_CYCLES)  # what was under way on the bus
+    before = memory.bus.content.copy(), memory.bus.beats
+    FIRST.write("IMAGE_ADDRESS", value=image_address() - 8 * MEMORY.stripe_bytes)
+    simulated_registers(2).run(2 * program(2).cycles([20, 20]))
+    assert (memory.bus.content == before[0]).all() and memory.bus.beats == before[1]
+    assert verify()
+    SECOND.start(PROMPTS[1], 2)
+    assert SECOND.rest() == reference(PROMPTS[1], 2)
+
+
+def test_saturations_are_of_the_run_that_was_started_last():
+    """Not of an aborted one, whose last pass ends beside it."""
+    SECOND.start(PROMPTS[1], 2, DRAWN)
+    SECOND.rest()
+    alone, found = SECOND.read("SATURATIONS"), set()
+    for cycles in range(100, 1900, 300):
+        FIRST.start(PROMPTS[0], 6, DRAWN)
+        SECOND.start([100], 2)  # one that saturates
+        simulated_registers(2).run(cycles)
+        SECOND.write("CONTROL", abort=1)
+        SECOND.start(PROMPTS[1], 2, DRAWN)
+        SECOND.rest()
+        found.add(SECOND.read("SATURATIONS"))
+        FIRST.rest()
+    assert found == {alone}
+
+
+def test_no_token_of_a_bad_word():
+    """Whichever of the image's words it is, the last one of the head, too."""
+    memory = simulated_registers(2).memory
+    for stripe in range(program(2).first_fixed, program(2).first_cache):
+        place = HEADER_BYTES + stripe * MEMORY.stripe_bytes
+        memory.refuse(place, place + MEMORY.stripe_bytes - 1, Response.SLVERR)
+        FIRST.start(PROMPTS[1][:1], 1)
+        simulated_registers(2).run(2 * program(2).cycles([0, None]))
+        assert fault() == Response.SLVERR.value and FIRST.take() is None, stripe
+        memory.refuse(0, 0, Response.OKAY)
+        FIRST.write("CONTROL", abort=1)
 
 
 @pytest.mark.parametrize("stream", [0, 1])
