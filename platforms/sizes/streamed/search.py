@@ -13,6 +13,7 @@ from gateformer.model.support.errors import UserError
 from ...boards.board import Board
 from ...boards.external_memory import REFRESH_US, ExternalMemory
 from ...support.progress import working
+from ..facts import AnyModel
 from ..families import limits
 from ..resource_model import Prediction
 from .program import SizedStreamedProgram
@@ -57,6 +58,11 @@ class StreamedChoice:
     @property
     def fits(self) -> bool:
         return not self.exceeded
+
+
+def can_be_streamed(model: AnyModel, board: Board) -> bool:
+    """Whether there is a memory beside the device, and a core for it."""
+    return board.memory is not None and isinstance(model, DecoderModel)
 
 
 def shapes(memory: ExternalMemory) -> list[MemoryShape]:
