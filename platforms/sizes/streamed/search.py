@@ -107,8 +107,7 @@ def choices(
             cycles, bound = pass_cycles(program, board.memory, clock, position)
             need = resources.top(program)
             exceeded = [name for name in most if getattr(need, name, 0) > most[name]]
-            room = board.memory.room
-            if room is not None and program.facts.memory_bytes > room:
+            if not board.memory.holds(program.facts.image_bytes, program.facts.memory_bytes):
                 exceeded.append(MEMORY)
             yield StreamedChoice(
                 shape,

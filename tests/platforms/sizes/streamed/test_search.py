@@ -7,6 +7,7 @@ import json
 import pytest
 
 from gateformer.model.contract.artifact import open_model
+from gateformer.platforms.boards import external_memory
 from gateformer.platforms.boards.board import board
 from gateformer.platforms.sizes import fit
 from gateformer.platforms.sizes.streamed import search
@@ -52,7 +53,8 @@ def test_what_bounds_a_pass():
     assert cycles == pytest.approx(program.bytes_per_pass(5) / rate)
 
 
-def test_keys_and_values_of_many_streams_do_not_fit_a_small_memory():
+def test_keys_and_values_of_many_streams_do_not_fit_a_small_memory(monkeypatch):
+    monkeypatch.setattr(external_memory, "BOOT_BYTES", 0)
     target = board("zybo-z7-20")
     model = open_model(MODEL, imported=True).model
     need = SizedStreamedProgram(model, target.memory.shape, 2).facts.memory_bytes
@@ -60,6 +62,18 @@ def test_keys_and_values_of_many_streams_do_not_fit_a_small_memory():
     small = dataclasses.replace(target, memory=dataclasses.replace(target.memory, size=size))
     one, two = search.choices(model, small, ports=[target.memory.shape])
     assert one.fits and two.exceeded == (search.MEMORY,)
+
+
+def test_an_image_that_the_boot_code_cannot_load():
+    target = board("zybo-z7-20")
+    model = open_model(MODEL, imported=True).model
+    facts = SizedStreamedProgram(model, target.memory.shape, 1).facts
+    less = target.memory.loadable - facts.image_bytes
+    for more, exceeded in ((0, ()), (1, (search.MEMORY,))):
+        memory = dataclasses.replace(target.memory, size=target.memory.size - less - more)
+        small = dataclasses.replace(target, memory=memory)
+        (found,) = search.choices(model, small, ports=[memory.shape], streams=[1])
+        assert found.exceeded == exceeded
 
 
 def test_streams_of_a_build():
