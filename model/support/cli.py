@@ -18,6 +18,7 @@ from typing import NoReturn
 from . import interrupt, standard_streams
 from .errors import NO_ROOM, ToolError, UserError, write_error
 from .interrupt import INTERRUPTED, INTERRUPTED_STATUS
+from .printable import printable
 
 COMMAND_MODULE = "gateformer.platforms.command_line"
 """What ``python -m`` runs as the command ``gateformer``, for commands that start another."""
@@ -29,6 +30,8 @@ TOOL_ERROR_STATUS = 1
 USER_ERROR_STATUS = 2
 READER_LEFT_STATUS = 141
 """128 + SIGPIPE, likewise."""
+OF_OUTPUT = "\n\t"
+"""Characters of a tool's output that are shown as they are."""
 TERMINATED_STATUS = 143
 """128 + SIGTERM."""
 DISK_ERRORS = (*NO_ROOM, errno.EIO, errno.EROFS)
@@ -160,8 +163,9 @@ def _status(main: Callable[[], int | None], together: bool) -> int:
 def _error_status(error: Exception) -> int:
     """Say in one line what went wrong; the status. Raises it again if it is a bug."""
     if isinstance(error, UserError | ToolError):
-        _say_once(f"error: {error}")
-        return TOOL_ERROR_STATUS if isinstance(error, ToolError) else USER_ERROR_STATUS
+        tool = isinstance(error, ToolError)
+        _say_once(f"error: {printable(str(error), OF_OUTPUT if tool else '')}")
+        return TOOL_ERROR_STATUS if tool else USER_ERROR_STATUS
     if isinstance(error, MemoryError):
         _say_once(f"error: not enough memory: {error or 'choose something smaller'}")
         return USER_ERROR_STATUS

@@ -6,7 +6,8 @@ import dataclasses
 
 from gateformer.gateware.memory.bus import MemoryShape
 
-from ..families.zynq_address import IMAGE_FILE_ADDRESS
+from ..families.zynq_address import BOOT_BYTES, IMAGE_FILE_ADDRESS
+from ..host.image_file import HEADER_BYTES
 
 USABLE = 0.75
 """Share of a DRAM's bandwidth that is counted on: refresh, turnarounds and other masters take
@@ -40,8 +41,21 @@ class ExternalMemory:
 
     @property
     def room(self) -> int | None:
-        """Bytes for an image with keys and values: what the processor's programs leave."""
-        return None if self.size is None else self.size - IMAGE_FILE_ADDRESS
+        """Bytes for an image with keys and values: what the processor's programs, which end where
+        the image's file begins, and the header of that leave."""
+        return None if self.size is None else self.size - IMAGE_FILE_ADDRESS - HEADER_BYTES
+
+    @property
+    def loadable(self) -> int | None:
+        """Bytes of an image that the boot code can load, which lies at the end of the memory until
+        the firmware begins; keys and values may lie there."""
+        return None if self.room is None else self.room - BOOT_BYTES
+
+    def holds(self, image_bytes: int, memory_bytes: int) -> bool:
+        """Whether there is room for an image of so many bytes, with keys and values so many."""
+        if self.room is None:
+            return True
+        return memory_bytes <= self.room and image_bytes <= self.loadable
 
     @classmethod
     def of(

@@ -15,7 +15,8 @@ from ..boards.file import is_board_file
 from ..boards.target import PROCESSOR, Board
 from ..families.xc7 import XC7
 from ..simulation.generation import refuse_too_large
-from .streamed import can_be_streamed, is_streamed, refuse_not_streamed
+from ..sizes.streamed.search import can_be_streamed
+from .streamed import is_streamed, refuse_not_streamed
 from .streamed_choice import STREAMED_ONLY, on_chip, with_ports
 
 _FOR_A_BOARD = ("toolchain", "baud", "program")
@@ -86,7 +87,7 @@ def refuse_imported(artifact: Artifact, target: Board, arguments: argparse.Names
     """UserError naming what an imported model (contract version 2) cannot become as yet."""
     model = artifact.model
     for option in STREAMED_ONLY:
-        if getattr(arguments, option) is not None and not can_be_streamed(artifact, target):
+        if getattr(arguments, option) is not None and not can_be_streamed(artifact.model, target):
             raise UserError(on_chip(option, artifact, target))
     if not isinstance(model, DecoderModel):
         return

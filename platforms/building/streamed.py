@@ -14,7 +14,6 @@ from gateformer.gateware.host.any_core import AnyProgram, compile_model
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.gateware.streamed.program import StreamedProgram
 from gateformer.model.contract.artifact import Artifact
-from gateformer.model.contract.decoder.model import DecoderModel
 from gateformer.model.support.counted import counted
 from gateformer.model.support.errors import UserError
 from gateformer.model.text.options import flag
@@ -27,6 +26,7 @@ from ..simulation.simulated_memory import MemoryTiming
 from ..simulation.streamed_model import memory_timing, streamed_program, write_weights
 from ..simulation.streamed_simulation import StreamedSimulator
 from ..simulation.streams import StreamsSimulator
+from ..sizes.streamed.search import can_be_streamed
 from ..support.progress import console as status
 from ..support.progress import working
 from . import report
@@ -41,15 +41,10 @@ CHECKED_PROMPT, CHECKED_TOKENS = 8, 16
 _NOT_STREAMED = ("waveform", "lanes", "refeed")
 
 
-def can_be_streamed(artifact: Artifact, target: Board) -> bool:
-    """Whether there is a memory beside the device, and a core for it."""
-    return target.memory is not None and isinstance(artifact.model, DecoderModel)
-
-
 def is_streamed(artifact: Artifact, target: Board) -> bool:
     """Whether the core reads the model from external memory: its weights alone are more than the
     block memories hold, or more than a simulation without a memory takes."""
-    if not can_be_streamed(artifact, target):
+    if not can_be_streamed(artifact.model, target):
         return False
     if target.budget is None:
         return generation.is_large(artifact)
@@ -89,7 +84,7 @@ def program_of(
         chosen = sizes()
     except UserError:
         given = target.budget is None or arguments.lanes is not None
-        if given or not can_be_streamed(artifact, target):
+        if given or not can_be_streamed(artifact.model, target):
             raise
         refuse_not_streamed(artifact, arguments)
         return streamed()

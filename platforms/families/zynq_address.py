@@ -11,6 +11,9 @@ FIRMWARE_BYTES = 15 << 20
 IMAGE_FILE_ADDRESS = 0x1000_0000
 """Where U-Boot puts the file with the image of a model in external memory, and the firmware looks
 for it: behind all that it loads before, and within the memory of the smallest board."""
+BOOT_BYTES = 32 << 20
+"""What U-Boot has for itself at the end of the memory while it loads: its code, 20 MB of heap
+(CONFIG_SYS_MALLOC_LEN of its Zynq boards), device tree and stack."""
 MEMORY_END = 0x4000_0000
 """Behind the last address that DDR memory can have (UG585, chapter 4)."""
 HP_PORTS = {0: (), 1: (0,), 2: (0, 2), 4: (0, 1, 2, 3)}

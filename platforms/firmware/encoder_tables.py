@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import sys
 import unicodedata
 from collections.abc import Mapping
@@ -20,10 +21,10 @@ def encoder_lines(encoder: Encoder | None) -> list[str]:
         return [*defines(ENCODER=0), ""]
     texts = [*encoder.added, *sorted(encoder.words.items())]
     added = len(encoder.added)
-    begins = [sum(len(text) for text, _ in texts[:i]) for i in range(len(texts))]
+    begins = itertools.accumulate((len(text) for text, _ in texts), initial=0)
     entries = [
         braces([begin, len(text), token])
-        for begin, (text, token) in zip(begins, texts, strict=True)
+        for begin, (text, token) in zip(begins, texts, strict=False)
     ]
     lines = [
         *defines(ENCODER=1),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from gateformer.gateware.console.dialect import TOP_P, Dialect
 from gateformer.gateware.console.imported.pieces import Pieces, top_p_settings
 from gateformer.gateware.console.vocabulary import temperature_entries
@@ -35,9 +37,7 @@ def imported_lines(model: DecoderModel, dialect: Dialect, digest: list[int]) -> 
     pieces, cuts = Pieces.of(model), encoder(model)
     size, stops = model.config.vocab_size, [*pieces.stop]
     texts = [b"" if token in pieces.stop else text for token, text in enumerate(pieces.texts)]
-    begins = [0]
-    for text in texts:
-        begins.append(begins[-1] + len(text))
+    begins = itertools.accumulate(map(len, texts), initial=0)
     multipliers = temperature_entries(model.logit_scale, size, DecoderSettings)
     wide = sorted((int.from_bytes(c, "big"), token) for c, token in pieces.of_characters.items())
     none = f"{NO_TOKEN}u"

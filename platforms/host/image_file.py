@@ -27,6 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from gateformer.model.support.errors import UserError
+from gateformer.model.support.printable import printable
 from gateformer.model.support.whole_file import complete_file
 
 IMAGE_FILE = "weights.bin"
@@ -56,7 +57,7 @@ class ImageHeader:
     image_bytes, memory_bytes : int
     checksum : (int, int), 64 bits each
     digest : str, 64 hexadecimal digits
-    name : str, cut to 64 bytes
+    name : str, cut to 64 bytes; printable once it was read, with ``?`` for what is no UTF-8
     """
 
     ports: int
@@ -72,7 +73,7 @@ class ImageHeader:
         """The header's bytes."""
         content = bytearray(HEADER_BYTES)
         # whole characters only
-        name = self.name.encode("utf-8")[:64].decode("utf-8", "ignore").encode("utf-8")
+        name = self.name.encode("utf-8", "replace")[:64].decode("utf-8", "ignore").encode("utf-8")
         content[: _FIELDS.size] = _FIELDS.pack(
             MAGIC,
             0,
@@ -120,7 +121,7 @@ class ImageHeader:
             memory,
             (first, second),
             digest.hex(),
-            text.rstrip(b"\0").decode("utf-8", "replace"),
+            printable(text.rstrip(b"\0").decode("utf-8", "replace")),
         )
 
 

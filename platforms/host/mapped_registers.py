@@ -14,6 +14,7 @@ from gateformer.gateware.host.register import ADDRESS_WIDTH
 from gateformer.model.support.errors import UserError
 
 from ..families.zynq_address import BASE_ADDRESS, ULTRASCALE_BASE_ADDRESS
+from .machine import ULTRASCALE, is_machine
 from .register_access import RegisterAccess
 
 try:
@@ -24,9 +25,6 @@ except ImportError:  # There is no such device on Windows either.
 SIZE = 2**ADDRESS_WIDTH
 MEMORY = "/dev/mem"
 UIO_CLASS = Path("/sys/class/uio")
-COMPATIBLE = Path("/proc/device-tree/compatible")
-ULTRASCALE = b"xlnx,zynqmp"
-"""Among the names in it, each with a zero behind it, on a Zynq UltraScale+."""
 FABRIC_STATE = Path("/sys/class/fpga_manager/fpga0/state")
 CONFIGURED = "operating"
 _UIO = re.compile(r"uio\d+")
@@ -148,11 +146,7 @@ class MappedRegisters(RegisterAccess):
 
 def registers_address() -> int:
     """Where the registers are for this machine's processor; as of a Zynq-7000 if it is no Zynq."""
-    try:
-        names = COMPATIBLE.read_bytes().split(b"\0")
-    except OSError:
-        names = []
-    return ULTRASCALE_BASE_ADDRESS if ULTRASCALE in names else BASE_ADDRESS
+    return ULTRASCALE_BASE_ADDRESS if is_machine(ULTRASCALE) else BASE_ADDRESS
 
 
 def find_device(base_address: int) -> str:

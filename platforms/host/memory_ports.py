@@ -9,7 +9,6 @@ from __future__ import annotations
 import abc
 import mmap
 import os
-from pathlib import Path
 
 import numpy as np
 
@@ -21,10 +20,8 @@ from ..families.zynq_address import (
     AFI_WRITE_CONTROL,
     HP_PORTS,
 )
+from .machine import ZYNQ_7000, is_machine
 from .mapped_registers import MEMORY
-
-MACHINE = Path("/proc/device-tree/compatible")
-ZYNQ = b"xlnx,zynq-7000"
 
 
 class MemoryPorts(abc.ABC):
@@ -84,9 +81,25 @@ class MappedPorts(MemoryPorts):
         self._map.close()
 
 
+class NoPorts(MemoryPorts):
+    """Of a machine that has no such registers, as a Zynq UltraScale+: no port is at 32 bits."""
+
+    def read(self, address: int) -> int:
+        raise ValueError(f"no register at 0x{address:X}")
+
+    def write(self, address: int, value: int) -> None:
+        raise ValueError(f"no register at 0x{address:X}")
+
+    def widen(self, count: int) -> list[str]:
+        return []
+
+
 def find_ports() -> MemoryPorts | None:
-    """Those of this machine; None if it is no Zynq-7000, or they may not be accessed."""
+    """Those of this machine, :class:`NoPorts` if it is no Zynq-7000; None if they may not be
+    accessed."""
+    if not is_machine(ZYNQ_7000):
+        return NoPorts()
     try:
-        return MappedPorts() if ZYNQ in MACHINE.read_bytes().split(b"\0") else None
+        return MappedPorts()
     except (OSError, ValueError):
         return None

@@ -43,14 +43,19 @@ def streamed_program(
     )
     with working("compiling the program and the memory's image"):
         program = StreamedProgram(artifact.model, memory.shape, streams)
-    size = program.facts.memory_bytes
-    if memory.room is not None and size > memory.room:
+    size, image = program.facts.memory_bytes, program.facts.image_bytes
+    if memory.holds(image, size):
+        return program
+    if size > memory.room:
         raise UserError(
             f"{artifact.name} takes {size:,} bytes of external memory, and the board has room for "
             f"{memory.room:,}; import it with fewer bits or a smaller --context"
             + (", or take fewer --streams" if streams > 1 else "")
         )
-    return program
+    raise UserError(
+        f"the image of {artifact.name} has {image:,} bytes, and U-Boot, which is at the end of the "
+        f"board's memory, can load {memory.loadable:,}; import it with fewer bits"
+    )
 
 
 def image_header(artifact: Artifact, program: StreamedProgram) -> ImageHeader:

@@ -153,6 +153,7 @@ def _one_board(arguments, target: Board) -> int:
     from .picture import matplotlib_missing, picture
     from .report import document, print_search
     from .search import choose, search
+    from .streamed.search import can_be_streamed
 
     artifact = open_model(arguments.model, imported=True)
     drawn = not arguments.no_picture and not matplotlib_missing()
@@ -161,11 +162,13 @@ def _one_board(arguments, target: Board) -> int:
     try:
         candidates = search(artifact.model, target)
     except TooManyBits as error:
-        if target.memory is not None:
+        if can_be_streamed(artifact.model, target):
             return _streamed(arguments, artifact, target)
         output_console().print(str(error), markup=False, soft_wrap=True)
         _write_json(arguments, document(artifact.name, [], target))
         return NO_FIT
+    if choose(candidates) is None and can_be_streamed(artifact.model, target):
+        return _streamed(arguments, artifact, target)
     print_search(artifact.name, candidates, target, output_console())
     if not arguments.no_picture and matplotlib_missing():
         status.print(f"no picture: {matplotlib_missing()}", markup=False, soft_wrap=True)

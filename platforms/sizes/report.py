@@ -10,7 +10,6 @@ from rich.table import Table
 
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.artifact import Artifact
-from gateformer.model.contract.decoder.model import DecoderModel
 
 from ..boards.board import Board
 from ..families.family import UNITS
@@ -28,6 +27,7 @@ from .search import (
     shortage,
     sizes_text,
 )
+from .streamed.search import can_be_streamed
 
 MARK = "▶"
 
@@ -136,9 +136,9 @@ def from_memory(
     labels = [
         board.label
         for board, candidates in found
-        if board.memory is not None and choose(candidates) is None
+        if can_be_streamed(artifact.model, board) and choose(candidates) is None
     ]
-    if not labels or not isinstance(artifact.model, DecoderModel):
+    if not labels:
         return None
     return (
         f"block memories do not hold {artifact.name}; a core that reads external memory is there "

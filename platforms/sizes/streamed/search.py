@@ -13,6 +13,7 @@ from gateformer.model.support.errors import UserError
 from ...boards.board import Board
 from ...boards.external_memory import REFRESH_US, ExternalMemory
 from ...support.progress import working
+from ..facts import AnyModel
 from ..families import limits
 from ..resource_model import Prediction
 from .program import SizedStreamedProgram
@@ -60,6 +61,11 @@ class StreamedChoice:
         return not self.exceeded
 
 
+def can_be_streamed(model: AnyModel, board: Board) -> bool:
+    """Whether there is a memory beside the device, and a core for it."""
+    return board.memory is not None and isinstance(model, DecoderModel)
+
+
 def shapes(memory: ExternalMemory) -> list[MemoryShape]:
     """The board's ports, half of them, …"""
     found, ports = [], memory.shape.ports
@@ -105,8 +111,7 @@ def choices(
             cycles, bound = pass_cycles(program, board.memory, clock, position)
             need = resources.top(program)
             exceeded = [name for name in most if getattr(need, name, 0) > most[name]]
-            room = board.memory.room
-            if room is not None and program.facts.memory_bytes > room:
+            if not board.memory.holds(program.facts.image_bytes, program.facts.memory_bytes):
                 exceeded.append(MEMORY)
             yield StreamedChoice(
                 shape,

@@ -38,3 +38,18 @@ cli.run(main)
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     assert process.stdout == "begun\nerror: no\n"
+
+
+@pytest.mark.parametrize("kind, kept", [("UserError", "?"), ("ToolError", "\n")])
+def test_no_error_controls_the_terminal(kind, kept):
+    """Names in it may come from a file that somebody else has made."""
+    code = f"""
+from gateformer.model.support import cli, errors
+
+def main():
+    raise errors.{kind}("tensor a\\x1b[1mb\\nc\\u202ed is missing")
+
+cli.run(main)
+"""
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert process.stderr == f"error: tensor a?[1mb{kept}c?d is missing\n"

@@ -12,6 +12,8 @@ from gateformer.model.support.errors import UserError
 from gateformer.platforms.boards.board import boards
 from gateformer.platforms.boards.zybo import MEMORY
 from gateformer.platforms.building import command, flow, streamed
+from gateformer.platforms.families.zynq_address import BOOT_BYTES, IMAGE_FILE_ADDRESS
+from gateformer.platforms.host.image_file import HEADER_BYTES
 from gateformer.platforms.simulation import generation
 from gateformer.platforms.simulation.simulated_memory import words_as_bytes
 
@@ -163,6 +165,27 @@ def test_what_the_boards_memory_does_not_hold_is_refused():
         f"{MODEL} takes {size:,} bytes of external memory, and the board has room for 1,000; "
         "import it with fewer bits or a smaller --context"
     )
+
+
+def test_an_image_that_would_overwrite_the_boot_code_is_refused():
+    """It has room with keys and values, which may lie there later."""
+    artifact = open_model(MODEL, imported=True)
+    facts = program.StreamedProgram(artifact.model, MEMORY.shape).facts
+    least = IMAGE_FILE_ADDRESS + HEADER_BYTES + facts.image_bytes + BOOT_BYTES
+    fits, tight = (dataclasses.replace(MEMORY, size=least - less) for less in (0, 1))
+    assert streamed.streamed_program(artifact, fits).facts == facts
+    with pytest.raises(UserError) as refused:
+        streamed.streamed_program(artifact, tight)
+    assert str(refused.value) == (
+        f"the image of {MODEL} has {facts.image_bytes:,} bytes, and U-Boot, which is at the end of "
+        f"the board's memory, can load {facts.image_bytes - 1:,}; import it with fewer bits"
+    )
+
+
+def test_the_room_is_what_the_firmware_takes_for_it():
+    """The header of the image's file is before the image."""
+    size = IMAGE_FILE_ADDRESS + HEADER_BYTES + 1000
+    assert dataclasses.replace(MEMORY, size=size).room == 1000
 
 
 def test_without_sizes_that_fit_the_model_is_streamed(monkeypatch):

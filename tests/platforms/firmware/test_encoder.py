@@ -20,7 +20,7 @@ from gateformer.model.text.readers.llama2c import read_tokenizer_bin
 from gateformer.model.text.readers.pieces import codec_of_json
 from gateformer.model.text.readers.sentencepiece import codec_of_scores
 from gateformer.platforms.firmware.build import SOURCES
-from gateformer.platforms.firmware.encoder import encoder_of
+from gateformer.platforms.firmware.encoder import Encoder, encoder_of
 from gateformer.platforms.firmware.encoder_tables import encoder_lines
 from tests.support.checkpoints.gguf_vocabulary import byte_level, sentencepiece_model
 from tests.support.text_lines import files
@@ -142,6 +142,21 @@ def test_prose_and_corner_cases(name):
     codec, encode = compiled(name)
     for text in [*TEXTS, *(text[:3000] for text in files()[:6]), codec.pieces[-1].decode()]:
         assert encode(text.encode()[:DEPTH]) == codec.encode(text.encode()[:DEPTH].decode())
+
+
+def test_the_tables_of_many_words_are_written_at_once():
+    """The length of each is asked for a few times, not once for every word behind it."""
+    asked = [0]
+
+    class Word(bytes):
+        def __len__(self):
+            asked[0] += 1
+            return super().__len__()
+
+    words = {Word(b"%05d" % number): number for number in range(2000)}
+    lines = "".join(encoder_lines(Encoder(True, tuple(range(256)), (), words=words)))
+    assert asked[0] < 10 * len(words)
+    assert "{0, 5, 0},\n\t{5, 5, 1},\n\t{10, 5, 2}," in lines
 
 
 DATA = os.environ.get("GATEFORMER_DATA")

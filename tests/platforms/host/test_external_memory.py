@@ -8,7 +8,7 @@ import pytest
 
 from gateformer.model.support.cli import run
 from gateformer.platforms.families.zynq_address import AFI_ADDRESS, AFI_STEP
-from gateformer.platforms.host import external_memory, generate, memory_ports
+from gateformer.platforms.host import external_memory, generate, machine, memory_ports
 from gateformer.platforms.host.driver import Accelerator
 from gateformer.platforms.host.external_memory import MappedMemory, open_memory
 from gateformer.platforms.host.memory_ports import find_ports
@@ -100,10 +100,10 @@ def afi(tmp_path, monkeypatch):
     device = tmp_path / "mem"
     with device.open("wb") as file:
         file.truncate(AFI_ADDRESS + 4 * AFI_STEP)
-    machine = tmp_path / "compatible"
-    machine.write_bytes(b"digilent,zynq-zybo-z7\0xlnx,zynq-7000\0")
+    tree = tmp_path / "compatible"
+    tree.write_bytes(b"digilent,zynq-zybo-z7\0xlnx,zynq-7000\0")
     monkeypatch.setattr(memory_ports, "MEMORY", str(device))
-    monkeypatch.setattr(memory_ports, "MACHINE", machine)
+    monkeypatch.setattr(machine, "COMPATIBLE", tree)
     return device
 
 
@@ -129,10 +129,19 @@ def test_the_ports_in_use_are_set_to_64_bits(afi, count, used):
         assert found == ((0x4, 0xF00) if port in used else (0x5, 0xF01))
 
 
-def test_no_ports_are_touched_elsewhere(afi, monkeypatch):
-    memory_ports.MACHINE.write_bytes(b"raspberrypi,4\0")
-    assert find_ports() is None
-    memory_ports.MACHINE.unlink()
+def test_no_ports_are_touched_elsewhere(afi):
+    """There, none is at 32 bits: that is no question of permission."""
+    word_at(afi, AFI_ADDRESS, 0x5)
+    for names in (b"raspberrypi,4\0", b"xlnx,zynqmp-sck-kv-g-revB\0xlnx,zynqmp\0"):
+        machine.COMPATIBLE.write_bytes(names)
+        assert find_ports().widen(4) == []
+    machine.COMPATIBLE.unlink()
+    assert find_ports().widen(4) == []
+    assert word_at(afi, AFI_ADDRESS) == 0x5
+
+
+def test_ports_that_may_not_be_accessed(afi):
+    afi.unlink()
     assert find_ports() is None
 
 

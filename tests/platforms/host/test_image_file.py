@@ -83,6 +83,21 @@ def test_every_wrong_bit_of_the_header_is_refused(path):
             ImageHeader.parse(bytes(wrong), "weights.bin")
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("a\udcffb", "a?b"),
+        ("smol\nerror: x\x1b[1mbold", "smol?error: x?[1mbold"),
+        ("back\u202ewards\u2028", "back?wards?"),
+        ("\u0439" * 40, "\u0439" * 32),
+    ],
+)
+def test_names_of_any_characters(name, shown):
+    """Of a file's name in bytes that are no UTF-8; of a file that somebody else has made."""
+    header = dataclasses.replace(HEADER, name=name)
+    assert ImageHeader.parse(header.pack(), "weights.bin").name == shown
+
+
 def test_no_such_file(tmp_path):
     with pytest.raises(UserError, match=r"nowhere.bin can't be read: No such file or directory"):
         read_header(tmp_path / "nowhere.bin")

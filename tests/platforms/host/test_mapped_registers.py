@@ -10,7 +10,7 @@ import pytest
 
 from gateformer.gateware.host.registers import register
 from gateformer.model.support.errors import UserError
-from gateformer.platforms.host import mapped_registers
+from gateformer.platforms.host import machine, mapped_registers
 from gateformer.platforms.host.driver import Accelerator
 from gateformer.platforms.host.mapped_registers import (
     SIZE,
@@ -181,7 +181,7 @@ def test_the_device_is_found_by_its_address(tmp_path, monkeypatch):
 
 def test_the_device_tree_tells_where_the_registers_are(tmp_path, monkeypatch):
     tree = tmp_path / "compatible"
-    monkeypatch.setattr(mapped_registers, "COMPATIBLE", tree)
+    monkeypatch.setattr(machine, "COMPATIBLE", tree)
     assert registers_address() == 0x43C0_0000
     tree.write_bytes(b"digilent,zynq-zybo-z7\0xlnx,zynq-7000\0")
     assert registers_address() == 0x43C0_0000

@@ -6,6 +6,7 @@ from gateformer.gateware.host.registers import register
 from gateformer.gateware.host.streamed_registers import STREAMED_REGISTERS
 from gateformer.gateware.memory.bus import Response
 from gateformer.platforms.families.zynq_address import AFI_ADDRESS, AFI_STEP, HP_PORTS
+from gateformer.platforms.host import driver
 from gateformer.platforms.host.driver import Accelerator
 from tests.support.fake_registers import FakeRegisters
 from tests.support.imported.small_streamed import MEMORY, image, program, simulated_registers
@@ -60,7 +61,7 @@ def test_an_accelerator_with_its_model_inside(weights):
 
 
 @pytest.mark.parametrize("port", range(MEMORY.ports))
-def test_a_port_at_32_bits(accelerator, memory, weights, port):
+def test_a_port_at_32_bits(monkeypatch, accelerator, memory, weights, port):
     memory.set_width(port, narrow=True)
     stuck = Ports(memory, stuck=(port,))
     number = HP_PORTS[MEMORY.ports][port]
@@ -74,7 +75,10 @@ def test_a_port_at_32_bits(accelerator, memory, weights, port):
         f"{DAMAGED}; {named}; load it again"
     )
     assert refuses_to_run(accelerator)
-    # without access to those registers
+    # of a machine without those registers
+    assert message(accelerator.load_image, weights, memory) == f"{DAMAGED}; load it again"
+    # without access to them
+    monkeypatch.setattr(driver, "find_ports", lambda: None)
     assert message(accelerator.load_image, weights, memory) == (
         f"{DAMAGED}; or a port of the memory is at 32 bits, which needs root to see and to set: "
         "use sudo; load it again"

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from gateformer.model.contract.artifact import open_model
+from gateformer.platforms.boards import external_memory
 from gateformer.platforms.boards.board import board
 from gateformer.platforms.sizes import fit
 from gateformer.platforms.sizes.streamed import search
@@ -67,7 +68,8 @@ def test_a_port_that_takes_less_than_the_memory_gives_is_named():
     assert search.pass_cycles(program, slow, 100.0, 5)[1] == search.MEMORY
 
 
-def test_keys_and_values_of_many_streams_do_not_fit_a_small_memory():
+def test_keys_and_values_of_many_streams_do_not_fit_a_small_memory(monkeypatch):
+    monkeypatch.setattr(external_memory, "BOOT_BYTES", 0)
     target = board("zybo-z7-20")
     model = open_model(MODEL, imported=True).model
     need = SizedStreamedProgram(model, target.memory.shape, 2).facts.memory_bytes
@@ -77,6 +79,18 @@ def test_keys_and_values_of_many_streams_do_not_fit_a_small_memory():
     assert one.fits and two.exceeded == (search.MEMORY,)
 
 
+def test_an_image_that_the_boot_code_cannot_load():
+    target = board("zybo-z7-20")
+    model = open_model(MODEL, imported=True).model
+    facts = SizedStreamedProgram(model, target.memory.shape, 1).facts
+    less = target.memory.loadable - facts.image_bytes
+    for more, exceeded in ((0, ()), (1, (search.MEMORY,))):
+        memory = dataclasses.replace(target.memory, size=target.memory.size - less - more)
+        small = dataclasses.replace(target, memory=memory)
+        (found,) = search.choices(model, small, ports=[memory.shape], streams=[1])
+        assert found.exceeded == exceeded
+
+
 def test_streams_of_a_build():
     model = open_model(MODEL, imported=True).model
     assert search.streams_that_fit(model, board("zybo-z7-20"), 100.0) == 2
@@ -84,6 +98,18 @@ def test_streams_of_a_build():
     target = board("zybo")
     budget = dataclasses.replace(target.budget, lut=target.budget.lut // 3)
     assert search.streams_that_fit(model, dataclasses.replace(target, budget=budget), 100.0) == 1
+
+
+@pytest.mark.parametrize("context", [16, 4000])
+def test_a_model_that_no_sizes_on_chip_fit_is_searched_for_as_it_is_built(context, capsys):
+    """Its bits fit the block memories and no core with them; or they are more than there are."""
+    model = MODEL.replace("d_model=24,n_heads=2,n_layers=1", "d_model=112,n_heads=4,n_layers=2")
+    model = model.replace("vocab_size=20", "vocab_size=512").replace("d_ff=30", "d_ff=128")
+    model = model.replace("ctx_len=12", f"ctx_len={context}")
+    arguments = argparse.Namespace(model=model, json=None, no_picture=True)
+    assert fit._one_board(arguments, board("zybo")) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "--streams" in said and "import it with" not in said
 
 
 def test_what_the_command_prints_and_writes(tmp_path, capsys):
