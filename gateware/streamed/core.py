@@ -11,15 +11,14 @@ from ..core.sequencer import Fetch
 from ..decoder.instruction import Source
 from ..decoder.taps import tap_ports, tap_signature
 from ..engines.sampler.scheme import VERSION_2
-from ..memory.bus import Response
 from ..memory.stream_reader import StreamReader, segment_layout
 from ..memory.word_writer import WordWriter
 from ..parts.delay import delayed
 from ..parts.fifo import Fifo
 from ..parts.multiplier import check_dsp
 from ..parts.passed_port import pass_port
-from .checksum import ImageCheck
 from .datapath import StreamedDatapath, stored_layout
+from .image_check import check_image
 from .issue import StreamedIssueUnit
 from .passes import Passes
 from .ports import SATURATION_BITS, STREAM_PORTS, bus_ports, image_ports
@@ -111,7 +110,7 @@ class StreamedCore(wiring.Component):
         # what the core takes of the reader, while the image is not being verified
         segments = stream.Signature(segment_layout(program.memory)).create()
         words = stream.Signature(8 * program.memory.word_bytes).create()
-        self._check_image(outside, reader, reset, segments, words)
+        check_image(outside, self, reader, reset, segments, words)
         passes = self._loops(outside, reset)
         self._run(inside, passes, segments, words, writer)
         outside.submodules.core = ResetInserter(reset)(inside)
@@ -121,39 +120,6 @@ class StreamedCore(wiring.Component):
         """A port of every stream, of the core or another unit."""
         names = [stream_port(name, stream) for stream in range(self.program.streams)]
         return [getattr(unit or self, each) for each in names]
-
-    def _check_image(self, m: Module, reader: StreamReader, reset, segments, words):
-        program = self.program
-        check = ImageCheck(
-            program.memory,
-            words=program.first_cache * program.memory.stripe_words,
-            expected=program.checksum,
-        )
-        m.submodules.check = ResetInserter(reset & check.busy)(check)
-        faultless = Signal(reset_less=True)
-        m.d.sync += faultless.eq(self.fault == Response.OKAY)
-        m.d.comb += [
-            check.begin.eq(self.verify),
-            check.base.eq(self.base),
-            check.faulty.eq(~faultless),
-            self.verifying.eq(check.busy),
-            self.verified.eq(check.good),
-            self.mismatched.eq(check.bad),
-            check.words.payload.eq(reader.words.payload),
-            words.payload.eq(reader.words.payload),
-        ]
-        with m.If(check.busy):
-            wiring.connect(m, check.segments, reader.segments)
-            m.d.comb += check.words.valid.eq(reader.words.valid)
-            m.d.comb += reader.words.ready.eq(check.words.ready)
-        with m.Else():
-            m.d.comb += [
-                reader.segments.valid.eq(segments.valid),
-                reader.segments.payload.eq(segments.payload),
-                segments.ready.eq(reader.segments.ready),
-                words.valid.eq(reader.words.valid & faultless),
-                reader.words.ready.eq(words.ready),
-            ]
 
     def _loops(self, m: Module, reset: Signal) -> Passes:
         """The streams' token loops, each of which only its own abort resets."""
