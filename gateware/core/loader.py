@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import functools
-import operator
 from collections.abc import Iterable, Sequence
 
-from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import crc, data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..compiler.reload_image import (
     CHECK_BITS,
     CHECKSUM,
-    FIRST_SIGNATURE,
-    SIGNATURE_TAPS,
     UNIT,
     Section,
 )
 from ..parts.delay import delayed
+from .signature import swept_signature
 
 WORD_CYCLES = UNIT // CHECK_BITS
 """Cycles that a word of the image is looked at, in the last of which it is taken: less than lie
 between two writes of :class:`gateware.host.axi_lite.AxiLiteSlave`."""
-
-READ_CYCLES = 16
-"""Cycles of the sweep per read: more than any memory's latency and that of the folding."""
-
-FOLD_INPUTS = 6
-"""Inputs of the first folding stage's parities: those of a look-up table."""
 
 
 class Refusal(enum.Enum, shape=3):
@@ -81,8 +72,8 @@ class Loader(wiring.Component):
     be reset by what resets the core: ``abort`` refuses what is loading, and leaves ``loaded`` if
     nothing is.
 
-    A word is taken every ``WORD_CYCLES`` cycles at most; the sweep takes ``READ_CYCLES`` per write
-    of the image. Words that come when none are expected are dropped.
+    A word is taken every ``WORD_CYCLES`` cycles at most; the sweep takes ``READ_CYCLES``
+    (:mod:`.signature`) per write of the image. Words that come when none are expected are dropped.
 
     Parameters
     ----------
@@ -135,7 +126,10 @@ class Loader(wiring.Component):
         self._assemble(m, taken & filling)
         at_end, swept = self._places(m)
         m.d.sync += ended.eq(self._complete & at_end)
-        signature = self._sign(m)
+        swept_words = [
+            getattr(self, f"word_{section.name}") for section in self._sections if section.swept
+        ]
+        signature = swept_signature(m, swept_words, self.begin, self.checking, self._step)
         # registers: a word is there for 2 cycles, and the sweep's end a cycle after the signature
         fits = delayed(m, self.words.payload == self._shape, 1, name="fits")
         differs = delayed(m, signature != self._expected, 1, name="differs")
@@ -265,40 +259,3 @@ class Loader(wiring.Component):
                     read.part.eq(Mux(here, part, 0)),
                 ]
         return at_end, at[len(sections)]
-
-    def _sign(self, m: Module) -> Signal:
-        """The signature of what is read: one step of the sweep every ``READ_CYCLES``."""
-        signature = Signal(UNIT, reset_less=True)
-        turn = Signal(range(READ_CYCLES))
-        with m.If(self.checking):
-            m.d.sync += turn.eq(turn + 1)
-        with m.Else():
-            m.d.sync += turn.eq(0)
-        m.d.sync += self._step.eq(turn == READ_CYCLES - 2)
-        swept = [section for section in self._sections if section.swept]
-        words = [getattr(self, f"word_{section.name}") for section in swept]
-        shifted = Mux(signature[0], SIGNATURE_TAPS, 0) ^ (signature >> 1)
-        following = Cat(shifted[bit] ^ self._parity(m, words, bit) for bit in range(UNIT))
-        with m.If(self.begin):
-            m.d.sync += signature.eq(FIRST_SIGNATURE)
-        with m.Elif(self._step):
-            m.d.sync += signature.eq(following)
-        return signature
-
-    @staticmethod
-    def _parity(m: Module, words, bit: int) -> Value:
-        """Parity of bits ``bit``, ``bit`` + 32, … of all the words, 2 cycles later.
-
-        Each stage makes full look-up tables, and leaves what is over for the next one.
-        """
-        inputs = [word[i] for word in words for i in range(bit, len(word), UNIT)]
-        inputs.reverse()  # the widest word last, so that it fills the tables
-        for stage in range(2):
-            full = len(inputs) // FOLD_INPUTS * FOLD_INPUTS
-            parities = [
-                functools.reduce(operator.xor, inputs[i : i + FOLD_INPUTS])
-                for i in range(0, full, FOLD_INPUTS)
-            ]
-            staged = delayed(m, Cat(parities, inputs[full:]), 1, name=f"parity{bit}_{stage}")
-            inputs = list(staged)
-        return functools.reduce(operator.xor, inputs, Const(0, 1))

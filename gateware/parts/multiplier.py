@@ -15,6 +15,7 @@ from amaranth.lib.wiring import In, Out
 
 from . import dsp48
 from .delay import delayed
+from .integers import check_least
 from .registered_product import PRODUCT_FAMILIES, product_blocks, registered_product
 
 DSP_FAMILIES = ("generic", *dsp48.FAMILIES, *PRODUCT_FAMILIES)
@@ -31,10 +32,7 @@ def check_dsp(dsp):
 
 
 def _check_width(name: str, width, most: int | None = None):
-    if not isinstance(width, int) or isinstance(width, bool):
-        raise TypeError(f"{name} must be an integer, not {width!r}")
-    if width < 1:
-        raise ValueError(f"{name} must be at least 1, not {width!r}")
+    check_least(name, width, 1)
     if most is not None and width > most:
         raise ValueError(f"{name} must be at most {most}, not {width!r}")
 

@@ -15,6 +15,7 @@ from gateformer.model.contract import arith
 
 from . import dsp48
 from .delay import delayed
+from .integers import check_integer
 from .multiplier import MAX_ACC_WIDTH, check_dsp
 from .registered_product import registered_product
 
@@ -82,10 +83,7 @@ class PairMultiplyAccumulate(wiring.Component):
     ADDEND_DELAY = 2
 
     def __init__(self, *, acc_width: int, dsp: str = "generic", merges: bool = True):
-        if not isinstance(acc_width, int) or isinstance(acc_width, bool):
-            raise TypeError(f"acc_width must be an integer, not {acc_width!r}")
-        if not SUM_BITS <= acc_width <= MAX_ACC_WIDTH:
-            raise ValueError(f"acc_width must be {SUM_BITS} to {MAX_ACC_WIDTH}, not {acc_width!r}")
+        check_integer("acc_width", acc_width, SUM_BITS, MAX_ACC_WIDTH)
         check_dsp(dsp)
         self.acc_width = acc_width
         self.dsp = dsp

@@ -19,8 +19,8 @@ from ..parts.delay import delayed
 from ..parts.fifo import Fifo
 from ..parts.multiplier import check_dsp
 from ..parts.passed_port import pass_port
-from .checksum import ImageCheck
 from .datapath import StreamedDatapath, stored_layout
+from .image_check import check_image
 from .issue import StreamedIssueUnit
 from .passes import Passes
 from .ports import SATURATION_BITS, STREAM_PORTS, bus_ports, image_ports
@@ -102,7 +102,7 @@ class StreamedCore(wiring.Component):
         # core, but not to what is under way on the bus
         reset, flushing = Signal(reset_less=True), Signal()
         passes = Passes(program)
-        self._aborted = aborted = Signal(reset_less=True)
+        aborted = Signal(reset_less=True)
         aborts, busy = (Cat(self._ports(name)) for name in ("abort", "busy"))
         last_aborts = aborts.any() & (aborts | passes.drop | ~busy).all()
         # a pass of streams that were aborted goes on while others, which have no part in it, are
@@ -127,7 +127,8 @@ class StreamedCore(wiring.Component):
         # what the core takes of the reader, while the image is not being verified
         segments = stream.Signature(segment_layout(program.memory)).create()
         words = stream.Signature(8 * program.memory.word_bytes).create()
-        self._check_image(outside, reader, writer, segments, words)
+        faulty = reader.faulty | (writer.fault != Response.OKAY)
+        check_image(outside, self, reader, aborted, faulty, segments, words)
         self._connect_loops(outside, passes, reset)
         self._run(inside, passes, segments, words, writer)
         outside.submodules.core = ResetInserter(reset)(inside)
@@ -137,40 +138,6 @@ class StreamedCore(wiring.Component):
         """A port of every stream, of the core or another unit."""
         names = [stream_port(name, stream) for stream in range(self.program.streams)]
         return [getattr(unit or self, each) for each in names]
-
-    def _check_image(self, m: Module, reader: StreamReader, writer: WordWriter, segments, words):
-        program = self.program
-        check = ImageCheck(
-            program.memory,
-            words=program.first_cache * program.memory.stripe_words,
-            expected=program.checksum,
-        )
-        m.submodules.check = ResetInserter(self._aborted & check.busy)(check)
-        # low from the cycle on in which words with a bad beat show
-        faultless = Signal(reset_less=True)
-        m.d.sync += faultless.eq(~reader.faulty & (writer.fault == Response.OKAY))
-        m.d.comb += [
-            check.begin.eq(self.verify),
-            check.base.eq(self.base),
-            check.faulty.eq(~faultless),
-            self.verifying.eq(check.busy),
-            self.verified.eq(check.good),
-            self.mismatched.eq(check.bad),
-            check.words.payload.eq(reader.words.payload),
-            words.payload.eq(reader.words.payload),
-        ]
-        with m.If(check.busy):
-            wiring.connect(m, check.segments, reader.segments)
-            m.d.comb += check.words.valid.eq(reader.words.valid)
-            m.d.comb += reader.words.ready.eq(check.words.ready)
-        with m.Else():
-            m.d.comb += [
-                reader.segments.valid.eq(segments.valid),
-                reader.segments.payload.eq(segments.payload),
-                segments.ready.eq(reader.segments.ready),
-                words.valid.eq(reader.words.valid & faultless),
-                reader.words.ready.eq(words.ready),
-            ]
 
     def _connect_loops(self, m: Module, passes: Passes, reset: Signal):
         """The streams' token loops, each of which only its own abort resets."""

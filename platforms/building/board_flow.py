@@ -28,6 +28,7 @@ from ..support.progress import working
 from ..support.tools import ToolPool
 from ..synthesis.synthesis import LOG_NAME, synthesize
 from . import report, streamed
+from .report_table import print_report
 from .text import BuildText
 from .toolchain_report import can_be_placed, refuse_if_rules_are_broken, toolchain_section
 
@@ -163,7 +164,7 @@ def _write(result: dict, project: Project, text: str, output: Console) -> None:
     paths = [*project.files, *logs, *made, project.directory / report.REPORT]
     result["files"] += [str(path) for path in paths]
     report.write_report(result, project.directory)
-    report.print_report(result, text, output)
+    print_report(result, text, output)
 
 
 def _advice(core_program: AnyProgram, target: Board) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from gateformer.gateware.core.loader import LOAD_STATUS, READ_CYCLES, WORD_CYCLES, Refusal
+from gateformer.gateware.core.loader import LOAD_STATUS, WORD_CYCLES, Refusal
+from gateformer.gateware.core.signature import READ_CYCLES
 from gateformer.gateware.core.token_loop import COUNT_BITS
 from gateformer.gateware.host.any_core import AnyProgram, build_core, tap_ports
 from gateformer.model.contract.reference import check_request

@@ -11,10 +11,9 @@ from gateformer.model.contract import arith
 
 from ...parts.delay import delayed
 from ...parts.group_memory import GroupMemory
-from ...parts.integers import check_least
-from ...parts.multiplier import MultiplyAccumulate, check_dsp
+from ...parts.multiplier import MultiplyAccumulate
 from .dot_tree import DotTree, tree_latencies
-from .words import BYTE, check_sizes, checked_words, read_accumulators
+from .words import BYTE, check_array, checked_words, read_accumulators, registered
 
 
 class Int8Array(wiring.Component):
@@ -112,7 +111,9 @@ class Int8Array(wiring.Component):
         tree_levels_per_register: int = 2,
         beat_registers: int = 0,
     ):
-        check_sizes(
+        check_array(
+            dsp,
+            beat_registers,
             rows=rows,
             word_groups=word_groups,
             segments=segments,
@@ -122,13 +123,6 @@ class Int8Array(wiring.Component):
             dot_width=dot_width,
             tree_levels_per_register=tree_levels_per_register,
         )
-        check_least("beat_registers", beat_registers, 0)
-        check_dsp(dsp)
-        if word_groups != segments * segment_groups:
-            raise ValueError(
-                f"word_groups must be segments * segment_groups ({segments * segment_groups}), "
-                f"not {word_groups}"
-            )
         self.lanes = word_groups * rows
         self._initial_words = checked_words(initial_words, self.lanes * BYTE)
         self._rows, self._word_groups = rows, word_groups
@@ -175,11 +169,7 @@ class Int8Array(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        beat = self.beat
-        for i in range(self._beat_registers):
-            register = Signal.like(beat, name=f"beat_{i + 1}")
-            m.d.sync += register.eq(beat)
-            beat = register
+        beat = registered(m, self.beat, self._beat_registers)
         accumulators = self._lanes(m, beat, self._memory(m, beat), self._queries(m, beat))
         m.d.comb += self.read_data.eq(
             read_accumulators(m, accumulators, self.read_group, self._rows, self._acc_width)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Cat, Module, Mux, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from ...parts.integers import check_least
-from ...parts.multiplier import check_dsp
 from ...parts.pair_multiplier import (
     BIAS,
     FIELD_BITS,
@@ -19,7 +17,7 @@ from ...parts.pair_multiplier import (
 from .dot_tree import DotTree, tree_latencies
 from .links import chain_length, flag, link_beat, link_controls
 from .packed_sums import count_width, counted_wraps, read_sums
-from .words import BYTE, check_sizes, checked_words, group_word, memory_name
+from .words import BYTE, check_array, checked_words, group_word, memory_name, registered
 
 HALVES = 2
 """Halves of a word: a lane multiplies a byte of each."""
@@ -125,7 +123,9 @@ class PairArray(wiring.Component):
         tree_levels_per_register: int = 2,
         beat_registers: int = 0,
     ):
-        check_sizes(
+        check_array(
+            dsp,
+            beat_registers,
             rows=rows,
             word_groups=word_groups,
             segments=segments,
@@ -134,13 +134,6 @@ class PairArray(wiring.Component):
             dot_width=dot_width,
             tree_levels_per_register=tree_levels_per_register,
         )
-        check_least("beat_registers", beat_registers, 0)
-        check_dsp(dsp)
-        if word_groups != segments * segment_groups:
-            raise ValueError(
-                f"word_groups must be segments * segment_groups ({segments * segment_groups}), "
-                f"not {word_groups}"
-            )
         if segment_groups % 2:
             raise ValueError(f"segment_groups must be even, not {segment_groups}")
         self.lanes = word_groups * rows
@@ -189,11 +182,7 @@ class PairArray(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        beat = self.beat
-        for i in range(self._beat_registers):
-            register = Signal.like(beat, name=f"beat_{i + 1}")
-            m.d.sync += register.eq(beat)
-            beat = register
+        beat = registered(m, self.beat, self._beat_registers)
         links = [link_beat(m, beat, link) for link in range(self.chain)]
         accumulators = self._lanes(m, beat, links)
         self._read(m, beat, accumulators)

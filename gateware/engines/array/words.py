@@ -7,6 +7,8 @@ from amaranth.lib import data
 
 from ...parts.delay import delayed
 from ...parts.group_memory import GroupMemory
+from ...parts.integers import check_least
+from ...parts.multiplier import check_dsp
 
 BYTE = 8
 
@@ -23,13 +25,30 @@ def read_accumulators(m: Module, accumulators: list, group, rows: int, width: in
     return selected
 
 
-def check_sizes(**sizes):
-    """Raise TypeError or ValueError unless all are integers of at least 1."""
+def check_array(dsp: str, beat_registers: int, **sizes: int) -> None:
+    """Raise TypeError or ValueError for arguments that no INT8 array can have.
+
+    ``sizes``: those that are at least 1, ``word_groups``, ``segments`` and ``segment_groups`` among
+    them.
+    """
     for name, value in sizes.items():
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise TypeError(f"{name} must be an integer, not {value!r}")
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, not {value!r}")
+        check_least(name, value, 1)
+    check_least("beat_registers", beat_registers, 0)
+    check_dsp(dsp)
+    groups = sizes["segments"] * sizes["segment_groups"]
+    if sizes["word_groups"] != groups:
+        raise ValueError(
+            f"word_groups must be segments * segment_groups ({groups}), not {sizes['word_groups']}"
+        )
+
+
+def registered(m: Module, beat: data.View, registers: int) -> data.View:
+    """The beat so many cycles later."""
+    for i in range(registers):
+        register = Signal.like(beat, name=f"beat_{i + 1}")
+        m.d.sync += register.eq(beat)
+        beat = register
+    return beat
 
 
 def checked_words(words, bits: int) -> list[int]:

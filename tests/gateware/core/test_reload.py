@@ -6,7 +6,8 @@ import pytest
 
 from gateformer.gateware.compiler.program import Program
 from gateformer.gateware.compiler.reload_image import checksum, model_image
-from gateformer.gateware.core.loader import READ_CYCLES, WORD_CYCLES, Refusal
+from gateformer.gateware.core.loader import WORD_CYCLES, Refusal
+from gateformer.gateware.core.signature import READ_CYCLES
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.artifact import open_model
 from gateformer.model.contract.reference import Reference

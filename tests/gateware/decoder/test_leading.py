@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from amaranth.hdl import Module, Signal
-from amaranth.sim import Simulator
 
 from gateformer.gateware.decoder.serial import leading
+from tests.support.component_simulation import simulate
 
 
 @pytest.mark.parametrize("unit", [1, 2])
@@ -28,7 +28,4 @@ def test_exponent_and_normalized(unit, width):
             ctx.set(value, cases[min(cycle, len(cases) - 1)])
             await ctx.tick()
 
-    simulator = Simulator(m)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    simulate(m, bench)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 from amaranth.hdl import Module, Signal, signed
-from amaranth.sim import Simulator
 
 from gateformer.gateware.decoder.serial.limit import Limit
 from gateformer.gateware.decoder.serial.shifts import Shifted
 from gateformer.model.contract.decoder import arith
+from tests.support.component_simulation import simulate
 
 
 @pytest.mark.parametrize("widths", [(3,), (2, 5), (5, 2, 4), (2, 3, 4, 5, 6)])
@@ -36,7 +36,4 @@ def test_every_number_and_width(widths):
                 ctx.set(signal, number)
             await ctx.tick()
 
-    simulator = Simulator(m)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    simulate(m, bench)

@@ -9,6 +9,7 @@ from amaranth.sim import Simulator
 
 from gateformer.gateware.decoder.serial.shifts import VariableShift, rounded_shift
 from gateformer.model.contract import arith
+from tests.support.component_simulation import simulate
 
 
 @pytest.mark.parametrize("width", [1, 2, 5])
@@ -52,10 +53,7 @@ def variable(width: int, amount_bits: int, bits: int, cases) -> None:
             ctx.set(amount, int(n))
             await ctx.tick()
 
-    simulator = Simulator(m)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    simulate(m, bench)
 
 
 @pytest.mark.parametrize("width", [1, 2, 5, 7])

@@ -5,11 +5,12 @@ import dataclasses
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
 
 from gateformer.gateware.engines.array.int8_array import Int8Array
+from tests.support.component_simulation import simulate
 
-DEPTH = 5
+from .array_bench import DEPTH, random_bytes, to_int
+
 CYCLES = 160
 
 
@@ -63,18 +64,6 @@ CASES = [
     Case(rows=8, segments=2, segment_groups=1, beat_registers=1),
     Case(rows=4, segments=4, segment_groups=1, query_words=2),
 ]
-
-
-def to_int(values):
-    """Bytes to one integer, the first one least significant."""
-    return int.from_bytes(np.asarray(values, np.int8).tobytes(), "little")
-
-
-def random_bytes(rng, shape, low=-128):
-    """Signed bytes; a third of them extreme."""
-    values = rng.integers(low, 128, shape)
-    extreme = rng.choice([low, 127], shape)
-    return np.where(rng.random(shape) < 1 / 3, extreme, values)
 
 
 def random_beats(case, rng):
@@ -165,13 +154,6 @@ async def drive(ctx, dut, stimuli, cycle):
             ctx.set(port.valid, 0)
     ctx.set(dut.coefficients, stimuli.coefficients[cycle].tolist())
     ctx.set(dut.read_group, int(stimuli.read_groups[cycle]))
-
-
-def simulate(dut, process):
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(process)
-    simulator.run()
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

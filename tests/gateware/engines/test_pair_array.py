@@ -5,12 +5,13 @@ import dataclasses
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
 
 from gateformer.gateware.engines.array.links import chain_length
 from gateformer.gateware.engines.array.pair_array import PairArray
+from tests.support.component_simulation import simulate
 
-DEPTH = 5
+from .array_bench import DEPTH, random_bytes, to_int
+
 CYCLES = 250
 
 
@@ -50,17 +51,6 @@ CASES = [
     Case(rows=2, segments=1, segment_groups=8, tree_levels_per_register=3),
     Case(rows=5, segments=1, segment_groups=4, beat_registers=1, acc_width=15),
 ]
-
-
-def to_int(values):
-    """Bytes to one integer, the first one least significant."""
-    return int.from_bytes(np.asarray(values, np.int8).tobytes(), "little")
-
-
-def random_bytes(rng, shape, low):
-    """Signed bytes; a third of them extreme."""
-    values = rng.integers(low, 128, shape)
-    return np.where(rng.random(shape) < 1 / 3, rng.choice([low, 127], shape), values)
 
 
 def random_words(case, rng):
@@ -163,13 +153,6 @@ class Run:
             ctx.set(dut.read_group, int(group))
             self.reads[self.cycle + dut.READ_LATENCY] = acc[group].tolist()
             await self.tick(ctx)
-
-
-def simulate(dut, process):
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(process)
-    simulator.run()
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -3,10 +3,10 @@
 import random
 
 import pytest
-from amaranth.sim import Simulator
 
 from gateformer.gateware.engines.sampler.random_generator import RandomGenerator
 from gateformer.model.contract.sampling import SEED_MASK, initial_state, xorshift32
+from tests.support.component_simulation import simulate
 
 
 @pytest.mark.parametrize("seed", [0, 1, SEED_MASK, 2**32 - 1, 0x12345678])
@@ -31,10 +31,7 @@ def test_states_are_the_contract(seed):
                 expected = xorshift32(expected) if advance else expected
             ctx.set(dut.advance, 0)
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(testbench)
-    sim.run()
+    simulate(dut, testbench)
 
 
 def test_reseeding_while_reseeding_starts_over():
@@ -50,7 +47,4 @@ def test_reseeding_while_reseeding_starts_over():
         await ctx.tick().repeat(dut.reseed_latency - 8)
         assert ctx.get(dut.state) == initial_state(6)
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(testbench)
-    sim.run()
+    simulate(dut, testbench)

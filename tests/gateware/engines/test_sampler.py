@@ -6,19 +6,12 @@ import random
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
 
 from gateformer.gateware.engines.sampler.keys import SamplingKeys
 from gateformer.gateware.engines.sampler.sampler import Sampler, sampled_latency
 from gateformer.model.contract.sampling import Sampler as Contract
 from gateformer.model.contract.sampling import SamplingSettings
-
-
-def simulate(dut, testbench):
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(testbench)
-    sim.run()
+from tests.support.component_simulation import simulate
 
 
 async def reseed(ctx, dut, settings):

@@ -5,10 +5,10 @@ import dataclasses
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
 
 from gateformer.gateware.engines.softmax import Softmax
 from gateformer.model.contract import arith
+from tests.support.component_simulation import simulate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,13 +37,6 @@ CASES = [
     Case(segments=1, ctx_len=7, shifts=(0, 4), dot_width=13, dot_latency=0, positions_per_beat=2),
     Case(segments=3, ctx_len=131, shifts=(3,), dot_width=14, dot_latency=1, positions_per_beat=2),
 ]
-
-
-def simulate(dut, process):
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(process)
-    simulator.run()
 
 
 def random_dots(case, shift, positions, rng):

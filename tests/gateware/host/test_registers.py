@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from amaranth.sim import Simulator
 
 from gateformer.gateware.host import register_documents
 from gateformer.gateware.host.base_registers import ACCELERATOR_MAGIC
@@ -17,6 +16,7 @@ from gateformer.gateware.host.register_bank import RegisterBank
 from gateformer.gateware.host.registers import DOCUMENTED, register
 from gateformer.gateware.host.reload_registers import RELOAD_REGISTERS
 from gateformer.gateware.host.streamed_registers import STREAMED_REGISTERS
+from tests.support.component_simulation import simulate
 
 ROOT = Path(__file__).parents[3]
 
@@ -157,10 +157,7 @@ def test_bank_against_a_model_of_it():
             ctx.set(bus.write, 0)
             ctx.set(bus.read, 0)
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(testbench)
-    sim.run()
+    simulate(dut, testbench)
 
 
 def test_magic_is_readable_in_memory():

@@ -2,9 +2,8 @@
 
 import random
 
-from amaranth.sim import Simulator
-
 from gateformer.gateware.parts.cycle_counter import CycleCounter
+from tests.support.component_simulation import simulate
 
 
 def test_halves_are_of_one_moment():
@@ -25,7 +24,4 @@ def test_halves_are_of_one_moment():
             count = 0 if clear else (count + enable) % 64
             await ctx.tick()
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(testbench)
-    sim.run()
+    simulate(dut, testbench)

@@ -11,20 +11,13 @@ from amaranth.back import rtlil
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
-from amaranth.sim import Simulator
 
 from gateformer.gateware.parts import dsp48
 from gateformer.gateware.parts.multiplier import Multiplier, MultiplyAccumulate
 from gateformer.platforms.synthesis.compile import MODELS as CELL_MODELS
+from tests.support.component_simulation import simulate
 
 CYCLES = 400
-
-
-def simulate(dut, process):
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(process)
-    simulator.run()
 
 
 def extremes(rng, low, high, size=CYCLES):

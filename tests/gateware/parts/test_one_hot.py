@@ -4,10 +4,10 @@ import random
 
 import pytest
 from amaranth.hdl import Module, Signal
-from amaranth.sim import Simulator
 
 from gateformer.gateware.parts.elaboration import may_stay_unused
 from gateformer.gateware.parts.one_hot import OneHot
+from tests.support.component_simulation import simulate
 
 STATES = ("A", "B SIDE", "C", "D")
 
@@ -49,10 +49,7 @@ def test_like_an_encoded_machine(seed):
             visited.add(ctx.get(encoded))
             assert ctx.get(one_hot) == 1 << ctx.get(encoded)
 
-    simulator = Simulator(m)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(testbench)
-    simulator.run()
+    simulate(m, testbench)
     assert visited
 
 

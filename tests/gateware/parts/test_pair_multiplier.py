@@ -17,6 +17,7 @@ from gateformer.gateware.parts.pair_multiplier import (
     PairMultiplyAccumulate,
     chain_sums,
 )
+from tests.support.component_simulation import simulate
 
 from .test_multiplier import NARROW, WIDE, extremes, prove_equal, same_operand
 
@@ -109,10 +110,7 @@ def test_lane_equals_integers(acc_width):
                 assert ctx.get(dut.acc) == history[i - dut.LATENCY]
             await ctx.tick()
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(process)
-    simulator.run()
+    simulate(dut, process)
 
 
 class BoundedLane(wiring.Component):

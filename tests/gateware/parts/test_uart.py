@@ -5,12 +5,12 @@ import random
 from fractions import Fraction
 
 import pytest
-from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateformer.gateware.parts.uart import BitClock, UartReceiver, UartTransmitter, uart_divisor
 from gateformer.model.support.errors import UserError
+from tests.support.component_simulation import simulate
 from tests.support.serial_peer import SerialPeer
 
 DIVISORS = (8, Fraction(3472, 100), Fraction(21701, 100))
@@ -34,10 +34,7 @@ def receive(receiver, peer, limit=1_000_000):
             if end is None and not peer.sending:
                 end = peer.now + 12 * peer.period
 
-    simulator = Simulator(receiver)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(run)
-    simulator.run()
+    simulate(receiver, run)
     return items
 
 
@@ -58,11 +55,7 @@ def transmit(transmitter, peer, content, pause):
         async for _, _, level in ctx.tick().sample(transmitter.tx):
             peer.step(level)
 
-    simulator = Simulator(transmitter)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(offer)
-    simulator.add_testbench(listen, background=True)
-    simulator.run()
+    simulate(transmitter, offer, background=[listen])
 
 
 def random_bytes(rng, count):
@@ -160,10 +153,7 @@ class TestBitClock:
                     times.append(cycle + 1)
                 await ctx.tick()
 
-        simulator = Simulator(clock)
-        simulator.add_clock(1e-6)
-        simulator.add_testbench(run)
-        simulator.run()
+        simulate(clock, run)
         interval = Fraction(divisor) / ticks / (1 + clock.rate_error)
         assert times == [-(-k * interval // 1) for k in range(1, len(times) + 1)]
         assert len(times) == int(cycles / interval)

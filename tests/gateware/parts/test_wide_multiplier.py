@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 
 import pytest
-from amaranth.sim import Simulator
 
 from gateformer.gateware.parts.dsp48 import fits
 from gateformer.gateware.parts.multiplier import Multiplier
 from gateformer.gateware.parts.wide_multiplier import WideMultiplier
+from tests.support.component_simulation import simulate
 
 COUNT = 300
 SHAPES = [(1, 1), (25, 18), (18, 25), (26, 18), (18, 42), (47, 17), (24, 24), (25, 25)]
@@ -37,10 +37,7 @@ def test_product_equals_integers(a_width, b_width):
             ctx.set(unit.b, b)
             await ctx.tick()
 
-    simulator = Simulator(unit)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    simulate(unit, bench)
 
 
 @pytest.mark.parametrize(("a_width", "b_width"), SHAPES)

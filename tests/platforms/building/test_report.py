@@ -16,6 +16,7 @@ from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.artifact import open_model
 from gateformer.platforms.boards.board import board
 from gateformer.platforms.building import report
+from gateformer.platforms.building.report_table import print_report
 from gateformer.platforms.place_and_route.placed import CriticalPath, Placed
 from gateformer.platforms.place_and_route.toolchain import toolchain
 
@@ -55,7 +56,7 @@ def fields(value, prefix=""):
 
 def shown(result) -> str:
     console = Console(file=io.StringIO(), width=140)
-    report.print_report(result, "some text", console)
+    print_report(result, "some text", console)
     return console.file.getvalue()
 
 

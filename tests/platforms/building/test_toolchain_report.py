@@ -14,6 +14,7 @@ from gateformer.model.contract.artifact import open_model
 from gateformer.model.support.errors import UserError
 from gateformer.platforms.boards.board import board
 from gateformer.platforms.building import board_flow, report
+from gateformer.platforms.building.report_table import print_report
 from gateformer.platforms.building.toolchain_report import (
     can_be_placed,
     refuse_if_rules_are_broken,
@@ -47,7 +48,7 @@ def section(directory, *tied) -> dict:
 def table(found) -> str:
     result = {**example(), "toolchain": found}
     console = Console(file=io.StringIO(), width=400)
-    report.print_report(result, None, console)
+    print_report(result, None, console)
     return console.file.getvalue()
 
 

@@ -28,6 +28,9 @@ from tests.support.imported.small_streamed import (
 from .bench import SPEEDUP
 
 TOKENS = 3
+COPY = b"; copy weights.bin to the card again, then reset the board\r\n"
+BUILD = b"; build bitstream, firmware and weights.bin together, then reset the board\r\n"
+RESET = b"; reset the board\r\n"
 
 
 @functools.cache
@@ -93,6 +96,15 @@ class StreamedDevice:
         self.ask(b"/tokens %d" % TOKENS)
         answer = self.ask(b"the cat")
         return b"\x02" + text_of("the cat") + b"\x03" in answer
+
+
+def refusal(device: StreamedDevice) -> bytes:
+    """The line with which it refuses, the same for what it says first, for /info and a prompt."""
+    line, end = device.welcome.removeprefix(b"\r\n! "), b"\x04> "
+    assert line != device.welcome and line.endswith(end)
+    for question in (b"/info", b"the cat", b"/bench"):
+        assert device.ask(question) == question + device.welcome, question
+    return line.removesuffix(end)
 
 
 def text_of(prompt: str) -> bytes:

@@ -1,51 +1,26 @@
 """The firmware of a model in external memory, emulated: it generates, or says what is wrong."""
 
-import dataclasses
-import zlib
-
-import numpy as np
 import pytest
 
 from gateformer.gateware.host.registers import register
 from gateformer.gateware.host.streamed_registers import STREAMED_REGISTERS
 from gateformer.gateware.memory.bus import Response
-from gateformer.platforms.boards.board import board
 from gateformer.platforms.families.zynq_address import (
     AFI_ADDRESS,
     AFI_STEP,
     HP_PORTS,
-    IMAGE_FILE_ADDRESS,
 )
 from gateformer.platforms.firmware.zynq_peripherals import StuckBus
-from gateformer.platforms.host.image_file import HEADER_BYTES, OFFSETS
+from gateformer.platforms.host.image_file import HEADER_BYTES
 from gateformer.platforms.host.register_access import RegisterAccess
-from tests.support.imported.small_accelerator import artifact
 from tests.support.imported.small_streamed import (
     MEMORY,
-    header,
     image,
     program,
     simulated_registers,
 )
 
-from .streamed_bench import StreamedDevice, text_of, weights
-
-COPY = b"; copy weights.bin to the card again, then reset the board\r\n"
-BUILD = b"; build bitstream, firmware and weights.bin together, then reset the board\r\n"
-RESET = b"; reset the board\r\n"
-
-
-def refusal(device: StreamedDevice) -> bytes:
-    """The line with which it refuses, the same for what it says first, for /info and a prompt."""
-    line, end = device.welcome.removeprefix(b"\r\n! "), b"\x04> "
-    assert line != device.welcome and line.endswith(end)
-    for question in (b"/info", b"the cat", b"/bench"):
-        assert device.ask(question) == question + device.welcome, question
-    return line.removesuffix(end)
-
-
-def with_header(**changes) -> bytes:
-    return header(**changes).pack() + image().tobytes()
+from .streamed_bench import COPY, RESET, StreamedDevice, refusal, text_of, weights
 
 
 def test_it_verifies_the_image_and_generates():
@@ -77,110 +52,6 @@ def test_bench_shows_the_waits():
     )
     assert share == int(1000 * stalls / cycles) / 10
     assert lines[3].startswith(b"# prompt 1 tokens, text 24 tokens, ")
-
-
-@pytest.mark.parametrize("size", [0, 6, 100, HEADER_BYTES, HEADER_BYTES + 1])
-def test_a_file_that_is_cut_off(size):
-    line = refusal(StreamedDevice(weights()[:size]))
-    if size < 8:
-        assert line == b"there is no image of weights in the memory" + COPY
-    elif size < HEADER_BYTES:
-        assert line.startswith(b"the header of weights.bin is damaged: its CRC reads ")
-    else:
-        assert line == b"weights.bin is damaged: its checksum is not the accelerator's" + COPY
-
-
-def test_another_format():
-    content = bytearray(weights())
-    content[7:8] = b"0"
-    assert refusal(StreamedDevice(content)) == (
-        b"weights.bin is of another version of the format" + COPY
-    )
-
-
-def test_a_damaged_header():
-    content = bytearray(weights())
-    content[OFFSETS["name"]] ^= 1
-    plain = bytearray(content[:HEADER_BYTES])
-    expected = int.from_bytes(plain[8:12], "little")
-    plain[8:12] = bytes(4)
-    assert refusal(StreamedDevice(content)) == (
-        b"the header of weights.bin is damaged: its CRC reads %08x, expected %08x"
-        % (zlib.crc32(plain), expected)
-        + COPY
-    )
-
-
-def welcomes_with_wrong_bits(places) -> list[bytes]:
-    found = []
-    for place in places:
-        content = bytearray(weights())
-        content[place // 8] ^= 1 << place % 8
-        found.append(StreamedDevice(content).welcome)
-    return found
-
-
-def are_refused(welcomes) -> bool:
-    names = (b"there is no image", b"another version", b"is damaged")
-    return all(w.startswith(b"\r\n! ") and any(n in w for n in names) for w in welcomes)
-
-
-def wrong_bits(count: int) -> list[int]:
-    rng = np.random.default_rng(5)
-    bits = 8 * len(weights())
-    first = rng.integers(0, 8 * HEADER_BYTES, count // 2)
-    return [*first.tolist(), *rng.integers(8 * HEADER_BYTES, bits, count // 2).tolist(), bits - 1]
-
-
-def test_a_wrong_bit_anywhere():
-    assert are_refused(welcomes_with_wrong_bits(wrong_bits(6)))
-
-
-@pytest.mark.slow
-def test_any_wrong_bit_anywhere():
-    assert are_refused(welcomes_with_wrong_bits([*range(64), *wrong_bits(300)]))
-
-
-def test_another_models_image():
-    other = "0123456789abcdef" * 4
-    assert refusal(StreamedDevice(with_header(digest=other))) == (
-        b"weights.bin is another model's: its digest reads "
-        + other.encode()
-        + b", expected "
-        + artifact().model.digest.encode()
-        + BUILD
-    )
-
-
-def test_an_image_for_another_memory():
-    assert refusal(StreamedDevice(with_header(ports=4, burst_beats=16))) == (
-        b"weights.bin is for another memory: its shape reads 00100804, expected 00040802" + BUILD
-    )
-
-
-def test_an_image_of_another_size():
-    facts = program().facts
-    size = facts.memory_bytes
-    for changes, found in (
-        ({"memory_bytes": size + 64}, (facts.image_bytes, 0, size + 64)),
-        ({"image_bytes": facts.image_bytes + (1 << 32)}, (facts.image_bytes, 1, size)),
-    ):
-        line = b"weights.bin is of another size: its bytes reads %08x%08x%08x" % found
-        line += b", expected %08x%08x%08x" % (facts.image_bytes, 0, size)
-        assert refusal(StreamedDevice(with_header(**changes))) == line + BUILD
-    large = b"weights.bin is too large for the memory" + BUILD
-    for bytes_ in (0x3000_0000, 1 << 32, (1 << 32) + size):
-        assert refusal(StreamedDevice(with_header(memory_bytes=bytes_))) == large
-    assert b"another size" in StreamedDevice(with_header(memory_bytes=0x2FFF_F000)).welcome
-
-
-@pytest.mark.parametrize("name", ["cora-z7", "zybo"])
-def test_an_image_that_only_a_larger_memory_holds(name):
-    size = board(name).memory.size
-    most = size - IMAGE_FILE_ADDRESS - HEADER_BYTES
-    for needed, said in ((most, b"another size"), (most + 1, b"too large for the memory")):
-        device = StreamedDevice(with_header(memory_bytes=needed), memory_bytes=size)
-        assert said in device.welcome
 
 
 def test_what_a_cache_has_kept_is_written_to_the_memory_first():
@@ -316,8 +187,3 @@ def test_a_reset_of_the_fabric_makes_it_verify_again():
     )
     registers.memory.write(0, weights())
     assert device.generates()
-
-
-def test_header_fields_are_those_of_the_file():
-    fields = {field.name for field in dataclasses.fields(header())}
-    assert fields | {"magic", "crc"} == set(OFFSETS)

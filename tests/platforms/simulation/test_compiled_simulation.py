@@ -8,11 +8,11 @@ from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
-from amaranth.sim import Simulator
 
 from gateformer.model.support.errors import UserError
 from gateformer.platforms.simulation.compiled_simulation import CompiledSimulation
 from gateformer.platforms.simulation.simulated_stream import StreamViolation
+from tests.support.component_simulation import simulate
 from tests.support.simulated_counter import Counter, drive_counter
 
 
@@ -73,10 +73,7 @@ def drive_amaranth(component, inputs):
             await ctx.tick()
             seen.append(ctx.get(component.y))
 
-    simulator = Simulator(component)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    simulate(component, bench)
     return seen
 
 
