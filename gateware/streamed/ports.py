@@ -32,7 +32,8 @@ class ImageFacts:
 STREAM_PORTS = {"saturations": Out(SATURATION_BITS)}
 """``saturations``: numbers that a limit changed since ``start``, modulo 2**32: what norms give,
 queries, keys and values, attention, what the activation takes and gives, logits. Not those of the
-residual stream, and not what turning limits."""
+residual stream, and not what turning limits. Last norm and head are computed for all slots of a
+pass that predicts: a prompt's token that shares that of the last one counts there, too."""
 
 
 def image_ports(memory: MemoryShape) -> dict:

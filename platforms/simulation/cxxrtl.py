@@ -18,6 +18,7 @@ from amaranth.lib import wiring
 from gateformer.gateware.parts.elaboration import may_stay_unused
 from gateformer.model.support.cache import cached_file, digest
 from gateformer.model.support.compiler import identity
+from gateformer.model.support.counted import counted
 
 from ..support import cpp_compiler, yosys
 from ..support.progress import working
@@ -118,8 +119,13 @@ def compile_component(
             design = elaborate()
             # with all names it takes several times as long
             taken = "minutes" if waveform else f"about {compile_time(design)}"
-            show(f"compiling the simulation ({taken}, the first time only)")
-            _compile(work, target, design, ports, compiler, waveform)
+            title = f"compiling the simulation ({taken}, the first time only)"
+            show(title)
+
+            def done(count: int, total: int) -> None:
+                show(f"{title}: {count} of {counted(total, 'C++ file')}")
+
+            _compile(work, target, design, ports, compiler, waveform, done)
 
     def take(work: Path, target: Path) -> None:
         shutil.copy(cached_file(name(elaborate()), make), target)
@@ -144,10 +150,10 @@ def flat_ports(component: wiring.Component) -> dict[str, Port]:
     }
 
 
-def _compile(work, target, design, ports, compiler, waveform) -> None:
+def _compile(work, target, design, ports, compiler, waveform, done) -> None:
     (work / "design.il").write_text(design, encoding="utf-8")
     yosys.run(_PREPARE.format(purge="" if waveform else "-purge"), work)
-    compile_flat(work, target, ports, compiler, waveform=waveform)
+    compile_flat(work, target, ports, compiler, waveform=waveform, done=done)
 
 
 def compile_flat(
@@ -158,11 +164,13 @@ def compile_flat(
     *,
     waveform: bool = False,
     rewrite: Callable[[str, str], str] | None = None,
+    done: Callable[[int, int], None] = lambda count, total: None,
 ) -> None:
     """Compile the flat design ``flat.il`` in the directory ``work`` to the library ``target``.
 
-    ``rewrite`` makes the final text of each C++ file of the text and its header. Raises ToolError
-    if Yosys or the compiler fails.
+    ``rewrite`` makes the final text of each C++ file of the text and its header. ``done`` as
+    :func:`platforms.support.cpp_compiler.compile_library`. Raises ToolError if Yosys or the
+    compiler fails.
     """
     flat = work / "flat.il"
     if not waveform:
@@ -206,7 +214,7 @@ def compile_flat(
     sources = sorted([first, *others], key=lambda p: -p.stat().st_size)
     once = () if waveform else (first,)
     headers = yosys.cxxrtl_headers()
-    cpp_compiler.compile_library(compiler, sources, target, headers, jobs, once=once)
+    cpp_compiler.compile_library(compiler, sources, target, headers, jobs, once=once, done=done)
 
 
 def publish_wires(design: str) -> str:

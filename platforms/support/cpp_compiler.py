@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from gateformer.model.support import compiler
@@ -39,14 +39,16 @@ def compile_library(
     jobs: int,
     *,
     once: Collection[Path] = (),
+    done: Callable[[int, int], None] = lambda count, total: None,
 ) -> None:
     """Compile C++ ``sources`` (all in one directory) to the shared library ``target``.
 
     Up to ``jobs`` compilers run at the same time. What is in ``once``, too, is not optimized: it
-    runs once, and would take longer to optimize than it ever runs. Raises ToolError with the
-    compiler's messages.
+    runs once, and would take longer to optimize than it ever runs. ``done`` is called with how many
+    of the files are compiled, and how many there are. Raises ToolError with the compiler's
+    messages.
     """
-    directory = target.parent
+    directory, compiled = target.parent, []
 
     def compile_unit(source: Path) -> str:
         unit = f"{source.stem}.o"
@@ -55,8 +57,11 @@ def compile_library(
             [*command, *flags, f"-I{include}", "-c", source.name, "-o", unit],
             directory,
         )
+        compiled.append(unit)
+        done(len(compiled), len(sources))
         return unit
 
+    done(0, len(sources))
     with ToolPool(jobs) as pool:
         units = dict(zip(sources, pool.map(compile_unit, sources), strict=True))
     # of a template's function in several units the linker takes the first one's

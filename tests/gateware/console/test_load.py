@@ -12,6 +12,14 @@ from gateformer.gateware.console.load_messages import LABEL_BYTES, label_text
 from gateformer.gateware.plan.hw_config import HwConfig
 from tests.support.component_simulation import simulate
 from tests.support.console.bench import settled_device
+from tests.support.console.load_answers import (
+    BROKEN_OFF,
+    CHECKSUM,
+    KEPT,
+    NONE,
+    READBACK,
+    SHAPE,
+)
 from tests.support.console.load_bench import (
     SILENCE,
     LoadDevice,
@@ -23,13 +31,6 @@ from tests.support.console.load_bench import (
     with_checksum,
     words,
 )
-
-KEPT = b"the old model is still there\r\n"
-NONE = b"there is no model; /load one\r\n"
-BROKEN_OFF = b"! image refused: broken off: no byte came for 1 second; "
-SHAPE = b"! image refused: it is for a core of another shape; "
-CHECKSUM = b"! image refused: its checksum is wrong; "
-READBACK = b"! image refused: the memories do not hold what was written; "
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,14 @@ import pytest
 from gateformer.gateware.streamed import program
 from gateformer.model.contract.artifact import open_model
 from gateformer.model.support.errors import UserError
-from gateformer.platforms.boards.board import boards
+from gateformer.platforms.boards.board import board, boards
 from gateformer.platforms.boards.zybo import MEMORY
 from gateformer.platforms.building import command, flow, streamed
 from gateformer.platforms.families.zynq_address import BOOT_BYTES, IMAGE_FILE_ADDRESS
 from gateformer.platforms.host.image_file import HEADER_BYTES
 from gateformer.platforms.simulation import generation
 from gateformer.platforms.simulation.simulated_memory import words_as_bytes
+from tests.support.every_command import ROOT
 
 MODEL = "random:norm=rms,positions=rotary,gated=1,vocab_size=20,d_model=24,n_heads=2,n_layers=1,"
 MODEL += "d_ff=30,ctx_len=12"
@@ -203,3 +204,13 @@ def test_without_sizes_that_fit_the_model_is_streamed(monkeypatch):
         arguments = command.parser().parse_args([other, "--model", MODEL, *options])
         with pytest.raises(UserError, match="no sizes fit"):
             streamed.program_of(artifact, boards()[other], arguments, none)
+
+
+def test_the_smallest_documented_example_is_streamed(monkeypatch):
+    monkeypatch.undo()  # what a simulation holds is as it is
+    text = (ROOT / "docs" / "streamed_core.md").read_text(encoding="utf-8")
+    spec = re.search(r"python build.py sim .* --model (random:\S+)", text)[1]
+    artifact = open_model(spec, imported=True)
+    assert f"({artifact.model.config.n_weights:,};" in text
+    assert f"more than {generation.MOST_SIMULATED_WEIGHTS:,} weights" in text
+    assert streamed.is_streamed(artifact, board("sim"))

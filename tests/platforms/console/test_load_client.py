@@ -2,9 +2,7 @@
 
 import dataclasses
 import functools
-import io
 import itertools
-import sys
 
 import pytest
 
@@ -15,7 +13,6 @@ from gateformer.gateware.plan.layout import Layout
 from gateformer.gateware.plan.reload_limits import ReloadLimits
 from gateformer.model.contract.artifact import Artifact
 from gateformer.model.support.errors import UserError
-from gateformer.platforms.console import console
 from gateformer.platforms.console.answer import Kind, Piece
 from gateformer.platforms.console.client import ConsoleClient
 from gateformer.platforms.console.emulated_console import EmulatedLink
@@ -175,18 +172,6 @@ def test_a_device_that_disappears():
     assert str(error.value) == (
         f"the connection to {device.port} broke; plug the board in and start again"
     )
-
-
-@pytest.fixture
-def console_main(monkeypatch, capsys):
-    """Function of (arguments, standard input) to (exit status, standard output)."""
-
-    def call(*arguments, stdin=b""):
-        monkeypatch.setattr(sys, "argv", ["console", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        return console.main(), capsys.readouterr().out
-
-    return call
 
 
 FIRST = f"{INFO[0]}\n"

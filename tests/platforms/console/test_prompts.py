@@ -2,8 +2,6 @@
 
 import contextlib
 import dataclasses
-import io
-import sys
 
 import pytest
 import tokenizers
@@ -19,7 +17,6 @@ from gateformer.model.contract.decoder.sampling import DecoderSettings
 from gateformer.model.support.errors import UserError
 from gateformer.model.text.codec import TextCodec
 from gateformer.model.text.model_codec import codec_of
-from gateformer.platforms.console import console
 from gateformer.platforms.console import session as console_session
 from gateformer.platforms.console.bench import parse_clock, parse_counts
 from gateformer.platforms.console.client import Answer, ConsoleClient
@@ -104,18 +101,6 @@ def test_another_model_on_the_board_is_refused(encoder):
         f"--model mine has digest {MODEL.digest[:16]}, but the console's model 0123456789abcdef; "
         "give the model that it was built with"
     )
-
-
-@pytest.fixture
-def console_main(monkeypatch, capsys):
-    """Function of (arguments, standard input) to (exit status, standard output)."""
-
-    def call(*arguments, stdin=b""):
-        monkeypatch.setattr(sys, "argv", ["console", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        return console.main(), capsys.readouterr().out
-
-    return call
 
 
 @pytest.fixture

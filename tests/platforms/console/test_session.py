@@ -19,18 +19,6 @@ FIRST = f"{INFO[0]}\n"
 COUNTS = "# prompt 6 tokens, text 7 tokens, 2500 cycles, 50000 waiting, end: count\n"
 
 
-@pytest.fixture
-def console_main(monkeypatch, capsys):
-    """Function of (arguments, standard input) to (exit status, standard output)."""
-
-    def call(*arguments, stdin=b""):
-        monkeypatch.setattr(sys, "argv", ["console", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        return console.main(), capsys.readouterr().out
-
-    return call
-
-
 def test_a_script(console_main):
     script = "ROMEO:\n/seed 7\r\n\n/seed\nRÖM\\n"
     with FakeConsole() as device:

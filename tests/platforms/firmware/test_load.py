@@ -8,18 +8,19 @@ import pytest
 from gateformer.gateware.compiler.reload_image import checksum, model_image
 from gateformer.platforms.firmware.emulated_uart import DAMAGED
 from gateformer.platforms.firmware.image import firmware_image
+from tests.support.console.load_answers import (
+    BROKEN_OFF,
+    CHECKSUM,
+    KEPT,
+    NONE,
+    READBACK,
+    SHAPE,
+)
 from tests.support.console.load_bench import label, model, packed, program, section_starts
 from tests.support.console.stand_in_core import VOCABULARY
 
 from .bench import CTRL_C, END, WALL_CLOCK, Device, firmware_model, with_every_kind_of_text
 from .load_bench import TABLES, LoadDevice, words
-
-KEPT = b"the old model is still there\r\n"
-NONE = b"there is no model; /load one\r\n"
-BROKEN_OFF = b"! image refused: broken off: no byte came for 1 second; "
-SHAPE = b"! image refused: it is for a core of another shape; "
-CHECKSUM = b"! image refused: its checksum is wrong; "
-READBACK = b"! image refused: the memories do not hold what was written; "
 
 
 def loaded(seed):

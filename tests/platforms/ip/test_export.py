@@ -8,11 +8,8 @@ import types
 import pytest
 import yaml
 
-from gateformer.gateware.compiler.program import Program
 from gateformer.gateware.host.base_registers import REGISTERS
 from gateformer.gateware.host.register_documents import document, header
-from gateformer.gateware.plan.hw_config import HwConfig
-from gateformer.model.contract.artifact import open_model
 from gateformer.model.contract.reference import Reference
 from gateformer.model.contract.sampling import SamplingSettings
 from gateformer.model.support.errors import UserError
@@ -32,7 +29,6 @@ from tests.support.axi_driver import AxiDriver
 from tests.support.host_bench import Host
 from tests.support.verilog_bench import VerilogBench
 
-SPEC = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11,seed=3"
 BUILD_ID = 0x1234ABCD
 AXI4_LITE = (
     *("ACLK", "ARESETN", "AWADDR", "AWPROT", "AWVALID", "AWREADY"),
@@ -43,16 +39,6 @@ AXI4_LITE = (
 ONCHIP = set(FILES) - {IMAGE_FILE}
 """What may be in an export of a model in its own memories."""
 RESOURCES = Resources(lut=1234, ff=567, bram=2.5, dsp=8, detail={})
-
-
-@pytest.fixture(scope="module")
-def artifact():
-    return open_model(SPEC)
-
-
-@pytest.fixture(scope="module")
-def program(artifact):
-    return Program(artifact.model, HwConfig(2, 4, 4))
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +139,7 @@ def test_yosys_reads_the_verilog_of_a_board_back(for_zybo, tmp_path):
     )
 
 
-def test_fusesoc_core(portable, for_zybo):
+def test_fusesoc_core(artifact, portable, for_zybo):
     for directory, targets in (
         (portable, {"default", "sim", "sim_verilator", "lint"}),
         (for_zybo, {"default", "sim", "sim_verilator", "synth"}),
@@ -163,7 +149,8 @@ def test_fusesoc_core(portable, for_zybo):
         assert text.startswith("CAPI=2:\n")
         core = yaml.safe_load(text)
         assert core["name"] == "gateformer:ip:gateformer:1.0"
-        assert core["description"] == f"Accelerator of the language model {SPEC}, build 1234abcd"
+        model = artifact.name
+        assert core["description"] == f"Accelerator of the language model {model}, build 1234abcd"
         assert set(core["targets"]) == targets
         for fileset in core["filesets"].values():
             for name in fileset["files"]:
@@ -278,7 +265,7 @@ def test_an_export_for_the_simulation_is_portable(artifact, program, portable, t
     paths = export_board_ip(board("sim"), artifact, program, 100.0, tmp_path / "ip")
     assert paths == [tmp_path / "ip" / name for name in FILES if name in ONCHIP - {CELLS}]
     head, made = ((d / f"{TOP}.v").read_text().split("\n", 1) for d in (tmp_path / "ip", portable))
-    assert head[0].startswith(f"// Accelerator of the language model {SPEC}, build ")
+    assert head[0].startswith(f"// Accelerator of the language model {artifact.name}, build ")
     # the build id is another one; nothing else differs from an export without a board
     ids = [re.search(r"build ([0-9a-f]{8})", text[0])[1] for text in (head, made)]
     assert ids[0] != ids[1] == f"{BUILD_ID:08x}"

@@ -16,7 +16,6 @@ import yaml
 
 from gateformer.gateware.compiler.program import Program
 from gateformer.gateware.plan.hw_config import HwConfig
-from gateformer.model.contract.artifact import open_model
 from gateformer.platforms.boards.board import board
 from gateformer.platforms.ip.export import export_ip
 from gateformer.platforms.ip.lint import WAIVERS
@@ -26,20 +25,9 @@ from gateformer.platforms.ip.verilog import TOP
 from gateformer.platforms.support import yosys
 from tests.support.verilog_bench import VerilogBench
 
-SPEC = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11,seed=3"
 BUILD_ID, CLOCK_MHZ = 0x1234ABCD, 100.0
 PORTS = [("clock", 1, True), ("finished", 1, False), ("failed", 1, False), ("index", 16, False)]
 PASS = "PASS: "
-
-
-@pytest.fixture(scope="module")
-def artifact():
-    return open_model(SPEC)
-
-
-@pytest.fixture(scope="module")
-def program(artifact):
-    return Program(artifact.model, HwConfig(2, 4, 4))
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,8 @@
 """Compilers of the simulation, and the cache of what they made."""
 
 import concurrent.futures
+import contextlib
+import re
 import sys
 
 import pytest
@@ -71,6 +73,23 @@ def test_any_number_of_compilers_makes_the_same_simulation(empty_cache, monkeypa
     simulation = CompiledSimulation(Counter(11))
     simulation.step(100)
     assert simulation.get("value") == drive_counter(100)
+
+
+def test_what_is_compiled_is_shown_as_it_goes(empty_cache, monkeypatch):
+    told = []
+
+    @contextlib.contextmanager
+    def working(what):
+        yield told.append
+
+    monkeypatch.setattr(cxxrtl, "working", working)
+    monkeypatch.setattr(cxxrtl, "MAX_PARTS", 2)
+    monkeypatch.setattr(cxxrtl.os, "cpu_count", lambda: 2)
+    cxxrtl.compile_component(Counter(12))
+    title, *parts = told
+    shown = [re.fullmatch(rf"{re.escape(title)}: (\d) of (\d) C\+\+ files", part) for part in parts]
+    total = int(shown[0][2])
+    assert sorted(int(part[1]) for part in shown) == [*range(total + 1)]
 
 
 @pytest.mark.slow  # it first compiles its own libraries
