@@ -16,6 +16,9 @@ from amaranth.lib.wiring import In, Out
 from gateformer.gateware.host.axi_lite import DATA_BITS, STROBE_BITS, axi_lite_signature
 from gateformer.gateware.memory.bus import Burst, Response
 
+NORMAL_BUFFERABLE = 0b0011
+"""AxCACHE of a master: normal memory, not cacheable, bufferable (ARM IHI 0022, A4.4): what is
+between may buffer and merge."""
 SIZE_BITS = 2
 """Of AxSIZE: as many as are of use with 32 data bits."""
 

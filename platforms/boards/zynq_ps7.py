@@ -14,14 +14,12 @@ from amaranth.lib.wiring import In, Out
 from gateformer.gateware.memory.bus import MemoryShape, read_signature, write_signature
 
 from ..families.zynq_address import HP_PORTS
-from .axi_bridge import AXI3_GP, axi_signature
+from .axi_bridge import AXI3_GP, NORMAL_BUFFERABLE, axi_signature
 from .external_memory import ExternalMemory
 
 FCLK_COUNT = 4
 HP_BYTES = 8
 """Of a beat of S_AXI_HP, with the AFI's default width."""
-HP_CACHE = 0b0011
-"""AxCACHE: the interconnect may buffer and merge."""
 _GP0_OUTPUTS = (
     *(f"{channel}{name}" for channel in ("AW", "AR") for name in
       ("ID", "ADDR", "LEN", "SIZE", "BURST", "LOCK", "CACHE", "PROT", "QOS", "VALID")),
@@ -99,7 +97,7 @@ class ProcessingSystem(wiring.Component):
                 direction = "i" if member.flow == Out else "o"
                 ports[f"{direction}_{prefix}{name.upper()}"] = value
         for channel in ("AR", "AW"):
-            ports[f"i_{prefix}{channel}CACHE"] = Const(HP_CACHE, 4)
+            ports[f"i_{prefix}{channel}CACHE"] = Const(NORMAL_BUFFERABLE, 4)
         return ports
 
     def _axi_port(self, name: str):

@@ -174,7 +174,7 @@ def _advice(core_program: AnyProgram, target: Board) -> str:
         fewer = f"try --streams {streams - 1}, " if streams > 1 else ""
         return f"{fewer}import the model with a smaller --context, or choose a larger board"
     smaller = nearest_fitting(core_program.model, target, core_program.hw)
-    return NO_FIT_ADVICE if smaller is None else f"try {size_options(smaller)}"
+    return NO_FIT_ADVICE if smaller is None else f"try {size_options(core_program.model, smaller)}"
 
 
 def refuse_if_too_large(core_program: AnyProgram, target: Board, resources: Resources) -> None:

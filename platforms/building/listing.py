@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gateformer.model.contract.artifact import Artifact, open_model
+from gateformer.model.contract.decoder.model import DecoderModel
 from gateformer.model.support.counted import counted
 from gateformer.model.support.errors import UserError
 
@@ -126,7 +127,7 @@ def _fit(artifact: Artifact, board: Board) -> str:
         hw = choose_sizes(artifact.model, board)
     except UserError as error:
         return f"✗ {str(error).partition(': ')[2].partition(';')[0]}"
-    text = f"✓ {sizes_text(hw)}"
+    text = f"✓ {sizes_text(hw, isinstance(artifact.model, DecoderModel))}"
     if board.budget is None:
         return text
     chosen = next(c for c in search(artifact.model, board) if c.hw == hw)

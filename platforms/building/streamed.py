@@ -26,6 +26,7 @@ from ..simulation.simulated_memory import MemoryTiming
 from ..simulation.streamed_model import memory_timing, streamed_program, write_weights
 from ..simulation.streamed_simulation import StreamedSimulator
 from ..simulation.streams import StreamsSimulator
+from ..sizes.decoder.lanes import block_memory_bits
 from ..sizes.streamed.search import can_be_streamed
 from ..support.progress import console as status
 from ..support.progress import working
@@ -48,10 +49,8 @@ def is_streamed(artifact: Artifact, target: Board) -> bool:
         return False
     if target.budget is None:
         return generation.is_large(artifact)
-    depth, width = target.family.bram_shapes[0]
-    room = target.budget.bram * depth * width / target.family.bram_piece
     bits = sum(m.format.bits * m.codes.size for m in artifact.model.matrices.values())
-    return bits > room
+    return bits > block_memory_bits(target.family, target.budget.bram)
 
 
 def refuse_not_streamed(artifact: Artifact, arguments: argparse.Namespace) -> None:

@@ -17,11 +17,14 @@ from .client import Answer, ConsoleClient, Interrupted
 PROMPTS = (r"\n", "A", "a", "0", " ", "!")
 """Tried in this order until the model has tokens for one."""
 
+_NUMBER = "([0-9]{1,20})"
+"""At most 64 bits."""
 _COUNTS = re.compile(
-    r"prompt (\d+) tokens?, text (\d+) tokens?, (\d+) cycles?, (\d+) waiting, end: (\w+)"
+    f"prompt {_NUMBER} tokens?, text {_NUMBER} tokens?, {_NUMBER} cycles?, {_NUMBER} waiting, "
+    r"end: (\w+)"
 )
 _TOGETHER = re.compile(
-    r"all (\d+) streams: text (\d+) tokens, (\d+) cycles, wall clock (\d+) us, .*"
+    f"all {_NUMBER} streams: text {_NUMBER} tokens, {_NUMBER} cycles, wall clock {_NUMBER} us, .*"
 )
 _CLOCK = re.compile(r"\bclock (\d+(?:\.\d+)?) ([kM]?)Hz\b")
 _PREFIX = {"": 1, "k": 1e3, "M": 1e6}

@@ -44,7 +44,7 @@ SLICE = 0.1
 
 VERIFIED_AFTER, ANSWERED_AFTER = 3600.0, 86_400.0
 """Seconds in which the firmware of a model in external memory has read 1 GB against its checksum,
-and has come through a long prompt: a token of a large model takes a minute."""
+and has come through a long prompt, or a measurement: a token of a large model takes a minute."""
 
 
 class EmulatedLink(Link):
@@ -53,7 +53,7 @@ class EmulatedLink(Link):
     Parameters
     ----------
     emulator : ZynqEmulator
-    patience, answer_patience : float, optional
+    patience, answer_patience, bench_patience : float, optional
         As of :class:`Link`, if they are others.
     """
 
@@ -135,4 +135,9 @@ def emulate_streamed(artifact: Artifact, memory: ExternalMemory) -> EmulatedLink
     registers.memory.write(0, image_header(artifact, program).pack())
     registers.memory.write(HEADER_BYTES, image_bytes(program))
     emulator = firmware_emulator(artifact, program, registers, line_speedup=LINE_SPEEDUP)
-    return EmulatedLink(emulator, patience=VERIFIED_AFTER, answer_patience=ANSWERED_AFTER)
+    return EmulatedLink(
+        emulator,
+        patience=VERIFIED_AFTER,
+        answer_patience=ANSWERED_AFTER,
+        bench_patience=ANSWERED_AFTER,
+    )

@@ -23,7 +23,10 @@ from ..host.load import ANOTHER_SHAPE, SHAPE, check_shape, fixed_model
 from ..support.build_directory import REPORT
 from .link import SIMULATION
 
-_IMAGE = re.compile(r"image (\d+) words, shape ([0-9a-f]{8}), limits (\d+) (\d+) (\d+) (\d+)")
+_NUMBER = "([0-9]{1,20})"
+"""At most 64 bits: more digits are noise on the line."""
+_LIMITS = " ".join([_NUMBER] * 4)
+_IMAGE = re.compile(f"image {_NUMBER} words, shape ([0-9a-f]{{8}}), limits {_LIMITS}")
 _FACT = re.compile(r"(\w+) (\w+)")
 
 

@@ -17,8 +17,9 @@ NOTE = (
 _IMPORTED = "norm "
 """What a line of ``/info`` begins with if the model is imported."""
 _DIGEST = re.compile(r", digest ([0-9a-f]+), build ")
-_PARTS = re.compile(r"\\(\d+);|\\(.)|([^\\]+)|\\")
-"""The number of a token, another escape, text, a backslash that nothing follows."""
+_PARTS = re.compile(r"\\([0-9]{1,9});|\\(.)|([^\\]+)|\\")
+"""The number of a token, another escape, text, a backslash that nothing follows. More digits are no
+token's anywhere, and Python converts no more than some thousands."""
 _ESCAPES = {"n": "\n", "\\": "\\", "/": "/"}
 
 

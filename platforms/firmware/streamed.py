@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateformer.gateware.host.identification import Identification
 from gateformer.gateware.host.streamed_registers import STREAM_BYTES
+from gateformer.gateware.memory.bus import Response
 from gateformer.gateware.streamed.ports import ImageFacts
 
 from ..families.zynq_address import (
@@ -51,6 +52,8 @@ def streamed_lines(facts: ImageFacts, memory_bytes: int | None = None) -> list[s
             AFI_READ_CONTROL=f"0x{AFI_READ_CONTROL:X}u",
             AFI_WRITE_CONTROL=f"0x{AFI_WRITE_CONTROL:X}u",
             AFI_NARROW=f"{AFI_NARROW}u",
+            RESPONSE_SLVERR=f"{Response.SLVERR.value}u",
+            RESPONSE_DECERR=f"{Response.DECERR.value}u",
         ),
         "",
     ]

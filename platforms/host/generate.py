@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import itertools
 
 from gateformer.model.contract.decoder.sampling import TOP_P_ONE
 from gateformer.model.support.cli import ArgumentParser, run, within
@@ -104,15 +106,33 @@ def main() -> None:
         if arguments.weights is not None:
             _load_weights(accelerator, arguments)
         if arguments.bench:
-            print(accelerator.bench(), flush=True)
-            if accelerator.info().streams > 1:
-                print(accelerator.bench_together())
+            _bench(accelerator)
         elif not prompts:
             print(accelerator.info())
         elif len(prompts) == 1:
             _print_text(accelerator, prompts[0], arguments)
         else:
             _print_texts(accelerator, prompts, arguments)
+
+
+def _bench(accelerator: Accelerator) -> None:
+    with _waiting(accelerator, "measuring one stream"):
+        alone = accelerator.bench()
+    print(alone, flush=True)
+    streams = accelerator.info().streams
+    if streams > 1:
+        with _waiting(accelerator, f"measuring {streams} streams together"):
+            together = accelerator.bench_together()
+        print(together)
+
+
+def _waiting(accelerator: Accelerator, what: str) -> contextlib.AbstractContextManager:
+    """Show that it goes on, of a model in external memory; others take milliseconds."""
+    if accelerator.info().image is None:
+        return contextlib.nullcontext()
+    from ..support.progress import working  # a driver needs no terminal
+
+    return working(what)
 
 
 def _check_numbers(arguments: argparse.Namespace) -> None:
@@ -190,9 +210,11 @@ def _settings(accelerator: Accelerator, arguments: argparse.Namespace) -> dict:
 
 def _print_text(accelerator: Accelerator, prompt: str, arguments: argparse.Namespace) -> None:
     pieces = accelerator.generate(prompt, **_settings(accelerator, arguments))
+    with _waiting(accelerator, "reading the prompt"):
+        first = next(pieces, "")
     if not arguments.chat:
         print(prompt, end="", flush=True)
-    for piece in pieces:
+    for piece in itertools.chain([first], pieces):
         print(piece, end="", flush=True)
     print()
 

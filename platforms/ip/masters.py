@@ -24,10 +24,12 @@ from gateformer.gateware.memory.line_reader import OUTSTANDING as READS
 from gateformer.gateware.memory.word_writer import OUTSTANDING as WRITES
 from gateformer.gateware.streamed.program import StreamedProgram
 
+from ..boards.axi_bridge import NORMAL_BUFFERABLE
+
 AXI3, AXI4 = "AXI3", "AXI4"
 LENGTH_WIDTHS = {AXI3: LENGTH_BITS, AXI4: 8}
 """Bits of AxLEN; a burst has at most 16 beats with either."""
-CONSTANTS = {"CACHE": (4, 0b0011), "PROT": (3, 0b000)}
+CONSTANTS = {"CACHE": (4, NORMAL_BUFFERABLE), "PROT": (3, 0b000)}
 """(width, value) of what the core has no signal of: normal memory, not cacheable, bufferable; data,
 secure, unprivileged."""
 _READ, _WRITE = "AR", "AW"

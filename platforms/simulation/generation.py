@@ -91,7 +91,8 @@ class TextGenerator:
         """Text of up to ``count`` tokens after ``prompt``, and whether the context ended it.
 
         With ``refeed``, a full context is followed by a new sequence whose prompt is the last
-        half of the old one (seed + 1 each time), until all tokens are there.
+        half of the old one (seed + 1 each time), until all tokens are there. What comes before
+        every prompt stays, and half of what it leaves is kept.
 
         Raises
         ------
@@ -102,16 +103,17 @@ class TextGenerator:
         """
         model = self.artifact.model
         codec = codec_of(model)
-        tokens = [*before_prompt(model), *prompt_tokens(codec, prompt)]
-        check_request(model.config, tokens, count)
+        before, tokens = before_prompt(model), prompt_tokens(codec, prompt)
+        check_request(model.config, [*before, *tokens], count)
+        room = model.config.ctx_len - len(before)
         settings, produced = self.settings, []
         while True:
-            fresh = self._window(tokens, count - len(produced), settings, codec)
+            fresh = self._window([*before, *tokens], count - len(produced), settings, codec)
             produced += fresh
             if len(produced) >= count or not refeed:
                 text = codec.decode(produced).decode("utf-8", "replace")
                 return text, len(produced) < count
-            tokens, settings = refed_window(tokens + fresh, model.config.ctx_len, settings)
+            tokens, settings = refed_window(tokens + fresh, room, settings)
 
     def _window(self, prompt, count, settings, codec) -> list[int]:
         tokens: list[int] = []

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from gateformer.gateware.host.any_core import AnyProgram
 from gateformer.gateware.host.registers import register
 from gateformer.gateware.host.streamed_registers import STREAMED_REGISTERS
@@ -11,11 +9,12 @@ from gateformer.gateware.memory.bus import Burst, Response
 from gateformer.gateware.streamed.program import StreamedProgram
 from gateformer.model.support.cache import digest
 
-from ..boards import axi_bridge, zynq_top
+from ..boards.axi_bridge import AxiBridge
 from ..boards.zynq_top import BASE_ADDRESS, ZynqSystem
 from ..families.zynq_address import IMAGE_FILE_ADDRESS
 from ..host.image_file import HEADER_BYTES
 from ..host.register_access import RegisterAccess
+from ..support.build_id import sources_of
 from ..support.design_digest import design_digest
 from .compiled_simulation import CompiledSimulation
 from .simulated_memory import MemoryTiming
@@ -71,7 +70,7 @@ class SimulatedRegisters(RegisterAccess):
         clock_khz: int = 125_000,
         timing: MemoryTiming | None = None,
     ):
-        sources = [Path(module.__file__).read_text() for module in (axi_bridge, zynq_top)]
+        sources = sources_of((ZynqSystem, AxiBridge))
         facts = (design_digest(program), "zynq", str(clock_khz), str(BUILD_ID), *sources)
         system = ZynqSystem(program, build_id=BUILD_ID, clock_khz=clock_khz, dsp="generic")
         self.simulation = simulation = CompiledSimulation(system, key=digest(*facts))

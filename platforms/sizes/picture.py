@@ -10,7 +10,7 @@ from gateformer.model.support.picture import LEGEND, SMALL_FONT, new_figure, sty
 
 from ..boards.board import Board
 from .families import LUT_LIMIT, ROOM
-from .search import Candidate, choose, pareto_front, sizes_text
+from .search import Candidate, choose, pareto_front
 
 LABELLED = 7
 """Points of the front that get their sizes written beside them, at most."""
@@ -63,7 +63,7 @@ def fit_figure(name: str, candidates: Sequence[Candidate], board: Board):
     if front:
         axes.step(*_places(front, board), where="post", color="black", linewidth=1, label="front")
     if chosen is not None:
-        label = f"choice: {sizes_text(chosen.hw)}"
+        label = f"choice: {chosen.text}"
         look = {"s": 90, "marker": "*", "color": "#c03028", "zorder": 3}
         axes.scatter(*_places([chosen], board), **look, label=label)
     limit = LUT_LIMIT[board.family.name]
@@ -109,7 +109,7 @@ def _label(axes, front: Sequence[Candidate], candidates: Sequence[Candidate], bo
             break
         place = tuple(value[0] for value in _places([candidate], board))
         text = axes.annotate(
-            sizes_text(candidate.hw),
+            candidate.text,
             place,
             xytext=(-4, -3),
             ha="right",

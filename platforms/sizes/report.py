@@ -20,7 +20,6 @@ from .resource_model import predicted_as, resource_model
 from .search import (
     Candidate,
     choose,
-    has_lanes_only,
     no_fit_advice,
     pareto_front,
     reason,
@@ -42,7 +41,7 @@ def clock_assumed(candidates: Sequence[Candidate], board: Board) -> bool:
 
     Only of an imported model there may be no candidates.
     """
-    return board.clock_assumed or all(has_lanes_only(c.hw) for c in candidates)
+    return board.clock_assumed or all(c.imported for c in candidates)
 
 
 def clock_text(candidates: Sequence[Candidate], board: Board) -> str:
@@ -67,7 +66,7 @@ def front_table(name: str, candidates: Sequence[Candidate], board: Board) -> Tab
         style = "bold" if candidate is chosen else None if candidate.fits else "dim"
         table.add_row(
             MARK if candidate is chosen else "",
-            sizes_text(candidate.hw),
+            candidate.text,
             f"{candidate.cycles:,.1f}",
             f"{tokens_per_second(candidate, board):,.0f}",
             *cells,
@@ -167,7 +166,7 @@ def choices_table(name: str, found: Sequence[tuple[Board, Sequence[Candidate]]])
             continue
         table.add_row(
             board.label,
-            sizes_text(chosen.hw),
+            chosen.text,
             f"{tokens_per_second(chosen, board):,.0f}",
             *(
                 share_text(chosen, unit, board) if unit in units(board.family) else "–"
@@ -228,13 +227,18 @@ def print_calibration(
             table.add_column(heading)
         model = resource_model(FAMILIES[name])
         sections = [data[KINDS[kind].section][name] for kind in kinds]
-        for point in (point for section in sections for point in section["points"]):
+        points = (
+            (kind == "imported", point)
+            for kind, section in zip(kinds, sections, strict=True)
+            for point in section["points"]
+        )
+        for imported, point in points:
             prediction = predict(model, point)
             table.add_row(
                 MARK if point["checks"] else "",
                 point["what"],
                 point["model"].removeprefix("random:"),
-                sizes_text(HwConfig(*point["sizes"])),
+                sizes_text(HwConfig(*point["sizes"]), imported),
                 f"{point['lut']:,}",
                 f"{lut_error(point, prediction):+.1%}",
                 f"{point['ff']:,}",

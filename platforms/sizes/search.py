@@ -40,7 +40,8 @@ class Candidate:
     ``exceeded``: resources of which it takes more than the choice may (see
     :func:`platforms.sizes.families.limits`), in the order of
     :data:`platforms.families.family.UNITS`, then LUT sites and what only a toolchain limits.
-    ``missing``: those of which the device has, or its toolchain can use, too few.
+    ``missing``: those of which the device has, or its toolchain can use, too few. ``imported``: of
+    a core without a ternary engine, which has lanes alone.
     """
 
     hw: HwConfig
@@ -48,10 +49,16 @@ class Candidate:
     need: Prediction
     exceeded: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    imported: bool = False
 
     @property
     def fits(self) -> bool:
         return not self.exceeded
+
+    @property
+    def text(self) -> str:
+        """Its sizes, as :func:`sizes_text`."""
+        return sizes_text(self.hw, self.imported)
 
 
 def sizes(config: ModelConfig, base: HwConfig, fixed: dict) -> list[HwConfig]:
@@ -133,8 +140,8 @@ def search(model: AnyModel, board: Board, fixed: dict | None = None) -> list[Can
     host = predicted.host(board.console, model.config)
     most = limits(family, board.budget, board.limits)
     held = _held(board)
-    found = []
-    if isinstance(model, DecoderModel):
+    found, imported = [], isinstance(model, DecoderModel)
+    if imported:
         check_memory(model, board)
         if board.console == UART:
             host += console_more(family, model)
@@ -149,7 +156,7 @@ def search(model: AnyModel, board: Board, fixed: dict | None = None) -> list[Can
         need = needs[family.name] + host
         exceeded = _above(need, most)
         missing = _above(need, held)
-        found.append(Candidate(hw, cycles, need, exceeded, missing))
+        found.append(Candidate(hw, cycles, need, exceeded, missing, imported))
     return sorted(found, key=_speed)
 
 
@@ -210,7 +217,7 @@ def shortage(candidates: Sequence[Candidate], board: Board) -> str:
 
 def no_fit_advice(candidates: Sequence[Candidate]) -> str:
     """What to do if none of them fits; only of an imported model there may be none at all."""
-    imported = all(has_lanes_only(c.hw) for c in candidates)
+    imported = all(c.imported for c in candidates)
     return NO_FIT_IMPORTED if imported else NO_FIT_ADVICE
 
 
@@ -231,13 +238,13 @@ def pareto_front(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 def reason(candidates: Sequence[Candidate], chosen: Candidate, board: Board) -> str:
     """Why ``chosen`` was chosen, in one line."""
-    hw, fitting = chosen.hw, sum(c.fits for c in candidates)
+    fitting = sum(c.fits for c in candidates)
     if not chosen.fits:
         taken = room_taken(chosen, board)
-        return f"{sizes_text(hw)}: the smallest; it takes {taken} and may not route"
-    text = f"{sizes_text(hw)}: fewest cycles of the {fitting} of {len(candidates)} sizes that fit"
+        return f"{chosen.text}: the smallest; it takes {taken} and may not route"
+    text = f"{chosen.text}: fewest cycles of the {fitting} of {len(candidates)} sizes that fit"
     faster = [c for c in candidates if c.cycles < chosen.cycles]
-    if not faster and has_lanes_only(hw):
+    if not faster and chosen.imported:
         return text
     if not faster:
         return f"{text}; the board's clock was not checked with larger ones"
@@ -264,13 +271,9 @@ def room_taken(candidate: Candidate, board: Board) -> str:
     return f"{share:.0%} of the {short_name(kind)}{'' if kind == 'sites' else 's'}"
 
 
-def has_lanes_only(hw: HwConfig) -> bool:
-    """Whether it is of an imported model's core, which has no ternary engine."""
-    return hw.rows == hw.cols == 1
-
-
-def sizes_text(hw: HwConfig) -> str:
-    """``8 × 64, 64 lanes, 2bit``, of an imported model ``64 lanes``."""
-    if has_lanes_only(hw):
+def sizes_text(hw: HwConfig, imported: bool) -> str:
+    """``8 × 64, 64 lanes, 2bit``, of an imported model's core, which has no ternary engine,
+    ``64 lanes``."""
+    if imported:
         return counted(hw.lanes, "lane")
     return f"{hw.rows} × {hw.cols}, {counted(hw.lanes, 'lane')}, {hw.packing}"

@@ -18,7 +18,7 @@ from gateformer.model.support.errors import UserError
 from ..boards.board import Board
 from .decoder.lanes import simulated
 from .facts import AnyModel
-from .search import SEARCHED, choose, has_lanes_only, no_fit_advice, search, shortage
+from .search import SEARCHED, choose, no_fit_advice, search, shortage
 
 CLEARLY_LESS = 0.95
 """Part of a design's LUTs below which a smaller one is worth a try."""
@@ -70,9 +70,9 @@ def nearest_fitting(model: AnyModel, board: Board, hw: HwConfig) -> HwConfig | N
     return None if best is None else best.hw
 
 
-def size_options(hw: HwConfig) -> str:
-    """Command-line options that choose ``hw``."""
-    if has_lanes_only(hw):
+def size_options(model: AnyModel, hw: HwConfig) -> str:
+    """Command-line options that choose ``hw`` for a model."""
+    if isinstance(model, DecoderModel):
         return f"--lanes {hw.lanes}"
     sizes = f"--rows {hw.rows} --cols {hw.cols} --lanes {hw.lanes}"
     return sizes if hw.packing == PACKINGS[0] else f"{sizes} --packing {hw.packing}"
@@ -121,7 +121,7 @@ def _no_fit(model: AnyModel, board: Board, fixed: dict, candidates: list) -> Use
     advice = no_fit_advice(candidates)
     if fixed:
         with contextlib.suppress(UserError):
-            advice = f"try {size_options(choose_sizes(model, board))}"
+            advice = f"try {size_options(model, choose_sizes(model, board))}"
     return UserError(
         f"the model does not fit {board.label}{' with ' + _options(fixed) if fixed else ''}: "
         f"{shortage(candidates, board)}; {advice}"

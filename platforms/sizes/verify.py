@@ -18,7 +18,7 @@ from ..synthesis.synthesis import synthesize_top
 from .families import ROOM, limits, short_name
 from .jobs import run_jobs
 from .report import MARK, exact_text, tokens_per_second
-from .search import Candidate, choose, search, sizes_text
+from .search import Candidate, choose, search
 
 WITHIN = 0.05
 """How much slower than the best of the grid the choice may be."""
@@ -141,7 +141,7 @@ def print_verdict(verdict: Verdict, name: str, target: Board, out: Console) -> N
     for candidate, resources in verdict.rows:
         table.add_row(
             MARK if candidate == verdict.chosen else "",
-            sizes_text(candidate.hw),
+            candidate.text,
             f"{candidate.cycles:,.1f}",
             f"{tokens_per_second(candidate, target):,.0f}",
             *(cell for kind in kinds for cell in _compared(candidate, resources, kind)),
@@ -162,7 +162,7 @@ def _compared(candidate: Candidate, resources: Resources, kind: str) -> tuple[st
 
 def conclusion(verdict: Verdict) -> str:
     """The verdict in one line."""
-    chosen = sizes_text(verdict.chosen.hw)
+    chosen = verdict.chosen.text
     if verdict.best is None:
         return f"failed: the choice {chosen} does not fit"
     if verdict.best.cycles == verdict.chosen.cycles:
@@ -170,5 +170,5 @@ def conclusion(verdict: Verdict) -> str:
     word = "passed" if verdict.passed else "failed"
     return (
         f"{word}: the choice {chosen} takes {verdict.slower:.1%} more cycles than "
-        f"{sizes_text(verdict.best.hw)}, the fastest of the grid that fits"
+        f"{verdict.best.text}, the fastest of the grid that fits"
     )

@@ -16,7 +16,7 @@ from amaranth.lib.wiring import In, Out
 from gateformer.gateware.host.axi_lite import DATA_BITS, STROBE_BITS
 from gateformer.gateware.memory.bus import read_signature, write_signature
 
-from ..axi_bridge import AXI4_HPM, axi_signature
+from ..axi_bridge import AXI4_HPM, NORMAL_BUFFERABLE, axi_signature
 from .ps8_inputs import HP_BYTES, HP_PORTS, first_hp_port, tied_inputs
 
 PRIMITIVE = "ps8"
@@ -40,9 +40,6 @@ _INPUTS = (
     *("RID", "RRESP", "RLAST", "RVALID"),
 )
 _SIZE_BITS = 3
-
-_NORMAL_BUFFERABLE = 0b0011
-"""AxCACHE: normal memory, not cacheable, bufferable (ARM IHI 0022, A4.4)."""
 
 
 class ProcessingSystem8(wiring.Component):
@@ -165,7 +162,7 @@ def _request(channel: str, bus) -> dict[str, Value]:
         f"{channel}SIZE": getattr(bus, f"{name}size"),
         f"{channel}BURST": _raw(getattr(bus, f"{name}burst")),
         f"{channel}LOCK": Const(0, 1),
-        f"{channel}CACHE": Const(_NORMAL_BUFFERABLE, 4),
+        f"{channel}CACHE": Const(NORMAL_BUFFERABLE, 4),
         f"{channel}PROT": Const(0, 3),
         f"{channel}QOS": Const(0, 4),
         f"{channel}USER": Const(0, 1),

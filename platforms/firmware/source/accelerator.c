@@ -201,11 +201,15 @@ void accelerator_verify(uint32_t address)
 
 const char *accelerator_fault(void)
 {
-	uint32_t fault = load(ACCELERATOR_BASE + GATEFORMER_IMAGE_STATUS) >>
-				 GATEFORMER_IMAGE_STATUS_FAULT_SHIFT & 3;
-	return fault < 2    ? NULL
-	       : fault == 2 ? "the memory answered SLVERR: it refused an access"
-			    : "the memory answered DECERR: there is none at an address";
+	uint32_t status = load(ACCELERATOR_BASE + GATEFORMER_IMAGE_STATUS);
+	switch ((status & GATEFORMER_IMAGE_STATUS_FAULT_MASK) >> GATEFORMER_IMAGE_STATUS_FAULT_SHIFT) {
+	case RESPONSE_SLVERR:
+		return "the memory answered SLVERR: it refused an access";
+	case RESPONSE_DECERR:
+		return "the memory answered DECERR: there is none at an address";
+	default:
+		return NULL;
+	}
 }
 
 uint32_t accelerator_stalled(void)

@@ -12,6 +12,7 @@ struct settings {
 };
 
 #define DIGEST_WORDS 8
+#define PATIENCE_MS 2000 // without any progress, after which the core is given up
 
 // A register, or several in a row, that are not what this firmware was made for; name is NULL if
 // all are as they should be. Of an image also without words, and with what to do.

@@ -5,8 +5,6 @@
 #include "system.h"
 #include "uart.h"
 
-#define PATIENCE_MS 2000 // without any progress, after which the core is given up
-
 // Tokens are taken as they come, so that the core waits for nobody, and sent from here.
 static uint16_t tokens[CTX_LEN + 1];
 static uint64_t patience, deadline;

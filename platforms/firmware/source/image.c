@@ -6,11 +6,11 @@
 
 #include <stddef.h>
 
+#include "crc.h"
 #include "memory_mapped.h"
 #include "registers.h"
 #include "system.h"
 
-#define PATIENCE_MS 2000 // beyond a byte of the image per cycle
 #define IMAGE_ADDRESS (IMAGE_FILE_ADDRESS + IMAGE_HEADER_BYTES)
 
 #define COPY_AGAIN "copy " IMAGE_FILE " to the card again, then reset the board"
@@ -54,11 +54,8 @@ static const char *kind_of_file(void)
 static uint32_t header_crc(void)
 {
 	uint32_t crc = UINT32_MAX;
-	for (uint32_t at = 0; at < IMAGE_HEADER_BYTES; at += 4) {
-		crc ^= at == IMAGE_CRC_AT ? 0 : header(at);
-		for (int bit = 0; bit < 32; bit++)
-			crc = crc >> 1 ^ (crc & 1 ? IMAGE_CRC_TAPS : 0);
-	}
+	for (uint32_t at = 0; at < IMAGE_HEADER_BYTES; at += 4)
+		crc = crc_with(crc, at == IMAGE_CRC_AT ? 0 : header(at), IMAGE_CRC_TAPS);
 	return ~crc;
 }
 
@@ -152,6 +149,7 @@ struct complaint image_check(void)
 	accelerator_verify(IMAGE_ADDRESS);
 	uint32_t clock_khz = accelerator_register(GATEFORMER_CLOCK_KHZ) | 1;
 	uint32_t milliseconds = divide(header(IMAGE_IMAGE_BYTES_AT), clock_khz, NULL);
+	// beyond a byte of the image per cycle
 	uint64_t end = now() + ticks_of_milliseconds(PATIENCE_MS + milliseconds);
 	while ((status = accelerator_register(GATEFORMER_IMAGE_STATUS)) & verifying)
 		if (now() >= end)

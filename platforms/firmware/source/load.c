@@ -5,12 +5,12 @@
 #if RELOAD
 
 #include "accelerator.h"
+#include "crc.h"
 #include "system.h"
 #include "tables.h"
 #include "uart.h"
 
 #define SILENCE_MS 1000
-#define PATIENCE_MS 2000 // for the core's check, after which it is given up
 #define WORD_BYTES 4u
 
 static uint32_t tables[TABLE_WORDS]; // as they come; they count when the core has its part, too
@@ -40,15 +40,6 @@ static bool next_word(uint32_t *word)
 	return true;
 }
 
-// The CRC with another word, the lowest bit first.
-static uint32_t checked(uint32_t crc, uint32_t word)
-{
-	crc ^= word;
-	for (int bit = 0; bit < 32; bit++)
-		crc = crc >> 1 ^ (crc & 1 ? CRC_TAPS : 0);
-	return crc;
-}
-
 // Its last word but one, the signature, is of memories that only the gateware has.
 static enum refusal take_tables(void)
 {
@@ -59,7 +50,7 @@ static enum refusal take_tables(void)
 		if (!i && tables[i] != IMAGE_SHAPE)
 			return REFUSAL_SHAPE;
 		if (i < TABLE_WORDS - 1)
-			crc = checked(crc, tables[i]);
+			crc = crc_with(crc, tables[i], CRC_TAPS);
 	}
 	return ~crc == tables[TABLE_WORDS - 1] ? REFUSAL_NONE : REFUSAL_CHECKSUM;
 }

@@ -18,7 +18,7 @@ from ...boards.external_memory import USABLE
 from ...support.progress import output_console
 from ..named_board import boards_with_budget
 from ..report import scarce, share_text, tokens_per_second
-from ..search import Candidate, choose, room_taken, search_all, sizes_text
+from ..search import Candidate, choose, room_taken, search_all
 
 
 def print_boards(model: DecoderModel, out: Console | None = None) -> None:
@@ -67,7 +67,7 @@ def boards_table(found: Sequence[tuple[Board, Sequence[Candidate]]]) -> Table:
             continue
         table.add_row(
             board.label,
-            sizes_text(chosen.hw),
+            chosen.text,
             f"{board.default_clock_mhz:g} MHz",
             f"{chosen.cycles:,.0f}",
             f"{tokens_per_second(chosen, board):,.0f}",

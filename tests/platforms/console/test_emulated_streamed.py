@@ -51,6 +51,11 @@ def test_its_memory_is_a_boards(client):
     assert 0 < float(waited.split()[5]) < 100
 
 
+def test_no_wait_is_shorter_than_that_for_an_answer(client):
+    """A measurement has a prompt and a text, too."""
+    assert client.link.bench_patience >= client.link.answer_patience
+
+
 def test_a_damaged_image_is_refused():
     link = emulate_streamed(artifact(), SMALL)
     memory = link.emulator.registers.memory

@@ -18,7 +18,7 @@ from gateformer.model.support.errors import UserError
 from gateformer.model.text.codec import TextCodec
 from gateformer.model.text.model_codec import codec_of
 from gateformer.platforms.console import session as console_session
-from gateformer.platforms.console.bench import parse_clock, parse_counts
+from gateformer.platforms.console.bench import BenchError, parse_clock, parse_counts
 from gateformer.platforms.console.client import Answer, ConsoleClient
 from gateformer.platforms.console.link import LONGEST_ANSWER, SerialLink
 from gateformer.platforms.console.prompts import NOTE, PromptEncoder, encoder_of, is_imported
@@ -78,6 +78,15 @@ def test_a_line_is_sent_by_token_numbers(encoder, line, sent):
 @pytest.mark.parametrize("line", ["he\\x", "he\\", "he\\12", "\\;", ""])
 def test_what_the_console_refuses_it_is_sent(encoder, line):
     assert encoder.encode(line) == line
+
+
+@pytest.mark.parametrize("digits", ["1234567890", "9" * 5000, "\u0663"])
+def test_numbers_of_no_token_are_the_console_s_to_refuse(encoder, digits):
+    """Too many digits for any, or too many for Python; digits of another script."""
+    assert encoder.encode(f"he\\{digits};") == f"he\\{digits};"
+    line = f"prompt {digits * 3} tokens, text 1 tokens, 1 cycles, 0 waiting, end: x"
+    with pytest.raises(BenchError):
+        parse_counts(Answer("", (line,), None), 1.0)
 
 
 def test_escaped_characters_are_text(encoder):

@@ -1,5 +1,7 @@
 """``gateformer accelerator`` with several prompts, and with an accelerator of several streams."""
 
+import contextlib
+
 import pytest
 
 from gateformer.platforms.host import generate
@@ -60,6 +62,23 @@ def test_files_without_prompts(monkeypatch, tmp_path):
     assert message(command, monkeypatch, "--prompts", str(path)) == (
         f"--prompts {path} is no UTF-8; save it as that"
     )
+
+
+def test_what_takes_long_is_shown(accelerator, monkeypatch):
+    """Of a model in external memory: a measurement, and a prompt."""
+    shown = []
+
+    @contextlib.contextmanager
+    def working(what):
+        shown.append(what)
+        yield shown.append
+
+    monkeypatch.setattr("gateformer.platforms.support.progress.working", working)
+    command(monkeypatch, "--bench")
+    assert shown == ["measuring one stream", "measuring 2 streams together"]
+    shown.clear()
+    command(monkeypatch, "--prompt", "the cat", "--tokens", "2")
+    assert shown == ["reading the prompt"]
 
 
 def test_bench_on_the_command_line(accelerator, monkeypatch, capsys):

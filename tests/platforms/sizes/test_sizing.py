@@ -14,7 +14,8 @@ from gateformer.model.support.errors import UserError
 from gateformer.platforms.boards.board import board
 from gateformer.platforms.building.board_flow import refuse_if_too_large
 from gateformer.platforms.families.family import UNITS, Resources
-from gateformer.platforms.sizes.search import choose, search
+from gateformer.platforms.sizes.report import clock_assumed
+from gateformer.platforms.sizes.search import NO_FIT_ADVICE, choose, no_fit_advice, search
 from gateformer.platforms.sizes.sizing import choose_sizes, nearest_fitting, size_options
 
 ZYBO = board("zybo")
@@ -79,7 +80,7 @@ def test_sizes_that_do_not_fit_name_those_that_do(shipped):
     ).groups()
     need, over = (int(text.replace(",", "")) for text in (need, over))
     assert abs(need - over - 17_600) <= 1
-    assert options == size_options(choose_sizes(shipped, ZYBO))
+    assert options == size_options(shipped, choose_sizes(shipped, ZYBO))
 
 
 def test_a_model_that_fits_nowhere_names_what_is_short(shipped):
@@ -105,7 +106,7 @@ def test_a_design_that_turns_out_too_large_names_smaller_sizes(shipped):
     assert (smaller.rows, smaller.cols, smaller.lanes) != (8, 64, 64)
     assert str(caught.value) == (
         "the design does not fit zybo: 18,000 LUT, 400 more than the 17,600 there are; "
-        f"try {size_options(smaller)}"
+        f"try {size_options(shipped, smaller)}"
     )
 
 
@@ -122,6 +123,16 @@ def test_a_design_that_fits_passes(shipped):
     refuse_if_too_large(Program(shipped, HwConfig(8, 64, 64)), ZYBO, used)
 
 
-def test_options_name_the_packing_only_if_it_is_not_the_default():
-    assert size_options(HwConfig(4, 32, 16)) == "--rows 4 --cols 32 --lanes 16"
-    assert size_options(HwConfig(4, 32, 16, "3in5")).endswith(" --packing 3in5")
+def test_options_name_the_packing_only_if_it_is_not_the_default(shipped):
+    assert size_options(shipped, HwConfig(4, 32, 16)) == "--rows 4 --cols 32 --lanes 16"
+    assert size_options(shipped, HwConfig(4, 32, 16, "3in5")).endswith(" --packing 3in5")
+
+
+def test_a_trained_model_may_have_one_row_and_one_column(shipped):
+    """As the core of an imported one has, which has no ternary engine."""
+    hw = HwConfig(1, 1, 64)
+    assert size_options(shipped, hw) == "--rows 1 --cols 1 --lanes 64"
+    (found,) = search(shipped, ZYBO, {"rows": 1, "cols": 1, "lanes": 64, "packing": "2bit"})
+    assert found.text == "1 × 1, 64 lanes, 2bit"
+    assert clock_assumed([found], ZYBO) == ZYBO.clock_assumed
+    assert no_fit_advice([found]) == NO_FIT_ADVICE

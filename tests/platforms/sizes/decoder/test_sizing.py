@@ -114,9 +114,9 @@ def test_smaller_lanes_take_clearly_less(llama):
     assert candidates[smaller].need.lut < 0.95 * candidates[given].need.lut
 
 
-def test_sizes_of_an_imported_model_are_its_lanes():
+def test_sizes_of_an_imported_model_are_its_lanes(llama):
     hw = HwConfig(rows=1, cols=1, lanes=24)
-    assert (sizes_text(hw), size_options(hw)) == ("24 lanes", "--lanes 24")
+    assert (sizes_text(hw, True), size_options(llama, hw)) == ("24 lanes", "--lanes 24")
 
 
 def test_tables_say_that_the_clock_is_assumed(llama):
