@@ -37,7 +37,11 @@ class ExternalMemory(abc.ABC):
 
     @abc.abstractmethod
     def write(self, offset: int, content: bytes) -> None:
-        """Write bytes; ``offset`` is a multiple of 8."""
+        """Write bytes; ``offset`` is a multiple of 8, and so is what comes before the last write.
+
+        An image is written in pieces of whole stripes, so that every store is aligned: a 64-bit
+        Linux maps memory that it leaves alone as a device's, where another one is a bus error.
+        """
 
     def close(self) -> None:  # noqa: B027 - not every memory has a device behind it
         """Give the device back; nothing may be written afterwards. What was written stays."""

@@ -12,8 +12,14 @@
 #define NO_SYMBOL UINT32_MAX
 #define NO_MERGE UINT32_MAX
 
-// What is being merged: symbols, where each begins, and the merge of it with the next one.
+#define NOWHERE UINT32_MAX
+
+// What is being merged, by where it was at first: symbols, where each begins, those behind and
+// before it that are left, and the merge of it with the one behind.
 static uint32_t symbols[LINE_DEPTH + 1], begins[LINE_DEPTH + 2], pairs[LINE_DEPTH + 1];
+static uint32_t behind[LINE_DEPTH + 1], ahead[LINE_DEPTH + 2];
+// Those that have a merge, as a binary heap, the first one to be merged at its top; where each is.
+static uint32_t heap[LINE_DEPTH + 1], places[LINE_DEPTH + 1], heap_size;
 #if ENCODER_PREFIX
 static uint8_t padded[LINE_DEPTH + 1]; // a text with the space before it
 #endif
@@ -71,6 +77,49 @@ static uint32_t merge_of(uint32_t left, uint32_t right)
 	return found ? low : NO_MERGE;
 }
 
+// Whether the merge of one has the lesser rank or, of equals, is further left.
+static bool comes_first(uint32_t one, uint32_t other)
+{
+	uint32_t rank = encoder_merges[pairs[one]].rank, than = encoder_merges[pairs[other]].rank;
+	return rank < than || (rank == than && one < other);
+}
+
+static void place(uint32_t at, uint32_t symbol)
+{
+	heap[at] = symbol;
+	places[symbol] = at;
+}
+
+// Let a symbol rise or sink to its place in the heap, from one that is free for it.
+static void sift(uint32_t at, uint32_t symbol)
+{
+	for (; at && comes_first(symbol, heap[(at - 1) / 2]); at = (at - 1) / 2)
+		place(at, heap[(at - 1) / 2]);
+	for (uint32_t child; (child = 2 * at + 1) < heap_size; at = child) {
+		if (child + 1 < heap_size && comes_first(heap[child + 1], heap[child]))
+			child++;
+		if (!comes_first(heap[child], symbol))
+			break;
+		place(at, heap[child]);
+	}
+	place(at, symbol);
+}
+
+// What a symbol and the one behind it merge to from now on, or NO_MERGE.
+static void set_pair(uint32_t symbol, uint32_t merge)
+{
+	uint32_t at = places[symbol];
+	pairs[symbol] = merge;
+	if (merge != NO_MERGE) {
+		sift(at == NOWHERE ? heap_size++ : at, symbol);
+	} else if (at != NOWHERE) {
+		uint32_t last = heap[--heap_size];
+		places[symbol] = NOWHERE;
+		if (last != symbol)
+			sift(at, last);
+	}
+}
+
 // Symbols of a text; their number.
 static uint32_t begin_merging(const uint8_t *text, uint32_t bytes)
 {
@@ -88,33 +137,26 @@ static uint32_t begin_merging(const uint8_t *text, uint32_t bytes)
 #endif
 	}
 	begins[length] = bytes;
-	for (uint32_t i = 0; i + 1 < length; i++)
-		pairs[i] = merge_of(symbols[i], symbols[i + 1]);
-	return length;
-}
-
-// The pair with the least rank, the leftmost of equals; length if there is none.
-static uint32_t best_pair(uint32_t length)
-{
-	uint32_t best = length, least = UINT32_MAX;
-	for (uint32_t i = 0; i + 1 < length; i++) {
-		if (pairs[i] != NO_MERGE && encoder_merges[pairs[i]].rank < least) {
-			least = encoder_merges[pairs[i]].rank;
-			best = i;
-		}
+	heap_size = 0;
+	for (uint32_t i = 0; i < length; i++) {
+		behind[i] = i + 1;
+		ahead[i + 1] = i;
+		places[i] = NOWHERE;
 	}
-	return best;
+	for (uint32_t i = 0; i + 1 < length; i++)
+		set_pair(i, merge_of(symbols[i], symbols[i + 1]));
+	return length;
 }
 
 static enum encoded put_merged(const uint8_t *text, uint32_t length)
 {
 	enum encoded result = ENCODED;
-	for (uint32_t i = 0; i < length && result == ENCODED; i++) {
+	for (uint32_t i = 0; i < length && result == ENCODED; i = behind[i]) {
 		if (symbols[i] < VOCAB_SIZE) {
 			result = put(symbols[i]);
 			continue;
 		}
-		for (uint32_t at = begins[i]; at < begins[i + 1] && result == ENCODED; at++) {
+		for (uint32_t at = begins[i]; at < begins[behind[i]] && result == ENCODED; at++) {
 			uint32_t token = encoder_bytes[text[at]];
 			result = token == NO_SYMBOL ? ENCODED_NO_TOKEN : put(token);
 		}
@@ -158,19 +200,16 @@ static enum encoded encode_word(const uint8_t *text, uint32_t bytes)
 	if (word)
 		return put(word->token);
 #endif
-	uint32_t length = begin_merging(text, bytes), at;
-	while ((at = best_pair(length)) < length) {
+	uint32_t length = begin_merging(text, bytes);
+	while (heap_size) {
+		uint32_t at = heap[0], gone = behind[at], next = behind[gone];
 		symbols[at] = encoder_merges[pairs[at]].result;
-		length--;
-		for (uint32_t i = at + 1; i < length; i++) {
-			symbols[i] = symbols[i + 1];
-			begins[i] = begins[i + 1];
-			pairs[i] = pairs[i + 1];
-		}
-		begins[length] = bytes;
+		set_pair(gone, NO_MERGE);
+		behind[at] = next;
+		ahead[next] = at;
+		set_pair(at, next < length ? merge_of(symbols[at], symbols[next]) : NO_MERGE);
 		if (at)
-			pairs[at - 1] = merge_of(symbols[at - 1], symbols[at]);
-		pairs[at] = at + 1 < length ? merge_of(symbols[at], symbols[at + 1]) : NO_MERGE;
+			set_pair(ahead[at], merge_of(symbols[ahead[at]], symbols[at]));
 	}
 	return put_merged(text, length);
 }

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -111,12 +112,12 @@ def compiled(name: str):
     return built(CODECS[name]())
 
 
-def built(codec: TextCodec):
+def built(codec: TextCodec, depth: int = DEPTH):
     """As :func:`compiled`."""
     size = len(codec.pieces)
     encoder = encoder_of(codec, size)
     assert encoder is not None
-    lines = ["#include <stdint.h>", f"#define VOCAB_SIZE {size}u", f"#define LINE_DEPTH {DEPTH}u"]
+    lines = ["#include <stdint.h>", f"#define VOCAB_SIZE {size}u", f"#define LINE_DEPTH {depth}u"]
     command = compiler.find_compiler(compiler.C, "this test")
     directory = Path(tempfile.mkdtemp())
     (directory / "model.h").write_text("\n".join([*lines, *encoder_lines(encoder)]))
@@ -129,8 +130,8 @@ def built(codec: TextCodec):
     library = ctypes.CDLL(directory / "e.so")
 
     def encode(text: bytes) -> list[int] | None:
-        tokens, count = (ctypes.c_uint16 * DEPTH)(), ctypes.c_uint32(0)
-        result = library.encode(text, len(text), tokens, DEPTH, ctypes.byref(count))
+        tokens, count = (ctypes.c_uint16 * depth)(), ctypes.c_uint32(0)
+        result = library.encode(text, len(text), tokens, depth, ctypes.byref(count))
         assert result in (0, 1)
         return None if result else list(tokens[: count.value])
 
@@ -142,6 +143,21 @@ def test_prose_and_corner_cases(name):
     codec, encode = compiled(name)
     for text in [*TEXTS, *(text[:3000] for text in files()[:6]), codec.pieces[-1].decode()]:
         assert encode(text.encode()[:DEPTH]) == codec.encode(text.encode()[:DEPTH].decode())
+
+
+def test_a_long_text_that_no_split_divides_takes_no_square_of_its_length():
+    """The board's processor has no cache then, and nobody hears of it meanwhile."""
+    codec, encode = built(scores(prefix=True), 40_000)
+    texts = [b"once upon a time " * repeats for repeats in (200, 2000)]
+
+    def seconds(text):
+        begun = time.process_time()
+        encode(text)
+        return time.process_time() - begun
+
+    short, long = (min(seconds(text) for _ in range(5)) for text in texts)
+    assert long < 35 * short  # 100 times with a square
+    assert encode(texts[0]) == codec.encode(texts[0].decode())
 
 
 def test_the_tables_of_many_words_are_written_at_once():
