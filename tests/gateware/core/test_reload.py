@@ -16,7 +16,7 @@ from gateformer.platforms.simulation.simulation import CoreSimulator
 from tests.support.reload_bench import SHAPES, SMALL, image, is_model, model, program, simulator
 
 SOME_SHAPES = [
-    pytest.param(shape, marks=pytest.mark.slow if shape in ("banks", "no registers") else ())
+    pytest.param(shape, marks=pytest.mark.slow if shape in ("banks", "no registers", "odd") else ())
     for shape in SHAPES
 ]
 

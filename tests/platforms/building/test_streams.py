@@ -54,6 +54,7 @@ def test_all_streams_together_give_more_tokens(tmp_path, capsys, drawn):
     assert 0.4 < found["prompt_cycles_per_token"] / single["prompt_cycles_per_token"] < 0.9
 
 
+@pytest.mark.slow
 def test_cycles_of_a_report_are_those_of_one_stream_alone(tmp_path):
     for count in ("1", "2"):
         build("sim", *TEXT, "--streams", count, "--out", str(tmp_path / count))
@@ -133,6 +134,7 @@ def test_a_board_without_memory_has_no_streams():
         )
 
 
+@pytest.mark.slow
 def test_fewer_ports(tmp_path):
     build("sim", *TEXT, "--ports", "2", "--out", str(tmp_path / "out"))
     report = json.loads((tmp_path / "out" / "report.json").read_text())
