@@ -22,8 +22,8 @@ from tests.gateware.decoder.compared_core import sampled
 from tests.gateware.decoder.test_core import drawn
 from tests.gateware.decoder.test_grouped_core import drawn as drawn_grouped
 
-FAST, SLOW, ALL = 1, 6, 24
-GROUPED_SLOW, GROUPED_ALL = 8, 24
+FAST, SLOW, ALL = 1, 4, 24
+GROUPED_SLOW, GROUPED_ALL = 4, 24
 MEMORIES = (
     MemoryShape(2, 4, 8),
     MemoryShape(4, 8, 16),

@@ -24,7 +24,7 @@ from tests.platforms.simulation.test_streamed_simulation import (
     model_of,
 )
 
-FAST, SLOW, ALL = 1, 12, 48
+FAST, SLOW, ALL = 1, 5, 48
 
 
 def drawn_request(rng, model, seed: int) -> Request:
@@ -180,7 +180,7 @@ def test_a_start_beside_the_abort_of_the_last_other_stream(two, after):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("streams", [4, MOST_STREAMS])
+@pytest.mark.parametrize("streams", [4, pytest.param(MOST_STREAMS, marks=pytest.mark.full_size)])
 def test_many_streams(streams):
     """All begin at once; then one alone, to whose prompt all slots are lent."""
     program = program_of(1, streams)
