@@ -7,7 +7,6 @@ import json
 import os
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ..contract.artifact import Artifact, open_model
@@ -16,6 +15,7 @@ from ..support.directories import require_writable
 from ..support.errors import UserError
 from ..support.inputs import protecting, reading
 from ..support.optional import require
+from ..support.terminal import Terminal
 from ..support.whole_file import write_whole
 from ..text.tokenizer import CharTokenizer
 from .accelerator import ACCELERATOR, accelerator, check_boards
@@ -75,9 +75,9 @@ def main(argv: list[str] | None = None) -> None:
     artifact = open_model(args.model, instead=INSTEAD)
     prompt = _prompt(artifact, args.prompt)
     count = _count(artifact, len(prompt), args.tokens)
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -114,8 +114,8 @@ def main(argv: list[str] | None = None) -> None:
         "machine": {**machine(), "load_before": before},
         "versions": versions(),
     }
-    output = Console()
-    output = output if output.is_terminal else Console(width=PLAIN_WIDTH)
+    output = Terminal()
+    output = output if output.is_terminal else Terminal(width=PLAIN_WIDTH)
     output.print(table(results, facts))
     if args.json is not None:
         text = json.dumps(document(results, skipped, facts), indent=1) + "\n"

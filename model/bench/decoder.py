@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from ..contract.artifact import Artifact, open_model
@@ -20,6 +19,7 @@ from ..support.directories import require_writable
 from ..support.errors import UserError
 from ..support.inputs import protecting, reading
 from ..support.progress import track
+from ..support.terminal import Terminal
 from ..support.whole_file import write_whole
 from .accelerator import ACCELERATOR, board_cycles, check_boards, how
 from .bench import PLAIN_WIDTH
@@ -97,8 +97,8 @@ def main(argv: list[str] | None = None) -> None:
     }
     clock = processor_clock if threads == 1 else time.perf_counter
     rates = _measure(rows, tokens, args.prompt_tokens, args.tokens, args.repeats, clock)
-    output = Console()
-    output = output if output.is_terminal else Console(width=PLAIN_WIDTH)
+    output = Terminal()
+    output = output if output.is_terminal else Terminal(width=PLAIN_WIDTH)
     output.print(_table(rows, rates, boards, facts))
     if args.json is not None:
         content = {"schema_version": SCHEMA_VERSION, **facts, "rows": _documents(rows, rates)}
@@ -127,7 +127,7 @@ def _accelerators(model: str, boards: list[str], count: int) -> list[dict]:
             found = board_cycles(model, board)
         except UserError as error:
             left_out = f"{ACCELERATOR}, {board} left out: {error}"
-            Console(stderr=True).print(left_out, markup=False, soft_wrap=True)
+            Terminal(stderr=True).print(left_out, markup=False, soft_wrap=True)
             continue
         cycles = sum(found["cycles"][BEGIN : BEGIN + count])
         rate = count * found["clock_mhz"] * 1e6 / cycles
@@ -152,7 +152,7 @@ def _measure(
     """Quartiles [3] of tokens per second by row and kind of work, in turn, after one unmeasured."""
     found: dict[str, list] = {row.key: [] for row in rows}
     turns = [row for _ in range(repeats + 1) for row in rows]
-    for row in track(turns, "measuring", Console(stderr=True)):
+    for row in track(turns, "measuring", Terminal(stderr=True)):
         read, steps = row.timed(tokens, prompt, count, clock)
         found[row.key].append((count / steps, prompt / read))
     quartiles = {

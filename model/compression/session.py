@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from rich.console import Console
 from torch import Tensor, nn
 
 from ..contract.windows import validation_windows
@@ -18,6 +17,7 @@ from ..evaluation import agreement
 from ..floating.file import FloatSource, open_float
 from ..support.errors import UserError
 from ..support.progress import track
+from ..support.terminal import Terminal
 from ..text.corpus import Corpus
 from ..text.tokenizer import CharTokenizer
 from ..training.checks import check_tuning
@@ -213,6 +213,6 @@ def _mean_over(windows: Windows, title: str, measure: Callable[[Windows], float]
     """Mean of a measure over windows, a few at once, with a progress bar."""
     total = 0.0
     parts = list(zip(*(tensor.split(EVALUATION_WINDOWS) for tensor in windows), strict=True))
-    for part in track(parts, title, Console(stderr=True)):
+    for part in track(parts, title, Terminal(stderr=True)):
         total += measure(part) * len(part[0])
     return total / len(windows[0])

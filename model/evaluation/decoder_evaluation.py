@@ -20,6 +20,7 @@ from ..floating.checkpoints.source import SourceModel
 from ..floating.decoder import FloatDecoder
 from ..support.errors import UserError
 from ..support.progress import ProgressBar
+from ..support.terminal import Terminal
 from ..text.codec import TextCodec
 from ..text.corpus import Corpus
 from ..text.encoding import encode_corpus
@@ -173,7 +174,7 @@ def print_evaluation(result: DecoderEvaluation, as_json: bool) -> None:
     if as_json:
         print(json.dumps(result.to_dict(), indent=2))
         return
-    console, found = Console(), result.agreement
+    console, found = Terminal(), result.agreement
     table = Table(title=f"{result.model} on {result.text}", show_header=False)
     table.add_row("tokens predicted", _whole_windows(result))
     if result.skipped:

@@ -18,7 +18,6 @@ from pathlib import Path
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from ..contract.artifact import Artifact, open_model
@@ -30,6 +29,7 @@ from ..support import cli
 from ..support.cores import add_threads_option, default_threads
 from ..support.errors import ToolError, UserError
 from ..support.progress import track
+from ..support.terminal import Terminal
 from ..text.corpus import TINY_SHAKESPEARE_SHA256, Corpus, load_corpus
 from ..text.tokenizer import CharTokenizer
 from .quality import DEFAULT_TOKENS, WINDOW
@@ -203,7 +203,7 @@ def main(argv: list[str] | None = None) -> None:
             "text with --corpus"
         )
     corpus = load_corpus(args.corpus)
-    progress_console = Console(stderr=True)
+    progress_console = Terminal(stderr=True)
     result = evaluate(
         artifact,
         corpus,
@@ -212,7 +212,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.json:
         print(json.dumps(result.to_dict(), indent=2))
     else:
-        output = Console()
+        output = Terminal()
         output.print(_table(result))
         output.print(f"text: {result.text}", soft_wrap=True, highlight=False, markup=False)
 
@@ -226,7 +226,7 @@ def _evaluate_imported(artifact: Artifact, args: argparse.Namespace) -> None:
     tokens = DEFAULT_TOKENS if args.tokens is None else args.tokens
     threads = default_threads() if args.threads is None else args.threads
     corpus = load_corpus(args.corpus, "--corpus")
-    bar, reading = decoder_evaluation.progress_bar(Console(stderr=True), "tokens of the text")
+    bar, reading = decoder_evaluation.progress_bar(Terminal(stderr=True), "tokens of the text")
     progress = bar.task("windows")
     with bar:
         result = decoder_evaluation.evaluate_decoder(

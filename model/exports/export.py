@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rich.console import Console
+from rich.text import Text
 
 from ..support import cli
 from ..support.directories import require_writable
@@ -16,6 +16,7 @@ from ..support.errors import UserError
 from ..support.inputs import protecting, reading
 from ..support.optional import require
 from ..support.progress import track
+from ..support.terminal import Terminal
 
 FLOAT_TARGETS = {
     "onnx": "float model, whole sequences",
@@ -134,7 +135,7 @@ def _export_float(source, args: argparse.Namespace) -> str:
     options["check"] = not args.no_check
     if args.to == "onnx-kv":
         return _export_kv(model, args, options)
-    with Console(stderr=True).status(f"exporting {source.name} to {args.to}"):
+    with Terminal(stderr=True).status(Text(f"exporting {source.name} to {args.to}")):
         if args.to == "torch":
             from .torch_program import export_torch
 
@@ -151,7 +152,7 @@ def _export_kv(model, args: argparse.Namespace, options: dict) -> str:
     _require_memory(args, "KV caches", cache_bytes(model, batch))
 
     def progress(positions):
-        return track(positions, "positions", Console(stderr=True))
+        return track(positions, "positions", Terminal(stderr=True))
 
     return export_static_kv(model, args.out, batch=batch, progress=progress, **options)
 
@@ -173,7 +174,7 @@ def _export_integer(source, args: argparse.Namespace) -> str:
         },
         "check": not args.no_check,
     }
-    with Console(stderr=True).status(f"exporting {source.name} to {args.to}"):
+    with Terminal(stderr=True).status(Text(f"exporting {source.name} to {args.to}")):
         if args.to == "onnx-int8":
             from .onnx_int8 import export_int8
 
@@ -199,7 +200,7 @@ def _export_decoder(source, args: argparse.Namespace) -> str:
     batch = args.batch or 1
     if args.to == "qonnx":
         _require_memory(args, "attention scores", score_bytes(source.integer, batch))
-    with Console(stderr=True).status(f"exporting {source.name} to {args.to}"):
+    with Terminal(stderr=True).status(Text(f"exporting {source.name} to {args.to}")):
         made = dequantize(source.integer)
         if args.to == "onnx-int8":
             line = export_qdq(made, args.out, **options)

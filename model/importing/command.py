@@ -9,8 +9,6 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-from rich.console import Console
-
 from ..contract import artifact
 from ..contract.artifact import SUFFIX, Artifact
 from ..contract.choices import Bits
@@ -27,6 +25,7 @@ from ..support import cli
 from ..support.directories import require_writable
 from ..support.errors import UserError
 from ..support.inputs import protecting, reading
+from ..support.terminal import Terminal
 from ..text.codec import TextCodec
 from ..text.corpus import load_corpus
 from ..text.encoding import encode_corpus
@@ -139,7 +138,7 @@ def main(
     if weights == NATIVE:
         require_codes(source)
     _say_what_it_is(source)
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     bar, progress = progress_bar(console, "tokens of the text")
     with bar:
         tokens, _ = encode_corpus(codec, corpus, progress=progress)

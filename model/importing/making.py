@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 
 from ..contract.decoder.model import DecoderModel
 from ..evaluation.decoder_evaluation import bits_per_weight, bytes_per_token, progress_bar
 from ..floating.checkpoints.source import SourceModel
 from ..floating.decoder import FloatDecoder
+from ..support.terminal import Terminal
 from ..text.codec import TextCodec
 from .calibration import Ranges, calibrate
 from .choice import NATIVE, Choice
@@ -26,7 +26,7 @@ def ranges_of(
     source: SourceModel, windows: list[np.ndarray], weights: str, prefix: Sequence[int] = ()
 ) -> Ranges:
     """Ranges of the float model, with what the rounding to ``weights`` (``--bits``) needs."""
-    bar, progress = progress_bar(Console(stderr=True), "ranges")
+    bar, progress = progress_bar(Terminal(stderr=True), "ranges")
     with bar:
         return calibrate(FloatDecoder(source), windows, weights != NATIVE, prefix, progress)
 
@@ -39,7 +39,7 @@ def integers_of(
     context: int | None = None,
 ) -> DecoderModel:
     """The quantized model, with its vocabulary."""
-    bar, progress = progress_bar(Console(stderr=True), "weights")
+    bar, progress = progress_bar(Terminal(stderr=True), "weights")
     with bar:
         return quantize(source, ranges, choice, context, kept(codec), progress)
 

@@ -9,11 +9,11 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import DownloadColumn, Progress
 
 from ..support.cache import cache_directory
 from ..support.errors import UserError
+from ..support.terminal import Terminal
 from ..support.whole_file import write_whole
 from .tokenizer import CharTokenizer
 
@@ -139,7 +139,7 @@ def _download(url: str) -> bytes:
     try:
         with (
             urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT) as response,
-            Progress(*columns, console=Console(stderr=True)) as progress,
+            Progress(*columns, console=Terminal(stderr=True)) as progress,
         ):
             size = int(response.headers.get("Content-Length") or 0) or None
             task = progress.add_task("Tiny Shakespeare", total=size)

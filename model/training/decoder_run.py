@@ -8,7 +8,6 @@ import math
 from pathlib import Path
 
 import torch
-from rich.console import Console
 
 from ..contract import artifact
 from ..contract.artifact import Artifact
@@ -27,6 +26,7 @@ from ..importing.choice import Choice
 from ..importing.making import integers_of, ranges_of, say_what_was_made
 from ..importing.texts import windows_of
 from ..support.processes import processes
+from ..support.terminal import Terminal
 from ..text.codec import TextCodec
 from ..text.corpus import Corpus
 from ..text.tokenizer import CharTokenizer
@@ -83,7 +83,7 @@ def train_decoder(
 
 
 def _measured(made: Artifact, source: SourceModel, corpus: Corpus) -> DecoderEvaluation:
-    bar, progress = progress_bar(Console(stderr=True), "integers against float")
+    bar, progress = progress_bar(Terminal(stderr=True), "integers against float")
     with bar:
         return evaluate_decoder(
             made,

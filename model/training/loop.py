@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -32,6 +31,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from ..support.errors import UserError
 from ..support.memory import require_memory
 from ..support.processes import Processes, processes
+from ..support.terminal import Terminal
 from ..support.whole_file import write_whole
 from .interruption import Interrupt
 from .losses import History
@@ -270,9 +270,9 @@ def _summary(phase: Phase, step: int, history: History) -> str:
 
 def _progress(shown: bool) -> Progress:
     """A bar on a terminal; where there is none, only the summaries that its console prints."""
-    console = Console(stderr=True, soft_wrap=True)
+    console = Terminal(stderr=True, soft_wrap=True)
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("loss {task.fields[loss]:.4f}"),

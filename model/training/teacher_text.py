@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import safetensors.torch
 import torch
-from rich.console import Console
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
@@ -25,6 +24,7 @@ from ..floating.torch_model import FloatModel, merge_heads, split_heads
 from ..support.errors import UserError
 from ..support.processes import processes
 from ..support.progress import track
+from ..support.terminal import Terminal
 from ..support.whole_file import write_whole
 
 WINDOWS_AT_ONCE = 1024
@@ -146,7 +146,7 @@ def write_text(
     tokens = torch.zeros(windows, cfg.ctx_len + 1, dtype=torch.int64)
     log_probs = torch.empty(windows, cfg.ctx_len, cfg.vocab_size, dtype=torch.float16)
     starts = range(0, windows, WINDOWS_AT_ONCE)
-    for start in track(starts, "teacher writes", Console(stderr=True)):
+    for start in track(starts, "teacher writes", Terminal(stderr=True)):
         part = slice(start, min(start + WINDOWS_AT_ONCE, windows))
         count = part.stop - part.start
         begin = torch.from_numpy(places.integers(0, len(text) - MOST_PROMPT, count))

@@ -65,7 +65,7 @@ def load(client: ConsoleClient, artifact: Artifact, interrupted: Interrupted) ->
     if request(client) != line:
         _decline(client)
         raise LoadError(f"{client.link.name} now takes other images than before; try again")
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn())
     with Progress(
         *(*columns, TimeRemainingColumn()),
         console=status,

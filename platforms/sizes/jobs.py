@@ -32,7 +32,12 @@ def run_jobs(
         results = _in_processes(function, items, jobs)
     else:
         results = ((item, function(item)) for item in items)
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn(what, markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         yield from progress.track(results, total=len(items))
 

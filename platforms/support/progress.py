@@ -10,13 +10,14 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from gateformer.model.support.progress import progress_lines
+from gateformer.model.support.terminal import Terminal
 
 PLAIN_WIDTH = 110
 """Columns of tables that go to a file or a pipe."""
 UNWRAPPED = 1000
 """The same of tables whose names must stay whole."""
 
-console = Console(stderr=True, soft_wrap=True)
+console = Terminal(stderr=True, soft_wrap=True)
 
 _active: list[Progress] = []
 
@@ -26,7 +27,7 @@ def output_console(plain_width: int = PLAIN_WIDTH) -> Console:
 
     ``plain_width`` is that of its tables where there is no terminal.
     """
-    return Console(width=None if sys.stdout.isatty() else plain_width)
+    return Terminal(width=None if sys.stdout.isatty() else plain_width)
 
 
 @contextlib.contextmanager
@@ -37,7 +38,11 @@ def working(what: str) -> Iterator[Callable[[str], None]]:
     (:func:`model.support.progress.progress_lines`). The result shows another text from then on.
     """
     if not _active:
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            TimeElapsedColumn(),
+        )
         quiet = not console.is_terminal
         with Progress(*columns, console=console, transient=True, disable=quiet) as progress:
 
