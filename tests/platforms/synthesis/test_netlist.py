@@ -57,7 +57,10 @@ def test_netlist_holds_the_images_and_generates_the_reference_s_tokens(family, s
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", SYNTHESES)
+@pytest.mark.parametrize(
+    "family",
+    [pytest.param(f, marks=() if f in PACKINGS else pytest.mark.full_size) for f in SYNTHESES],
+)
 def test_netlist_with_two_products_per_multiplier(family):
     program = Program(random_model(SPEC), HwConfig(2, 4, 16, SYNTHESES[family]))
     assert program.layout.halves == 2
