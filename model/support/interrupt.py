@@ -16,9 +16,15 @@ INTERRUPTED_STATUS = 130
 COMMANDS = ("gateformer", "-m")
 """``sys.argv[0]`` of our processes, without directory."""
 RETRY = 0.01
-"""Seconds after which an interrupt that was lost in a callback is raised again."""
+"""Seconds after which an interrupt that was lost in a callback, or put off, is raised again."""
+IMPORT_SYSTEM = "<frozen importlib."
+"""How the names of files begin from which Python imports."""
 
 _happened = False
+_threading = None
+"""The module, once it is imported."""
+_again = None
+"""The timer that raises an interrupt again."""
 
 
 def guard_command() -> None:
@@ -43,8 +49,14 @@ def guard_imports() -> None:
 def raise_interrupts() -> None:
     """From now on, Ctrl-C is a KeyboardInterrupt in the main thread, and :func:`happened`.
 
-    One that is raised in a callback, where Python ignores exceptions, is raised again after it.
+    One that comes while a module is being imported waits for the end of that: raised within it, it
+    may become another exception, or end the process from C++ (torch 2.13). One that is raised in a
+    callback, where Python ignores exceptions, is raised again after it.
     """
+    import threading  # here, since a handler must not begin to import it
+
+    global _threading
+    _threading = threading
     _handle(_raise)
     sys.unraisablehook = _unraisable
 
@@ -77,18 +89,40 @@ def _end(*_) -> None:
     os._exit(INTERRUPTED_STATUS)
 
 
-def _raise(*_) -> None:
+def _raise(_, frame) -> None:
     global _happened
     _happened = True
-    raise KeyboardInterrupt
+    if _again is not None:
+        _again.cancel()
+    if not _importing(frame):
+        raise KeyboardInterrupt
+    _raise_again()
+
+
+def _importing(frame) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith(IMPORT_SYSTEM):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _raise_again() -> None:
+    global _again
+    _again = _threading.Timer(RETRY, _interrupt_main_thread)
+    _again.daemon = True
+    _again.start()
+
+
+def _interrupt_main_thread() -> None:
+    if hasattr(signal, "pthread_kill"):  # ends what the main thread waits for
+        signal.pthread_kill(_threading.main_thread().ident, signal.SIGINT)
+    else:
+        signal.raise_signal(signal.SIGINT)
 
 
 def _unraisable(unraisable) -> None:
     if issubclass(unraisable.exc_type, KeyboardInterrupt):
-        import threading
-
-        timer = threading.Timer(RETRY, signal.raise_signal, (signal.SIGINT,))
-        timer.daemon = True
-        timer.start()
+        _raise_again()
     else:
         sys.__unraisablehook__(unraisable)
