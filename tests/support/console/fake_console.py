@@ -86,6 +86,7 @@ class FakeConsole(threading.Thread):
         self.overflowed, self.hasty, self.lost_enters = False, False, 0
         self.refuses_prompts = False
         self.lines, self.stops, self.echoes = [], 0, 0
+        self.unsent = bytearray()
         self.settings = dict(DEFAULTS)
         self.own, self.other = os.openpty()
         tty.setraw(self.other)
@@ -108,8 +109,15 @@ class FakeConsole(threading.Thread):
                 os.close(end)
 
     def send(self, content):
-        if content and not self.silent:
-            os.write(self.own, content)
+        if not self.silent:
+            self.unsent += content
+            if threading.current_thread() is not self:
+                os.write(self.wake, b" ")
+
+    def write(self):
+        """As much of what was sent as the port takes."""
+        with contextlib.suppress(BlockingIOError):
+            del self.unsent[: os.write(self.own, bytes(self.unsent))]
 
     def wait_until_generated(self):
         """Until there is some text."""
@@ -121,10 +129,12 @@ class FakeConsole(threading.Thread):
 
     def run(self):
         while True:
-            busy = self.queue or self.generation is not None
+            endless = self.generation is not None and not self.text  # no faster than one reads
+            busy = self.queue or (self.generation is not None and not (endless and self.unsent))
             wait = 0 if busy else self.pause
-            ready, _, _ = select.select([self.own, self.wake_read], [], [], wait)
-            if self.wake_read in ready:
+            unsent = [self.own] if self.unsent else []
+            ready, _, _ = select.select([self.own, self.wake_read], unsent, [], wait)
+            if self.wake_read in ready and b"x" in os.read(self.wake_read, 4096):
                 return
             if self.own in ready:
                 for byte in os.read(self.own, 4096):
@@ -134,7 +144,9 @@ class FakeConsole(threading.Thread):
             elif self.queue:
                 self.handle(self.queue.popleft())
             self.look()
-            if self.vanish_after is not None and self.generated >= self.vanish_after:
+            self.write()
+            vanishes = self.vanish_after is not None and self.generated >= self.vanish_after
+            if vanishes and not self.unsent:
                 os.close(self.own)
                 self.own = None
                 return
@@ -243,7 +255,7 @@ class FakeConsole(threading.Thread):
 
     def generate_byte(self):
         if not self.text:  # without end, and no faster than somebody reads
-            with contextlib.suppress(BlockingIOError):
+            if not self.unsent:
                 self.send(b"la ")
                 self.generated += 3
         elif self.generation:
