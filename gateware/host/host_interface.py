@@ -16,7 +16,7 @@ from ..parts.passed_port import pass_port
 from ..plan.hw_config import HwConfig
 from ..plan.reload_limits import ReloadLimits
 from ..streamed.ports import ImageFacts
-from ..streamed.slots import stream_port
+from ..core.ports import stream_port
 from .axi_lite import WORD_ADDRESS_LOW, AxiLiteSlave, axi_lite_signature
 from .base_registers import OUTPUT_LEVEL_BITS, PROMPT_LEVEL_BITS, TOKEN_BITS
 from .identification import Identification

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..streamed.ports import bus_ports, image_ports
 from ..streamed.program import StreamedProgram
-from ..streamed.slots import stream_port
+from ..core.ports import stream_port
 from .any_core import AnyProgram, build_core
 from .axi_lite import axi_lite_signature
 from .host_interface import HostInterface

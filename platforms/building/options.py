@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from gateformer.gateware.streamed.limits import MOST_STREAMS
+from gateformer.gateware.plan.hw_config import MOST_STREAMS
 from gateformer.model.contract.artifact import Artifact
 from gateformer.model.contract.decoder.model import DecoderModel
 from gateformer.model.support.errors import UserError

@@ -13,7 +13,7 @@ from gateformer.gateware.host.base_registers import (
 from gateformer.gateware.host.imported_registers import IMPORTED_REGISTERS
 from gateformer.gateware.host.reload_registers import RELOAD_MAGIC
 from gateformer.gateware.host.streamed_registers import STREAMED_MAGIC, STREAMED_REGISTERS
-from gateformer.gateware.streamed.limits import MOST_STREAMS
+from gateformer.gateware.plan.hw_config import MOST_STREAMS
 from gateformer.model.contract.arith import SPEC_VERSION
 from gateformer.model.contract.config import ModelConfig
 from gateformer.model.contract.decoder.model import SPEC_VERSION as IMPORTED_VERSION

@@ -11,7 +11,8 @@ import numpy as np
 from gateformer.gateware.core.token_loop import COUNT_BITS
 from gateformer.gateware.decoder.taps import DecoderTapReader, tap_ports
 from gateformer.gateware.memory.bus import Response
-from gateformer.gateware.streamed.slots import slots_layout, stream_port
+from gateformer.gateware.core.ports import stream_port
+from gateformer.gateware.streamed.slots import slots_layout
 from gateformer.model.contract.reference import check_request
 from gateformer.model.contract.sampling import SamplingSettings
 

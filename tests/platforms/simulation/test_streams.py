@@ -6,9 +6,9 @@ import pytest
 from gateformer.gateware.core.taps import Mismatch
 from gateformer.gateware.decoder.taps import DecoderTapReader
 from gateformer.gateware.memory.bus import Response
-from gateformer.gateware.streamed.limits import MOST_STREAMS
+from gateformer.gateware.plan.hw_config import MOST_STREAMS
 from gateformer.gateware.streamed.program import StreamedProgram
-from gateformer.gateware.streamed.slots import stream_port
+from gateformer.gateware.core.ports import stream_port
 from gateformer.model.contract.decoder.reference import DecoderReference
 from gateformer.model.contract.decoder.sampling import DecoderSettings
 from gateformer.platforms.simulation.simulated_memory import MemoryTiming
