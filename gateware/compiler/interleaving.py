@@ -250,12 +250,14 @@ class Interleaving:
         """Cycles from an instruction's turn until its lane is free."""
         return max(self.instructions[number].beats(position), LEAST_DURATION)
 
-    def cycles(self, position: int, predict: bool = True) -> int:
-        """Cycles from a stream's first turn to the end of its last one, with no other stream."""
-        total = 0
-        for number, item in enumerate(self.instructions):
-            total += self.duration(number, position)
-            if item.ends_token or (not predict and item.ends_prompt_token):
-                break
-            total += self.wait(number)
-        return total
+    def alone(self, position: int) -> list[int]:
+        """When each instruction gets its turn, from the first one's on, with no other stream."""
+        turns, now, quiet = [], 0, dict.fromkeys(Lane, 0)
+        for number, request in enumerate(self.requests):
+            if request.quiet:
+                now = max(now, quiet[request.lane])
+            turns.append(now)
+            end = now + self.duration(number, position)
+            quiet[request.lane] = end + self.gap_after(number)
+            now = end + self.wait(number)
+        return turns

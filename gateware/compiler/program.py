@@ -132,14 +132,12 @@ class Program:
         return self._units.array.total_latency + choose
 
     def _cycles_alone(self, position: int, sampled: bool, top_k: bool, predict: bool) -> int:
-        interleaving, last = self.interleaving, len(self.instructions) - 1
-        total = interleaving.cycles(position, predict)
+        turns = self.interleaving.alone(position)
         if not predict:
-            return total + PROMPT_OVERHEAD
-        # to the last beat
-        total += ISSUE_LATENCY - 1 - interleaving.duration(last, position)
-        total += self.instructions[last].beats(position)
-        return total + self.choice_latency(sampled, top_k) + TOKEN_OVERHEAD
+            last = next(i for i, item in enumerate(self.instructions) if item.ends_prompt_token)
+            return turns[last] + self.interleaving.duration(last, position) + PROMPT_OVERHEAD
+        last_beat = turns[-1] + ISSUE_LATENCY + self.instructions[-1].beats(position) - 1
+        return last_beat + self.choice_latency(sampled, top_k) + TOKEN_OVERHEAD
 
     def cycles_by_position(self, **kwargs) -> list[int]:
         """:meth:`cycles` for every position of the context."""
@@ -147,15 +145,17 @@ class Program:
 
     def timeline(self, position: int) -> list[Span]:
         """Beats of every instruction, and of the sampler, for a greedy token at ``position``."""
-        spans, now = [], 0
-        for number, item in enumerate(self.instructions):
-            beats = item.beats(position)
-            spans.append(Span(item.engine, item.name, now, now + beats))
-            if self.interleaving is None:
-                now += beats + item.wait
-            else:
-                now += self.interleaving.duration(number, position)
-                now += self.interleaving.wait(number)
+        starts, now = [], 0
+        for item in self.instructions:
+            starts.append(now)
+            now += item.beats(position) + item.wait
+        if self.interleaving is not None:
+            starts = self.interleaving.alone(position)
+            now = starts[-1] + self.instructions[-1].beats(position)
+        spans = [
+            Span(item.engine, item.name, start, start + item.beats(position))
+            for item, start in zip(self.instructions, starts, strict=True)
+        ]
         return [*spans, Span("sampler", "sample", now, self.cycles(position))]
 
     @functools.cached_property

@@ -111,9 +111,7 @@ class InterleavedCore(Core):
                 loop.ended.eq(of("ended")),
                 interleaver.positions[stream].eq(loop.position),
                 interleaver.token_words[stream].eq(loop.token_word),
-                loop.chosen.valid.eq(
-                    self._sampler.token.valid & (interleaver.sampler == stream)
-                ),
+                loop.chosen.valid.eq(self._sampler.token.valid & (interleaver.sampler == stream)),
                 loop.chosen.token.eq(self._sampler.token.token),
             ]
 

@@ -176,8 +176,7 @@ class Interleaver(wiring.Component):
     def _take_sampler(self, m: Module, turns, index):
         threads = self._threads
         takes = Cat(
-            turn & thread.request.takes_sampler
-            for turn, thread in zip(turns, threads, strict=True)
+            turn & thread.request.takes_sampler for turn, thread in zip(turns, threads, strict=True)
         )
         seeds = takes & Cat(thread.seeds for thread in threads)
         m.d.sync += [self.takes_sampler.eq(takes.any()), self.seeds.eq(seeds.any())]

@@ -124,7 +124,7 @@ class SharedIssue(IssueUnit):
         ]
         first = Signal(reset_less=True)
         outer_index = Signal.like(beat.outer_index, reset_less=True)
-        inner_index = Signal(range(2 ** self._layout.chunk_bits), reset_less=True)
+        inner_index = Signal(range(2**self._layout.chunk_bits), reset_less=True)
         with m.If(beat.valid):
             m.d.sync += inner_index.eq(Mux(last_inner, current.inner_base, inner_index + 1))
             with m.If(step):

@@ -109,7 +109,7 @@ class Thread(wiring.Component):
             m.d.sync += [
                 running.eq(1),
                 ready.eq(1),
-                fresh.eq(self.first),
+                fresh.eq(fresh | self.first),
                 request.eq(request.shape().const({"place": 0, **vars(self._first)})),
             ]
         return m
