@@ -83,7 +83,8 @@ class Passes(wiring.Component):
     Members
     -------
     start, count, prompt, output, chosen, busy, context_full
-        For each stream, with its number behind the name (:func:`gateware.core.ports.stream_port`); those of
+        For each stream, with its number behind the name
+        (:func:`gateware.core.ports.stream_port`); those of
         :class:`gateware.core.token_loop.TokenLoop`.
     drop : In(streams), a stream is reset: what is under way for it is lost
     reset : In(1), no pass is under way any more; of no account for streams that are not dropped

@@ -66,8 +66,8 @@ def parser():
         "--streams",
         type=int,
         metavar="N",
-        help="texts that a core with its model in external memory generates side by side, "
-        "1 to 8 (docs/streamed_core.md; default: 2 if they are predicted to fit the board)",
+        help="texts that are generated side by side, 1 to 8 (docs/streams.md; of a model in "
+        "external memory docs/streamed_core.md; default: 2 of those if they are predicted to fit)",
     )
     sizes.add_argument(
         "--ports",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import random
 
 import pytest
 
 from gateformer.gateware.compiler.turns import Turns
-from gateformer.gateware.plan.hw_config import HwConfig
 
 from .interleaved_bench import check_run, drawn_request, program_of, run_streams
 from .test_core import SHAPES, varied
@@ -71,4 +71,4 @@ def test_a_stream_alone_takes_the_cycles_of_the_program():
     first, options = len(request.prompt), {"sampled": request.sequence.sampled}
     options["top_k"] = request.sequence.top_k
     predicted = [program.cycles(first + n, **options) for n in range(len(cycles) - 1)]
-    assert [b - a for a, b in zip(cycles, cycles[1:], strict=False)] == predicted
+    assert [b - a for a, b in itertools.pairwise(cycles)] == predicted

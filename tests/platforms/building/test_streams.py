@@ -14,7 +14,8 @@ from gateformer.platforms.boards.board import board
 from gateformer.platforms.boards.zybo import MEMORY
 from gateformer.platforms.building import command, flow, streamed_choice, streams
 from gateformer.platforms.simulation import generation
-from gateformer.platforms.simulation.streams import Request, StreamsSimulator
+from gateformer.platforms.simulation.several_streams import Request
+from gateformer.platforms.simulation.streams import StreamsSimulator
 
 from .test_streamed import MODEL
 
