@@ -32,7 +32,7 @@ class InterleavedCore(Core):
         As Core.
     taps : bool
         Adds the ``taps`` port: results of all streams in the order in which these get their turns,
-        and ``issued``, the turns, a cycle later each.
+        and ``issued``, with ``issued_valid``: the turns, a cycle later each.
 
     Members
     -------
@@ -52,7 +52,7 @@ class InterleavedCore(Core):
         }
         if taps:
             members["taps"] = Out(tap_signature(program))
-            members["issued"] = Out(issued_layout(program))
+            members |= {"issued": Out(issued_layout(program)), "issued_valid": Out(1)}
         wiring.Component.__init__(self, members)
 
     def elaborate(self, platform):
@@ -83,7 +83,10 @@ class InterleavedCore(Core):
         self._connect_sampler(m, array.beat, units, interleaver)
         if hasattr(self, "taps"):
             self._connect_taps(m, array.beat, units)
-            m.d.comb += self.issued.eq(interleaver.issued)
+            m.d.comb += [
+                self.issued.eq(interleaver.issued),
+                self.issued_valid.eq(interleaver.issued_valid),
+            ]
         outside.submodules.shared = ResetInserter(reset)(m)
         return outside
 

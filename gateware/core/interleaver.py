@@ -29,7 +29,7 @@ def issued_layout(program: Program) -> data.StructLayout:
     place = instruction_layout(program.interleaving.turns)["following"].shape
     position = range(program.model.config.ctx_len + 1)
     return data.StructLayout(
-        {"valid": 1, "stream": range(program.streams), "place": place, "position": position}
+        {"stream": range(program.streams), "place": place, "position": position}
     )
 
 
@@ -51,7 +51,7 @@ class Interleaver(wiring.Component):
     takes_sampler, seeds, sampler : Out(1), Out(1), Out(range(streams))
         A pulse, a cycle after the turn of a final norm: the sampler is stream ``sampler``'s from
         then on; ``seeds`` with it: to begin a sequence.
-    issued : Out(:func:`issued_layout`)
+    issued_valid, issued : Out(1), Out(:func:`issued_layout`)
         The turn of the cycle before.
 
     Attributes
@@ -81,6 +81,7 @@ class Interleaver(wiring.Component):
                 "takes_sampler": Out(1),
                 "seeds": Out(1),
                 "sampler": Out(range(program.streams)),
+                "issued_valid": Out(1),
                 "issued": Out(issued_layout(program)),
             }
         )
@@ -214,7 +215,7 @@ class Interleaver(wiring.Component):
                 unit.coming.token_word.eq(selected(list(self.token_words), self._owner)),
             ]
         m.d.comb += [
-            self.issued.valid.eq(delayed(m, turns.any(), 1, reset_less=False, name="issued")),
+            self.issued_valid.eq(delayed(m, turns.any(), 1, reset_less=False, name="issued")),
             self.issued.stream.eq(self._owner),
             self.issued.place.eq(delayed(m, place, 1, name="place")),
             self.issued.position.eq(self.array.coming.position),

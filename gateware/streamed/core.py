@@ -53,8 +53,8 @@ class StreamedCore(wiring.Component):
     For each stream those of :func:`gateware.core.ports.core_signature` and
     :data:`.ports.STREAM_PORTS`, with its number behind the name but for the first one
     (:func:`gateware.core.ports.stream_port`). ``abort`` of a stream leaves the others as they are;
-    with it the last one that is busy, or all at once, also forget an error of the memory. Once none is busy
-    any more, nothing new begins on the buses, whatever the pass was that is under way.
+    with it the last one that is busy, or all at once, also forget an error of the memory. Once none
+    is busy any more, nothing new begins on the buses, whatever the pass was that is under way.
 
     Those of :func:`.ports.bus_ports` and of :func:`.ports.image_ports`. That an image is verified
     before the first ``start`` is its user's to see to.

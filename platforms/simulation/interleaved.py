@@ -22,7 +22,7 @@ class InterleavedSimulator(SeveralStreams):
     def __init__(self, program, *, taps: bool = False, stall: float = 0.0, seed: int = 1, **others):
         super().__init__(program, taps=taps, stall=stall, seed=seed, **others)
         self._add_streams(stall, seed)
-        self._issued = self.simulation.probe("issued__valid", ["issued"]) if taps else None
+        self._issued = self.simulation.probe("issued_valid", ["issued"]) if taps else None
 
     @property
     def has_taps(self) -> bool:

@@ -89,11 +89,11 @@ def run_streams(
         return getattr(core, stream_port(name, stream))
 
     async def watch(ctx):
-        sampled = [core.issued]
+        sampled = [core.issued_valid, core.issued]
         for port in ports:
             sampled += [getattr(core.taps, f"{port.name}_{part}") for part in ("valid", "data")]
-        async for _, _, issued, *values in ctx.tick().sample(*sampled):
-            if issued.valid:
+        async for _, _, is_issued, issued, *values in ctx.tick().sample(*sampled):
+            if is_issued:
                 run.issued.append((issued.stream, issued.place, issued.position))
             for port, valid, value in zip(ports, values[::2], values[1::2], strict=True):
                 if valid:
