@@ -77,6 +77,8 @@ def build_units(
         acc_width=bounds.acc_width,
         tree_levels_per_register=layout.hw.tree_levels,
         writable=writable,
+        # several streams fill LUTs before block memories
+        activation_style="block" if layout.hw.streams > 1 else "distributed",
     )
     array = build_array(layout, images, bounds, dsp)
     softmax = Softmax(
