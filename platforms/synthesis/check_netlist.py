@@ -25,7 +25,7 @@ from ..families.ecp5 import ECP5
 from ..families.family import Family
 from ..families.xc7 import OPENXC7, XC7
 from ..families.xcup import XCUP
-from ..simulation.generation import reference_of, settings_of
+from ..simulation.generation import reference_of, refuse_too_large, settings_of
 from ..support.progress import output_console, working
 from .images import check_images
 from .mapping import MemoryMapping, map_memories
@@ -181,7 +181,9 @@ def main() -> None:
     arguments = parser.parse_args()
     _check(arguments.family, arguments.tokens)
     given = {name: getattr(arguments, name) for name in SIZES}
-    model = open_model(arguments.model, imported=True).model
+    artifact = open_model(arguments.model, imported=True)
+    refuse_too_large(artifact)
+    model = artifact.model
     given = {name: value for name, value in given.items() if value is not None}
     program = compile_model(model, _sizes(model, given))
     report = check_netlist(program, arguments.family, tokens=arguments.tokens)
