@@ -25,7 +25,7 @@ from ..simulation.simulated_memory import MemoryTiming
 from ..simulation.streamed_model import memory_timing, streamed_program, write_weights
 from ..simulation.streamed_simulation import StreamedSimulator
 from ..simulation.streams import StreamsSimulator
-from ..sizes.decoder.lanes import block_memory_bits
+from ..sizes.decoder.lanes import block_memory_bits, code_bits
 from ..sizes.streamed.search import can_be_streamed
 from ..support.progress import console as status
 from ..support.progress import working
@@ -48,8 +48,8 @@ def is_streamed(artifact: Artifact, target: Board) -> bool:
         return False
     if target.budget is None:
         return generation.is_large(artifact)
-    bits = sum(m.format.bits * m.codes.size for m in artifact.model.matrices.values())
-    return bits > block_memory_bits(target.family, target.budget.bram)
+    there = block_memory_bits(target.family, target.budget.bram)
+    return code_bits(artifact.model) > there
 
 
 def refuse_not_streamed(artifact: Artifact, arguments: argparse.Namespace) -> None:
