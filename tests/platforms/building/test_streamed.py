@@ -36,7 +36,7 @@ def test_its_text_comes_from_a_modelled_memory(tmp_path, capsys):
     printed = capsys.readouterr()
     assert printed.out.startswith("!") and len(printed.out.rstrip("\n")) == 6
     said = " ".join(printed.err.split())
-    assert "weights, more than block memories hold: its core reads them from external mem" in said
+    assert "weights, more than a core on chip holds: its core reads them from external mem" in said
     assert "of the modelled bandwidth" in said
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     memory = report["memory"]
