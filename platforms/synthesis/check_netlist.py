@@ -26,6 +26,7 @@ from ..families.family import Family
 from ..families.xc7 import OPENXC7, XC7
 from ..families.xcup import XCUP
 from ..simulation.generation import reference_of, refuse_too_large, settings_of
+from ..support.defaults import DEFAULT_MODEL
 from ..support.progress import output_console, working
 from .images import check_images
 from .mapping import MemoryMapping, map_memories
@@ -170,7 +171,7 @@ def main() -> None:
     parser = ArgumentParser(prog="gateformer check-netlist", description=__doc__)
     add = parser.add_argument
     what = "shipped name, artifact file or random:…"
-    add("model", nargs="?", default="shakespeare-115k", help=what)
+    add("model", nargs="?", default=DEFAULT_MODEL, help=what)
     add("--family", default=XC7.name, help=f"what it is synthesized for: {', '.join(FAMILIES)}")
     what = "to generate greedily, and as many drawn"
     add("--tokens", type=int, default=DEFAULT_TOKENS, help=what)
