@@ -119,7 +119,7 @@ def build_board(
         report.add_placed(result, placed, target, clock_mhz)
     _write(result, project, printed, output)
     refuse_if_too_large(core_program, target, resources)
-    refuse_if_rules_are_broken(result["toolchain"])
+    refuse_if_rules_are_broken(result["toolchain"], core_program)
     if placed is not None:
         refuse_if_too_slow(placed, clock_mhz)
     announce_bitstream(project, missing, output)
