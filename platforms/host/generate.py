@@ -20,8 +20,6 @@ from gateformer.model.text.options import (
 
 from .driver import TIMEOUT, Accelerator
 
-MAX_WORD = 2**32 - 1
-"""A register holds no more."""
 FOR_TEXT = (*TEXT_OPTIONS, "prompts", "top_p", "chat", "system")
 LABEL = 60
 """Characters of a prompt that say which one it is."""
@@ -93,7 +91,6 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     arguments = parser().parse_args()
     _refuse_unheeded(arguments)
-    _check_numbers(arguments)
     prompts = _prompts(arguments)
     with Accelerator(
         arguments.device,
@@ -133,16 +130,6 @@ def _waiting(accelerator: Accelerator, what: str) -> contextlib.AbstractContextM
     from ..support.progress import working  # a driver needs no terminal
 
     return working(what)
-
-
-def _check_numbers(arguments: argparse.Namespace) -> None:
-    """UserError for a number that no accelerator takes; the others depend on its model."""
-    if arguments.tokens is not None and arguments.tokens < 1:
-        raise UserError(f"tokens must be at least 1, not {arguments.tokens}")
-    if arguments.top_k is not None and not 0 <= arguments.top_k <= MAX_WORD:
-        raise UserError(f"top-k must be 0 to {MAX_WORD}, not {arguments.top_k}")
-    if arguments.seed is not None and not 0 <= arguments.seed <= MAX_WORD:
-        raise UserError(f"seed must be an integer from 0 to {MAX_WORD}, not {arguments.seed}")
 
 
 def _load_weights(accelerator: Accelerator, arguments: argparse.Namespace) -> None:

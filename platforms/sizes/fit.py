@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 
 from gateformer.model.contract.artifact import open_model
-from gateformer.model.support.cli import ArgumentParser, run
+from gateformer.model.support.cli import ArgumentParser, run, within
 from gateformer.model.support.directories import made_directory, require_writable
 from gateformer.model.support.errors import UserError
 from gateformer.model.support.inputs import protecting, reading
@@ -70,7 +70,8 @@ def parser() -> argparse.ArgumentParser:
     what = f"of --calibrate: {', '.join(FAMILIES)} (default: {', '.join(CALIBRATED)})"
     p.add_argument("--family", help=what)
     p.add_argument("--cores", help=f"of --calibrate: {', '.join(CORES)} (default: both)")
-    p.add_argument("--jobs", type=int, help="syntheses at a time (default: 1)")
+    jobs = "syntheses at a time (default: 1)"
+    p.add_argument("--jobs", type=within(int, 1, MAX_JOBS), help=jobs)
     p.add_argument("--scheduler", metavar="ADDRESS", help="dask scheduler that runs the syntheses")
     return p
 
@@ -101,9 +102,6 @@ def _refuse_unheeded(arguments) -> None:
         raise UserError("--family goes with --calibrate; a board has its family")
     if arguments.cores is not None and not arguments.calibrate:
         raise UserError("--cores goes with --calibrate; a model has its core")
-    if arguments.jobs is not None and not 1 <= arguments.jobs <= MAX_JOBS:
-        bound = "least 1" if arguments.jobs < 1 else f"most {MAX_JOBS}"
-        raise UserError(f"jobs must be at {bound}, not {arguments.jobs}")
     if arguments.calibrate:
         others = ("model", "board", "variant", "toolchain", "json", "no_picture", "verify")
         _refuse(arguments, "--calibrate", others)

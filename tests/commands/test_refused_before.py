@@ -5,6 +5,7 @@ import resource
 import pytest
 
 from tests.support.every_command import TINY, run, run_here
+from tests.support.user_error import no_integer
 
 OTHER = "random:n_layers=1,d_model=16,n_heads=2,d_ff=32,ctx_len=8,vocab_size=17"
 DECODER = "random:positions=rotary,gated=1,n_layers=1,d_model=16,n_heads=2,d_ff=32,ctx_len=8"
@@ -116,7 +117,7 @@ REFUSED = [
         ("console", "sim", "--model", TINY, "--load", TINY),
         "sim: the accelerator's model is fixed; start it with: gateformer console sim --reload",
     ),
-    (("fit", TINY, "--jobs", "0"), "jobs must be at least 1, not 0"),
+    (("fit", TINY, "--jobs", "0"), no_integer("--jobs", "from 1 to 1024", 0)),
     (
         ("fit", TINY, "--jobs", "2"),
         "--jobs goes with --verify or --calibrate, which synthesize",

@@ -14,6 +14,7 @@ from gateformer.model.support.errors import UserError
 from gateformer.model.support.optional import install_command
 from gateformer.platforms.boards.board import board
 from gateformer.platforms.sizes import fit
+from tests.support.user_error import no_integer
 
 from .decoder.shapes import HUGE
 
@@ -98,7 +99,7 @@ def test_the_help_says_what_the_exit_status_is(monkeypatch, capsys):
             ["--calibrate", "--family", "ice40"],
             "unknown family 'ice40'; known: xc7, xcup, ecp5, gowin",
         ),
-        (["--calibrate", "--jobs", "0"], "jobs must be at least 1, not 0"),
+        (["--calibrate", "--jobs", "0"], no_integer("--jobs", "from 1 to 1024", 0)),
         (
             ["--board", "zybo", "--verify", "--no-picture"],
             "--verify draws no picture; leave --no-picture out",
