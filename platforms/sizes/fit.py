@@ -18,7 +18,7 @@ from gateformer.model.support.errors import UserError
 from gateformer.model.support.inputs import protecting, reading
 from gateformer.model.support.whole_file import write_whole
 
-from ..boards.board import Board, board, boards
+from ..boards.board import Board, board
 from ..place_and_route.toolchain_board import for_toolchain
 from ..support.defaults import DEFAULT_MODEL
 from ..support.progress import console as status
@@ -132,17 +132,11 @@ def _refuse(arguments, mode: str, others: tuple[str, ...]) -> None:
 def _targets(arguments) -> list[Board]:
     """The boards to search for, variants one by one."""
     if arguments.board is not None:
-        target = board(arguments.board, arguments.variant)
-        if target.budget is None:
-            raise UserError(f"{target.name} has no budget to fit; choose one of {_with_budget()}")
+        target = board(arguments.board, arguments.variant, synthesized=True)
         if arguments.toolchain is not None:
             target = for_toolchain(target, arguments.toolchain)
         return [target]
     return boards_with_budget()
-
-
-def _with_budget() -> str:
-    return ", ".join(name for name, known in boards().items() if known.budget is not None)
 
 
 def _one_board(arguments, target: Board) -> int:

@@ -91,7 +91,7 @@ def test_the_help_says_what_the_exit_status_is(monkeypatch, capsys):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["--board", "sim"], "sim has no budget to fit; choose one of zybo, "),
+        (["--board", "sim"], "sim is not synthesized; name one of zybo, "),
         (["--board", "zyb"], "unknown board 'zyb'; known: "),
         (["--variant", "25F"], "--variant needs --board"),
         (["--family", "xc7"], "--family goes with --calibrate; a board has its family"),
