@@ -14,7 +14,6 @@ from gateformer.model.support.errors import ToolError, UserError
 
 from ..boards.programming import ZYNQ_PROGRAMMERS, check_programmers, program
 from ..boards.target import UART, Board
-from ..console.link import DEFAULT_BAUD, MAX_BAUD
 from ..families.family import Resources
 from ..place_and_route.placed import Placed
 from ..place_and_route.project import Project, advice, choose_toolchain, write_project
@@ -32,9 +31,6 @@ from .report_table import print_report
 from .text import BuildText
 from .toolchain_report import can_be_placed, refuse_if_rules_are_broken, toolchain_section
 
-MIN_BAUD = 300
-"""Slowest rate of a console; a line of its help takes seconds."""
-
 
 def check_options(target: Board, arguments, clock_mhz: float) -> None:
     """UserError if toolchain, clock or baud rate are impossible, port or programmer missing."""
@@ -49,13 +45,6 @@ def check_options(target: Board, arguments, clock_mhz: float) -> None:
     if arguments.baud is not None and target.console != UART:
         raise UserError(f"{target.name} has no text console on a serial port; leave --baud out")
     if arguments.baud is not None:
-        if arguments.baud < MIN_BAUD:
-            raise UserError(
-                f"baud must be at least {MIN_BAUD}, not {arguments.baud}; "
-                f"without --baud it is {DEFAULT_BAUD}"
-            )
-        if arguments.baud > MAX_BAUD:
-            raise UserError(f"baud must be at most {MAX_BAUD}, not {arguments.baud}")
         uart_divisor(round(clock_mhz * 1e6), arguments.baud)
     if arguments.program and arguments.firmware:
         check_programmers(ZYNQ_PROGRAMMERS, target.name, "--firmware --program")

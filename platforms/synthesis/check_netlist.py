@@ -14,11 +14,11 @@ from amaranth.back import rtlil
 
 from gateformer.gateware.core.taps import Mismatch
 from gateformer.gateware.host.any_core import AnyProgram, build_core, compile_model
-from gateformer.gateware.plan.hw_config import HwConfig
+from gateformer.gateware.plan.hw_config import MAX_SIZES, HwConfig
 from gateformer.model.contract.artifact import open_model
 from gateformer.model.contract.decoder.model import DecoderModel
 from gateformer.model.contract.integer_model import IntegerModel
-from gateformer.model.support.cli import ArgumentParser, run
+from gateformer.model.support.cli import ArgumentParser, run, within
 from gateformer.model.support.errors import UserError
 
 from ..families.ecp5 import ECP5
@@ -174,10 +174,13 @@ def main() -> None:
     add("model", nargs="?", default=DEFAULT_MODEL, help=what)
     add("--family", default=XC7.name, help=f"what it is synthesized for: {', '.join(FAMILIES)}")
     what = "to generate greedily, and as many drawn"
-    add("--tokens", type=int, default=DEFAULT_TOKENS, help=what)
-    add("--rows", type=int, help="output rows of the ternary engine per cycle")
-    add("--cols", type=int, help="input columns of the ternary engine per cycle")
-    add("--lanes", type=int, help="INT8 multipliers; of an imported model's sizes the only one")
+    add("--tokens", type=within(int, 1, MAX_TOKENS), default=DEFAULT_TOKENS, help=what)
+    for name, what in (
+        ("rows", "output rows of the ternary engine per cycle"),
+        ("cols", "input columns of the ternary engine per cycle"),
+        ("lanes", "INT8 multipliers; of an imported model's sizes the only one"),
+    ):
+        add(f"--{name}", type=within(int, 1, MAX_SIZES[name]), help=what)
     add("--packing", help="of trits in memory: 2bit, or 3in5")
     arguments = parser.parse_args()
     _check(arguments.family, arguments.tokens)

@@ -15,6 +15,7 @@ from gateformer.platforms.boards.zybo import MEMORY
 from gateformer.platforms.building import command, flow, streamed_choice, streams
 from gateformer.platforms.simulation import generation
 from gateformer.platforms.simulation.streams import Request, StreamsSimulator
+from tests.support.user_error import no_integer
 
 from .test_streamed import MODEL
 
@@ -110,7 +111,7 @@ def test_every_tap_and_token_of_all_is_compared(capsys):
 def test_streams_out_of_range(count):
     with pytest.raises(UserError) as refused:
         build("sim", f"--streams={count}")
-    assert str(refused.value) == f"streams must be 1 to 8, not {count}"
+    assert str(refused.value) == no_integer("--streams", "from 1 to 8", count)
 
 
 def test_a_core_on_chip_has_one(monkeypatch):
