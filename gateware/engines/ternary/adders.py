@@ -1,10 +1,11 @@
-"""Leaves and adders of a row of the ternary engine, one carry chain each."""
+"""Leaves of a row of the ternary engine, one carry chain each."""
 
-from amaranth.hdl import Cat, Mux, Value, signed
+from amaranth.hdl import Mux, Value, signed
 from amaranth.lib import data
 
 from gateformer.model.contract.arith import ACT_BITS
 
+from ...parts.carry_chain import add_with_carry, extend
 from .weight_decoder import PairControl
 
 
@@ -20,24 +21,6 @@ class PairTerms(data.Struct):
     b: signed(ACT_BITS)
     difference: signed(ACT_BITS + 1)
     sign: 1
-
-
-def add_with_carry(u: Value, v: Value, carry: Value) -> Value:
-    """``u + v + carry`` for signed u and v, modulo ``2**len(v)``, as one carry chain.
-
-    The signals of u are the data input of the chain. Yosys gives it the narrower operand, so the
-    top bit of u is moved into that of v (there is no carry out of it). Operands as wide as each
-    other would be ordered by when their names were first seen, which depends on the depth of the
-    hierarchy, and v in that place costs one more look-up table per bit.
-    """
-    u = extend(u, len(v))
-    return (u[:-1] + Cat(v[:-1], v[-1] ^ u[-1]) + carry)[: len(v)]
-
-
-def extend(value: Value, width: int) -> Value:
-    """The lowest ``width`` bits of a signed value, whatever its own width."""
-    bits = Cat(value, value[-1].replicate(max(width - len(value), 0)))
-    return bits[:width]
 
 
 def leaf(terms: PairTerms, control: PairControl) -> Value:

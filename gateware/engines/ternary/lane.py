@@ -12,8 +12,9 @@ from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from ...parts.carry_chain import add_with_carry, extend
 from ...parts.duplicated import duplicated
-from .adders import PairTerms, add_with_carry, extend, leaf, single_leaf
+from .adders import PairTerms, leaf, single_leaf
 from .short_chains import short_leaf, short_sum, with_copy
 from .weight_decoder import PairControl, n_pairs
 

@@ -14,7 +14,8 @@ from amaranth.hdl import Cat, Mux, Value
 
 from gateformer.model.contract.arith import ACT_BITS
 
-from .adders import PairTerms, add_with_carry, added_to_first, extend
+from ...parts.carry_chain import add_with_carry, extend
+from .adders import PairTerms, added_to_first
 from .weight_decoder import PairControl
 
 CARRY_BITS = 4

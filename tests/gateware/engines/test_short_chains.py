@@ -7,8 +7,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from gateformer.gateware.engines.ternary.adders import PairTerms, leaf
 from gateformer.gateware.engines.ternary.short_chains import short_leaf, short_sum, with_copy
 from gateformer.gateware.engines.ternary.weight_decoder import PairControl
-from gateformer.platforms.support import yosys
 from gateformer.model.support.errors import ToolError
+from gateformer.platforms.support import yosys
 
 CONTROLS = (0b0001, 0b0110, 0b0011, 0b0111, 0b0100)
 """Of a pair, but for the relative sign: a, b, a + b, a - b, 0."""
