@@ -78,7 +78,6 @@ def build_units(
         dot_width=bounds.dot_width,
         dot_latency=array.dot_latency,
         table_registers=layout.hw.array_registers,
-        many_shifts=writable,
         positions_per_beat=layout.halves,
     )
     vector = VectorUnit(
