@@ -43,6 +43,17 @@ def row_depth(layout: Layout) -> int:
     return max(layout.array_depth, layout.activation_chunks, layout.query_words)
 
 
+def column_bits(layout: Layout) -> int:
+    """Bits of a result's group within its row.
+
+    With several streams the highest is the lowest of the position, where words have two halves:
+    the vector unit has results of other streams when it writes them.
+    """
+    groups = max(layout.chunk_groups, layout.memory_groups)
+    with_position = layout.hw.streams > 1 and layout.halves == 2
+    return max((groups - 1).bit_length(), 1) + with_position
+
+
 def build_units(
     model: IntegerModel,
     layout: Layout,
@@ -83,7 +94,7 @@ def build_units(
     vector = VectorUnit(
         rows=layout.rows,
         d_model=cfg.d_model,
-        d_groups=layout.d_groups,
+        d_groups=layout.residual_groups,
         scale_words=images.scale_words,
         requantize_shift=images.requantize_shift,
         gain_shift=images.gain_shift,
@@ -92,7 +103,7 @@ def build_units(
         attention_acc_width=bounds.array_acc_width,
         reciprocal_width=softmax.reciprocal_width,
         row_bits=max((row_depth(layout) - 1).bit_length(), 1),
-        column_bits=max((max(layout.chunk_groups, layout.memory_groups) - 1).bit_length(), 1),
+        column_bits=column_bits(layout),
         norm_registers=layout.hw.norm_registers,
         result_registers=layout.hw.result_registers,
         writable_width=SCALE_WIDTH if writable else None,

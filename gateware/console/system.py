@@ -6,6 +6,8 @@ from amaranth.hdl import Module, ResetInserter
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from gateformer.model.support.errors import UserError
+
 from ..core.ports import further_ports
 from ..decoder.program import DecoderProgram
 from ..host.any_core import AnyProgram, build_core
@@ -71,6 +73,10 @@ class ConsoleCore(wiring.Component):
     ):
         if isinstance(program, StreamedProgram):
             raise TypeError("ConsoleCore has no memory bus, which a StreamedProgram's core needs")
+        if program.streams > 1:
+            raise UserError(
+                f"the text console takes 1 stream, not {program.streams}; leave --streams out"
+            )
         if isinstance(program, DecoderProgram):
             self._pieces = Pieces.of(program.model)
         else:

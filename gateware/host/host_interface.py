@@ -11,12 +11,12 @@ from amaranth.lib.wiring import In
 
 from gateformer.model.contract.config import ModelConfig
 
+from ..core.ports import stream_port
 from ..parts.integers import check_integer
 from ..parts.passed_port import pass_port
 from ..plan.hw_config import HwConfig
 from ..plan.reload_limits import ReloadLimits
 from ..streamed.ports import ImageFacts
-from ..streamed.slots import stream_port
 from .axi_lite import WORD_ADDRESS_LOW, AxiLiteSlave, axi_lite_signature
 from .base_registers import OUTPUT_LEVEL_BITS, PROMPT_LEVEL_BITS, TOKEN_BITS
 from .identification import Identification
@@ -80,7 +80,7 @@ class HostInterface(wiring.Component):
         self.identification, self.output_depth = identification, output_depth
         self._streams = [
             StreamInterface(identification, output_depth=output_depth, further=number > 0)
-            for number in range(image.streams if image else 1)
+            for number in range(identification.streams)
         ]
         super().__init__(
             {
@@ -108,9 +108,10 @@ class HostInterface(wiring.Component):
             wiring.connect(m, axi.bus, first.bus)
             return m
         self._decode(m, axi.bus)
-        m.d.comb += first.others_busy.eq(Cat(stream.busy for stream in others).any())
-        for stream in others:
-            m.d.comb += stream.image_verified.eq(first.image_verified)
+        if self.identification.image is not None:
+            m.d.comb += first.others_busy.eq(Cat(stream.busy for stream in others).any())
+            for stream in others:
+                m.d.comb += stream.image_verified.eq(first.image_verified)
         return m
 
     def _decode(self, m: Module, bus):

@@ -17,6 +17,7 @@ from .axi_lite import WORD_ADDRESS_LOW, register_bus_signature
 from .base_registers import HASH_WORDS
 from .identification import Identification
 from .image_control import connect_image
+from .interleaved_registers import FURTHER_INTERLEAVED_REGISTERS
 from .register import ADDRESS_WIDTH
 from .register_bank import RegisterBank
 from .registers import register
@@ -42,7 +43,8 @@ class StreamInterface(wiring.Component):
     identification : Identification
     output_depth : int
     further : bool
-        Not the first one of several streams in external memory: without the image's registers.
+        Not the first one of several streams: without the image's registers, or those that say
+        what the accelerator is.
 
     Members
     -------
@@ -58,14 +60,17 @@ class StreamInterface(wiring.Component):
         config, hw, image = identification.config, identification.hw, identification.image
         self.config, self.output_depth = config, output_depth
         self._reload = hw.reload
-        self._has_image, self._further = image is not None and not further, further
-        self._registers = FURTHER_STREAM_REGISTERS if further else identification.registers
+        self._has_image = image is not None and not further
+        self._needs_image = image is not None and further
+        self._further, self._registers = further, identification.registers
+        if further:
+            self._registers = FURTHER_STREAM_REGISTERS if image else FURTHER_INTERLEAVED_REGISTERS
         self._has_top_p = scheme_of(config).has_top_p
         core = core_signature(config.vocab_size, hw.reload, scheme=scheme_of(config)).members
         if image is not None:
             core = {**core, **STREAM_PORTS, **({} if further else image_ports(image.memory))}
         between = {"others_busy": In(1), "image_verified": Out(1)} if self._has_image else {}
-        if further:
+        if self._needs_image:
             between = {"image_verified": In(1)}
         bus = register_bus_signature(ADDRESS_WIDTH)
         super().__init__({"bus": In(bus), **wiring.Signature(core).flip().members, **between})
@@ -147,7 +152,7 @@ class StreamInterface(wiring.Component):
             found["not_loaded"] = ~self.load_status.loaded | self.load_status.loading
         if self._has_image:
             found["image_not_verified"] = ~registers.image_status.verified
-        elif self._further:
+        elif self._needs_image:
             found["image_not_verified"] = ~self.image_verified
         refusals = {"start_while_busy": busy}
         for name, condition in found.items():

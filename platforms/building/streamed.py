@@ -30,7 +30,7 @@ from ..sizes.streamed.search import can_be_streamed
 from ..support.progress import console as status
 from ..support.progress import working
 from . import report
-from .streamed_choice import STREAMED_ONLY, on_chip, streams_of
+from .streamed_choice import refuse_on_chip, streams_of
 from .streams import Rate, streams_rows, streams_section, together
 from .text import BuildText
 
@@ -86,9 +86,7 @@ def program_of(
             raise
         refuse_not_streamed(artifact, arguments)
         return streamed()
-    for option in STREAMED_ONLY:
-        if getattr(arguments, option) is not None:
-            raise UserError(on_chip(option, artifact, target))
+    refuse_on_chip(artifact, target, arguments)
     return compile_model(artifact.model, chosen)
 
 

@@ -6,19 +6,40 @@ import argparse
 import dataclasses
 
 from gateformer.model.contract.artifact import Artifact
+from gateformer.model.contract.decoder.model import DecoderModel
 from gateformer.model.support.errors import UserError
 
-from ..boards.target import Board
+from ..boards.target import UART, Board
 from ..sizes.streamed.search import streams_that_fit
 from ..support.progress import console as status
 from ..support.progress import working
 
 STREAMED_ONLY = ("streams", "ports")
-"""Options of such a core alone."""
+"""Options of such a core, of which one with its model on chip has the first."""
 
 
-def on_chip(option: str, artifact: Artifact, target: Board) -> str:
-    """Why one of them is refused."""
+def refuse_on_chip(artifact: Artifact, target: Board, arguments: argparse.Namespace) -> None:
+    """UserError naming one of them that a core with the model on chip does not have there."""
+    for option in STREAMED_ONLY:
+        value = getattr(arguments, option)
+        if value is None:
+            continue
+        if option != "streams" or isinstance(artifact.model, DecoderModel):
+            raise UserError(_on_chip(option, artifact, target))
+        if value > 1 and target.console == UART:
+            raise UserError(
+                f"the text console on the serial port of {target.name} takes 1 stream, not "
+                f"{value}; leave --streams out"
+            )
+        if value > 1 and arguments.export:
+            raise UserError(
+                f"--export writes a core of 1 stream for {artifact.name}, not of {value}; leave "
+                "--streams out"
+            )
+
+
+def _on_chip(option: str, artifact: Artifact, target: Board) -> str:
+    """Why it is refused."""
     if target.memory is None:
         return (
             f"--{option} is for a model that a core reads from external memory, which "

@@ -14,7 +14,8 @@ from gateformer.platforms.boards.board import board
 from gateformer.platforms.boards.zybo import MEMORY
 from gateformer.platforms.building import command, flow, streamed_choice, streams
 from gateformer.platforms.simulation import generation
-from gateformer.platforms.simulation.streams import Request, StreamsSimulator
+from gateformer.platforms.simulation.several_streams import Request
+from gateformer.platforms.simulation.streams import StreamsSimulator
 from tests.support.user_error import no_integer
 
 from .test_streamed import MODEL
@@ -114,15 +115,31 @@ def test_streams_out_of_range(count):
     assert str(refused.value) == no_integer("--streams", "from 1 to 8", count)
 
 
-def test_a_core_on_chip_has_one(monkeypatch):
-    for model, target in (("shakespeare-115k", "zybo"), (MODEL, "sim")):
-        monkeypatch.setattr(generation, "MOST_SIMULATED_WEIGHTS", 10_000)
-        with pytest.raises(UserError) as refused:
-            flow.build(command.parser().parse_args([target, "--model", model, "--streams", "2"]))
-        assert str(refused.value) == (
-            "--streams is for a model that a core reads from external memory, and "
-            f"{model} is held on chip for {target}; leave it out"
-        )
+def refusal(*options) -> str:
+    with pytest.raises(UserError) as refused:
+        flow.build(command.parser().parse_args(options))
+    return str(refused.value)
+
+
+def test_an_imported_model_on_chip_has_one(monkeypatch):
+    monkeypatch.setattr(generation, "MOST_SIMULATED_WEIGHTS", 10_000)
+    assert refusal("sim", "--model", MODEL, "--streams", "2") == (
+        "--streams is for a model that a core reads from external memory, and "
+        f"{MODEL} is held on chip for sim; leave it out"
+    )
+
+
+def test_where_a_core_on_chip_has_one():
+    assert refusal("ulx3s", "--streams", "2") == (
+        "the text console on the serial port of ulx3s takes 1 stream, not 2; leave --streams out"
+    )
+    assert refusal("zybo", "--streams", "2", "--export", "ip") == (
+        "--export writes a core of 1 stream for shakespeare-115k, not of 2; leave --streams out"
+    )
+    assert refusal("sim", "--streams", "2", "--reload") == (
+        "a core that can be loaded with other models takes 1 stream, not 2: leave out --reload or "
+        "--streams"
+    )
 
 
 def test_a_board_without_memory_has_no_streams():
