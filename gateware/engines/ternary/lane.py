@@ -92,7 +92,7 @@ class TernaryLane(wiring.Component):
         m = Module()
         nodes = []
         for pair, (terms, control) in enumerate(zip(self.terms, self.controls, strict=True)):
-            value = self._leaf(terms, control, is_single=2 * pair + 1 == self.cols)
+            value = self._leaf(m, pair, terms, control)
             nodes.append(self._register(m, value, f"leaf_{pair}"))
         # Relative signs wait, level by level, until their adder is reached; each beside its copy.
         signs = [
@@ -114,18 +114,27 @@ class TernaryLane(wiring.Component):
         self._accumulate(m, root, signs[0][0])
         return m
 
-    def _leaf(self, terms, control, *, is_single: bool) -> Value:
-        if is_single:
+    def _leaf(self, m, pair: int, terms, control) -> Value:
+        if 2 * pair + 1 == self.cols:
             value = single_leaf(terms, control)
-            return with_copy(value) if self.short_chains else value
-        return short_leaf(terms, control) if self.short_chains else leaf(terms, control)
+        elif self.short_chains:
+            value = short_leaf(m, terms, control, f"leaf_{pair}")
+        else:
+            value = leaf(terms, control)
+        return self._node(m, value, f"leaf_{pair}_value")
 
-    def _register(self, m, value, name):
-        """A node's register; with short chains the highest bit, a copy, is one that stays one."""
-        register = Signal(len(value), name=name, reset_less=True)
-        m.d.sync += register.eq(value)
+    def _node(self, m, value, name):
+        """``value`` as a node of the tree, with short chains with a copy of its highest bit."""
+        node = Signal(len(value), name=name)
+        m.d.comb += node.eq(value)
+        return with_copy(node) if self.short_chains else node
+
+    def _register(self, m, node, name):
+        """A node a cycle later; with short chains the copy is a register of its own."""
+        register = Signal(len(node), name=name, reset_less=True)
+        m.d.sync += register.eq(node)
         if self.short_chains:
-            return Cat(register[:-1], duplicated(m, value[-1], f"{name}_copy")[1])
+            return Cat(register[:-1], duplicated(m, node[-1], f"{name}_copy")[1])
         return register
 
     def _add_pairs(self, m, nodes, signs, level):
@@ -133,14 +142,13 @@ class TernaryLane(wiring.Component):
         for i in range(0, len(nodes) - 1, 2):
             u, v = nodes[i], nodes[i + 1]
             sign, copy = signs[(i + 1) << level]
+            name = f"sum_{level}_{i // 2}"
             if self.short_chains:
-                value = short_sum(u, v, sign, copy)
+                value = short_sum(m, u, v, sign, copy, name)
             else:
                 width = len(u) + 1
                 value = add_with_carry(u, extend(v, width) ^ sign.replicate(width), sign)
-            total = Signal(len(value), name=f"sum_{level}_{i // 2}")
-            m.d.comb += total.eq(value)
-            sums.append(total)
+            sums.append(self._node(m, value, name))
         return sums + nodes[len(nodes) & ~1 :]
 
     def _accumulate(self, m, root, sign):

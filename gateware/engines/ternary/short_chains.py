@@ -10,7 +10,7 @@ look-up tables have an input or two in common, and share one, which could not be
 bit any more: it would take a site of its own.
 """
 
-from amaranth.hdl import Cat, Mux, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 
 from gateformer.model.contract.arith import ACT_BITS
 
@@ -22,36 +22,38 @@ CARRY_BITS = 4
 """Of a carry primitive."""
 
 
+def short_leaf(m: Module, terms: PairTerms, control: PairControl, name: str) -> Value:
+    """Magnitude of a pair, as :func:`.adders.leaf`.
+
+    Of a + b and a - b alone the highest bit is not the one below it.
+    """
+    total = Signal(ACT_BITS, name=f"{name}_chain")
+    added = added_to_first(terms, control, ACT_BITS)
+    m.d.comb += total.eq(add_with_carry(terms.a, added, control.subtract))
+    different = terms.sign ^ terms.b[-1] ^ control.subtract
+    narrow = different | ~(control.first & control.second)
+    return Cat(total, Mux(narrow, total[-1], terms.sign))
+
+
 def with_copy(value: Value) -> Value:
     """``value`` with its highest bit twice."""
     return Cat(value, value[-1])
 
 
-def short_leaf(terms: PairTerms, control: PairControl) -> Value:
-    """Magnitude of a pair as :func:`.adders.leaf`, and a copy of its sign.
-
-    Of a + b and a - b alone the highest bit is not the one below it.
-    """
-    added = added_to_first(terms, control, ACT_BITS)
-    total = add_with_carry(terms.a, added, control.subtract)
-    different = terms.sign ^ terms.b[-1] ^ control.subtract
-    narrow = different | ~(control.first & control.second)
-    return with_copy(Cat(total, Mux(narrow, total[-1], terms.sign)))
-
-
-def short_sum(u: Value, v: Value, sign: Value, copy: Value) -> Value:
+def short_sum(m: Module, u: Value, v: Value, sign: Value, copy: Value, name: str) -> Value:
     """``u + v``, or ``u - v`` with ``sign``, a bit wider than u; v is no wider.
 
-    All three have their highest bit twice; ``copy`` equals ``sign``.
+    u and v have their highest bit twice, the sum has not; ``copy`` equals ``sign``.
     """
     width = len(u) - 1
     over = width % CARRY_BITS
     added = extend(v[:-1], width) ^ sign.replicate(width)
     different = v[-1] ^ copy
     if over > 1:
-        return with_copy(add_with_carry(u, Cat(added, different), sign))
+        return add_with_carry(u, Cat(added, different), sign)
     low, carry = u[:over], sign
     if over == 1:
         low, carry = u[0] ^ v[0], Mux(sign, u[0] | ~v[0], u[0] & v[0])
-    high = add_with_carry(u[over:width], added[over:], carry)
-    return with_copy(Cat(low, high, Mux(u[-1] ^ different, high[-1], u[-1])))
+    high = Signal(width - over, name=f"{name}_chain")
+    m.d.comb += high.eq(add_with_carry(u[over:width], added[over:], carry))
+    return Cat(low, high, Mux(u[-1] ^ different, high[-1], u[-1]))

@@ -34,7 +34,7 @@ def leaf_differs(m: Module, copy_differs):
         terms.sign.eq(a[-1] ^ copy_differs),
     ]
     one_of = Cat(control.as_value()[:3] == known for known in CONTROLS).any()
-    differs = short_leaf(terms, control) != with_copy(leaf(terms, control))
+    differs = short_leaf(m, terms, control, "leaf") != leaf(terms, control)
     return [a, b, control.as_value()], one_of & differs
 
 
@@ -52,7 +52,7 @@ def test_a_short_sum_is_the_sum(tmp_path, width):
         v = Signal(signed(width - narrower), name=f"v{narrower}")
         ports.append(v)
         exact = Mux(sign, u - v, u + v)[: width + 1]
-        wrong |= short_sum(with_copy(u), with_copy(v), sign, sign) != with_copy(exact)
+        wrong |= short_sum(m, with_copy(u), with_copy(v), sign, sign, f"sum{narrower}") != exact
     prove_never(tmp_path, m, ports, wrong)
 
 
