@@ -78,8 +78,6 @@ def build_units(
         acc_width=bounds.acc_width,
         tree_levels_per_register=layout.hw.tree_levels,
         writable=writable,
-        # several streams fill LUTs before block memories
-        activation_style="block" if layout.hw.streams > 1 else "distributed",
         # the carry primitives of devices with these blocks have four bits, or eight as two of four
         short_chains=dsp in dsp48.FAMILIES,
     )

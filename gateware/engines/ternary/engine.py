@@ -15,7 +15,6 @@ from ...parts.delay import delayed
 from ...parts.duplicated import duplicated
 from ...parts.loadable_memory import block_attributes, loadable_read, write_layout
 from ...parts.memory_banks import bank_depths, banked_word
-from ...parts.registered_read import COLLISION_FREE
 from .lane import PairTerms, TernaryLane, accumulate_cycle
 from .packing import WeightFormat
 from .weight_decoder import n_pairs
@@ -58,9 +57,6 @@ class TernaryEngine(wiring.Component):
         Adders in a row between two registers, at least 1.
     writable : bool
         The weights can be written.
-    activation_style : str
-        What the activation memory is made of: ``"distributed"`` (LUTs), or ``"block"``, one block
-        memory per ``rows`` bytes of a chunk.
     short_chains : bool
         Adders as :mod:`gateware.engines.ternary.lane` builds them for carry primitives of four
         bits; the results are the same.
@@ -103,7 +99,6 @@ class TernaryEngine(wiring.Component):
         acc_width: int,
         tree_levels_per_register: int = 2,
         writable: bool = False,
-        activation_style: str = "distributed",
         short_chains: bool = False,
     ):
         self._short_chains = short_chains
@@ -125,7 +120,7 @@ class TernaryEngine(wiring.Component):
             raise ValueError(f"max_planes must be at most {MAX_DIGITS}, not {max_planes}")
         if not isinstance(weight_format, WeightFormat):
             raise TypeError(f"weight_format must be a WeightFormat, not {weight_format!r}")
-        self.weight_format, self._activation_style = weight_format, activation_style
+        self.weight_format = weight_format
         self.cols = rows * chunk_groups
         self.weight_words = _checked_words(weight_words, weight_format.width(rows, self.cols))
         members = self._signature_members()
@@ -233,11 +228,6 @@ class TernaryEngine(wiring.Component):
         word = banked_word(m, address, len(self.weight_words), read)
         return delayed(m, word, 1, name="word") if self._has_banks else word
 
-    @property
-    def _collisions(self) -> dict:
-        """What is read of a chunk that is being written is not specified."""
-        return {} if self._activation_style == "distributed" else COLLISION_FREE
-
     def _activation_memory(self, m):
         """The columns of the beat of the cycle before."""
         columns = Signal(data.ArrayLayout(signed(ACT_BITS), self.cols), reset_less=True)
@@ -246,7 +236,7 @@ class TernaryEngine(wiring.Component):
                 shape=ACT_BITS * self.rows,
                 depth=self.activation_chunks,
                 init=[],
-                attrs={"ram_style": self._activation_style, **self._collisions},
+                attrs={"ram_style": "distributed"},
             )
             m.submodules[f"activations_{group}"] = memory
             write = memory.write_port()
