@@ -56,7 +56,7 @@ def expected_tokens(model, request: Request) -> list[int]:
 def check_together(
     simulator: InterleavedSimulator, requests: Mapping[int, Request]
 ) -> tuple[int, int]:
-    """Reset the core, let streams generate at once, and compare every token, its cycle, and every tap if
+    """Reset the core, let streams generate at once; compare tokens, their cycles, and every tap if
     there are taps; (tokens, integers of taps) that were equal.
 
     Raises Mismatch, naming the first difference.
