@@ -29,14 +29,18 @@ from ..plan.vector_op import Destination, VectorKind
 from .schedule import Scheduler, with_waits
 from .units import Units
 
-ISSUE_LATENCY = 3
-"""Cycles from the one in which an instruction gets its turn to its first beat."""
+ISSUE_LATENCY = 4
+"""Cycles from the one in which an instruction may begin, and is the one that does, to its first
+beat."""
 
-LEAST_DURATION = 4
+TURN_CYCLES = 2
+"""Cycles from a turn to the next one, at least: who may begin is known a cycle later."""
+
+LEAST_DURATION = 5
 """Cycles from a turn to the next one of the same lane, at least, however few beats follow."""
 
 
-SEEDING_LATENCY = 2
+SEEDING_LATENCY = 3
 """Cycles from the final norm's turn to the pulse that seeds a sampler's generator."""
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 
-from .interleaving import ISSUE_LATENCY, Lane
+from .interleaving import ISSUE_LATENCY, TURN_CYCLES, Lane
 from .program import Program
 
 START_LATENCY = 3
@@ -74,8 +74,8 @@ class _Stream:
 class Turns:
     """The streams of a core, cycle by cycle, as :mod:`gateware.core.interleaver` does it.
 
-    In every cycle the first stream from the one behind the last turn's on whose instruction may
-    begin gets a turn.
+    In every cycle, but for the one after a turn, the first stream from the one behind the last
+    turn's on whose instruction may begin gets a turn.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ class Turns:
             candidates = [stream for stream in streams if self._may_begin(stream, now)]
             if candidates:
                 self._give(min(candidates, key=self._order), now)
-                now += 1
+                now += TURN_CYCLES
             else:
                 now = max(now + 1, min(stream.ready for stream in streams))
         return {stream.number: stream.tokens for stream in streams}

@@ -49,10 +49,10 @@ class Interleaver(wiring.Component):
     positions, token_words : In, of all streams, the first one lowest
     sampler_freed : In(1), a token is known
     takes_sampler, seeds, sampler : Out(1), Out(1), Out(range(streams))
-        A pulse, a cycle after the turn of a final norm: the sampler is stream ``sampler``'s from
+        A pulse, two cycles after the turn of a final norm: the sampler is stream ``sampler``'s from
         then on; ``seeds`` with it: to begin a sequence.
     issued_valid, issued : Out(1), Out(:func:`issued_layout`)
-        The turn of the cycle before.
+        The turn of two cycles before.
 
     Attributes
     ----------
@@ -109,7 +109,7 @@ class Interleaver(wiring.Component):
         return m
 
     def _arbitrate(self, m: Module) -> Signal:
-        """Whose turn it is in this cycle, a bit for each stream."""
+        """Whose turn it is, a bit for each stream, a cycle after it may begin."""
         threads = self._threads
         free = {lane: Signal(name=f"{lane.name.lower()}_free", init=1) for lane in Lane}
         quiet = {lane: Signal(name=f"{lane.name.lower()}_quiet", init=1) for lane in Lane}
@@ -124,8 +124,10 @@ class Interleaver(wiring.Component):
             )
             waits = Cat(getattr(request, f"takes_{name}") & busy[name] for name in LOCKS).any()
             m.d.comb += may[stream].eq(thread.ready & lane_free & ~waits)
-        turns = Signal(len(threads))
-        m.d.comb += turns.eq(self._first_behind(may))
+        # of the cycle before: nobody's after a turn, for what that takes is not known then
+        candidates, turns = Signal(len(threads)), Signal(len(threads))
+        m.d.sync += candidates.eq(may & ~turns.any().replicate(len(threads)))
+        m.d.comb += turns.eq(self._first_behind(candidates))
         for lane, unit in self._lanes.items():
             taken = Cat(
                 turn & (thread.request.lane == lane)
@@ -192,7 +194,8 @@ class Interleaver(wiring.Component):
             m.d.sync += self.sampler.eq(index)
 
     def _issue(self, m: Module, turns, index):
-        """The instruction whose turn it is, to its lane and its stream, two cycles later."""
+        """The instruction whose turn it is, to its lane and its stream, two cycles after that is
+        known."""
         program, threads = self._program, self._threads
         layout = instruction_layout(program.interleaving.turns)
         place = selected([thread.request.place for thread in threads], index)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from amaranth.hdl import Cat, Module, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -23,6 +21,7 @@ from .interleaved_registers import FURTHER_INTERLEAVED_REGISTERS
 from .register import ADDRESS_WIDTH
 from .register_bank import RegisterBank
 from .registers import register
+from .shared_bus import at_its_place, read_constants
 from .streamed_registers import FURTHER_STREAM_REGISTERS, STREAM_BYTES
 
 
@@ -84,20 +83,20 @@ class StreamInterface(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         declared = self._registers
-        if self._is_interleaved:  # at their places in the whole address
-            declared = [
-                dataclasses.replace(entry, offset=entry.offset + self._stream * STREAM_BYTES)
-                for entry in declared
-            ]
+        constants = self.identification.constants
+        if self._is_interleaved:
+            declared = at_its_place(declared, self._stream, constants)
         m.submodules.registers = registers = RegisterBank(declared)
         wiring.connect(m, wiring.flipped(self.bus), registers.bus)
+        if self._is_interleaved and not self._further:
+            read_constants(m, self.bus, registers.bus, self._registers, constants)
         if self._further and not self._is_interleaved:
             for side in ("read_address", "write_address"):
                 address = getattr(self.bus, side)[
                     : STREAM_BYTES.bit_length() - 1 - WORD_ADDRESS_LOW
                 ]
                 m.d.comb += getattr(registers.bus, side).eq(address)
-        for name, value in self.identification.constants.items():
+        for name, value in constants.items():
             if hasattr(registers, name.lower()):
                 m.d.comb += getattr(registers, name.lower()).as_value().eq(value)
 

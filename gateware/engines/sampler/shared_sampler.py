@@ -85,9 +85,9 @@ class SharedSampler(wiring.Component):
         with m.Elif(discarding.any()):
             m.d.sync += discarding.eq(discarding - 1)
         seed = selected([settings.seed for settings in self.settings], self.stream)
-        first = Signal(STATE_BITS, reset_less=True)
-        masked = seed ^ SEED_MASK
-        m.d.sync += first.eq(Cat(masked[0] | (seed == SEED_MASK), masked[1:]))
+        masked = Signal(STATE_BITS, reset_less=True)
+        m.d.sync += masked.eq(seed ^ SEED_MASK)
+        first = Cat(masked[0] | (masked == 0), masked[1:])
         m.d.comb += [
             read.addr.eq(self.stream),
             write.addr.eq(self.stream),

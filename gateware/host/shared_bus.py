@@ -1,0 +1,44 @@
+"""Registers of one of several streams on a bus that is all of theirs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+
+from amaranth.hdl import Module, Signal
+
+from .axi_lite import WORD_ADDRESS_LOW
+from .register import Register
+from .streamed_registers import STREAM_BYTES
+
+
+def at_its_place(
+    registers: Iterable[Register], stream: int, constants: Mapping[str, int]
+) -> list[Register]:
+    """A stream's registers by their whole addresses, without the constants."""
+    return [
+        dataclasses.replace(entry, offset=entry.offset + stream * STREAM_BYTES)
+        for entry in registers
+        if entry.name not in constants
+    ]
+
+
+def read_constants(
+    m: Module, bus, others, registers: Iterable[Register], constants: Mapping[str, int]
+) -> None:
+    """Let ``bus`` read the constants, and all that ``others``, a register bank's bus, has.
+
+    They come from a table that is read with the address: what answers for several streams in one
+    cycle has fewer words to choose from.
+    """
+    word, known = Signal(32, reset_less=True), Signal(reset_less=True)
+    m.d.sync += [word.eq(0), known.eq(0)]
+    with m.Switch(bus.read_address):
+        for entry in registers:
+            if entry.name in constants:
+                with m.Case(entry.offset >> WORD_ADDRESS_LOW):
+                    m.d.sync += [word.eq(constants[entry.name]), known.eq(1)]
+    m.d.comb += [
+        bus.read_data.eq(others.read_data | word),
+        bus.read_error.eq(others.read_error & ~known),
+    ]
