@@ -6,8 +6,6 @@ from amaranth.hdl import Module, ResetInserter
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from gateformer.model.support.errors import UserError
-
 from ..core.ports import core_signature, further_ports, stream_port
 from ..decoder.program import DecoderProgram
 from ..host.any_core import AnyProgram, build_core
@@ -132,10 +130,10 @@ class ConsoleCore(wiring.Component):
         unit = AllStreams(config.vocab_size, streams)
         m.submodules.streams = ResetInserter(self.reset)(unit)
         m.d.comb += [unit.bench.eq(console.bench), console.counted.eq(unit.counted)]
-        for stream in range(streams):
+        for number in range(streams):
             for name, member in core_signature(config.vocab_size).members.items():
-                here = getattr(unit, stream_port(f"core_{name}", stream))
-                there = getattr(core, stream_port(name, stream))
+                here = getattr(unit, stream_port(f"core_{name}", number))
+                there = getattr(core, stream_port(name, number))
                 if member.is_signature:
                     wiring.connect(m, here, there)
                 else:
