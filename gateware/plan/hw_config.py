@@ -111,13 +111,13 @@ class HwConfig:
                 f"{self.cores} cores with {self.streams} streams each are {self.all_streams} "
                 f"streams, and {MOST_STREAMS} are possible; choose fewer cores or streams"
             )
-        for name in ("streams", "cores"):
-            value = getattr(self, name)
-            if self.reload and value > 1:
-                raise UserError(
-                    f"a core that can be loaded with other models takes 1 {name[:-1]}, not "
-                    f"{value}: leave out --reload or --{name}"
-                )
+        if self.reload and self.all_streams > 1:
+            name = "streams" if self.streams > 1 else "cores"
+            alone = "takes 1 stream" if self.streams > 1 else "is 1 core"
+            raise UserError(
+                f"a core that can be loaded with other models {alone}, not {getattr(self, name)}: "
+                f"leave out --reload or --{name}"
+            )
 
     @property
     def all_streams(self) -> int:

@@ -66,8 +66,15 @@ def parser():
         "--streams",
         type=int,
         metavar="N",
-        help="texts that are generated side by side, 1 to 8 (docs/streams.md; of a model in "
+        help="texts that a core generates side by side, 1 to 8 (docs/streams.md; of a model in "
         "external memory docs/streamed_core.md; default: 2 of those if they are predicted to fit)",
+    )
+    sizes.add_argument(
+        "--cores",
+        type=int,
+        metavar="N",
+        help="cores side by side, each with the weights and so many streams: 1 to 8, of all "
+        "together at most 8 streams (default: 1)",
     )
     sizes.add_argument(
         "--ports",

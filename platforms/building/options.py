@@ -27,7 +27,7 @@ _HEEDED_BESIDE = {"check": ("seed",), "firmware": ("program", "toolchain")}
 """Options of a build that a run instead of it has a use for, too."""
 _ONLY_BESIDE = {"cycles": "waveform", "position": "timeline", "fits": "list"}
 _NOT_SYNTHESIZED = ("firmware", "timeline", "check")
-_TRAINED_ONLY = ("rows", "cols", "packing", "reload")
+_TRAINED_ONLY = ("rows", "cols", "packing", "reload", "cores")
 _WITHOUT_A_CLOCK = {"timeline": "counts cycles", "check": "compares integers"}
 
 
@@ -50,8 +50,10 @@ def refuse_unheeded(target: Board, arguments: argparse.Namespace) -> None:
     or False.
     """
     given = set(given_options(arguments))
-    if arguments.streams is not None and not 1 <= arguments.streams <= MOST_STREAMS:
-        raise UserError(f"streams must be 1 to {MOST_STREAMS}, not {arguments.streams}")
+    for name in ("streams", "cores"):
+        value = getattr(arguments, name)
+        if value is not None and not 1 <= value <= MOST_STREAMS:
+            raise UserError(f"{name} must be 1 to {MOST_STREAMS}, not {value}")
     with_ports(target, arguments.ports)
     simulated = target.budget is None
     if "firmware" in given and target.processor is None:

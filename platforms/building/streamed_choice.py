@@ -26,10 +26,15 @@ def refuse_on_chip(artifact: Artifact, target: Board, arguments: argparse.Namesp
             continue
         if option != "streams" or isinstance(artifact.model, DecoderModel):
             raise UserError(_on_chip(option, artifact, target))
-        if value > 1 and arguments.export:
+    _refuse_export(artifact, arguments)
+
+
+def _refuse_export(artifact: Artifact, arguments: argparse.Namespace) -> None:
+    for option, written in (("streams", "a core of 1 stream"), ("cores", "1 core")):
+        value = getattr(arguments, option)
+        if value is not None and value > 1 and arguments.export:
             raise UserError(
-                f"--export writes a core of 1 stream for {artifact.name}, not of {value}; leave "
-                "--streams out"
+                f"--export writes {written} for {artifact.name}, not {value}; leave --{option} out"
             )
 
 

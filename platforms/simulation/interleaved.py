@@ -102,12 +102,13 @@ def expected_tokens(model, request: Request) -> list[int]:
 def check_together(
     simulator: InterleavedSimulator, requests: Mapping[int, Request]
 ) -> tuple[int, int]:
-    """Let streams generate at once, from idle, and compare every token, its cycle, and every tap if
-    there are taps; (tokens, integers of taps) that were equal.
+    """Let streams generate at once, from reset, and compare every token, its cycle, and, if there
+    are taps, every tap; (tokens, integers of taps) that were equal.
 
     Raises Mismatch, naming the first difference.
     """
     program, count, integers = simulator.program, 0, 0
+    simulator.stop(range(program.streams))  # what was there decides whose the first turn is
     simulator.forget()
     begun = simulator.simulation.cycles
     simulator.begin_together(requests)
