@@ -52,7 +52,7 @@ class ConsoleFrame(wiring.Component):
         A pulse for each Ctrl-C; ``queued`` is empty then.
     sent : Out(stream of 8 bits)
     Those of ``core``, flipped; ``start`` and ``abort`` are pulses. And ``raw``.
-    bench : Out(1), counted : In(1), with several streams: as of :class:`.all_streams.AllStreams`
+    bench : Out(1), counted : In(1), with several streams: see :mod:`gateware.core.all_streams`
     """
 
     def __init__(

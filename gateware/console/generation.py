@@ -25,7 +25,7 @@ class Generation(wiring.Component):
     value_bits : int
         Of the line editor's entries.
     streams : int
-        Of the core; with several, a bench is of all of them (:mod:`.all_streams`).
+        Of the core; with several, a bench is of all of them (:mod:`gateware.core.all_streams`).
 
     Members
     -------

@@ -6,6 +6,7 @@ from amaranth.hdl import Module, ResetInserter
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from ..core.all_streams import AllStreams
 from ..core.ports import core_signature, further_ports, stream_port
 from ..decoder.program import DecoderProgram
 from ..host.any_core import AnyProgram, build_core
@@ -13,7 +14,6 @@ from ..host.identification import Identification
 from ..parts.receive_queue import ReceiveQueue
 from ..parts.uart import UartReceiver, UartTransmitter, uart_divisor
 from ..streamed.program import StreamedProgram
-from .all_streams import AllStreams
 from .console_frame import ConsoleFrame
 from .image import further_sections, load_texts
 from .imported.piece_console import PieceConsole

@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..core.ports import core_signature, stream_port
+from .ports import core_signature, stream_port
 
 
 class AllStreams(wiring.Component):
