@@ -92,7 +92,7 @@ class Turns:
     def run(self, sequences: Mapping[int, Sequence]) -> dict[int, list[int]]:
         """The cycles in which the tokens of each stream are transferred.
 
-        The core is idle before the first start.
+        The core was reset before the first start, or the last turn was the last stream's.
         """
         program = self._program
         streams = [_Stream(program, n, sequence) for n, sequence in sequences.items()]

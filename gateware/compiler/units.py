@@ -13,6 +13,7 @@ from ..engines.softmax import Softmax
 from ..engines.ternary.engine import TernaryEngine
 from ..engines.ternary.packing import weight_format
 from ..engines.vector.unit import VectorUnit
+from ..parts import dsp48
 from ..plan.bounds import Bounds
 from ..plan.layout import Layout
 from ..plan.reload_limits import SCALE_WIDTH, ReloadLimits
@@ -77,6 +78,8 @@ def build_units(
         acc_width=bounds.acc_width,
         tree_levels_per_register=layout.hw.tree_levels,
         writable=writable,
+        # the carry primitives of devices with these blocks have four bits, or eight as two of four
+        short_chains=dsp in dsp48.FAMILIES,
     )
     array = build_array(layout, images, bounds, dsp)
     softmax = Softmax(
@@ -86,7 +89,6 @@ def build_units(
         dot_width=bounds.dot_width,
         dot_latency=array.dot_latency,
         table_registers=layout.hw.array_registers,
-        many_shifts=writable,
         positions_per_beat=layout.halves,
     )
     vector = VectorUnit(

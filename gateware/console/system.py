@@ -13,6 +13,7 @@ from ..host.any_core import AnyProgram, build_core
 from ..host.identification import Identification
 from ..parts.receive_queue import ReceiveQueue
 from ..parts.uart import UartReceiver, UartTransmitter, uart_divisor
+from ..plan.serial_line import DEFAULT_BAUD
 from ..streamed.program import StreamedProgram
 from .console_frame import ConsoleFrame
 from .image import further_sections, load_texts
@@ -20,8 +21,6 @@ from .imported.piece_console import PieceConsole
 from .imported.pieces import Pieces
 from .text_console import TextConsole
 from .vocabulary import token_texts
-
-DEFAULT_BAUD = 115_200
 
 
 class ConsoleCore(wiring.Component):

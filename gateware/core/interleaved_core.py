@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import C, Cat, Module, ResetInserter, Signal
+from amaranth.hdl import C, Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
@@ -97,8 +97,9 @@ class InterleavedCore(Core):
     def _connect_loops(self, m: Module, interleaver: Interleaver, drops):
         """The streams' token loops, each of which only its own abort resets."""
         config = self.program.model.config
+        bits = (config.ctx_len + 1).bit_length()
         for stream in range(self.program.streams):
-            loop = TokenLoop(config.vocab_size, config.ctx_len, self.program.token_words)
+            loop = TokenLoop(config.vocab_size, config.ctx_len, self.program.token_words, bits)
             m.submodules[stream_port("loop", stream)] = ResetInserter(drops[stream])(loop)
             for name in ("start", "prompt", "output", "busy", "context_full"):
                 pass_port(m, getattr(self, stream_port(name, stream)), loop, name)
@@ -106,8 +107,10 @@ class InterleavedCore(Core):
             def of(name: str, stream=stream):
                 return getattr(interleaver, stream_port(name, stream))
 
+            count = getattr(self, stream_port("settings", stream)).count
             m.d.comb += [
-                loop.count.eq(getattr(self, stream_port("settings", stream)).count),
+                # more than there can be are as many as there can be
+                loop.count.eq(Mux(count[bits:].any(), 0, count)),
                 of("wants").eq(loop.wants),
                 of("predict").eq(loop.predict),
                 loop.granted.eq(of("granted")),

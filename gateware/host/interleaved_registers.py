@@ -26,17 +26,35 @@ _STREAMS = Register(
 )
 
 
-def _with_magic(entry: Register) -> Register:
-    if entry.name != "MAGIC":
-        return entry
-    text = f'"GTF4" (0x{INTERLEAVED_MAGIC:08X})'
-    value = dataclasses.replace(entry.fields[0], description=text)
-    return dataclasses.replace(entry, fields=(value,), description=text)
+COUNTER_BITS = 16
+"""Of tokens of a run and of top-k; each stream has its own, so they are as narrow as may be."""
+
+_WIDTHS = {"TOP_K": COUNTER_BITS, "TOKENS_GENERATED": COUNTER_BITS}
+_TEXTS = {
+    "MAGIC": f'"GTF4" (0x{INTERLEAVED_MAGIC:08X})',
+    "CYCLES_LOW": "Clock cycles in which the stream was busy, since start, modulo 2**32",
+    "CYCLES_HIGH": "Reads 0",
+}
 
 
-INTERLEAVED_REGISTERS = (*map(_with_magic, REGISTERS), _STREAMS)
+def _of_interleaved(entry: Register) -> Register:
+    field, *others = entry.fields
+    if entry.name in _WIDTHS:
+        field = dataclasses.replace(field, width=_WIDTHS[entry.name])
+    if entry.name == "MAGIC":
+        field = dataclasses.replace(field, description=_TEXTS["MAGIC"])
+    description = _TEXTS.get(entry.name, entry.description)
+    effect = "" if entry.name == "CYCLES_LOW" else entry.side_effect
+    return dataclasses.replace(
+        entry, fields=(field, *others), description=description, side_effect=effect
+    )
+
+
+INTERLEAVED_REGISTERS = (*map(_of_interleaved, REGISTERS), _STREAMS)
 """All registers of such an accelerator, by rising offset: those of its first stream."""
 FURTHER_INTERLEAVED_REGISTERS = tuple(
-    entry for entry in REGISTERS if entry.offset >= _FIRST_OF_EACH
+    entry
+    for entry in INTERLEAVED_REGISTERS
+    if entry.offset >= _FIRST_OF_EACH and entry is not _STREAMS
 )
 """Those of each further stream, ``STREAM_BYTES`` apart."""

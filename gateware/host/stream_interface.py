@@ -62,6 +62,7 @@ class StreamInterface(wiring.Component):
         self._reload = hw.reload
         self._has_image = image is not None and not further
         self._needs_image = image is not None and further
+        self._is_interleaved = identification.streams > 1 and image is None
         self._further, self._registers = further, identification.registers
         if further:
             self._registers = FURTHER_STREAM_REGISTERS if image else FURTHER_INTERLEAVED_REGISTERS
@@ -168,7 +169,8 @@ class StreamInterface(wiring.Component):
     def _connect_prompt(self, m, registers, start, abort):
         """PROMPT to the core; (tokens in the FIFO, events for flags of ERROR by name)."""
         payload = self.prompt.payload
-        fifo = Fifo(payload.token.shape(), self.config.ctx_len + 1)
+        depth = self.config.ctx_len + 1
+        fifo = Fifo(payload.token.shape(), depth, block=self._is_interleaved)
         m.submodules.prompt_fifo = ResetInserter(abort)(fifo)
         # Registers: what is written reaches the FIFO a cycle later.
         written, known = Signal(), Signal(reset_less=True)
@@ -261,8 +263,23 @@ class StreamInterface(wiring.Component):
 
     def _count(self, m, registers, start):
         """Cycles and tokens since start."""
-        m.submodules.cycles = cycles = CycleCounter()
         tokens = registers.tokens_generated.value
+        if self._is_interleaved:
+            cycles = registers.cycles_low.value
+            with m.If(start):
+                m.d.sync += cycles.eq(0)
+            with m.Elif(self.busy):
+                m.d.sync += cycles.eq(cycles + 1)
+        else:
+            self._count_long(m, registers, start)
+        with m.If(start):
+            m.d.sync += tokens.eq(0)
+        with m.Elif(self.output.valid & self.output.ready):
+            m.d.sync += tokens.eq(tokens + 1)
+
+    def _count_long(self, m, registers, start):
+        """Cycles of a core that has one stream's counter to hold."""
+        m.submodules.cycles = cycles = CycleCounter()
         m.d.comb += [
             cycles.clear.eq(start),
             cycles.enable.eq(self.busy),
@@ -270,7 +287,3 @@ class StreamInterface(wiring.Component):
             registers.cycles_low.value.eq(cycles.low),
             registers.cycles_high.value.eq(cycles.high),
         ]
-        with m.If(start):
-            m.d.sync += tokens.eq(0)
-        with m.Elif(self.output.valid & self.output.ready):
-            m.d.sync += tokens.eq(tokens + 1)

@@ -53,8 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--skip", nargs="+", metavar="ROW", default=[], help="rows to leave out")
     add("--board", nargs="+", metavar="BOARD", help=BOARD_HELP)
     add("--prompt", metavar="TEXT", help="(default: a line break, or the first character there is)")
-    add("--tokens", type=int, metavar="N", help="to generate (default: to the context's end)")
-    add("--repeats", type=int, metavar="N", default=DEFAULT_REPEATS, help="of each measurement")
+    tokens = "to generate (default: to the context's end)"
+    add("--tokens", type=cli.within(int, 1), metavar="N", help=tokens)
+    add_repeats(parser)
     add("--json", type=Path, metavar="FILE", help="write all figures")
     add("--svg", type=Path, metavar="DIR", help=f"draw {' and '.join(PICTURES)}")
     return parser
@@ -68,7 +69,6 @@ def main(argv: list[str] | None = None) -> None:
         return _redraw(args)
     reading(model=args.model)
     keys = _keys(args)
-    check_repeats(args.repeats)
     _check_outputs(args)
     if ACCELERATOR in keys:
         check_boards(args.board or [DEFAULT_BOARD])
@@ -181,12 +181,15 @@ def _count(artifact: Artifact, length: int, count: int | None) -> int:
     return count or most
 
 
-def check_repeats(repeats: int) -> None:
-    """Raise UserError unless there is at least one, and an end is in sight."""
-    if repeats < 1:
-        raise UserError(f"--repeats must be at least 1, not {repeats}")
-    if repeats > MAX_REPEATS:
-        raise UserError(f"--repeats must be at most {MAX_REPEATS}, not {repeats}")
+def add_repeats(parser: argparse.ArgumentParser) -> None:
+    """Add ``--repeats``."""
+    parser.add_argument(
+        "--repeats",
+        type=cli.within(int, 1, MAX_REPEATS),
+        metavar="N",
+        default=DEFAULT_REPEATS,
+        help="of each measurement",
+    )
 
 
 def check_directory(option: str, given: Path, directory: Path) -> None:

@@ -195,19 +195,12 @@ def main(argv: list[str] | None = None) -> None:
     )
     add("--svg", type=Path, required=True, metavar="FILE", help="picture to write")
     add("--board", nargs="+", default=[bench.DEFAULT_BOARD], help=bench.BOARD_HELP)
-    add(
-        "--repeats",
-        type=int,
-        metavar="N",
-        default=bench.DEFAULT_REPEATS,
-        help="of each measurement",
-    )
+    bench.add_repeats(parser)
     args = parser.parse_args(argv)
     require({"matplotlib": "the picture"}, "bench")
     reading(model=args.models)
     bench.check_directory("--svg", args.svg, args.svg.absolute().parent)
     require_writable(args.svg, ".svg", "--svg")
-    bench.check_repeats(args.repeats)
     if any(not name.endswith(FILE_SUFFIX) for name in args.models):
         check_boards(args.board)
     points = {}

@@ -6,13 +6,14 @@ import argparse
 from pathlib import Path
 
 from ..contract.artifact import SUFFIX
-from ..floating.choices import TEACHER_WEIGHT, TEMPERATURE, check_settings
+from ..floating.choices import MAX_BITS, MIN_BITS, TEACHER_WEIGHT, TEMPERATURE, check_settings
 from ..support import cli
+from ..support.cores import MOST_THREADS
 from ..support.directories import require_writable
 from ..support.errors import UserError
 from ..support.inputs import reading
 from ..text.corpus import CORPUS_HELP
-from ..training.checks import check_count, check_threads, check_tuning
+from ..training.checks import MAX_COUNT, MAX_SEED, check_tuning
 from ..training.train import parse_digits
 
 METHODS = {
@@ -42,12 +43,7 @@ def checked(argv: list[str]) -> argparse.Namespace:
     texts = {"calibration_text": args.calibration, "text_of_--also": args.also}
     reading(**texts, **{name: getattr(args, name, None) for name in names})
     _refuse_unheeded(args)
-    check_threads(args.threads)
-    check_count("windows", args.windows, 0)
     check_tuning(vars(args))
-    if args.method == "remove":
-        check_count("heads to remove", args.heads, 0)
-        check_count("FFN units to remove", args.units, 0)
     if hasattr(args, "temperature"):
         check_settings(args.temperature, args.teacher_weight)
     if args.method == "integer" and args.out is None:
@@ -76,7 +72,8 @@ def _parser() -> argparse.ArgumentParser:
             _add_tuning(method)
     for name, bits in (("ptq", 8), ("qat", 4)):
         add = parsers[name].add_argument
-        add("--bits", type=int, default=bits, help="of the matrices, 2 to 8; embeddings have 8")
+        of_bits = f"of the matrices, {MIN_BITS} to {MAX_BITS}; embeddings have 8"
+        add("--bits", type=cli.within(int, MIN_BITS, MAX_BITS), default=bits, help=of_bits)
         add("--granularity", default="channel", help="one step per tensor, or per channel (row)")
         add("--observer", default="percentile", help="of activations: percentile or max")
         percentile = (
@@ -93,10 +90,12 @@ def _parser() -> argparse.ArgumentParser:
         default="global",
         help="smallest of all matrices together (global) or of each (layer)",
     )
-    add("--rounds", type=int, default=1, help="rounds of pruning and training")
+    rounds = cli.within(int, 1, MAX_COUNT)
+    add("--rounds", type=rounds, default=1, help="rounds of pruning and training")
     add = parsers["remove"].add_argument
-    add("--heads", type=int, default=0, help="heads to remove from every layer")
-    add("--units", type=int, default=0, help="FFN units to remove from every layer")
+    removed = cli.within(int, 0, MAX_COUNT)
+    add("--heads", type=removed, default=0, help="heads to remove from every layer")
+    add("--units", type=removed, default=0, help="FFN units to remove from every layer")
     return parser
 
 
@@ -112,7 +111,7 @@ def _add_common(parser: argparse.ArgumentParser, method: str):
     add("--also", metavar="PATH", action="append", default=[], help="measure on this text, too")
     add(
         "--windows",
-        type=int,
+        type=cli.within(int, 0, MAX_COUNT),
         default=0,
         help="most windows of a text, and prompts, to measure; 0: all",
     )
@@ -121,15 +120,17 @@ def _add_common(parser: argparse.ArgumentParser, method: str):
     help_of_results = "write the figures as NAME.json here, for gateformer compression-report"
     add("--results", type=Path, metavar="DIR", help=help_of_results)
     add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where checkpoints go")
-    add("--seed", type=int, default=1337, help="of calibration and training batches")
-    add("--threads", type=int, default=1, help="processor threads")
+    seed = cli.within(int, 0, MAX_SEED)
+    add("--seed", type=seed, default=1337, help="of calibration and training batches")
+    add("--threads", type=cli.within(int, 1, MOST_THREADS), default=1, help="processor threads")
 
 
 def _add_tuning(parser: argparse.ArgumentParser):
     add = parser.add_argument
-    add("--steps", type=int, default=STEPS, help="of training (each round); 0 for none")
+    steps = "of training (each round); 0 for none"
+    add("--steps", type=cli.within(int, 0, MAX_COUNT), default=STEPS, help=steps)
     add("--lr", type=float, default=1e-3, help="peak learning rate")
-    add("--batch", type=int, default=64, help="windows per step")
+    add("--batch", type=cli.within(int, 1, MAX_COUNT), default=64, help="windows per step")
     add("--teacher", metavar="FILE", help="float model to learn from, too (distillation)")
     temperature, share = DEFAULTS["temperature"], DEFAULTS["teacher_weight"]
     add("--temperature", type=float, help=f"of the distillation (default: {temperature})")

@@ -100,7 +100,7 @@ class Session:
         corpus.require_windows(self.ctx_len)
         self.train_tokens = torch.tensor(corpus.train_tokens(self.tokenizer))
         self.validation_tokens = torch.tensor(corpus.validation_tokens(self.tokenizer))
-        self.validation = self.windows_of(self.validation_tokens)
+        self.validation = self.windows_of(self.validation_tokens, corpus.validation_name)
         self._calibration = self.train_tokens
         if calibration is not None:
             self._calibration = torch.tensor(calibration.tokens(self.tokenizer))
@@ -110,9 +110,9 @@ class Session:
                     f"but one window needs {self.ctx_len + 1}; give a longer text"
                 )
 
-    def windows_of(self, tokens: Tensor) -> Windows:
-        """Evenly spaced windows of a text, at most as many as were asked for."""
-        pair = validation_windows(tokens.numpy(), self.ctx_len)
+    def windows_of(self, tokens: Tensor, what: str) -> Windows:
+        """Evenly spaced windows of the text ``what``, at most as many as were asked for."""
+        pair = validation_windows(tokens.numpy(), self.ctx_len, what)
         inputs, targets = map(torch.from_numpy, pair)
         return _spread(self.most_windows or len(inputs), inputs, targets)
 
@@ -173,7 +173,7 @@ class Session:
         known = set(filter(None, self.source.vocabulary))
         for text in other_texts:
             kept = "".join(character for character in text.text if character in known)
-            windows = self.windows_of(torch.tensor(self.tokenizer.encode(kept)))
+            windows = self.windows_of(torch.tensor(self.tokenizer.encode(kept)), text.name)
             rows.append(self._losses(model, text.name, windows, len(text.text) - len(kept)))
         return rows
 

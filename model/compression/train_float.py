@@ -15,10 +15,11 @@ from pathlib import Path
 from ..contract.artifact import SUFFIX
 from ..floating.choices import FLOAT_PRESETS
 from ..support import cli
+from ..support.cores import MOST_THREADS
 from ..support.directories import made_directory, require_writable
 from ..support.inputs import protecting, reading
 from ..text.corpus import CORPUS_HELP, load_corpus
-from ..training.checks import check_threads, check_tuning
+from ..training.checks import MAX_COUNT, MAX_SEED, check_tuning
 from ..training.train import require_packages, resumable
 
 
@@ -37,11 +38,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--corpus", metavar="PATH", help=CORPUS_HELP)
     add("--out", metavar="FILE", type=Path, help="float checkpoint to write", **cli.REQUIRED)
-    add("--steps", type=int, default=2000, help="of training")
+    add("--steps", type=cli.within(int, 0, MAX_COUNT), default=2000, help="of training")
     add("--lr", type=float, default=1e-3, help="peak learning rate")
-    add("--batch", type=int, default=32, help="windows per step")
-    add("--seed", type=int, default=1337, help="of the first weights and the batches")
-    add("--threads", type=int, default=1, help="processor threads")
+    add("--batch", type=cli.within(int, 1, MAX_COUNT), default=32, help="windows per step")
+    seed = cli.within(int, 0, MAX_SEED)
+    add("--seed", type=seed, default=1337, help="of the first weights and the batches")
+    add("--threads", type=cli.within(int, 1, MOST_THREADS), default=1, help="processor threads")
     add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where checkpoints go")
     return parser
 
@@ -77,7 +79,6 @@ def _train(args: argparse.Namespace):
 def main(argv: list[str] | None = None) -> int | None:
     """Entry point; raises UserError. The exit status is that of an interrupt after Ctrl-C."""
     args = _parser().parse_args(argv)
-    check_threads(args.threads)
     check_tuning(vars(args))
     reading(corpus=args.corpus)
     require_writable(args.out, SUFFIX)

@@ -38,14 +38,21 @@ def random_model(spec: str) -> IntegerModel:
 
     ``spec`` is ``random:`` and settings ``name=integer`` between commas: the sizes of ModelConfig,
     ``seed``, ``digits`` (all matrices), ``digits.up_proj`` (one kind) or
-    ``digits.layers.0.up_proj`` (one matrix; the more special setting wins). All are optional.
+    ``digits.layers.0.up_proj`` (one matrix; the more special setting wins). One of them is
+    needed, whichever.
 
     Raises UserError naming the setting that is unknown, malformed or out of range.
     """
     if not spec.startswith(RANDOM_PREFIX):
         raise UserError(f"a random model is written '{RANDOM_PREFIX}name=value,…', not {spec!r}")
     settings, digits = {}, {}
-    for item in filter(None, spec.removeprefix(RANDOM_PREFIX).split(",")):
+    items = list(filter(None, spec.removeprefix(RANDOM_PREFIX).split(",")))
+    if not items:
+        raise UserError(
+            f"{spec} has no setting; write one, as {RANDOM_PREFIX}n_layers=2, or "
+            f"{RANDOM_PREFIX}seed=0 for all sizes by default"
+        )
+    for item in items:
         name, value = _parse_setting(item)
         table = digits if name.split(".")[0] == "digits" else settings
         if name in table:

@@ -83,15 +83,7 @@ class SamplingSettings:
         Raises UserError, naming the value, if the temperature is negative or not a finite
         number, if top-k is outside 0..vocab_size or the seed outside 0..2**32-1.
         """
-        given = temperature
-        try:
-            temperature = float(given)
-        except (TypeError, ValueError):
-            temperature = math.nan
-        if not (math.isfinite(temperature) and temperature >= 0):
-            raise UserError(
-                f"temperature must be a finite number of at least 0 (0: greedy), not {given}"
-            )
+        temperature = checked_temperature(temperature)
         top_k = 0 if top_k is None else top_k
         if not isinstance(top_k, int) or not 0 <= top_k <= vocab_size:
             raise UserError(
@@ -109,6 +101,19 @@ class SamplingSettings:
             shift -= 1
         mult = min(max(round(keys_per_unit * 2**shift), 1), limit)
         return cls(mult, shift, top_k, seed)
+
+
+def checked_temperature(given) -> float:
+    """The number that was given, perhaps as text; UserError if it is negative or not finite."""
+    try:
+        temperature = float(given)
+    except (TypeError, ValueError):
+        temperature = math.nan
+    if not (math.isfinite(temperature) and temperature >= 0):
+        raise UserError(
+            f"temperature must be a finite number of at least 0 (0: greedy), not {given}"
+        )
+    return temperature
 
 
 class Sampler:

@@ -131,17 +131,19 @@ def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> float:
     return float(np.mean(np.log(np.exp(shifted).sum(axis=-1)) - chosen))
 
 
-def validation_windows(tokens: np.ndarray, ctx_len: int) -> tuple[np.ndarray, np.ndarray]:
+def validation_windows(
+    tokens: np.ndarray, ctx_len: int, what: str = "the validation text"
+) -> tuple[np.ndarray, np.ndarray]:
     """(inputs, targets), both [n, ctx_len]: non-overlapping windows, every position counts.
 
     Tokens after the last whole window are left out. Raises UserError when not even one window
-    and its last target fit.
+    and its last target fit, of ``what``.
     """
     tokens = np.asarray(tokens, np.int64)
     count = (len(tokens) - 1) // ctx_len
     if count < 1:
         raise UserError(
-            f"the validation text has {len(tokens)} tokens, but one window of {ctx_len} needs "
+            f"{what} has {len(tokens)} tokens, but one window of {ctx_len} needs "
             f"{ctx_len + 1}; use a longer text"
         )
     end = count * ctx_len

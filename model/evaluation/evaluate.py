@@ -102,7 +102,7 @@ def evaluate(
     """
     model = artifact.model
     tokens = corpus.validation_tokens(CharTokenizer(model.vocabulary))
-    inputs, targets = validation_windows(tokens, model.config.ctx_len)
+    inputs, targets = validation_windows(tokens, model.config.ctx_len, corpus.validation_name)
     twin = FloatModel(model.config, artifact.float_weights) if artifact.float_weights else None
     integer_logits = integer_function(model, inputs.size)
     integer_loss = float_loss = agreement = 0.0

@@ -73,11 +73,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", required=True, metavar="FILE", type=Path, help="file to write")
     add(
         "--opset",
-        type=int,
+        type=cli.within(int, 1),
         help="version of the ONNX operators (default: 20, or 21 where 4-bit codes "
         "or groups of weights need it)",
     )
-    add("--batch", type=int, help="sequences per call of onnx-kv and qonnx (default: 1)")
+    batch = "sequences per call of onnx-kv and qonnx (default: 1)"
+    add("--batch", type=cli.within(int, 1), help=batch)
     add("--no-check", action="store_true", help="do not compare the file with its source")
     return parser
 
@@ -110,8 +111,6 @@ def _check_arguments(args: argparse.Namespace) -> None:
         raise UserError(
             f"--batch is for {' and '.join(BATCHED)}; the batch of {args.to} is dynamic"
         )
-    if args.batch is not None and args.batch < 1:
-        raise UserError(f"--batch must be at least 1, not {args.batch}")
     if args.opset is not None and args.to == "torch":
         raise UserError("--opset is for ONNX; torch has none")
     require_writable(args.out, ".pt2" if args.to == "torch" else ".onnx")

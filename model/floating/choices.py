@@ -27,6 +27,8 @@ MAX_TEMPERATURE = 1000
 """Beyond, all distributions are the same."""
 MAX_WEIGHT_BITS = 32
 """More than any number of digits holds."""
+MIN_BITS, MAX_BITS = 2, 8
+"""Of a matrix's weights in simulated quantization."""
 
 
 def check_settings(temperature: float, teacher_weight: float):

@@ -17,13 +17,13 @@ from torch.nn.utils import parametrize
 from ..contract.decoder.arith import limit
 from ..support.errors import UserError
 from .calibration import ACTIVATION_QUANTILE, best_step
+from .choices import MAX_BITS, MIN_BITS
 from .straight_through import quantize
 from .structure import Compressible
 
 ACTIVATION_BITS = EMBEDDING_BITS = 8
 GRANULARITIES = ("tensor", "channel")
 OBSERVERS = ("percentile", "max")
-MIN_BITS, MAX_BITS = 2, 8
 LEAST_STEP = 1e-8
 
 

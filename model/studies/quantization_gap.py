@@ -20,7 +20,7 @@ from ..support.inputs import protecting, reading
 from ..support.whole_file import write_whole
 from ..text.corpus import CORPUS_HELP, load_corpus
 from ..training import train
-from ..training.checks import check_count
+from ..training.checks import MAX_COUNT
 from . import activation_gap
 
 SOURCE = "shakespeare-115k"
@@ -146,7 +146,7 @@ def main(argv: list[str] | None = None) -> int | None:
     )
     add = parser.add_argument
     add("--corpus", metavar="PATH", help=CORPUS_HELP)
-    add("--steps", type=int, default=600, help="of integer training")
+    add("--steps", type=cli.within(int, 1, MAX_COUNT), default=600, help="of integer training")
     add("--only", nargs="+", metavar="ROW", help=f"only some of {', '.join(every)}")
     add(
         "--runs",
@@ -163,7 +163,6 @@ def main(argv: list[str] | None = None) -> int | None:
     for name in args.only or []:
         if name not in every:
             raise UserError(f"unknown row {name!r}; expected some of {', '.join(every)}")
-    check_count("--steps", args.steps, 1)
     reading(corpus=args.corpus)
     require_writable(args.out, ".md")
     source = artifact.open_model(SOURCE)

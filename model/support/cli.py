@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import errno
 import gc
+import math
 import os
 import signal
 import sys
@@ -40,9 +41,14 @@ FIRST_FAILS_WITHIN = 30.0
 """Seconds in which the first process of torchrun meets an error that all of them meet."""
 
 
-def within(kind: type, least: float, most: float) -> Callable[[str], float]:
-    """Type of an option: an int or a float from ``least`` to ``most``."""
-    name = {int: "an integer", float: "a number"}[kind]
+KINDS = {int: "an integer", float: "a number"}
+"""Types of options that are numbers, and what a message calls them."""
+
+
+def within(kind: type, least: float, most: float = math.inf) -> Callable[[str], float]:
+    """Type of an option: an int or a float from ``least`` to ``most``, or without an end."""
+    bounds = f"of at least {least:,}" if most == math.inf else f"from {least:,} to {most:,}"
+    expected = f"must be {KINDS[kind]} {bounds.replace(',', '')}"
 
     def number(text: str) -> float:
         try:
@@ -50,7 +56,6 @@ def within(kind: type, least: float, most: float) -> Callable[[str], float]:
             if not least <= value <= most:  # which no nan is
                 raise ValueError
         except ValueError:
-            expected = f"must be {name} from {least:,} to {most:,}".replace(",", "")
             raise argparse.ArgumentTypeError(f"{expected}, not {text}") from None
         return value
 
@@ -85,7 +90,13 @@ class ArgumentParser(argparse.ArgumentParser):
         # an empty path would be the present directory, which a complaint would then name
         if not arg_string and (action.type is Path or action.metavar in PATHS):
             raise argparse.ArgumentError(action, "expected a path, not an empty text")
-        return super()._get_value(action, arg_string)
+        try:
+            return super()._get_value(action, arg_string)
+        except argparse.ArgumentError:
+            if action.type not in KINDS:  # it says what it expects
+                raise
+            said = f"must be {KINDS[action.type]}, not {arg_string}"
+            raise argparse.ArgumentError(action, said) from None
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; see --help")

@@ -48,6 +48,11 @@ class Corpus:
     def validation(self) -> str:
         return self.text[train_length(len(self.text)) :]
 
+    @property
+    def validation_name(self) -> str:
+        """How messages call :attr:`validation`."""
+        return f"the validation text, the last {1 - TRAIN_FRACTION:.0%} of {self.name},"
+
     def tokens(self, tokenizer: CharTokenizer) -> list[int]:
         """Token ids of the whole text; UserError naming line and column of a foreign character."""
         return tokenizer.encode(self.text, self.place)
@@ -106,6 +111,8 @@ def load_corpus(path: str | os.PathLike | None, what: str = "corpus") -> Corpus:
         raise UserError(
             f"{what} {path} cannot be read: {error.strerror}; give a UTF-8 text file"
         ) from None
+    if not data:
+        raise UserError(f"{what} {path} is empty; give a UTF-8 text file")
     try:
         text = data.decode("utf-8")
         foreign = data.find(b"\0")  # UTF-8, but of small numbers in 16 or 32 bits, not of a text

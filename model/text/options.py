@@ -1,12 +1,14 @@
 """Options of a command that generates text, what they are without being given, and who heeds them.
 
-Imports no more than argparse: the driver has them, too.
+Imports no package: the driver has them, too.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+
+from ..support import cli
 
 TEXT_OPTIONS = ("prompt", "tokens", "temperature", "top_k", "seed", "refeed")
 DEFAULT_TOKENS = 100
@@ -15,6 +17,8 @@ CONSOLE_MAX_TEMPERATURE = "2.55"
 """The console looks its multipliers up in a table, one per hundredth; here they are computed."""
 DEFAULT_TOP_K = 20
 DEFAULT_SEED = 1
+MAX_WORD = 2**32 - 1
+"""Of a seed or a top-k: a register holds no more."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,18 +41,17 @@ def add_text_options(parser, prompt: str = "text to continue", *, several: bool 
     it is a list.
     """
     parser.add_argument("--prompt", help=prompt, action="append" if several else "store")
-    parser.add_argument(
-        "--tokens", type=int, help=f"tokens to generate (default: {DEFAULT_TOKENS})"
-    )
+    tokens = f"tokens to generate (default: {DEFAULT_TOKENS})"
+    parser.add_argument("--tokens", type=cli.within(int, 1), help=tokens)
     parser.add_argument(
         "--temperature",
         help=f"any number, 0: greedy (default: {DEFAULT_TEMPERATURE}); the text console of a "
         f"board has hundredths to {CONSOLE_MAX_TEMPERATURE} only",
     )
-    parser.add_argument(
-        "--top-k", type=int, help=f"0: off (default: {DEFAULT_TOP_K}, or the vocabulary)"
-    )
-    parser.add_argument("--seed", type=int, help=f"of the sampler (default: {DEFAULT_SEED})")
+    top_k = f"0: off (default: {DEFAULT_TOP_K}, or the vocabulary)"
+    parser.add_argument("--top-k", type=cli.within(int, 0, MAX_WORD), help=top_k)
+    seed = f"of the sampler (default: {DEFAULT_SEED})"
+    parser.add_argument("--seed", type=cli.within(int, 0, MAX_WORD), help=seed)
     parser.add_argument(
         "--continue",
         dest="refeed",

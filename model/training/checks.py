@@ -10,7 +10,6 @@ from ..support.errors import UserError
 MAX_RATE = 1.0
 """Of Adam, whose steps are about as large as the rate: beyond, no weight survives one."""
 MAX_SEED = 2**63 - 1
-MAX_THREADS = 256
 MAX_COUNT = 10**9
 """Of steps, windows and the like: years."""
 
@@ -49,9 +48,3 @@ def check_seed(seed: int) -> None:
     """UserError unless it is 0 to MAX_SEED."""
     if not 0 <= seed <= MAX_SEED:
         raise UserError(f"seed must be 0 to {MAX_SEED}, not {seed}")
-
-
-def check_threads(threads: int) -> None:
-    """UserError unless they are 1 to MAX_THREADS."""
-    if not 1 <= threads <= MAX_THREADS:
-        raise UserError(f"threads must be 1 to {MAX_THREADS}, not {threads}")

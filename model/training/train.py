@@ -16,16 +16,18 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ..contract.artifact import SUFFIX
-from ..contract.config import ModelConfig
+from ..contract.config import MAX_LAYERS, MAX_SIZE, ModelConfig
 from ..contract.trained_shapes import PRESETS
+from ..floating.choices import MAX_WEIGHT_BITS
 from ..support import cli
+from ..support.cores import MOST_THREADS
 from ..support.directories import made_directory, require_writable
 from ..support.errors import UserError
 from ..support.inputs import protecting, reading
 from ..support.optional import require
 from ..text.corpus import CORPUS_HELP, load_corpus
 from . import decoder_recipe, shape_options
-from .checks import check_threads
+from .checks import MAX_COUNT, MAX_SEED
 from .losses import CURVE
 
 SIZES = {
@@ -83,43 +85,48 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Ctrl-C saves a checkpoint; the same command continues from it.",
     )
     add = parser.add_argument
+    count = cli.within(int, 1, MAX_COUNT)
     add("--corpus", metavar="PATH", help=CORPUS_HELP)
     presets = ", ".join((*PRESETS, *shape_options.PRESETS))
     add("--preset", default="shakespeare-115k", metavar="NAME", help=f"one of {presets}")
     for size, what in SIZES.items():
         flag = f"--{size.replace('_', '-')}"
-        add(flag, type=int, metavar="N", help=f"{what} (default: the preset's)")
+        most = MAX_LAYERS if size == "n_layers" else MAX_SIZE
+        number = cli.within(int, 1, most)
+        add(flag, type=number, metavar="N", help=f"{what} (default: the preset's)")
     add("--digits", help="ternary digits per weight: N, or 'down_proj=2,…' (default: the preset's)")
     out = f"artifact to write; its loss curve goes beside it ({CURVE})"
     add("--out", metavar="FILE", type=Path, help=out, **cli.REQUIRED)
     steps = f"(default: the preset's, mostly {default.steps})"
     rate = f"(default: the preset's, mostly {default.lr})"
-    add("--steps", type=int, help=f"steps of quantized training {steps}")
+    add("--steps", type=count, help=f"steps of quantized training {steps}")
     add("--lr", type=float, help=f"peak learning rate of quantized training {rate}")
     add(
         "--fixed-steps",
-        type=int,
+        type=cli.within(int, 0, MAX_COUNT),
         help="steps of training the rest with the weights' integers fixed (default: "
         "the preset's, 1000 of 8000 or 0; of other --steps the same share)",
     )
     add("--fixed-lr", type=float, help=f"peak rate of these (default: {default.fixed_lr})")
-    add("--float-steps", type=int, help="steps of float training (default: the preset's)")
+    add("--float-steps", type=count, help="steps of float training (default: the preset's)")
     rate = f"peak rate of float training (default: the preset's, mostly {default.float_lr})"
     add("--float-lr", type=float, help=rate)
     add(
         "--batch",
-        type=int,
+        type=count,
         help=f"windows per step (default: the preset's, mostly {default.batch})",
     )
-    add("--seed", type=int, default=default.seed, help="of the first weights and the batches")
-    add("--threads", type=int, default=1, help="processor threads")
+    seed = cli.within(int, 0, MAX_SEED)
+    add("--seed", type=seed, default=default.seed, help="of the first weights and the batches")
+    add("--threads", type=cli.within(int, 1, MOST_THREADS), default=1, help="processor threads")
     add("--init", metavar="FILE", help="take the float model of this artifact: no float training")
     add("--teacher", metavar="FILE", help="learn from this float model, too (distillation)")
     temperature, share = default.temperature, default.teacher_weight
     add("--temperature", type=float, help=f"of the distillation (default: {temperature})")
     add("--teacher-weight", type=float, help=f"share of the loss (default: {share})")
     add("--writer", metavar="FILE", help="its own text is half of the quantized training's, too")
-    add("--written", type=int, help=f"windows that the writer writes (default: {default.written})")
+    written = f"windows that the writer writes (default: {default.written})"
+    add("--written", type=count, help=written)
     add(
         "--average",
         type=float,
@@ -135,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--weight-bits",
-        type=int,
+        type=cli.within(int, 2, MAX_WEIGHT_BITS),
         metavar="N",
         help="bits of a weight's levels, fewer than --digits would give (2: -2 to 1)",
     )
@@ -201,7 +208,6 @@ def main(argv: list[str] | None = None) -> int | None:
     """Entry point; raises UserError. The exit status is that of an interrupt after Ctrl-C."""
     parser = _parser()
     args = parser.parse_args(argv)
-    check_threads(args.threads)
     sizes = {size: getattr(args, size) for size in SIZES}
     choices = {name: getattr(args, name) for name in shape_options.CHOICES}
     weights = shape_options.weights_of(args.bits)

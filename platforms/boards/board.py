@@ -37,21 +37,26 @@ def boards() -> dict[str, Board]:
     return {board.name: board for board in _BOARDS}
 
 
-def board(name: str, variant: str | None = None) -> Board:
+def board(name: str, variant: str | None = None, *, synthesized: bool = False) -> Board:
     """The board called ``name``, or that of a board file; see
     :func:`platforms.boards.own_board.own_board`.
+
+    ``synthesized``: one that there is a device for, not the simulation.
 
     UserError lists the known ones, or the known variants.
     """
     known = boards()
-    if name in known:
+    takes = [name for name, one in known.items() if one.budget is not None or not synthesized]
+    if name in takes:
         found = known[name]
+    elif name in known:
+        raise UserError(f"{name} is not synthesized; name one of {', '.join(takes)}")
     elif is_board_file(name):
         found = own_board(name)
         if found.name in known:
             raise UserError(f"{name}: there is a board called {found.name}; rename the file")
     else:
-        raise UserError(f"unknown board {name!r}; known: {', '.join(known)}{or_a_file(name)}")
+        raise UserError(f"unknown board {name!r}; known: {', '.join(takes)}{or_a_file(name)}")
     if variant is None:
         return found
     if not found.variants:

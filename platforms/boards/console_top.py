@@ -7,8 +7,9 @@ from fractions import Fraction
 from amaranth.hdl import Module
 
 from gateformer.gateware.compiler.program import Program
-from gateformer.gateware.console.system import DEFAULT_BAUD, ConsoleSystem
+from gateformer.gateware.console.system import ConsoleSystem
 from gateformer.gateware.parts.elaboration import may_stay_unused
+from gateformer.gateware.plan.serial_line import DEFAULT_BAUD
 
 from ..families.clock import ClockGenerator
 from .board_top import BoardTop

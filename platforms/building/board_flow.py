@@ -14,7 +14,6 @@ from gateformer.model.support.errors import ToolError, UserError
 
 from ..boards.programming import ZYNQ_PROGRAMMERS, check_programmers, program
 from ..boards.target import UART, Board
-from ..console.link import DEFAULT_BAUD, MAX_BAUD
 from ..families.family import Resources
 from ..place_and_route.placed import Placed
 from ..place_and_route.project import Project, advice, choose_toolchain, write_project
@@ -33,9 +32,6 @@ from .streams import on_chip_streams
 from .text import BuildText
 from .toolchain_report import can_be_placed, refuse_if_rules_are_broken, toolchain_section
 
-MIN_BAUD = 300
-"""Slowest rate of a console; a line of its help takes seconds."""
-
 
 def check_options(target: Board, arguments, clock_mhz: float) -> None:
     """UserError if toolchain, clock or baud rate are impossible, port or programmer missing."""
@@ -50,13 +46,6 @@ def check_options(target: Board, arguments, clock_mhz: float) -> None:
     if arguments.baud is not None and target.console != UART:
         raise UserError(f"{target.name} has no text console on a serial port; leave --baud out")
     if arguments.baud is not None:
-        if arguments.baud < MIN_BAUD:
-            raise UserError(
-                f"baud must be at least {MIN_BAUD}, not {arguments.baud}; "
-                f"without --baud it is {DEFAULT_BAUD}"
-            )
-        if arguments.baud > MAX_BAUD:
-            raise UserError(f"baud must be at most {MAX_BAUD}, not {arguments.baud}")
         uart_divisor(round(clock_mhz * 1e6), arguments.baud)
     if arguments.program and arguments.firmware:
         check_programmers(ZYNQ_PROGRAMMERS, target.name, "--firmware --program")
@@ -121,7 +110,7 @@ def build_board(
         report.add_placed(result, placed, target, clock_mhz)
     _write(result, project, printed, output)
     refuse_if_too_large(core_program, target, resources)
-    refuse_if_rules_are_broken(result["toolchain"])
+    refuse_if_rules_are_broken(result["toolchain"], core_program)
     if placed is not None:
         refuse_if_too_slow(placed, clock_mhz)
     announce_bitstream(project, missing, output)

@@ -26,7 +26,9 @@ def parser():
     """Command line of ``gateformer build``, an argparse.ArgumentParser."""
     import argparse
 
-    from gateformer.model.support.cli import ArgumentParser
+    from gateformer.gateware.plan.hw_config import MAX_SIZES, MOST_STREAMS
+    from gateformer.gateware.plan.serial_line import DEFAULT_BAUD, MAX_BAUD, MIN_BAUD
+    from gateformer.model.support.cli import ArgumentParser, within
     from gateformer.model.text.options import add_text_options
 
     from ..support.defaults import DEFAULT_CYCLES, DEFAULT_MODEL
@@ -51,9 +53,12 @@ def parser():
         help=f"shipped name, artifact file or random:n_layers=…,seed=… (default: {DEFAULT_MODEL})",
     )
     sizes = p.add_argument_group("hardware sizes (chosen to fit the board by default)")
-    sizes.add_argument("--rows", type=int, help="output rows of the ternary engine per cycle")
-    sizes.add_argument("--cols", type=int, help="input columns of the ternary engine per cycle")
-    sizes.add_argument("--lanes", type=int, help="INT8 products per cycle")
+    for name, what in (
+        ("rows", "output rows of the ternary engine per cycle"),
+        ("cols", "input columns of the ternary engine per cycle"),
+        ("lanes", "INT8 products per cycle"),
+    ):
+        sizes.add_argument(f"--{name}", type=within(int, 1, MAX_SIZES[name]), help=what)
     sizes.add_argument(
         "--packing", help="of trits in memory: 2bit (2 bits each) or 3in5 (3 in 5 bits)"
     )
@@ -64,21 +69,22 @@ def parser():
     )
     sizes.add_argument(
         "--streams",
-        type=int,
+        type=within(int, 1, MOST_STREAMS),
         metavar="N",
-        help="texts that a core generates side by side, 1 to 8 (docs/streams.md; of a model in "
-        "external memory docs/streamed_core.md; default: 2 of those if they are predicted to fit)",
+        help=f"texts that a core generates side by side, 1 to {MOST_STREAMS} (docs/streams.md; of "
+        "a model in external memory docs/streamed_core.md; default: 2 of those if they are "
+        "predicted to fit)",
     )
     sizes.add_argument(
         "--cores",
-        type=int,
+        type=within(int, 1, MOST_STREAMS),
         metavar="N",
-        help="cores side by side, each with the weights and so many streams: 1 to 8, of all "
-        "together at most 8 streams (default: 1)",
+        help="cores side by side, each with the weights and so many streams, of all together at "
+        f"most {MOST_STREAMS} (default: 1)",
     )
     sizes.add_argument(
         "--ports",
-        type=int,
+        type=within(int, 1),
         metavar="P",
         help="ports of the external memory that such a core uses (default: all of the board's)",
     )
@@ -88,7 +94,8 @@ def parser():
     hardware.add_argument(
         "--toolchain", help="vivado, openxc7 or nextpnr (default: the one that is installed)"
     )
-    hardware.add_argument("--baud", type=int, help="of a serial console (default: 115200)")
+    baud = f"of a serial console (default: {DEFAULT_BAUD})"
+    hardware.add_argument("--baud", type=within(int, MIN_BAUD, MAX_BAUD), help=baud)
     hardware.add_argument(
         "--program", action="store_true", help="load the bitstream into the board"
     )
@@ -117,7 +124,9 @@ def parser():
         "--timeline", action="store_true", help="only draw one token's schedule (SVG, in --out)"
     )
     p.add_argument(
-        "--position", type=int, help="context position of --timeline (default: the middle)"
+        "--position",
+        type=within(int, 0),
+        help="context position of --timeline (default: the middle)",
     )
     text = p.add_argument_group("text out of the compiled simulation")
     add_text_options(text)

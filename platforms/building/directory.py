@@ -92,7 +92,8 @@ def design_directory(
 ) -> Iterator[None]:
     """With ``directory``, made if need be, for one design; what another one left there goes.
 
-    It goes with a line that names it. Raises UserError as :func:`.made_directory`.
+    It goes with a line that names it; so is named what is there of a build that is interrupted.
+    Raises UserError as :func:`.made_directory`.
     """
     design = {
         "board": target.label,
@@ -110,19 +111,34 @@ def design_directory(
         if before not in (None, design):
             removed = _remove_outputs(directory)
             if removed:
-                status.print(
-                    f"{directory}: removed what was of another design: {', '.join(removed)}",
-                    markup=False,
-                    highlight=False,
-                    soft_wrap=True,
-                )
+                _say(directory, f"removed what was of another design: {', '.join(removed)}")
         if before != design:
             write_whole(note, json.dumps(design, indent=2) + "\n")
+        stamps = _stamps(directory)
         try:
             yield
+        except (KeyboardInterrupt, SystemExit):
+            made = [name for name, stamp in _stamps(directory).items() if stamps.get(name) != stamp]
+            if made:
+                _say(directory, f"not finished, it has {', '.join(made)}; build again for the rest")
+            raise
         finally:
             if [path.name for path in directory.iterdir()] == [DESIGN_NAME]:
                 note.unlink()
+
+
+def _say(directory: Path, what: str) -> None:
+    status.print(f"{directory}: {what}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _stamps(directory: Path) -> dict[str, int]:
+    """When each file of a build was written last, by its name."""
+    found = (path for path in sorted(directory.rglob("*")) if path.name != DESIGN_NAME)
+    return {
+        path.relative_to(directory).as_posix(): path.stat().st_mtime_ns
+        for path in found
+        if path.is_file()
+    }
 
 
 def _noted(path: Path) -> dict | None:

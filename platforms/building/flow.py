@@ -30,6 +30,7 @@ from ..simulation.interleaved import InterleavedSimulator, check_together, core_
 from ..simulation.several_streams import Request
 from ..simulation.streams_check import check_streams
 from ..sizes.lanes_remark import lanes_remark
+from ..sizes.search import SEARCHED
 from ..sizes.sizing import choose_sizes
 from ..support.defaults import DEFAULT_CYCLES, DEFAULT_MODEL
 from ..support.progress import UNWRAPPED, output_console, working
@@ -152,8 +153,7 @@ def _check_request(artifact: Artifact, arguments) -> None:
 
 
 def _sizes(artifact: Artifact, target: Board, arguments):
-    names = ("rows", "cols", "lanes", "packing")
-    given = {name: getattr(arguments, name) for name in names}
+    given = {name: getattr(arguments, name) for name in SEARCHED}
     fixed = {name: value for name, value in given.items() if value is not None}
     sizes = choose_sizes(artifact.model, target, **fixed)
     if "lanes" in fixed:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from gateformer.gateware.plan.hw_config import MOST_STREAMS
 from gateformer.model.contract.artifact import Artifact
 from gateformer.model.contract.decoder.model import DecoderModel
 from gateformer.model.support.errors import UserError
@@ -50,10 +49,6 @@ def refuse_unheeded(target: Board, arguments: argparse.Namespace) -> None:
     or False.
     """
     given = set(given_options(arguments))
-    for name in ("streams", "cores"):
-        value = getattr(arguments, name)
-        if value is not None and not 1 <= value <= MOST_STREAMS:
-            raise UserError(f"{name} must be 1 to {MOST_STREAMS}, not {value}")
     with_ports(target, arguments.ports)
     simulated = target.budget is None
     if "firmware" in given and target.processor is None:

@@ -40,7 +40,7 @@ def _refuse_export(artifact: Artifact, arguments: argparse.Namespace) -> None:
 
 def _on_chip(option: str, artifact: Artifact, target: Board) -> str:
     """Why it is refused."""
-    if target.memory is None and target.budget is not None:
+    if target.memory is None:
         return (
             f"--{option} is for a model that a core reads from external memory, which "
             f"{target.name} does not have; leave it out"
@@ -55,13 +55,14 @@ def with_ports(target: Board, ports: int | None) -> Board:
     """The board, whose memory has so many of its ports; UserError if it cannot."""
     if ports is None:
         return target
-    most = target.memory.shape.ports if target.memory else 1
-    numbers = [1 << i for i in range(most.bit_length())]
+    if target.memory is None:
+        raise UserError(
+            f"--ports is of the external memory, which {target.name} does not have; leave it out"
+        )
+    numbers = [1 << i for i in range(target.memory.shape.ports.bit_length())]
     if ports not in numbers:
         few = ", ".join(map(str, numbers))
         raise UserError(f"ports must be one of {few} for {target.name}, not {ports}")
-    if target.memory is None:
-        return target
     shape = dataclasses.replace(target.memory.shape, ports=ports)
     return dataclasses.replace(target, memory=dataclasses.replace(target.memory, shape=shape))
 

@@ -8,13 +8,14 @@ import os
 import sys
 from typing import NoReturn
 
+from gateformer.gateware.plan.serial_line import DEFAULT_BAUD, MAX_BAUD
 from gateformer.model.contract.artifact import Artifact, open_model
-from gateformer.model.support.cli import ArgumentParser, run
+from gateformer.model.support.cli import ArgumentParser, run, within
 from gateformer.model.support.errors import UserError
 
 from ..support.defaults import DEFAULT_MODEL
 from .client import ConsoleClient
-from .link import DEFAULT_BAUD, FIRMWARE, SIMULATION, Link, SerialLink, serial_ports
+from .link import FIRMWARE, SIMULATION, Link, SerialLink, serial_ports
 from .prompts import PromptEncoder, encoder_of
 from .session import Session
 
@@ -36,7 +37,8 @@ def parser() -> argparse.ArgumentParser:
         help=f"serial port, {SIMULATION}, or {FIRMWARE}: a Zynq board's, with an emulated "
         "processor; without it, the ports are listed",
     )
-    p.add_argument("--baud", type=int, help=f"of the serial port (default: {DEFAULT_BAUD})")
+    baud = f"of the serial port (default: {DEFAULT_BAUD})"
+    p.add_argument("--baud", type=within(int, 1, MAX_BAUD), help=baud)
     p.add_argument(
         "--model",
         help=f"of {SIMULATION} or {FIRMWARE}: shipped name, artifact file or random:… (default: "

@@ -11,14 +11,13 @@ import serial
 from serial.tools import list_ports
 from serial.tools.list_ports_common import ListPortInfo
 
+from gateformer.gateware.plan.serial_line import DEFAULT_BAUD, MAX_BAUD
 from gateformer.model.support.errors import UserError
 
 SIMULATION = "sim"
 """Stands for the simulation in the place of a port."""
 FIRMWARE = "firmware"
 """Stands for an emulated processor with a Zynq board's firmware."""
-MAX_BAUD = 100_000_000
-DEFAULT_BAUD = 115_200
 LONGEST_ANSWER = 400
 """Bytes: no answer is longer but for its text and the model's name."""
 FRAME_BITS = 10

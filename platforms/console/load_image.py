@@ -6,8 +6,9 @@ import argparse
 import contextlib
 from pathlib import Path
 
+from gateformer.gateware.plan.serial_line import DEFAULT_BAUD, MAX_BAUD
 from gateformer.model.contract.artifact import open_model
-from gateformer.model.support.cli import REQUIRED, ArgumentParser, run
+from gateformer.model.support.cli import REQUIRED, ArgumentParser, run, within
 from gateformer.model.support.directories import require_writable
 from gateformer.model.support.errors import UserError
 from gateformer.model.support.inputs import protecting, reading
@@ -16,7 +17,7 @@ from gateformer.model.support.whole_file import write_whole
 from ..support.progress import working
 from .client import ConsoleClient
 from .image_request import ImageRequest, built_files, built_request
-from .link import DEFAULT_BAUD, SerialLink
+from .link import SerialLink
 from .load import wanted_image
 
 SUFFIXES = (".image", ".img", ".bin")
@@ -34,7 +35,8 @@ def parser() -> argparse.ArgumentParser:
     where = p.add_mutually_exclusive_group(required=True)
     where.add_argument("--port", help="serial port of a board that is asked what it takes")
     where.add_argument("--build", metavar="DIRECTORY", help="of a build, like build/zybo")
-    p.add_argument("--baud", type=int, help=f"of the serial port (default: {DEFAULT_BAUD})")
+    baud = f"of the serial port (default: {DEFAULT_BAUD})"
+    p.add_argument("--baud", type=within(int, 1, MAX_BAUD), help=baud)
     return p
 
 

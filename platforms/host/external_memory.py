@@ -120,7 +120,12 @@ def open_memory(
     if not isinstance(memory, str | os.PathLike):
         return memory
     text = os.fspath(memory)
-    return _physical(*_numbers(text)) if ":" in text else _buffer(Path(text).name)
+    return _physical(*address_and_size(text)) if is_physical(text) else _buffer(Path(text).name)
+
+
+def is_physical(text: str) -> bool:
+    """Whether the memory is named by its address and its size."""
+    return ":" in text
 
 
 def _first_buffer() -> ExternalMemory:
@@ -143,7 +148,8 @@ def _buffer(name: str) -> ExternalMemory:
     return MappedMemory(os.fspath(DEVICES / name), address, size)
 
 
-def _numbers(text: str) -> tuple[int, int]:
+def address_and_size(text: str) -> tuple[int, int]:
+    """Of ``ADDRESS:SIZE``; UserError if it is not that, or no page begins there."""
     try:
         address, size = (int(part, 0) for part in text.split(":"))
         if address < 0 or size < 1:
@@ -153,13 +159,18 @@ def _numbers(text: str) -> tuple[int, int]:
             f"{text} is no memory for an image: expected two numbers as 0x10000000:0x8000000, "
             f"where it begins and its bytes; name {_PLACES}"
         ) from None
+    _check_page(address)
     return address, size
 
 
-def _physical(address: int, size: int) -> ExternalMemory:
+def _check_page(address: int) -> None:
     if address % mmap.PAGESIZE:
         raise UserError(
             f"memory begins at 0x{address:x}, which is not a multiple of {mmap.PAGESIZE}; name "
             "memory that begins with a page"
         )
+
+
+def _physical(address: int, size: int) -> ExternalMemory:
+    _check_page(address)
     return MappedMemory(MEMORY, address, size, offset=address)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import itertools
+from pathlib import Path
 
 from gateformer.model.contract.decoder.sampling import TOP_P_ONE
+from gateformer.model.contract.sampling import checked_temperature
 from gateformer.model.support.cli import ArgumentParser, run, within
 from gateformer.model.support.counted import counted
 from gateformer.model.support.errors import UserError
@@ -19,9 +21,11 @@ from gateformer.model.text.options import (
 )
 
 from .driver import TIMEOUT, Accelerator
+from .external_memory import address_and_size, is_physical
+from .image_file import read_header
+from .mapped_registers import MEMORY
+from .model import HostModel, open_artifact
 
-MAX_WORD = 2**32 - 1
-"""A register holds no more."""
 FOR_TEXT = (*TEXT_OPTIONS, "prompts", "top_p", "chat", "system")
 LABEL = 60
 """Characters of a prompt that say which one it is."""
@@ -93,16 +97,19 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     arguments = parser().parse_args()
     _refuse_unheeded(arguments)
-    _check_numbers(arguments)
     prompts = _prompts(arguments)
+    _check_places(arguments)
+    model = None if arguments.model is None else HostModel.open(arguments.model)
+    loaded = None if arguments.load is None else open_artifact(arguments.load)
+    _check_text(model if loaded is None else HostModel.of(loaded), prompts, arguments)
     with Accelerator(
         arguments.device,
-        arguments.model,
+        model,
         timeout=arguments.timeout,
         check_fabric=not arguments.any_fabric,
     ) as accelerator:
-        if arguments.load is not None:
-            accelerator.load(arguments.load)
+        if loaded is not None:
+            accelerator.load(loaded)
         if arguments.weights is not None:
             _load_weights(accelerator, arguments)
         if arguments.bench:
@@ -135,16 +142,6 @@ def _waiting(accelerator: Accelerator, what: str) -> contextlib.AbstractContextM
     return working(what)
 
 
-def _check_numbers(arguments: argparse.Namespace) -> None:
-    """UserError for a number that no accelerator takes; the others depend on its model."""
-    if arguments.tokens is not None and arguments.tokens < 1:
-        raise UserError(f"tokens must be at least 1, not {arguments.tokens}")
-    if arguments.top_k is not None and not 0 <= arguments.top_k <= MAX_WORD:
-        raise UserError(f"top-k must be 0 to {MAX_WORD}, not {arguments.top_k}")
-    if arguments.seed is not None and not 0 <= arguments.seed <= MAX_WORD:
-        raise UserError(f"seed must be an integer from 0 to {MAX_WORD}, not {arguments.seed}")
-
-
 def _load_weights(accelerator: Accelerator, arguments: argparse.Namespace) -> None:
     from ..support.progress import working  # a driver needs no terminal
 
@@ -155,6 +152,34 @@ def _load_weights(accelerator: Accelerator, arguments: argparse.Namespace) -> No
             arguments.memory,
             progress=lambda done, total: show(f"{name}: {done / total:.0%}"),
         )
+
+
+def _check_places(arguments: argparse.Namespace) -> None:
+    """UserError for a device, an image or a memory that can't be one, whatever the machine has."""
+    if arguments.device is not None and Path(arguments.device).is_file():
+        raise UserError(
+            f"--device {arguments.device} is an ordinary file; name a UIO device, /dev/uioN, or "
+            f"{MEMORY}"
+        )
+    if arguments.weights is not None:
+        read_header(arguments.weights)
+    if arguments.memory is not None and is_physical(arguments.memory):
+        address_and_size(arguments.memory)
+
+
+def _check_text(model: HostModel | None, prompts: list[str], arguments: argparse.Namespace) -> None:
+    """UserError for texts and settings that no accelerator takes, or none of a known model."""
+    if arguments.temperature is not None:
+        checked_temperature(arguments.temperature)
+    if model is None or not prompts:
+        return
+    for prompt in prompts:
+        if arguments.chat:
+            model.chat(prompt, arguments.system)
+        else:
+            model.encode(prompt)
+    options = text_options(arguments, model.vocab_size)
+    model.settings(options.temperature, options.top_k, options.seed, arguments.top_p)
 
 
 def _refuse_unheeded(arguments: argparse.Namespace) -> None:
@@ -171,6 +196,8 @@ def _refuse_unheeded(arguments: argparse.Namespace) -> None:
             raise UserError(f"{flag(name)} is for text, not for --bench; leave one of them out")
         if name in FOR_TEXT and arguments.prompt is None and arguments.prompts is None:
             raise UserError(f"{flag(name)} is for --prompt; give both, or leave {flag(name)} out")
+    if arguments.system is not None and not arguments.chat:
+        raise UserError("--system is for --chat; give both, or leave --system out")
 
 
 def _prompts(arguments: argparse.Namespace) -> list[str]:

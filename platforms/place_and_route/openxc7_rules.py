@@ -214,8 +214,8 @@ def main() -> int:
     )
     parser.add_argument("--board", default="zybo", help="whose device it is for")
     arguments = parser.parse_args()
-    target = board(arguments.board)
-    if target.family is None or target.family.name != XC7.name:
+    target = board(arguments.board, synthesized=True)
+    if target.family.name != XC7.name:
         raise UserError(f"{target.name} has no device of the 7 series")
     advice = f"make it with {MADE_BY.format(target.name)}"
     try:

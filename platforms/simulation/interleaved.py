@@ -108,7 +108,7 @@ def check_together(
     Raises Mismatch, naming the first difference.
     """
     program, count, integers = simulator.program, 0, 0
-    simulator.stop(range(program.streams))  # what was there decides whose the first turn is
+    simulator.stop(range(program.streams))  # whose turn was last counts, too
     simulator.forget()
     begun = simulator.simulation.cycles
     simulator.begin_together(requests)

@@ -12,13 +12,13 @@ import os
 from pathlib import Path
 
 from gateformer.model.contract.artifact import open_model
-from gateformer.model.support.cli import ArgumentParser, run
+from gateformer.model.support.cli import ArgumentParser, run, within
 from gateformer.model.support.directories import made_directory, require_writable
 from gateformer.model.support.errors import UserError
 from gateformer.model.support.inputs import protecting, reading
 from gateformer.model.support.whole_file import write_whole
 
-from ..boards.board import Board, board, boards
+from ..boards.board import Board, board
 from ..place_and_route.toolchain_board import for_toolchain
 from ..support.defaults import DEFAULT_MODEL
 from ..support.progress import console as status
@@ -70,7 +70,8 @@ def parser() -> argparse.ArgumentParser:
     what = f"of --calibrate: {', '.join(FAMILIES)} (default: {', '.join(CALIBRATED)})"
     p.add_argument("--family", help=what)
     p.add_argument("--cores", help=f"of --calibrate: {', '.join(CORES)} (default: both)")
-    p.add_argument("--jobs", type=int, help="syntheses at a time (default: 1)")
+    jobs = "syntheses at a time (default: 1)"
+    p.add_argument("--jobs", type=within(int, 1, MAX_JOBS), help=jobs)
     p.add_argument("--scheduler", metavar="ADDRESS", help="dask scheduler that runs the syntheses")
     return p
 
@@ -101,9 +102,6 @@ def _refuse_unheeded(arguments) -> None:
         raise UserError("--family goes with --calibrate; a board has its family")
     if arguments.cores is not None and not arguments.calibrate:
         raise UserError("--cores goes with --calibrate; a model has its core")
-    if arguments.jobs is not None and not 1 <= arguments.jobs <= MAX_JOBS:
-        bound = "least 1" if arguments.jobs < 1 else f"most {MAX_JOBS}"
-        raise UserError(f"jobs must be at {bound}, not {arguments.jobs}")
     if arguments.calibrate:
         others = ("model", "board", "variant", "toolchain", "json", "no_picture", "verify")
         _refuse(arguments, "--calibrate", others)
@@ -134,17 +132,11 @@ def _refuse(arguments, mode: str, others: tuple[str, ...]) -> None:
 def _targets(arguments) -> list[Board]:
     """The boards to search for, variants one by one."""
     if arguments.board is not None:
-        target = board(arguments.board, arguments.variant)
-        if target.budget is None:
-            raise UserError(f"{target.name} has no budget to fit; choose one of {_with_budget()}")
+        target = board(arguments.board, arguments.variant, synthesized=True)
         if arguments.toolchain is not None:
             target = for_toolchain(target, arguments.toolchain)
         return [target]
     return boards_with_budget()
-
-
-def _with_budget() -> str:
-    return ", ".join(name for name, known in boards().items() if known.budget is not None)
 
 
 def _one_board(arguments, target: Board) -> int:

@@ -16,12 +16,13 @@ def split(text: str) -> tuple[str, str | None]:
     return name, variant or None
 
 
-def named_board(text: str) -> Board:
-    """The board of ``ulx3s``, ``ulx3s:25F`` or a board file; UserError if there is none."""
+def named_board(text: str, *, synthesized: bool = False) -> Board:
+    """The board of ``ulx3s``, ``ulx3s:25F`` or a board file; UserError if there is none, or with
+    ``synthesized`` no device."""
     name, variant = split(text)
-    if variant is not None and not board(name).variants:
+    if variant is not None and not board(name, synthesized=synthesized).variants:
         raise UserError(f"{name} has no variants; leave :{variant} out")
-    return board(name, variant)
+    return board(name, variant, synthesized=synthesized)
 
 
 def boards_with_budget() -> list[Board]:

@@ -14,18 +14,19 @@ from amaranth.back import rtlil
 
 from gateformer.gateware.core.taps import Mismatch
 from gateformer.gateware.host.any_core import AnyProgram, build_core, compile_model
-from gateformer.gateware.plan.hw_config import HwConfig
+from gateformer.gateware.plan.hw_config import MAX_SIZES, HwConfig
 from gateformer.model.contract.artifact import open_model
 from gateformer.model.contract.decoder.model import DecoderModel
 from gateformer.model.contract.integer_model import IntegerModel
-from gateformer.model.support.cli import ArgumentParser, run
+from gateformer.model.support.cli import ArgumentParser, run, within
 from gateformer.model.support.errors import UserError
 
 from ..families.ecp5 import ECP5
 from ..families.family import Family
 from ..families.xc7 import OPENXC7, XC7
 from ..families.xcup import XCUP
-from ..simulation.generation import reference_of, settings_of
+from ..simulation.generation import reference_of, refuse_too_large, settings_of
+from ..support.defaults import DEFAULT_MODEL
 from ..support.progress import output_console, working
 from .images import check_images
 from .mapping import MemoryMapping, map_memories
@@ -170,18 +171,23 @@ def main() -> None:
     parser = ArgumentParser(prog="gateformer check-netlist", description=__doc__)
     add = parser.add_argument
     what = "shipped name, artifact file or random:…"
-    add("model", nargs="?", default="shakespeare-115k", help=what)
+    add("model", nargs="?", default=DEFAULT_MODEL, help=what)
     add("--family", default=XC7.name, help=f"what it is synthesized for: {', '.join(FAMILIES)}")
     what = "to generate greedily, and as many drawn"
-    add("--tokens", type=int, default=DEFAULT_TOKENS, help=what)
-    add("--rows", type=int, help="output rows of the ternary engine per cycle")
-    add("--cols", type=int, help="input columns of the ternary engine per cycle")
-    add("--lanes", type=int, help="INT8 multipliers; of an imported model's sizes the only one")
+    add("--tokens", type=within(int, 1, MAX_TOKENS), default=DEFAULT_TOKENS, help=what)
+    for name, what in (
+        ("rows", "output rows of the ternary engine per cycle"),
+        ("cols", "input columns of the ternary engine per cycle"),
+        ("lanes", "INT8 multipliers; of an imported model's sizes the only one"),
+    ):
+        add(f"--{name}", type=within(int, 1, MAX_SIZES[name]), help=what)
     add("--packing", help="of trits in memory: 2bit, or 3in5")
     arguments = parser.parse_args()
     _check(arguments.family, arguments.tokens)
     given = {name: getattr(arguments, name) for name in SIZES}
-    model = open_model(arguments.model, imported=True).model
+    artifact = open_model(arguments.model, imported=True)
+    refuse_too_large(artifact)
+    model = artifact.model
     given = {name: value for name, value in given.items() if value is not None}
     program = compile_model(model, _sizes(model, given))
     report = check_netlist(program, arguments.family, tokens=arguments.tokens)

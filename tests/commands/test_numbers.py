@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 import sys
 from pathlib import Path
 
@@ -88,9 +89,7 @@ def is_number(action) -> bool:
     return action.type in (int, float) or action.type.__qualname__.startswith("within")
 
 
-def bad_numbers(action) -> list:
-    integers = [0, -1, HUGE]
-    return integers if action.type is int else [*integers, math.nan, math.inf]
+BAD_NUMBERS = (0, -1, HUGE, math.nan, math.inf, "two", "")
 
 
 @pytest.mark.parametrize("command", sorted({*commands()} - {*COMMANDS}))
@@ -117,7 +116,7 @@ def test_numbers_out_of_range(tmp_path, monkeypatch, command, arguments):
     assert numbers
     for action in numbers:
         option = action.option_strings[0]
-        for value in bad_numbers(action):
+        for value in BAD_NUMBERS:
             if (option, value) in GOOD:
                 continue
             given = (*arguments, *PARTNERS.get(option, ()), f"{option}={value}")
@@ -128,4 +127,8 @@ def test_numbers_out_of_range(tmp_path, monkeypatch, command, arguments):
             name = option.removeprefix("--").replace("-", " ")
             words = said.replace("_", " ").replace("-", " ").lower()
             assert name.split()[-1].rstrip("s") in words, (option, value, said)
+            if action.type is not float and isinstance(value, str):
+                expected = r"must be an? (integer|number) (from \S+ to \S+|of at least \d+), not "
+                assert re.search(expected + value, said), (option, said)
+            assert action.type is not int, f"{option}: an integer says its range"
     assert sorted(tmp_path.rglob("*")) == before

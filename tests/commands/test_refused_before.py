@@ -4,13 +4,18 @@ import resource
 
 import pytest
 
+from gateformer.platforms.boards.board import boards
 from tests.support.every_command import TINY, run, run_here
+from tests.support.user_error import no_integer
 
 OTHER = "random:n_layers=1,d_model=16,n_heads=2,d_ff=32,ctx_len=8,vocab_size=17"
 DECODER = "random:positions=rotary,gated=1,n_layers=1,d_model=16,n_heads=2,d_ff=32,ctx_len=8"
 """A model as imported ones are."""
 TEXT = ("--corpus", "text")
 OUT = ("--out", "out.safetensors")
+SYNTHESIZED = ", ".join(name for name, known in boards().items() if known.budget is not None)
+"""The boards that a command takes which needs a device."""
+NOT_SYNTHESIZED = f"sim is not synthesized; name one of {SYNTHESIZED}"
 LOADED = (
     "sim: the accelerator has vocab_size 16, the model 17; only a model of the same shape can be "
     "loaded: build one for this model"
@@ -72,12 +77,20 @@ REFUSED = [
         ),
         "unknown board 'nosuch'; known: ",
     ),
-    (
-        ("board-table", "--build", "zybo", "nosuch"),
-        "unknown board 'nosuch'; known: ",
+    *(
+        ((command, *options, "nosuch"), f"unknown board 'nosuch'; known: {SYNTHESIZED}")
+        for command, *options in (
+            ("board-table", "--build", "zybo"),
+            ("board-paths",),
+            ("fit", TINY, "--board"),
+            ("openxc7-rules", "netlist.json", "--board"),
+        )
     ),
     *(
-        (("board-table", "--build", "zybo", name), "sim is not synthesized; name a board")
+        (
+            ("board-table", "--build", "zybo", name),
+            NOT_SYNTHESIZED,
+        )
         for name in ("sim", "sim:")
     ),
     *(
@@ -116,7 +129,42 @@ REFUSED = [
         ("console", "sim", "--model", TINY, "--load", TINY),
         "sim: the accelerator's model is fixed; start it with: gateformer console sim --reload",
     ),
-    (("fit", TINY, "--jobs", "0"), "jobs must be at least 1, not 0"),
+    *(
+        (("accelerator", *options), said)
+        for *options, said in (
+            (
+                *("--prompt", "x", "--system", "y"),
+                "--system is for --chat; give both, or leave --system out",
+            ),
+            ("--weights", "text", "text is no image of a model's weights; build one: weights.bin"),
+            (
+                *("--weights", "nosuch", "--memory", "0x1000:0x1000"),
+                "nosuch can't be read: No such file or directory",
+            ),
+            (
+                "--device",
+                "text",
+                "--device text is an ordinary file; name a UIO device, /dev/uioN, or /dev/mem",
+            ),
+            ("--load", "nosuch", "no model 'nosuch': "),
+            ("--model", "nosuch", "no model 'nosuch': "),
+            (
+                *("--prompt", "x", "--temperature", "warm"),
+                "temperature must be a finite number of at least 0 (0: greedy), not warm",
+            ),
+            (
+                *("--prompt", "x", "--chat", "--model", TINY),
+                "the model has no chat template; give a plain text instead",
+            ),
+            (
+                *("--prompt", "A", "--top-k", "17", "--model", TINY),
+                "top-k must be 0 (off) to 16 (the vocabulary), not 17",
+            ),
+        )
+    ),
+    (("evaluate", TINY, "--corpus", "empty"), "corpus empty is empty; give a UTF-8 text file"),
+    (("build.py", "sim", "--model", "random:"), "random: has no setting; write one, as random:"),
+    (("fit", TINY, "--jobs", "0"), no_integer("--jobs", "from 1 to 1024", 0)),
     (
         ("fit", TINY, "--jobs", "2"),
         "--jobs goes with --verify or --calibrate, which synthesize",
@@ -238,12 +286,13 @@ def name(value) -> str:
 @pytest.mark.parametrize("command, said", REFUSED, ids=name)
 def test_refused_before_the_work(tmp_path, command, said):
     (tmp_path / "text").write_text("to be or not to be\n" * 500)
+    (tmp_path / "empty").touch()
     before = sorted(tmp_path.rglob("*"))
     everything = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     begun = seconds(*everything)
     process = run_here(*command, cwd=tmp_path)
     assert process.stderr.startswith(f"error: {said}") and process.stderr.count("\n") == 1
-    if not said.endswith(": "):
+    if not said.rstrip().endswith(":"):
         assert process.stderr == f"error: {said}\n"
     assert (process.returncode, process.stdout) == (2, "")
     assert sorted(tmp_path.rglob("*")) == before

@@ -21,6 +21,7 @@ class SerialPeer:
         self._start = None
         self._bits = []
         self._idle = True
+        self._driven = 1
 
     def send(self, content: bytes, gap=0, stop=1):
         """Queue frames, each followed by ``gap`` more bits of idle line."""
@@ -72,3 +73,12 @@ class SerialPeer:
                     self.received.append(sum(b << i for i, b in enumerate(self._bits[1:9])))
                 self._start, self._idle = None, bool(level)
         self.now += 1
+
+    def cycle(self, simulation):
+        """One clock cycle of a compiled simulation whose ``rx``, 1 at first, and ``tx`` we hold."""
+        level = self.level()
+        if level != self._driven:  # setting an input costs more than looking at it
+            simulation.set("rx", level)
+            self._driven = level
+        self.step(simulation.get("tx"))
+        simulation.step()

@@ -11,3 +11,8 @@ def message(function, *arguments, **options) -> str:
         function(*arguments, **options)
     assert "\n" not in str(error.value)
     return str(error.value)
+
+
+def no_integer(option: str, bounds: str, given: object) -> str:
+    """What is said of an option's number that is none, or beyond its bounds."""
+    return f"argument {option}: must be an integer {bounds}, not {given}; see --help"

@@ -24,19 +24,14 @@ class Line:
         system = ConsoleSystem(program(), name="m1", build_id=1, clock_hz=SECOND, baud=BAUD)
         self.simulation = compiled(system, "console load line")
         self.simulation.set("rx", 1)
-        self.peer, self.level = SerialPeer(DIVISOR), 1
+        self.peer = SerialPeer(DIVISOR)
 
     def read(self, end: bytes, limit: int) -> bytes:
         """What is sent up to ``end``, in at most so many cycles."""
         peer, simulation, last = self.peer, self.simulation, self.peer.now + limit
         while not peer.received.endswith(end):
             assert peer.now < last, bytes(peer.received)
-            level = peer.level()
-            if level != self.level:
-                simulation.set("rx", level)
-                self.level = level
-            peer.step(simulation.get("tx"))
-            simulation.step()
+            peer.cycle(simulation)
         content = bytes(peer.received)
         peer.received.clear()
         return content

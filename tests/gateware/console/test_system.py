@@ -46,17 +46,11 @@ class Line:
         self.simulation = compiled(system, SPEC, "system")
         self.simulation.set("rx", 1)
         self.peer = SerialPeer(DIVISOR, slower, disturb)
-        self.level = 1
 
     def run(self, cycles: int) -> None:
         simulation, peer = self.simulation, self.peer
         for _ in range(cycles):
-            level = peer.level()
-            if level != self.level:
-                simulation.set("rx", level)
-                self.level = level
-            peer.step(simulation.get("tx"))
-            simulation.step()
+            peer.cycle(simulation)
 
     def settle(self, limit=600_000) -> bytes:
         """What was sent until all is quiet."""

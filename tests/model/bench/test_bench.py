@@ -14,6 +14,7 @@ from gateformer.model.bench.rows import INTEGER, Row, build_rows
 from gateformer.model.contract.artifact import open_model
 from gateformer.model.support.errors import ToolError, UserError
 from gateformer.model.support.optional import install_command
+from tests.support.user_error import no_integer
 
 MODEL = "random:d_model=8,n_layers=1,d_ff=12,ctx_len=6,vocab_size=20"
 
@@ -179,9 +180,9 @@ def test_document_says_what_was_left_out():
             ["--only", "c", "--board", "zybo"],
             "--board is for the row accelerator, which is not among those to measure",
         ),
-        (["--repeats", "0"], "--repeats must be at least 1, not 0"),
+        (["--repeats", "0"], no_integer("--repeats", "from 1 to 100000", 0)),
         (["--tokens", "7"], "--tokens must be 1 to 6 (the context's end after the prompt), not 7"),
-        (["--tokens", "0"], "--tokens must be 1 to 6 (the context's end after the prompt), not 0"),
+        (["--tokens", "0"], no_integer("--tokens", "of at least 1", 0)),
         (["--prompt", ""], "--prompt must have at least 1 character, but is empty"),
         (
             ["--prompt", "AAAAAAA"],

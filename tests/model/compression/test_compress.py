@@ -19,6 +19,7 @@ from gateformer.model.support import cli
 from gateformer.model.support.errors import UserError
 from tests.model.training.test_train import interrupt_after
 from tests.support.float_bench import LAYOUTS, TEXT, Bench
+from tests.support.user_error import no_integer
 
 TRAINED = {
     "qat": {"bits": 4},
@@ -215,8 +216,8 @@ def test_gate_is_the_ratio_of_perplexities():
             "remove", {"heads": 3},
             "cannot remove 3 of 3 heads of each layer: the last head must stay; remove at most 2",
         ),
-        ("qat", {"bits": 16}, "bits must be 2 to 8, not 16"),
-        ("qat", {"steps": -1}, "steps must be at least 0, not -1"),
+        ("qat", {"bits": 16}, no_integer("--bits", "from 2 to 8", 16)),
+        ("qat", {"steps": -1}, no_integer("--steps", "from 0 to 1000000000", -1)),
         ("qat", {"lr": 0}, "lr must be a positive number, not 0"),
         ("integer", {}, "integer writes an artifact; give its name with --out FILE"),
         (
@@ -224,8 +225,8 @@ def test_gate_is_the_ratio_of_perplexities():
             "digits must be a number or 'matrix=number,…', not 'x'; for example --digits "
             "down_proj=2",
         ),
-        ("finetune", {"threads": 0}, "threads must be 1 to 256, not 0"),
-        ("finetune", {"windows": -1}, "windows must be at least 0, not -1"),
+        ("finetune", {"threads": 0}, no_integer("--threads", "from 1 to 256", 0)),
+        ("finetune", {"windows": -1}, no_integer("--windows", "from 0 to 1000000000", -1)),
         (
             "ptq", {"out": "no/a.safetensors"},
             "directory no of --out does not exist; create it first",

@@ -123,7 +123,7 @@ def test_edge_shapes(shape):
 
 
 def test_defaults():
-    config = random_model("random:").config
+    config = random_model("random:n_layers=2").config
     assert config == random_model("random:seed=0").config
     assert (config.d_model, config.n_heads, config.d_ff) == (64, 2, 256)
     assert random_model("random:d_model=5,d_ff=2").config.n_heads == 1
@@ -168,6 +168,14 @@ def test_vocabulary_is_printable():
             "random model setting 'd_model' must be an integer (d_model=1), not 'big'",
         ),
         ("random:seed", "random model setting 'seed' must be an integer (seed=1), not ''"),
+        *(
+            (
+                empty,
+                f"{empty} has no setting; write one, as random:n_layers=2, or random:seed=0 for "
+                "all sizes by default",
+            )
+            for empty in ("random:", "random:,")
+        ),
         ("random:seed=1,seed=2", "random model setting 'seed' is given twice"),
         ("random:seed=-1", "seed must be an integer of at least 0, not -1"),
         ("random:d_model=0", "d_model must be an integer of at least 1, not 0"),

@@ -15,6 +15,7 @@ from gateformer.model.evaluation.text_model import TextModel
 from gateformer.model.support.errors import UserError
 from gateformer.model.text.codec import TextCodec
 from gateformer.model.text.codec_arrays import to_arrays
+from tests.support.user_error import no_integer
 
 LETTERS = [chr(code) for code in range(97, 123)]
 SHAPE = {"vocab_size": 26, "d_model": 16, "n_heads": 2, "n_layers": 1, "d_ff": 24, "ctx_len": 12}
@@ -114,7 +115,7 @@ def test_text_ends_before_a_stop_that_comes_in_pieces(stops, expected):
             f"--top-p is for imported models, and {TINY} was trained here; leave it out",
         ),
         ([TINY, "--prompt", "a", "--chat"], f"{TINY} has no chat template; leave --chat out"),
-        ([TINY, "--prompt", "a", "--tokens", "0"], "tokens must be at least 1, not 0"),
+        ([TINY, "--prompt", "a", "--tokens", "0"], no_integer("--tokens", "of at least 1", 0)),
         (
             [TINY, "--prompt", "abcabcabcabca"],
             "the prompt has 13 tokens, but the context holds 12; shorten the prompt",

@@ -18,6 +18,7 @@ from gateformer.model.support import cli, memory
 from gateformer.model.support.errors import UserError
 from gateformer.model.support.optional import install_command
 from tests.support.checkpoints.gpt2_files import write_gpt2
+from tests.support.user_error import no_integer
 
 torch.set_num_threads(1)
 
@@ -133,7 +134,7 @@ def test_logit_scale_of_a_float_model(tmp_path, save):
             ["--to", "onnx", "--batch", "2"],
             "--batch is for onnx-kv and qonnx; the batch of onnx is dynamic",
         ),
-        (["--to", "onnx-kv", "--batch", "0"], "--batch must be at least 1, not 0"),
+        (["--to", "onnx-kv", "--batch", "0"], no_integer("--batch", "of at least 1", 0)),
         (["--to", "torch", "--opset", "20"], "--opset is for ONNX; torch has none"),
         (
             ["--to", "onnx-int8", "--opset", "13"],

@@ -11,6 +11,7 @@ from gateformer.model.studies import activation_gap, quantization_gap
 from gateformer.model.studies.quantization_gap import ROWS, SOURCE, command_of, document
 from gateformer.model.support.errors import UserError
 from gateformer.model.training import train
+from tests.support.user_error import no_integer
 
 
 @pytest.fixture
@@ -108,7 +109,7 @@ def test_rows_are_ordered_by_loss():
             ["--only", "no"],
             f"unknown row 'no'; expected some of {', '.join(ROWS)}, relu, squared-relu",
         ),
-        (["--steps", "0"], "--steps must be at least 1, not 0"),
+        (["--steps", "0"], no_integer("--steps", "from 1 to 1000000000", 0)),
         (
             ["--corpus", "no.txt"],
             "corpus no.txt does not exist; give a UTF-8 text file, or leave --corpus out to "

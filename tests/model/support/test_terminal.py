@@ -12,9 +12,9 @@ ROOT = Path(__file__).parents[3]
 NAME = "a[/b] [x] [bold]c.safetensors"
 
 
-def printed(renderable) -> str:
+def printed(renderable, width: int = 200) -> str:
     output = io.StringIO()
-    Terminal(file=output, width=200).print(renderable)
+    Terminal(file=output, width=width).print(renderable)
     return output.getvalue()
 
 
@@ -29,6 +29,15 @@ def test_brackets_are_text():
     lines = printed(table())
     assert lines.count(NAME) == 4
     assert all(f"{NAME} {place}" in lines for place in ("title", "caption", "cell"))
+
+
+def test_a_title_wider_than_its_table_is_a_line():
+    name = "random:n_layers=3," + "d_model=96," * 9 + "seed=1"
+    made = Table("a", "b", title=name)
+    made.add_row("1", "2")
+    assert printed(made, width=80).splitlines()[0] == name
+    assert name in printed(made, width=20)
+    assert printed(table(), width=200).splitlines()[0].strip() == NAME + " title"
 
 
 def calls(name: str):

@@ -10,20 +10,13 @@ from gateformer.model.support.errors import UserError
 from gateformer.model.text.codec import TextCodec
 from gateformer.model.text.codec_arrays import from_arrays, to_arrays
 from gateformer.model.text.readers.pieces import codec_of_json
+from tests.support.imported.byte_bpe import byte_bpe
 
 
 def trained() -> TextCodec:
     """A byte-level BPE of all bytes and some merges."""
-    tokenizers = pytest.importorskip("tokenizers")
-    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
-    level = tokenizers.pre_tokenizers.ByteLevel
-    tokenizer.pre_tokenizer = level(add_prefix_space=False)
-    tokenizer.decoder = tokenizers.decoders.ByteLevel()
-    trainer = tokenizers.trainers.BpeTrainer(
-        vocab_size=300, special_tokens=["<|end|>"], initial_alphabet=level.alphabet()
-    )
-    tokenizer.train_from_iterator(["the cat and the hat sat on the mat"] * 9, trainer)
-    return codec_of_json("test", tokenizer.to_str().encode(), 310, eos=0, stop=(0,))
+    made = byte_bpe("the cat and the hat sat on the mat", ["<|end|>"])
+    return codec_of_json("test", made, 310, eos=0, stop=(0,))
 
 
 CODEC = trained()

@@ -72,6 +72,13 @@ def test_unreadable_file(tmp_path):
         load_corpus(tmp_path)
 
 
+def test_empty_file(tmp_path):
+    path = tmp_path / "empty.txt"
+    path.touch()
+    with raises(f"--also {path} is empty; give a UTF-8 text file"):
+        load_corpus(path, "--also")
+
+
 def test_not_utf8(tmp_path):
     path = tmp_path / "latin1.txt"
     path.write_bytes(b"na\xefve")

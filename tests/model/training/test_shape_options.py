@@ -7,6 +7,7 @@ import pytest
 from gateformer.model.contract.trained_shapes import PRESETS
 from gateformer.model.support import cli
 from gateformer.model.training import decoder_recipe, shape_options, train
+from tests.support.user_error import no_integer
 
 BOARD = "shakespeare-115k"
 
@@ -99,17 +100,17 @@ def test_nanogpts_model():
             "--norm layer --d-model 10 --n-heads 4",
             "n_heads must divide d_model, but 4 does not divide 10; choose one of 1, 2, 5, 10",
         ),
-        ("--norm layer --n-heads 0", "n_heads must be an integer in 1..16777216, not 0"),
-        ("--norm layer --d-ff 0", "d_ff must be an integer in 1..16777216, not 0"),
-        ("--norm layer --d-ff 300000", "d_ff must be at most 262,144, not 300,000"),
+        ("--norm layer --n-heads 0", no_integer("--n-heads", "from 1 to 262144", 0)),
+        ("--norm layer --d-ff 0", no_integer("--d-ff", "from 1 to 262144", 0)),
+        ("--norm layer --d-ff 300000", no_integer("--d-ff", "from 1 to 262144", 300000)),
         (
             "--norm layer --d-model 16384 --n-heads 1",
             "d_model must be at most 16,383 with a residual of 24 bits, not 16,384",
         ),
-        ("--norm layer --n-layers 1001", "n_layers must be an integer in 1..1000, not 1001"),
+        ("--norm layer --n-layers 1001", no_integer("--n-layers", "from 1 to 1000", 1001)),
         (
             "--n-kv-heads 0",
-            "argument --n-kv-heads: must be an integer from 1 to 262144, not 0; see --help",
+            no_integer("--n-kv-heads", "from 1 to 262144", 0),
         ),
         ("--bits 9", "--bits must be 4 to 8 or trits:1 to trits:5, not '9'"),
         (
@@ -126,8 +127,8 @@ def test_nanogpts_model():
             )
             for option in ("--steps 5", "--digits 2", "--teacher t", "--activation-quantile 0.5")
         ),
-        ("--gated --float-steps 0", "float_steps must be at least 1, not 0"),
-        ("--gated --batch 0", "batch must be at least 1, not 0"),
+        ("--gated --float-steps 0", no_integer("--float-steps", "from 1 to 1000000000", 0)),
+        ("--gated --batch 0", no_integer("--batch", "from 1 to 1000000000", 0)),
         ("--gated --average 1", "average must be at least 0 and below 1, not 1"),
         (
             "--preset gpt5 --norm layer",

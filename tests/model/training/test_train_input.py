@@ -15,6 +15,7 @@ from gateformer.model.training import loop as training
 from gateformer.model.training import train
 from gateformer.model.training.step_memory import kept_bytes
 from tests.support.checkpoints.train_tiny import TINY, command_line
+from tests.support.user_error import no_integer
 
 
 @pytest.fixture(autouse=True)
@@ -46,19 +47,19 @@ def arguments(tmp_path):
             "for example --digits down_proj=2",
         ),
         ({"digits": "6"}, "digits of q_proj must be 1 to 5, not 6"),
-        ({"n-layers": "0"}, "n_layers must be an integer of at least 1, not 0"),
+        ({"n-layers": "0"}, no_integer("--n-layers", "from 1 to 1000", 0)),
         (
             {"d-model": "10", "n-heads": "4"},
             "n_heads must divide d_model, but 4 does not divide 10; choose one of 1, 2, 5, 10",
         ),
-        ({"steps": "0"}, "steps must be at least 1, not 0"),
-        ({"fixed-steps": "-1"}, "fixed_steps must be at least 0, not -1"),
-        ({"float-steps": "-1"}, "float_steps must be at least 1, not -1"),
-        ({"batch": "0"}, "batch must be at least 1, not 0"),
+        ({"steps": "0"}, no_integer("--steps", "from 1 to 1000000000", 0)),
+        ({"fixed-steps": "-1"}, no_integer("--fixed-steps", "from 0 to 1000000000", -1)),
+        ({"float-steps": "-1"}, no_integer("--float-steps", "from 1 to 1000000000", -1)),
+        ({"batch": "0"}, no_integer("--batch", "from 1 to 1000000000", 0)),
         ({"lr": "nan"}, "lr must be a positive number, not nan"),
         ({"average": "1"}, "average must be at least 0 and below 1, not 1"),
-        ({"seed": "-3"}, "seed must be 0 to 9223372036854775807, not -3"),
-        ({"seed": str(2**63)}, f"seed must be 0 to 9223372036854775807, not {2**63}"),
+        ({"seed": "-3"}, no_integer("--seed", "from 0 to 9223372036854775807", -3)),
+        ({"seed": str(2**63)}, no_integer("--seed", "from 0 to 9223372036854775807", 2**63)),
         ({"lr": "1e30"}, "lr must be at most 1, not 1e+30"),
         (
             {"temperature": "2"},
@@ -76,13 +77,13 @@ def arguments(tmp_path):
         ({"out": "a.svg"}, "--out a.svg is where the loss curve goes; name it .safetensors"),
         ({"out": "/dev/null"}, "--out /dev/null is a device or the like; name a file"),
         ({"writer": "no.st"}, "no.st does not exist; expected an artifact (.safetensors)"),
-        ({"weight-bits": "1"}, "weight bits must be at least 2, not 1"),
+        ({"weight-bits": "1"}, no_integer("--weight-bits", "from 2 to 32", 1)),
         (
             {"weight-bits": "2", "digits": "up_proj=2"},
             "weights of 2 bits go down to -2, but 1 ternary digits to -1; use more digits",
         ),
-        ({"threads": "0"}, "threads must be 1 to 256, not 0"),
-        ({"steps": "many"}, "argument --steps: invalid int value: 'many'; see --help"),
+        ({"threads": "0"}, no_integer("--threads", "from 1 to 256", 0)),
+        ({"steps": "many"}, no_integer("--steps", "from 1 to 1000000000", "many")),
         ({"init": "no.st"}, "no.st does not exist; expected an artifact (.safetensors)"),
         ({"teacher": "no.st"}, "no.st does not exist; expected an artifact (.safetensors)"),
         (

@@ -15,9 +15,9 @@ from gateformer.platforms.boards.board import board
 from gateformer.platforms.boards.zynq_ps7 import unused_inputs
 from gateformer.platforms.place_and_route import project as projects
 from gateformer.platforms.place_and_route import run as place_and_route
-from gateformer.platforms.support import yosys
 from gateformer.platforms.synthesis import synthesis
 from tests.platforms.place_and_route.test_placed import TIMING_RPT, XILINX_LOG
+from tests.support.yosys_primitive import xilinx_ports
 
 TINY = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11"
 
@@ -189,12 +189,8 @@ def test_build_id_depends_on_model_sizes_clock_and_board(program, top):
 
 def test_every_input_of_the_processor_is_connected():
     """Against the primitive's declaration in yosys' library."""
-    library = Path(yosys.cxxrtl_headers()).parents[3] / "xilinx" / "cells_xtra.v"
-    declaration = re.search(r"^module PS7\(.*?^endmodule", library.read_text(), re.M | re.S)[0]
-    declared = {
-        name: int(high or 0) + 1
-        for high, name in re.findall(r"^\s*input (?:\[(\d+):0\] )?(\w+);", declaration, re.M)
-    }
+    ports = xilinx_ports("PS7").items()
+    declared = {name: width for name, (way, width) in ports if way == "input"}
     gp0 = {name: width for name, width in declared.items() if name.startswith("MAXIGP0")}
     assert unused_inputs() == {k: w for k, w in declared.items() if k not in gp0}
     assert len(gp0) == 12

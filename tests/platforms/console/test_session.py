@@ -14,6 +14,7 @@ from gateformer.platforms.console import session as console_session
 from gateformer.platforms.console.client import Answer, ConsoleClient
 from gateformer.platforms.console.link import SerialLink
 from tests.support.console.fake_console import HELP, INFO, NO_TOKEN, WELCOME, FakeConsole
+from tests.support.user_error import no_integer
 
 FIRST = f"{INFO[0]}\n"
 COUNTS = "# prompt 6 tokens, text 7 tokens, 2500 cycles, 50000 waiting, end: count\n"
@@ -245,8 +246,8 @@ def test_without_a_port_the_ports_are_listed(console_main, monkeypatch, capsys):
         ),
         (["sim", "--baud", "9600"], "--baud is of a serial port; sim has none"),
         (["firmware", "--baud", "9600"], "--baud is of a serial port; firmware has none"),
-        (["COM1", "--baud", "0"], "baud must be at least 1, not 0; most boards have 115200"),
-        (["COM1", "--baud", "x"], "argument --baud: invalid int value: 'x'; see --help"),
+        (["COM1", "--baud", "0"], no_integer("--baud", "from 1 to 100000000", 0)),
+        (["COM1", "--baud", "x"], no_integer("--baud", "from 1 to 100000000", "x")),
     ],
 )
 def test_wrong_arguments(console_main, arguments, message):

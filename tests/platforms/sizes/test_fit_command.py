@@ -14,6 +14,8 @@ from gateformer.model.support.errors import UserError
 from gateformer.model.support.optional import install_command
 from gateformer.platforms.boards.board import board
 from gateformer.platforms.sizes import fit
+from gateformer.platforms.sizes.calibrate import KINDS
+from tests.support.user_error import no_integer
 
 from .decoder.shapes import HUGE
 
@@ -80,6 +82,11 @@ def test_an_imported_model_that_does_not_fit_the_board(monkeypatch, capsys, tmp_
     assert json.loads((tmp_path / "f.json").read_text())["candidates"] == []
 
 
+def test_the_kinds_of_cores_are_those_that_are_calibrated():
+    """The command names them without what calibrates."""
+    assert tuple(KINDS) == fit.CORES
+
+
 def test_the_help_says_what_the_exit_status_is(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["fit", "--help"])
     with pytest.raises(SystemExit):
@@ -90,7 +97,7 @@ def test_the_help_says_what_the_exit_status_is(monkeypatch, capsys):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["--board", "sim"], "sim has no budget to fit; choose one of zybo, "),
+        (["--board", "sim"], "sim is not synthesized; name one of zybo, "),
         (["--board", "zyb"], "unknown board 'zyb'; known: "),
         (["--variant", "25F"], "--variant needs --board"),
         (["--family", "xc7"], "--family goes with --calibrate; a board has its family"),
@@ -98,7 +105,7 @@ def test_the_help_says_what_the_exit_status_is(monkeypatch, capsys):
             ["--calibrate", "--family", "ice40"],
             "unknown family 'ice40'; known: xc7, xcup, ecp5, gowin",
         ),
-        (["--calibrate", "--jobs", "0"], "jobs must be at least 1, not 0"),
+        (["--calibrate", "--jobs", "0"], no_integer("--jobs", "from 1 to 1024", 0)),
         (
             ["--board", "zybo", "--verify", "--no-picture"],
             "--verify draws no picture; leave --no-picture out",

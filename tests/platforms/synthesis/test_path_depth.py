@@ -14,29 +14,29 @@ from gateformer.platforms.synthesis.paths.depth import MADE_BY, main
 from .mapped_netlist import Netlist
 
 
-def test_the_command_fails_on_a_violation(tmp_path):
+def written(directory, start: str, end: str) -> str:
+    """A netlist's file with one path, from register to register through a LUT."""
     netlist = Netlist()
-    netlist.register("a", "0")
-    netlist.lut("b", "a")
-    netlist.register("c", "b")
-    path = tmp_path / "top.json"
+    netlist.register(start, "0")
+    netlist.lut("b", start)
+    netlist.register(end, "b")
+    path = directory / "top.json"
     path.write_text(json.dumps(netlist.json()))
+    return str(path)
+
+
+def test_the_command_fails_on_a_violation(tmp_path):
+    path = written(tmp_path, "a", "c")
     console = Console(file=io.StringIO(), width=120)
-    assert main([str(path)], console) == 0
-    assert main([str(path), "--limit", "0"], console) == 1
+    assert main([path], console) == 0
+    assert main([path, "--limit", "0"], console) == 1
     printed = console.file.getvalue()
     assert "c: 1 stage from a, not 0 or fewer\n1 violation\n" in printed
 
 
 def test_names_stay_whole_in_a_pipe(tmp_path, capsys):
     start, end = ("core.engine." * 10 + name for name in ("start", "end"))
-    netlist = Netlist()
-    netlist.register(start, "0")
-    netlist.lut("b", start)
-    netlist.register(end, "b")
-    path = tmp_path / "top.json"
-    path.write_text(json.dumps(netlist.json()))
-    assert main([str(path)]) == 0
+    assert main([written(tmp_path, start, end)]) == 0
     printed = capsys.readouterr().out
     assert start in printed and end in printed
 
@@ -44,14 +44,8 @@ def test_names_stay_whole_in_a_pipe(tmp_path, capsys):
 def test_a_narrow_terminal_shows_everything(tmp_path):
     """Of 80 columns: words of a heading stay whole, numbers and names of usual length, too."""
     start, end = (f"system.core.engine.lanes_{name}.accumulator$123" for name in "01")
-    netlist = Netlist()
-    netlist.register(start, "0")
-    netlist.lut("b", start)
-    netlist.register(end, "b")
-    path = tmp_path / "top.json"
-    path.write_text(json.dumps(netlist.json()))
     console = Console(file=io.StringIO(), width=80)
-    assert main([str(path)], console) == 0
+    assert main([written(tmp_path, start, end)], console) == 0
     printed = console.file.getvalue()
     for text in ("stages", "carry", "est.", "alike", "cells", end, start, "LUT1", "structure"):
         assert text in printed, printed
@@ -76,6 +70,13 @@ def test_the_help_tells_the_status(capsys):
         *(
             (text, rf"top\.json has no modules; give {MADE_BY}$")
             for text in ("{}", "[]", "1", '{"modules": {}}', '{"modules": [1]}')
+        ),
+        *(
+            (
+                f'{{"modules": {{"top": {module}}}}}',
+                rf"top\.json: module top is not as yosys writes one; give {MADE_BY}$",
+            )
+            for module in ("5", "{}", '{"cells": []}', '{"cells": {}}')
         ),
     ],
 )

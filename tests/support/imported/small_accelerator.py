@@ -3,8 +3,6 @@
 import dataclasses
 import functools
 
-import pytest
-
 from gateformer.gateware.decoder.program import DecoderProgram
 from gateformer.gateware.host.any_core import compile_model
 from gateformer.gateware.plan.hw_config import HwConfig
@@ -18,6 +16,7 @@ from gateformer.model.text.codec_arrays import to_arrays
 from gateformer.model.text.readers.pieces import codec_of_json
 from gateformer.platforms.host.model import HostModel
 from gateformer.platforms.simulation.simulated_registers import SimulatedRegisters
+from tests.support.imported.byte_bpe import byte_bpe
 from tests.support.shared_simulations import shared
 
 SPECIAL = ["<|end|>", "<|begin|>", "<|user|>"]
@@ -39,20 +38,8 @@ SHAPE = {
 @functools.cache
 def codec(**facts) -> TextCodec:
     """Byte-level BPE of all bytes and some merges; sequences begin with :data:`BEGIN`."""
-    tokenizers = pytest.importorskip("tokenizers")
-    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
-    level = tokenizers.pre_tokenizers.ByteLevel
-    tokenizer.pre_tokenizer = level(add_prefix_space=False)
-    tokenizer.decoder = tokenizers.decoders.ByteLevel()
-    trainer = tokenizers.trainers.BpeTrainer(
-        vocab_size=300,
-        special_tokens=SPECIAL,
-        initial_alphabet=level.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator([TEXT] * 9, trainer)
     given = {"eos": END, "stop": (END,), "bos": BEGIN, "add_bos": True, "chat_template": TEMPLATE}
-    return codec_of_json("test", tokenizer.to_str().encode(), VOCABULARY, **given | facts)
+    return codec_of_json("test", byte_bpe(TEXT, SPECIAL), VOCABULARY, **given | facts)
 
 
 @functools.cache

