@@ -15,7 +15,6 @@ from gateformer.model.contract.reference import Reference
 from gateformer.model.contract.sampling import SamplingSettings
 from gateformer.model.text.tokenizer import CharTokenizer
 from tests.support.console.bench import compiled
-from tests.support.shared_simulations import shared
 
 pytestmark = pytest.mark.slow
 
@@ -28,7 +27,7 @@ def program() -> Program:
     return Program(random_model(SPEC), HwConfig(2, 4, 4, streams=STREAMS))
 
 
-@shared
+@functools.cache
 def answers() -> dict[str, str]:
     core = ConsoleCore(program(), name="tiny", build_id=1, clock_hz=1_000_000)
     simulation = compiled(core, f"{SPEC}, {STREAMS} streams", "core")
