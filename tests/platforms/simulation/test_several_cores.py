@@ -47,6 +47,7 @@ def drawn(rng: random.Random, model) -> Request:
     return Request(prompt, rng.randint(1, cfg.ctx_len), settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("streams", [1, 2])
 def test_tokens_cycles_and_taps(streams):
     """Of all streams, of one core's alone, and of others each time."""
