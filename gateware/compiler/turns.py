@@ -92,7 +92,7 @@ class Turns:
     def run(self, sequences: Mapping[int, Sequence]) -> dict[int, list[int]]:
         """The cycles in which the tokens of each stream are transferred.
 
-        The core is idle before the first start.
+        The core was reset before the first start, or the last turn was the last stream's.
         """
         program = self._program
         streams = [_Stream(program, n, sequence) for n, sequence in sequences.items()]
@@ -144,10 +144,3 @@ class Turns:
             stream.known(known)
         else:
             stream.next_token(end + PROMPT_LATENCY)
-
-
-def tokens_together(program: Program, prompt: int = 1) -> list[list[int]]:
-    """Cycles of the greedy tokens of all streams, started in one cycle and to the end of their
-    contexts."""
-    sequence = Sequence(0, prompt, program.model.config.ctx_len)
-    return list(Turns(program).run(dict.fromkeys(range(program.streams), sequence)).values())

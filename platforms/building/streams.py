@@ -6,7 +6,7 @@ import dataclasses
 import random
 from collections.abc import Iterator, Sequence
 
-from gateformer.gateware.compiler.turns import tokens_together
+from gateformer.gateware.compiler.several_cores import tokens_together
 from gateformer.gateware.core.taps import Mismatch
 from gateformer.model.contract.decoder.reference import DecoderReference
 from gateformer.model.contract.decoder.sampling import DecoderSettings
