@@ -111,9 +111,9 @@ def on_chip_streams(simulator: CoreSimulator, clock_mhz: float) -> dict:
     All are simulated, and equal to the reference and to the prediction, if that takes little time;
     Mismatch if not.
     """
-    program = simulator.program
     if not isinstance(simulator, InterleavedSimulator):
         return {}
+    program = simulator.program
     config, streams = program.model.config, program.streams
     stamps = tokens_together(program)
     source = "predicted"
