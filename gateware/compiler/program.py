@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 
@@ -15,6 +16,7 @@ from ..plan.instruction import AddressBase, Instruction, Opcode
 from ..plan.layout import Layout
 from ..plan.reload_limits import ReloadLimits
 from ..plan.vector_op import Destination, VectorKind
+from .interleaving import ISSUE_LATENCY, Interleaving
 from .memory_images import build_images
 from .reload_image import Contents, contents, shape_word
 from .schedule import Scheduler, with_waits
@@ -60,6 +62,7 @@ class Program:
     images : MemoryImages
     instructions : list of Instruction, with waits; one token each time through
     limits : ReloadLimits, None without ``hw.reload``
+    interleaving : Interleaving, None with one stream per core
 
     Raises
     ------
@@ -68,6 +71,7 @@ class Program:
     """
 
     limits: ReloadLimits | None = None
+    interleaving: Interleaving | None = None
 
     def __init__(self, model: IntegerModel, hw: HwConfig, limits: ReloadLimits | None = None):
         self.model = model
@@ -80,9 +84,25 @@ class Program:
         self.images = build_images(model, self.layout, self.limits)
         self._units = self.build_units("generic")
         may_stay_unused(*vars(self._units).values())
-        scheduler = Scheduler(self.layout, self._units)
         plain = list(self._token_program())
+        if hw.streams > 1:
+            self.interleaving = Interleaving(self.layout, self._units, plain)
+            self.instructions = self.interleaving.instructions
+            return
+        scheduler = Scheduler(self.layout, self._units)
         self.instructions = with_waits(plain, [scheduler.add(item) for item in plain])
+
+    @property
+    def streams(self) -> int:
+        """Texts that are generated side by side, by all cores."""
+        return self.hw.all_streams
+
+    @functools.cached_property
+    def one_core(self) -> Program:
+        """The program of each core, whose streams are its own."""
+        one = copy.copy(self)
+        one.hw = dataclasses.replace(self.hw, cores=1)
+        return one
 
     @property
     def token_words(self) -> int:
@@ -100,17 +120,32 @@ class Program:
 
         From its program's first beat to the next token's first beat, when the output is taken
         and the next prompt token is there at once. ``predict=False``: a prompt token whose
-        logits are not computed.
+        logits are not computed. Of several streams, while the others are idle:
+        :class:`gateware.compiler.turns.Turns` has the cycles of all.
         """
+        if self.interleaving is not None:
+            return self._cycles_alone(position, sampled, top_k, predict)
         total = 0
         for item in self.instructions:
             total += item.beats(position) + item.wait
             if not predict and item.ends_prompt_token:
                 return total + PROMPT_OVERHEAD
+        # the last beat's cycle is counted in the beats and in the latency after it
+        return total - 1 + self.choice_latency(sampled, top_k) + TOKEN_OVERHEAD
+
+    def choice_latency(self, sampled: bool, top_k: bool) -> int:
+        """Cycles from a token's last beat to the one in which the next token is known."""
         sampler = self._units.sampler
         choose = sampler.sampled_latency(top_k) if sampled else sampler.greedy_latency
-        # the last beat's cycle is counted in the beats and in the latency after it
-        return total - 1 + self._units.array.total_latency + choose + TOKEN_OVERHEAD
+        return self._units.array.total_latency + choose
+
+    def _cycles_alone(self, position: int, sampled: bool, top_k: bool, predict: bool) -> int:
+        turns = self.interleaving.alone(position)
+        if not predict:
+            last = next(i for i, item in enumerate(self.instructions) if item.ends_prompt_token)
+            return turns[last] + self.interleaving.duration(last, position) + PROMPT_OVERHEAD
+        last_beat = turns[-1] + ISSUE_LATENCY + self.instructions[-1].beats(position) - 1
+        return last_beat + self.choice_latency(sampled, top_k) + TOKEN_OVERHEAD
 
     def cycles_by_position(self, **kwargs) -> list[int]:
         """:meth:`cycles` for every position of the context."""
@@ -118,11 +153,17 @@ class Program:
 
     def timeline(self, position: int) -> list[Span]:
         """Beats of every instruction, and of the sampler, for a greedy token at ``position``."""
-        spans, now = [], 0
+        starts, now = [], 0
         for item in self.instructions:
-            beats = item.beats(position)
-            spans.append(Span(item.engine, item.name, now, now + beats))
-            now += beats + item.wait
+            starts.append(now)
+            now += item.beats(position) + item.wait
+        if self.interleaving is not None:
+            starts = self.interleaving.alone(position)
+            now = starts[-1] + self.instructions[-1].beats(position)
+        spans = [
+            Span(item.engine, item.name, start, start + item.beats(position))
+            for item, start in zip(self.instructions, starts, strict=True)
+        ]
         return [*spans, Span("sampler", "sample", now, self.cycles(position))]
 
     @functools.cached_property
@@ -169,21 +210,7 @@ class Program:
     def _embed(self):
         layout = self.layout
         for word in range(layout.embed_words):
-            common = {"engine": "int8 array", "opcode": Opcode.EMBED}
-            yield Instruction(
-                "embed token",
-                address=layout.lookup_base + word,
-                address_base=AddressBase.TOKEN,
-                first=True,
-                **common,
-            )
-            yield Instruction(
-                "embed position",
-                address=layout.position_base + word,
-                address_base=AddressBase.POSITION,
-                last=True,
-                **common,
-            )
+            yield from self._look_up(word)
             start = word * layout.word_groups
             yield Instruction(
                 "embed",
@@ -195,6 +222,30 @@ class Program:
                 first=word == 0,
                 last=word == layout.embed_words - 1,
             )
+
+    def _look_up(self, word: int):
+        """A word of the token's embedding and of the position's; of several streams, whose array
+        is the scarcest, in one instruction."""
+        token = Instruction(
+            "embed token",
+            "int8 array",
+            Opcode.EMBED,
+            address=self.layout.lookup_base + word,
+            address_base=AddressBase.TOKEN,
+            first=True,
+        )
+        if self.hw.streams > 1:
+            yield dataclasses.replace(token, name="embed both", outer=2, inner_base=word, last=True)
+            return
+        yield token
+        yield Instruction(
+            "embed position",
+            "int8 array",
+            Opcode.EMBED,
+            address=self.layout.position_base + word,
+            address_base=AddressBase.POSITION,
+            last=True,
+        )
 
     def _attention(self, layer: int):
         layout, prefix = self.layout, f"layers.{layer}"

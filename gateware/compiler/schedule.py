@@ -26,11 +26,15 @@ RESIDUAL_KINDS = (VectorKind.RESIDUAL_ADD, VectorKind.RESIDUAL_LOAD)
 
 
 class Scheduler:
-    """Adds instructions one by one, in program order, and assigns their start cycles."""
+    """Adds instructions one by one, in program order, and assigns their start cycles.
 
-    def __init__(self, layout: Layout, units: Units):
+    ``least``: cycles from an instruction's first beat to the next one's, at least.
+    """
+
+    def __init__(self, layout: Layout, units: Units, least: int = MIN_DURATION):
         self.layout = layout
         self.units = units
+        self._least = least
         self.starts: list[int] = []
         self._next_issue = 0
         self._ready = defaultdict(int)
@@ -44,7 +48,7 @@ class Scheduler:
         start = max(start, self._vector_free(instruction))
         self.starts.append(start)
         self._record(instruction, start)
-        self._next_issue = start + max(instruction.beats(0), MIN_DURATION)
+        self._next_issue = start + max(instruction.beats(0), self._least)
         return start
 
     def _requirements(self, item: Instruction):

@@ -13,6 +13,7 @@ from ..engines.softmax import Softmax
 from ..engines.ternary.engine import TernaryEngine
 from ..engines.ternary.packing import weight_format
 from ..engines.vector.unit import VectorUnit
+from ..parts import dsp48
 from ..plan.bounds import Bounds
 from ..plan.layout import Layout
 from ..plan.reload_limits import SCALE_WIDTH, ReloadLimits
@@ -42,6 +43,17 @@ def row_depth(layout: Layout) -> int:
     return max(layout.array_depth, layout.activation_chunks, layout.query_words)
 
 
+def column_bits(layout: Layout) -> int:
+    """Bits of a result's group within its row.
+
+    With several streams the highest is the lowest of the position, where words have two halves:
+    the vector unit has results of other streams when it writes them.
+    """
+    groups = max(layout.chunk_groups, layout.memory_groups)
+    with_position = layout.hw.streams > 1 and layout.halves == 2
+    return max((groups - 1).bit_length(), 1) + with_position
+
+
 def build_units(
     model: IntegerModel,
     layout: Layout,
@@ -66,6 +78,8 @@ def build_units(
         acc_width=bounds.acc_width,
         tree_levels_per_register=layout.hw.tree_levels,
         writable=writable,
+        # the carry primitives of devices with these blocks have four bits, or eight as two of four
+        short_chains=dsp in dsp48.FAMILIES,
     )
     array = build_array(layout, images, bounds, dsp)
     softmax = Softmax(
@@ -75,13 +89,12 @@ def build_units(
         dot_width=bounds.dot_width,
         dot_latency=array.dot_latency,
         table_registers=layout.hw.array_registers,
-        many_shifts=writable,
         positions_per_beat=layout.halves,
     )
     vector = VectorUnit(
         rows=layout.rows,
         d_model=cfg.d_model,
-        d_groups=layout.d_groups,
+        d_groups=layout.residual_groups,
         scale_words=images.scale_words,
         requantize_shift=images.requantize_shift,
         gain_shift=images.gain_shift,
@@ -90,7 +103,7 @@ def build_units(
         attention_acc_width=bounds.array_acc_width,
         reciprocal_width=softmax.reciprocal_width,
         row_bits=max((row_depth(layout) - 1).bit_length(), 1),
-        column_bits=max((max(layout.chunk_groups, layout.memory_groups) - 1).bit_length(), 1),
+        column_bits=column_bits(layout),
         norm_registers=layout.hw.norm_registers,
         result_registers=layout.hw.result_registers,
         writable_width=SCALE_WIDTH if writable else None,

@@ -194,7 +194,7 @@ class Core(wiring.Component):
             "kind": beat.kind,
             "destination": beat.destination,
             "row": beat.row,
-            "column": beat.column,
+            "column": self._column(beat),
             "group": beat.group,
             "scale_address": beat.scale,
             "first": beat.first & beat.first_outer,
@@ -215,12 +215,20 @@ class Core(wiring.Component):
         segment = delayed(m, beat.segment, VectorUnit.DATA_DELAY, name="segment")
         m.d.comb += vector.reciprocal.eq(units.softmax.reciprocal[segment])
 
+    def _column(self, beat):
+        """The group of a result within its row, as it goes through the vector unit."""
+        return beat.column
+
     def _array_group(self, column, sequencer: Sequencer):
         """Group of the array's word in which a group of K or V is put."""
-        groups = self.program.layout.word_groups
         if self.program.layout.halves == 1:
             return column
-        second = sequencer.position[0]  # this token's, until its last write is long done
+        # this token's position, until its last write is long done
+        return self._half_group(column, sequencer.position[0])
+
+    def _half_group(self, column, second):
+        """Likewise in words of two halves; ``second``: lowest bit of the position."""
+        groups = self.program.layout.word_groups
         group = column - groups
         value = Mux(group[0], groups, 0) + Cat(second, group[1 : len(column)])
         return Mux(column < groups, column + Mux(second, groups, 0), value)
@@ -244,23 +252,28 @@ class Core(wiring.Component):
 
     def _connect_sampler(self, m: Module, beat, units: Units, sequencer: Sequencer):
         sampler, settings = units.sampler, self.settings
-        logit = beat.valid & (beat.opcode == Opcode.LOGITS) & beat.last_inner
-        latency = units.array.total_latency
-        dot, width = units.array.dot, sampler.logit_width
-        totals = [dot.total] if self.program.layout.halves == 1 else dot.totals
-        # sign-extended or cut to a logit's bits
-        logits = [Signal(signed(width), name=f"logit{i}") for i in range(len(totals))]
-        m.d.comb += [logit.eq(total) for logit, total in zip(logits, totals, strict=True)]
         m.d.sync += sampler.reseed.eq(self.start & ~self.busy)
+        self._connect_logits(m, beat, units, sampler.logit)
         m.d.comb += [
-            sampler.logit.valid.eq(delayed(m, logit, latency, reset_less=False, name="logit")),
-            Cat(sampler.logit.value).eq(Cat(logits)),
-            sampler.logit.last.eq(delayed(m, logit & beat.last_outer, latency, name="last_logit")),
             sequencer.chosen.valid.eq(sampler.token.valid),
             sequencer.chosen.token.eq(sampler.token.token),
         ]
         for name in ("temperature_mult", "temperature_shift", "top_k", "seed"):
             m.d.comb += getattr(sampler.settings, name).eq(getattr(settings, name))
+
+    def _connect_logits(self, m: Module, beat, units: Units, port):
+        logit = beat.valid & (beat.opcode == Opcode.LOGITS) & beat.last_inner
+        latency = units.array.total_latency
+        dot, width = units.array.dot, units.sampler.logit_width
+        totals = [dot.total] if self.program.layout.halves == 1 else dot.totals
+        # sign-extended or cut to a logit's bits
+        logits = [Signal(signed(width), name=f"logit{i}") for i in range(len(totals))]
+        m.d.comb += [logit.eq(total) for logit, total in zip(logits, totals, strict=True)]
+        m.d.comb += [
+            port.valid.eq(delayed(m, logit, latency, reset_less=False, name="logit")),
+            Cat(port.value).eq(Cat(logits)),
+            port.last.eq(delayed(m, logit & beat.last_outer, latency, name="last_logit")),
+        ]
 
     def _connect_taps(self, m: Module, beat, units: Units):
         taps, vector, array = self.taps, units.vector, units.array
@@ -279,6 +292,10 @@ class Core(wiring.Component):
                 delayed(m, weigh, array.coefficient_delay, reset_less=False, name="weigh_tap")
             ),
             taps.probability_data.eq(Cat(array.coefficients)),
-            taps.logit_valid.eq(units.sampler.logit.valid),
-            taps.logit_data.eq(Cat(units.sampler.logit.value)),
+            taps.logit_valid.eq(self._logit(units).valid),
+            taps.logit_data.eq(Cat(self._logit(units).value)),
         ]
+
+    def _logit(self, units: Units):
+        """Where the logits go."""
+        return units.sampler.logit

@@ -66,7 +66,7 @@ class BeatSignature(wiring.Signature):
                 "destination": Out(Destination),
                 "row": Out(range(row_depth(layout))),
                 "column": Out(range(max(layout.chunk_groups, layout.memory_groups))),
-                "group": Out(range(layout.d_groups)),
+                "group": Out(range(layout.residual_groups)),
                 "scale": Out(range(len(images.scale_words))),
                 "first": Out(1),
                 "last": Out(1),
@@ -222,6 +222,14 @@ class IssueUnit(wiring.Component):
             m.d.sync += address.eq(loaded.address + offset)
         m.d.comb += self.beat.address.eq(address)
 
+    def _first_place(self, m: Module, name: str):
+        """Row, column, group or scale of an instruction's first result."""
+        loaded = self.instruction
+        if name != "row":
+            return getattr(loaded, name)
+        rows = self._position_times(m, self._layout.kv_words, "position_rows")
+        return loaded.row + Mux(loaded.row_per_position, rows, 0)
+
     def _places(self, m: Module, current, step):
         """Where the results of each outer step go, and what they need."""
         beat, loaded, layout = self.beat, self.instruction, self._layout
@@ -238,14 +246,9 @@ class IssueUnit(wiring.Component):
         for name in ("row", "column", "group", "scale"):
             place = Signal.like(getattr(beat, name), name=name, reset_less=True)
             m.d.comb += getattr(beat, name).eq(place)
-            if name != "row":
-                with m.If(self.load):
-                    m.d.sync += place.eq(getattr(loaded, name))
-            else:
-                rows = self._position_times(m, layout.kv_words, "position_rows")
-                offset = Mux(loaded.row_per_position, rows, 0)
-                with m.If(self.load):
-                    m.d.sync += place.eq(loaded.row + offset)
+            first = self._first_place(m, name)
+            with m.If(self.load):
+                m.d.sync += place.eq(first)
             with m.Elif(advance):
                 if name == "column":
                     m.d.sync += place.eq(Mux(place == wrap, 0, place + 1))

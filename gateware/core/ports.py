@@ -14,6 +14,11 @@ from .loader import LOAD_STATUS, section_ports
 from .token_loop import COUNT_BITS, token_stream
 
 
+def stream_port(name: str, stream: int) -> str:
+    """Name of a stream's port: the first one's is that of a core with one stream."""
+    return f"{name}{stream}" if stream else name
+
+
 def settings_signature(vocab_size: int, scheme: SamplingScheme = VERSION_1) -> wiring.Signature:
     """What must stay constant while the core is busy: ``scheme``'s settings and ``count``.
 

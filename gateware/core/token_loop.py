@@ -29,6 +29,7 @@ class TokenLoop(wiring.Component):
     ----------
     vocab_size, ctx_len : int
     token_words : int, of a token in the embedding memory; 0 without one
+    count_bits : int, of ``count``
 
     Members
     -------
@@ -45,12 +46,18 @@ class TokenLoop(wiring.Component):
     busy : Out(1), context_full : Out(1) until the next start
     """
 
-    def __init__(self, vocab_size: int, ctx_len: int, token_words: int = 0):
-        self._ctx_len, self._token_words = ctx_len, token_words
+    def __init__(
+        self,
+        vocab_size: int,
+        ctx_len: int,
+        token_words: int = 0,
+        count_bits: int = COUNT_BITS,
+    ):
+        self._ctx_len, self._token_words, self._count_bits = ctx_len, token_words, count_bits
         super().__init__(
             {
                 "start": In(1),
-                "count": In(COUNT_BITS),
+                "count": In(count_bits),
                 "prompt": In(token_stream(vocab_size)),
                 "output": Out(token_stream(vocab_size)),
                 "chosen": In(wiring.Signature({"valid": Out(1), "token": Out(range(vocab_size))})),
@@ -75,7 +82,7 @@ class TokenLoop(wiring.Component):
         self._token = Signal.like(self.token, reset_less=True)
         self._token_word = Signal.like(self.token_word, reset_less=True)
         self._position = Signal.like(self.position)
-        self._remaining, self._predict = Signal(COUNT_BITS), Signal()
+        self._remaining, self._predict = Signal(self._count_bits), Signal()
         # registers: `at_end` follows the position at once, `is_final` a cycle later, which is
         # long before the token is there
         self._at_end, self._is_final = Signal(), Signal()

@@ -52,11 +52,18 @@ class DecoderProgram:
 
     limits = None
     """No core of this kind is loaded with another model."""
+    streams = 1
+    """Texts side by side: several for a model in external memory only."""
     lanes_type = DecoderLanes
 
     def __init__(self, model: DecoderModel, hw: HwConfig):
         if hw.reload:
             raise UserError("the core of an imported model cannot be loaded with another one yet")
+        if hw.all_streams > 1:
+            raise UserError(
+                "an imported model that is held on chip takes 1 stream, not "
+                f"{hw.all_streams}; leave --streams out"
+            )
         self.model, self.hw = model, hw
         self.layout = DecoderLayout(model.config, hw.lanes)
         self._compile()

@@ -44,9 +44,6 @@ class Softmax(wiring.Component):
         Cycles from a dot-mode beat to its sums.
     table_registers : int
         Registers inside each of the two tables, 0 or 1.
-    many_shifts : bool
-        One adder that rounds what is selected, instead of a selection of what was rounded: less
-        logic for more than two shifts.
     positions_per_beat : int
         1 or 2.
 
@@ -92,7 +89,6 @@ class Softmax(wiring.Component):
         dot_width: int,
         dot_latency: int,
         table_registers: int = 0,
-        many_shifts: bool = False,
         positions_per_beat: int = 1,
     ):
         sizes = {"segments": segments, "ctx_len": ctx_len, "dot_width": dot_width}
@@ -107,7 +103,6 @@ class Softmax(wiring.Component):
             raise ValueError("shifts must have at least 1 shift, not 0")
         self._softmax = [arith.Softmax(shift) for shift in shifts]
         self._segments, self._ctx_len = segments, ctx_len
-        self._many_shifts = many_shifts
         self._places = positions_per_beat * segments
         self._words = ceil_div(ctx_len, positions_per_beat)
         self._dot_latency = dot_latency
@@ -210,9 +205,7 @@ class Softmax(wiring.Component):
         return Mux(larger, rounded[second], rounded[segment])
 
     def _rounded(self, dot, select):
-        """``arith.round_shift`` by the shift that is selected."""
-        if not self._many_shifts:
-            return Array(_rounded(dot, s.shift) for s in self._softmax)[select]
+        """``arith.round_shift`` by the shift that is selected: one adder, behind the selection."""
         kept, halves = zip(*(_shifted(dot, s.shift) for s in self._softmax), strict=True)
         return Array(kept)[select] + Array(halves)[select]
 
@@ -288,11 +281,3 @@ def _shifted(dot, shift: int):
         return dot, C(0, 1)
     extended = Cat(dot, dot[-1].replicate(shift + 1))
     return extended[shift : max(len(dot), shift + 1)].as_signed(), extended[shift - 1]
-
-
-def _rounded(dot, shift: int):
-    """``arith.round_shift``."""
-    if shift == 0:
-        return dot
-    kept, half = _shifted(dot, shift)
-    return kept + half

@@ -6,9 +6,9 @@ from amaranth.hdl import Cat, Module, ResetInserter
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from ..core.ports import stream_port
 from ..streamed.ports import bus_ports, image_ports
 from ..streamed.program import StreamedProgram
-from ..streamed.slots import stream_port
 from .any_core import AnyProgram, build_core
 from .axi_lite import axi_lite_signature
 from .host_interface import HostInterface
@@ -52,7 +52,6 @@ class HostedCore(wiring.Component):
         model, hw = program.model, program.hw
         streamed = isinstance(program, StreamedProgram)
         self._image = program.facts if streamed else None
-        self._streams = program.streams if streamed else 1
         self._host = HostInterface(
             model.config,
             hw,
@@ -62,6 +61,7 @@ class HostedCore(wiring.Component):
             limits=program.limits,
             image=self._image,
         )
+        self._streams = self._host.identification.streams
         self._reload = hw.reload
         self._core = build_core(program, dsp=dsp)
         super().__init__(

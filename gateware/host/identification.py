@@ -15,6 +15,7 @@ from ..streamed.ports import ImageFacts
 from ..streamed.program import StreamedProgram
 from .any_core import AnyProgram
 from .base_registers import ACCELERATOR_MAGIC, HASH_WORDS
+from .interleaved_registers import INTERLEAVED_MAGIC
 from .register import Register
 from .registers import register, registers
 from .reload_registers import RELOAD_MAGIC
@@ -101,6 +102,7 @@ class Identification:
             **(self._reload if self.hw.reload else {}),
             **(self._family if self.config.spec_version != 1 else {}),
             **(self._memory if self.image is not None else {}),
+            "STREAMS": self.streams,
             **words,
         }
         built = {entry.name for entry in self.registers}
@@ -109,12 +111,19 @@ class Identification:
     @property
     def registers(self) -> tuple[Register, ...]:
         """All registers of the accelerator."""
-        return registers(self.config, self.hw.reload, self.image is not None)
+        return registers(self.config, self.hw.reload, self.image is not None, self.streams)
+
+    @property
+    def streams(self) -> int:
+        """Texts that it generates side by side."""
+        return self.hw.all_streams if self.image is None else self.image.streams
 
     @property
     def _magic(self) -> int:
         if self.image is not None:
             return STREAMED_MAGIC
+        if self.streams > 1:
+            return INTERLEAVED_MAGIC
         return RELOAD_MAGIC if self.hw.reload else ACCELERATOR_MAGIC
 
     @property
@@ -126,7 +135,6 @@ class Identification:
             "MEMORY_SHAPE": shape,
             "IMAGE_BYTES": self.image.image_bytes,
             "MEMORY_BYTES": self.image.memory_bytes,
-            "STREAMS": self.image.streams,
         }
 
     @property

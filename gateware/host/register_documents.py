@@ -53,15 +53,25 @@ CONTROL, and wait until IMAGE_STATUS has `verified`.
 """
 
 
+_INTERLEAVED_HEAD = """\
+# Several texts of a trained model
+
+Where MAGIC reads "GTF4", these registers are there in addition to those of a model that is fixed, \
+or are different.
+"""
+
+
 def document(
     registers: Iterable[Register],
     imported: Iterable[Register] = (),
     streamed: Iterable[Register] = (),
+    interleaved: Iterable[Register] = (),
 ) -> str:
     """Markdown with a table of all registers and one section for each that is no mere constant.
 
     ``imported``: those of imported models' accelerators, of which the differences are shown;
-    ``streamed``: those with a model in external memory, likewise.
+    ``streamed``: those with a model in external memory, likewise; ``interleaved``: those of several
+    texts of a trained model.
     """
     registers, imported, streamed = list(registers), list(imported), list(streamed)
     heads = [_DOCUMENT_HEAD, _BOTH_HEAD] if imported else [_DOCUMENT_HEAD]
@@ -74,6 +84,9 @@ def document(
     if streamed:
         different = [entry for entry in streamed if entry not in imported]
         lines += ["", _STREAMED_HEAD, *_tables(different)]
+    different = [entry for entry in interleaved if entry not in (*registers, *REGISTERS)]
+    if different:
+        lines += ["", _INTERLEAVED_HEAD, *_tables(different)]
     return "\n".join(lines) + "\n"
 
 

@@ -15,23 +15,31 @@ from gateformer.model.support import cli
 from . import register_documents
 from .base_registers import REGISTERS
 from .imported_registers import IMPORTED_REGISTERS
+from .interleaved_registers import INTERLEAVED_REGISTERS
 from .register import Register
 from .reload_registers import RELOAD_REGISTERS
 from .streamed_registers import STREAMED_REGISTERS
 
-DOCUMENTED = (RELOAD_REGISTERS, IMPORTED_REGISTERS, STREAMED_REGISTERS)
+DOCUMENTED = (
+    RELOAD_REGISTERS,
+    IMPORTED_REGISTERS,
+    STREAMED_REGISTERS,
+    INTERLEAVED_REGISTERS,
+)
 """What docs/registers.md describes."""
 
 
 def registers(
-    config: ModelConfig, reload: bool = False, streamed: bool = False
+    config: ModelConfig, reload: bool = False, streamed: bool = False, streams: int = 1
 ) -> tuple[Register, ...]:
     """The registers of an accelerator for models of ``config``, by rising offset; ``streamed``:
-    from external memory."""
+    from external memory; ``streams``: texts side by side, of a trained model."""
     if streamed:
         return STREAMED_REGISTERS
     if config.spec_version != 1:
         return IMPORTED_REGISTERS
+    if streams > 1:
+        return INTERLEAVED_REGISTERS
     return RELOAD_REGISTERS if reload else REGISTERS
 
 

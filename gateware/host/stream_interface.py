@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from amaranth.hdl import Cat, Module, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -17,6 +19,7 @@ from .axi_lite import WORD_ADDRESS_LOW, register_bus_signature
 from .base_registers import HASH_WORDS
 from .identification import Identification
 from .image_control import connect_image
+from .interleaved_registers import FURTHER_INTERLEAVED_REGISTERS
 from .register import ADDRESS_WIDTH
 from .register_bank import RegisterBank
 from .registers import register
@@ -41,40 +44,54 @@ class StreamInterface(wiring.Component):
     ----------
     identification : Identification
     output_depth : int
-    further : bool
-        Not the first one of several streams in external memory: without the image's registers.
+    stream : int
+        Its number; further ones of several are without the image's registers, or those that say
+        what the accelerator is.
 
     Members
     -------
-    bus : In(register_bus_signature), of whose addresses the upper bits are of no account
+    bus : In(register_bus_signature), of whose addresses the upper bits are of no account; of
+        several streams of a model on chip they say whose register it is
     Those of :func:`gateware.core.ports.core_signature`, flipped; ``start`` and ``abort`` are
     pulses. With an image also those of :data:`gateware.streamed.ports.STREAM_PORTS` and, in the
     first stream's, of :func:`gateware.streamed.ports.image_ports`, flipped, with ``others_busy``,
     which refuses to verify, and ``image_verified`` of the others, which don't start without.
     """
 
-    def __init__(self, identification: Identification, *, output_depth: int, further: bool = False):
+    def __init__(self, identification: Identification, *, output_depth: int, stream: int = 0):
+        further = stream > 0
         self.identification = identification
         config, hw, image = identification.config, identification.hw, identification.image
         self.config, self.output_depth = config, output_depth
         self._reload = hw.reload
-        self._has_image, self._further = image is not None and not further, further
-        self._registers = FURTHER_STREAM_REGISTERS if further else identification.registers
+        self._has_image = image is not None and not further
+        self._needs_image = image is not None and further
+        self._is_interleaved = identification.streams > 1 and image is None
+        self._further, self._stream = further, stream
+        self._registers = identification.registers
+        if further:
+            self._registers = FURTHER_STREAM_REGISTERS if image else FURTHER_INTERLEAVED_REGISTERS
         self._has_top_p = scheme_of(config).has_top_p
         core = core_signature(config.vocab_size, hw.reload, scheme=scheme_of(config)).members
         if image is not None:
             core = {**core, **STREAM_PORTS, **({} if further else image_ports(image.memory))}
         between = {"others_busy": In(1), "image_verified": Out(1)} if self._has_image else {}
-        if further:
+        if self._needs_image:
             between = {"image_verified": In(1)}
         bus = register_bus_signature(ADDRESS_WIDTH)
         super().__init__({"bus": In(bus), **wiring.Signature(core).flip().members, **between})
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.registers = registers = RegisterBank(self._registers)
+        declared = self._registers
+        if self._is_interleaved:  # at their places in the whole address
+            declared = [
+                dataclasses.replace(entry, offset=entry.offset + self._stream * STREAM_BYTES)
+                for entry in declared
+            ]
+        m.submodules.registers = registers = RegisterBank(declared)
         wiring.connect(m, wiring.flipped(self.bus), registers.bus)
-        if self._further:
+        if self._further and not self._is_interleaved:
             for side in ("read_address", "write_address"):
                 address = getattr(self.bus, side)[
                     : STREAM_BYTES.bit_length() - 1 - WORD_ADDRESS_LOW
@@ -147,7 +164,7 @@ class StreamInterface(wiring.Component):
             found["not_loaded"] = ~self.load_status.loaded | self.load_status.loading
         if self._has_image:
             found["image_not_verified"] = ~registers.image_status.verified
-        elif self._further:
+        elif self._needs_image:
             found["image_not_verified"] = ~self.image_verified
         refusals = {"start_while_busy": busy}
         for name, condition in found.items():
@@ -256,8 +273,23 @@ class StreamInterface(wiring.Component):
 
     def _count(self, m, registers, start):
         """Cycles and tokens since start."""
-        m.submodules.cycles = cycles = CycleCounter()
         tokens = registers.tokens_generated.value
+        if self._is_interleaved:
+            cycles = registers.cycles_low.value
+            with m.If(start):
+                m.d.sync += cycles.eq(0)
+            with m.Elif(self.busy):
+                m.d.sync += cycles.eq(cycles + 1)
+        else:
+            self._count_long(m, registers, start)
+        with m.If(start):
+            m.d.sync += tokens.eq(0)
+        with m.Elif(self.output.valid & self.output.ready):
+            m.d.sync += tokens.eq(tokens + 1)
+
+    def _count_long(self, m, registers, start):
+        """Cycles of a core that has one stream's counter to hold."""
+        m.submodules.cycles = cycles = CycleCounter()
         m.d.comb += [
             cycles.clear.eq(start),
             cycles.enable.eq(self.busy),
@@ -265,7 +297,3 @@ class StreamInterface(wiring.Component):
             registers.cycles_low.value.eq(cycles.low),
             registers.cycles_high.value.eq(cycles.high),
         ]
-        with m.If(start):
-            m.d.sync += tokens.eq(0)
-        with m.Elif(self.output.valid & self.output.ready):
-            m.d.sync += tokens.eq(tokens + 1)

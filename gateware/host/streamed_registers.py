@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from ..streamed.limits import MOST_STREAMS
+from ..plan.hw_config import MOST_STREAMS
 from .base_registers import error_flag
 from .imported_registers import IMPORTED_REGISTERS
 from .register import Access, Field, Register

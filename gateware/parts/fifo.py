@@ -8,6 +8,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from .integers import check_integer
+from .loadable_memory import BLOCK
 
 LARGE = 1024
 """Items from which on a memory is one of blocks."""
@@ -24,6 +25,7 @@ class Fifo(wiring.Component):
     ----------
     shape : ShapeLike
     depth : int, at least 2
+    block : bool, its memory is one of blocks, however few items it has
 
     Members
     -------
@@ -37,9 +39,9 @@ class Fifo(wiring.Component):
         If ``depth`` is not an integer, or out of range.
     """
 
-    def __init__(self, shape, depth: int):
+    def __init__(self, shape, depth: int, *, block: bool = False):
         check_integer("depth", depth, 2, 2**32)
-        self.depth = depth
+        self.depth, self._attrs = depth, BLOCK if block else {}
         super().__init__(
             {
                 "written": In(stream.Signature(shape)),
@@ -55,7 +57,9 @@ class Fifo(wiring.Component):
         # double the blocks; and a power of two, so that addresses wrap round
         rows = self.depth - 1 if self.depth > LARGE else self.depth
         size = 1 << (rows - 1).bit_length()
-        m.submodules.memory = memory = Memory(shape=written.p.shape(), depth=size, init=[])
+        m.submodules.memory = memory = Memory(
+            shape=written.p.shape(), depth=size, init=[], attrs=self._attrs
+        )
         write, read = memory.write_port(), memory.read_port()
         # items that are not at `oldest` yet, whether there are any
         waiting, is_waiting = Signal.like(self.level), Signal()

@@ -30,7 +30,26 @@ class Saturation:
     @classmethod
     def registered(cls, m: Module, value: Value, bits: int, cycles: int, name: str) -> Saturation:
         """The saturation of ``value`` ``cycles`` cycles ago, with the registers halfway."""
-        observed = _observations(value, bits)
+        return cls._late(m, _observations(value, bits), cycles, name)
+
+    @classmethod
+    def of_either(
+        cls,
+        m: Module,
+        value: Value,
+        shifts: tuple[int, int],
+        second: Value,
+        bits: int,
+        cycles: int,
+        name: str,
+    ) -> Saturation:
+        """As :meth:`registered` of ``value`` shifted right, by the larger, second shift if
+        ``second``; the shifts share most of what is observed.
+        """
+        return cls._late(m, _observations_of_either(value, *shifts, second, bits), cycles, name)
+
+    @classmethod
+    def _late(cls, m: Module, observed: dict, cycles: int, name: str) -> Saturation:
         saturation = object.__new__(cls)
         saturation._combine(
             **{part: delayed(m, v, cycles, name=f"{name}_{part}") for part, v in observed.items()}
@@ -86,6 +105,31 @@ def _observations(value: Value, bits: int) -> dict[str, Value]:
         "below": value[: bits - 1].any(),
         "middle": value[1 : bits - 1],
         "lowest": value[0],
+    }
+
+
+def _observations_of_either(
+    value: Value, small: int, large: int, second: Value, bits: int
+) -> dict[str, Value]:
+    """Those of ``value >> large`` if ``second``, of ``value >> small`` otherwise."""
+    if small == large:
+        return _observations(value.shift_right(small), bits)
+    if len(value) < large + bits:
+        value = Value.cast(Const(0, signed(large + bits)) | value)
+    # the result's sign upwards, and that below it, for either shift
+    both, first_top = value[large + bits - 1 :], value[small + bits - 1 : large + bits - 1]
+    first_below = value[small : min(large, small + bits - 1)]
+    second_below = value[max(large, small + bits - 1) : large + bits - 1]
+    below = Mux(second, second_below.any(), first_below.any())
+    return {
+        "sign": value[-1],
+        "some": both.any() | (first_top.any() & ~second),
+        "every": both.all() & (first_top.all() | second),
+        "below": Cat(value[large : max(large, small + bits - 1)], below).any(),
+        "middle": Mux(
+            second, value[large + 1 : large + bits - 1], value[small + 1 : small + bits - 1]
+        ),
+        "lowest": Mux(second, value[large], value[small]),
     }
 
 

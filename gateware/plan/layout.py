@@ -11,6 +11,10 @@ matrices around it get zero rows and columns for the padding, so any shape fits 
   *halves*, and the memory two rows per word: of K, and of the token embedding where it is the
   output head, one in each half, since one query multiplies both. Of V, and of rows that are looked
   up, each row has a number of its own that multiplies it, and the groups of both halves.
+
+Every stream has its own K and V, behind each other in the array's memory, and its own *region* of
+the residual and activation memories, as many rows as a power of two: the region's number is the
+upper bits of an address.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ import dataclasses
 import functools
 
 import numpy as np
+from amaranth.utils import ceil_log2
 
 from gateformer.model.contract.config import ModelConfig
 
@@ -142,9 +147,30 @@ class Layout:
         return max(self.chunks(self.d_groups), self.chunks(self.kv_groups))
 
     @property
+    def stream_chunks(self) -> int:
+        """Chunks of one stream in the activation memory."""
+        return self.hidden_chunk + self.chunks(self.ff_groups)
+
+    @property
+    def chunk_bits(self) -> int:
+        """Bits of a row of one stream, of the activation memory or of the query."""
+        return ceil_log2(max(self.stream_chunks, self.query_words))
+
+    @property
     def activation_chunks(self) -> int:
         """Depth of the activation memory."""
-        return self.hidden_chunk + self.chunks(self.ff_groups)
+        several = self.hw.streams > 1
+        return self.hw.streams << self.chunk_bits if several else self.stream_chunks
+
+    @property
+    def group_bits(self) -> int:
+        """Bits of a residual group of one stream."""
+        return ceil_log2(self.d_groups)
+
+    @property
+    def residual_groups(self) -> int:
+        """Depth of the residual memory."""
+        return self.hw.streams << self.group_bits if self.hw.streams > 1 else self.d_groups
 
     def value_group(self, group: int, second: int) -> int:
         """Place of a group of V, or of an embedding's row that is looked up, in its word.
@@ -154,7 +180,7 @@ class Layout:
         return group % 2 * self.word_groups + group - group % 2 + second
 
     # Array memory, in words: token embeddings (with halves first for the output head, then to be
-    # looked up), position embeddings, then K and V of each layer.
+    # looked up), position embeddings, then K and V of each layer, stream after stream.
 
     def _words(self, rows: int, row_words: int) -> int:
         return ceil_div(rows, self.halves) * row_words
@@ -169,6 +195,7 @@ class Layout:
         return self.lookup_base + self._words(self.config.vocab_size, self.embed_words)
 
     def key_base(self, layer: int) -> int:
+        """First word of the K of a layer of the first stream."""
         first = self.position_base + self._words(self.config.ctx_len, self.embed_words)
         return first + 2 * layer * self._words(self.config.ctx_len, self.kv_words)
 
@@ -176,9 +203,14 @@ class Layout:
         return self.key_base(layer) + self._words(self.config.ctx_len, self.kv_words)
 
     @property
+    def stream_words(self) -> int:
+        """Words of the K and V of one stream."""
+        return self.key_base(self.config.n_layers) - self.key_base(0)
+
+    @property
     def array_depth(self) -> int:
         """Words of the array memory."""
-        return self.key_base(self.config.n_layers)
+        return self.key_base(0) + self.hw.streams * self.stream_words
 
     def linear_map(self, length: int) -> np.ndarray:
         """Place of element i of a residual, norm or hidden vector: simply i."""

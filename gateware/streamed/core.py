@@ -6,7 +6,7 @@ from amaranth.hdl import C, Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import Out
 
-from ..core.ports import core_signature
+from ..core.ports import core_signature, stream_port
 from ..core.sequencer import Fetch
 from ..decoder.instruction import Source
 from ..decoder.taps import tap_ports, tap_signature
@@ -25,7 +25,7 @@ from .issue import StreamedIssueUnit
 from .passes import Passes
 from .ports import SATURATION_BITS, STREAM_PORTS, bus_ports, image_ports
 from .program import StreamedProgram
-from .slots import slots_layout, stream_port
+from .slots import slots_layout
 from .walker import SegmentWalker
 
 READ_AHEAD = 512
@@ -52,9 +52,9 @@ class StreamedCore(wiring.Component):
     -------
     For each stream those of :func:`gateware.core.ports.core_signature` and
     :data:`.ports.STREAM_PORTS`, with its number behind the name but for the first one
-    (:func:`.slots.stream_port`). ``abort`` of a stream leaves the others as they are; with it the
-    last one that is busy, or all at once, also forget an error of the memory. Once none is busy
-    any more, nothing new begins on the buses, whatever the pass was that is under way.
+    (:func:`gateware.core.ports.stream_port`). ``abort`` of a stream leaves the others as they are;
+    with it the last one that is busy, or all at once, also forget an error of the memory. Once none
+    is busy any more, nothing new begins on the buses, whatever the pass was that is under way.
 
     Those of :func:`.ports.bus_ports` and of :func:`.ports.image_ports`. That an image is verified
     before the first ``start`` is its user's to see to.

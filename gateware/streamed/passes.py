@@ -6,9 +6,10 @@ from amaranth.hdl import C, Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from ..core.ports import stream_port
 from ..core.token_loop import TokenLoop
 from ..parts.passed_port import pass_port
-from .slots import slots_layout, stream_port
+from .slots import slots_layout
 
 DRAINED = 8
 """Cycles from the last logit of a pass, at the datapath, until a sampler has seen it, at least."""
@@ -82,7 +83,8 @@ class Passes(wiring.Component):
     Members
     -------
     start, count, prompt, output, chosen, busy, context_full
-        For each stream, with its number behind the name (:func:`.slots.stream_port`); those of
+        For each stream, with its number behind the name
+        (:func:`gateware.core.ports.stream_port`); those of
         :class:`gateware.core.token_loop.TokenLoop`.
     drop : In(streams), a stream is reset: what is under way for it is lost
     reset : In(1), no pass is under way any more; of no account for streams that are not dropped

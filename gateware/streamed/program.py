@@ -18,13 +18,12 @@ from ..decoder.token_program import TokenProgram
 from ..memory.bus import ADDRESS_BITS, MemoryShape
 from ..parts.integers import check_integer
 from ..plan.encoding import instruction_layout
-from ..plan.hw_config import HwConfig
+from ..plan.hw_config import MOST_STREAMS, HwConfig
 from .checksum import checksum
 from .images import StreamedImages, row_groups
 from .instruction_buffer import InstructionBuffer
 from .lanes import StreamedLanes
 from .layout import StreamedLayout
-from .limits import MOST_STREAMS
 from .ports import ImageFacts
 from .row_format import RowFormat
 from .stream_writer import StreamWriter, instruction_words, words_per_instruction

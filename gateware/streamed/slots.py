@@ -32,8 +32,3 @@ def slots_layout(program) -> data.ArrayLayout:
 def of_slot(values, number: Value, count: int):
     """The one of slot ``number`` of ``count`` values; the only one's without a choice."""
     return values[number] if count > 1 else values[0]
-
-
-def stream_port(name: str, stream: int) -> str:
-    """Name of a stream's port: the first one's is that of a core with one stream."""
-    return f"{name}{stream}" if stream else name

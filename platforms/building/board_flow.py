@@ -19,7 +19,7 @@ from ..place_and_route.placed import Placed
 from ..place_and_route.project import Project, advice, choose_toolchain, write_project
 from ..place_and_route.reports import report_names
 from ..place_and_route.run import make_bitstream, read_reports, refuse_if_too_slow
-from ..simulation.simulation import CoreSimulator
+from ..simulation.interleaved import core_simulator
 from ..sizes.search import NO_FIT_ADVICE
 from ..sizes.sizing import nearest_fitting, size_options
 from ..support.progress import console as status
@@ -28,6 +28,7 @@ from ..support.tools import ToolPool
 from ..synthesis.synthesis import LOG_NAME, synthesize
 from . import report, streamed
 from .report_table import print_report
+from .streams import on_chip_streams
 from .text import BuildText
 from .toolchain_report import can_be_placed, refuse_if_rules_are_broken, toolchain_section
 
@@ -75,11 +76,12 @@ def build_board(
             found = streamed.simulate(core_program, target.memory, clock_mhz, image, text, output)
             printed, cycles, further = found.text, found.cycles, found.sections
         else:
-            image, further = None, {}
-            simulator = CoreSimulator(core_program)
+            image = None
+            simulator = core_simulator(core_program)
             printed = text.print(simulator, output)
             with working("counting cycles at every position"):
                 cycles = report.counted_cycles(core_program, simulator)
+            further = on_chip_streams(simulator, clock_mhz)
         resources = synthesis.result() if synthesized else None
     result = report.build_report(artifact, core_program, target, clock_mhz, cycles)
     result |= further
@@ -108,7 +110,7 @@ def build_board(
         report.add_placed(result, placed, target, clock_mhz)
     _write(result, project, printed, output)
     refuse_if_too_large(core_program, target, resources)
-    refuse_if_rules_are_broken(result["toolchain"])
+    refuse_if_rules_are_broken(result["toolchain"], core_program)
     if placed is not None:
         refuse_if_too_slow(placed, clock_mhz)
     announce_bitstream(project, missing, output)

@@ -81,10 +81,12 @@ def read_reports(directory: Path) -> list[dict]:
         facts = Facts.parse(path, path.read_bytes())
         if facts.integer("schema_version", 0) != SCHEMA_VERSION:
             continue
-        if facts.table("resources").table("synthesized", default=None) is not None:
+        target = facts.table("board")
+        label, variant = target.text("name"), target.text("variant", default=None)
+        counted = facts.table("resources").table("synthesized", default=None)
+        if counted is not None and path.parent.name in _labels(label, variant):
             _check(facts)
-            if path.parent.name in _labels(facts.content):
-                found.append(facts.content)
+            found.append(facts.content)
     if not found:
         raise UserError(
             f"no board's report.json under {directory}; build one, or name some with --build"
@@ -95,10 +97,8 @@ def read_reports(directory: Path) -> list[dict]:
 def _check(facts: Facts) -> None:
     """UserError unless everything that :func:`row` shows is there and of its kind."""
     target, hw = facts.table("board"), facts.table("hardware")
-    names = ((target, "name"), (target, "title"), (target, "device"), (hw, "packing"))
-    for table, name in names:
+    for table, name in ((target, "title"), (target, "device"), (hw, "packing")):
         table.text(name)
-    target.text("variant", default=None)
     for name in ("rows", "cols", "lanes_built"):
         hw.integer(name, 1)
     facts.table("cycles").number("mean", positive=True)
@@ -122,9 +122,8 @@ def _check(facts: Facts) -> None:
                 use.text("unit")
 
 
-def _labels(report: dict) -> tuple[str, ...]:
+def _labels(name: str, variant: str | None) -> tuple[str, ...]:
     """Names of the build directory of the default model on a board, or on a variant of it."""
-    name, variant = report["board"]["name"], report["board"]["variant"]
     return (name,) if variant is None else (name, f"{name}-{variant.lower()}")
 
 

@@ -26,9 +26,8 @@ def parser():
     """Command line of ``gateformer build``, an argparse.ArgumentParser."""
     import argparse
 
-    from gateformer.gateware.plan.hw_config import MAX_SIZES
+    from gateformer.gateware.plan.hw_config import MAX_SIZES, MOST_STREAMS
     from gateformer.gateware.plan.serial_line import DEFAULT_BAUD, MAX_BAUD, MIN_BAUD
-    from gateformer.gateware.streamed.limits import MOST_STREAMS
     from gateformer.model.support.cli import ArgumentParser, within
     from gateformer.model.text.options import add_text_options
 
@@ -72,9 +71,16 @@ def parser():
         "--streams",
         type=within(int, 1, MOST_STREAMS),
         metavar="N",
-        help="texts that a core with its model in external memory generates side by side, "
-        f"1 to {MOST_STREAMS} (docs/streamed_core.md; default: 2 if they are predicted to fit the "
-        "board)",
+        help=f"texts that a core generates side by side, 1 to {MOST_STREAMS} (docs/streams.md; of "
+        "a model in external memory docs/streamed_core.md; default: 2 of those if they are "
+        "predicted to fit)",
+    )
+    sizes.add_argument(
+        "--cores",
+        type=within(int, 1, MOST_STREAMS),
+        metavar="N",
+        help="cores side by side, each with the weights and so many streams, of all together at "
+        f"most {MOST_STREAMS} (default: 1)",
     )
     sizes.add_argument(
         "--ports",

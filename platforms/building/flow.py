@@ -26,10 +26,11 @@ from ..firmware.build import build_firmware
 from ..ip.export import export_board_ip
 from ..place_and_route.toolchain_board import for_toolchain
 from ..simulation import generation
-from ..simulation.simulation import CoreSimulator
-from ..simulation.streams import Request
+from ..simulation.interleaved import InterleavedSimulator, check_together, core_simulator
+from ..simulation.several_streams import Request
 from ..simulation.streams_check import check_streams
 from ..sizes.lanes_remark import lanes_remark
+from ..sizes.search import SEARCHED
 from ..sizes.sizing import choose_sizes
 from ..support.defaults import DEFAULT_CYCLES, DEFAULT_MODEL
 from ..support.progress import UNWRAPPED, output_console, working
@@ -49,7 +50,7 @@ from .streamed import (
     program_of,
 )
 from .streamed_choice import with_ports
-from .streams import checked_requests
+from .streams import checked_requests, on_chip_streams, streams_rows
 from .text import BuildText
 from .timeline import never_waiting, timeline_svg
 
@@ -152,15 +153,15 @@ def _check_request(artifact: Artifact, arguments) -> None:
 
 
 def _sizes(artifact: Artifact, target: Board, arguments):
-    names = ("rows", "cols", "lanes", "packing")
-    given = {name: getattr(arguments, name) for name in names}
+    given = {name: getattr(arguments, name) for name in SEARCHED}
     fixed = {name: value for name, value in given.items() if value is not None}
     sizes = choose_sizes(artifact.model, target, **fixed)
     if "lanes" in fixed:
         remark = lanes_remark(artifact.model, target, fixed, sizes)
         if remark is not None:
             status.print(remark, markup=False, highlight=False, soft_wrap=True)
-    return dataclasses.replace(sizes, reload=arguments.reload)
+    several = {"streams": arguments.streams or 1, "cores": arguments.cores or 1}
+    return dataclasses.replace(sizes, reload=arguments.reload, **several)
 
 
 def _clock(target: Board, arguments) -> float:
@@ -211,23 +212,30 @@ def _build_simulation(
         if arguments.waveform is not None:
             path = written.enter_context(complete_file(arguments.waveform))
             waveform = (path, *generation.parse_cycles(arguments.cycles or DEFAULT_CYCLES))
-        simulator = CoreSimulator(program, waveform=waveform)
+        simulator = core_simulator(program, waveform=waveform)
         text.print(simulator, output)
         simulator.simulation.close_waveform()
     cycles = report.counted_cycles(program, simulator)
     result = report.build_report(artifact, program, target, clock, cycles)
+    result |= on_chip_streams(simulator, clock)
     result["files"] = [str(directory / report.REPORT)]
     report.write_report(result, directory)
     status.print(
         f"cycles per greedy token: first {cycles['by_position'][0]:,}, mean {cycles['mean']:,.1f}, "
         f"last {cycles['by_position'][-1]:,} ({cycles['source']}); {result['files'][0]}"
     )
+    if "streams" in result:
+        for row in streams_rows(result["streams"], clock):
+            status.print(": ".join(row), soft_wrap=True)
 
 
 def _check(artifact, program, target, clock, arguments, output: Console) -> None:
     """Gateware against reference on every tap and token, greedy and sampled."""
     streamed = isinstance(program, StreamedProgram)
-    simulator = checked_simulator(program, target.memory, clock) if streamed else None
+    if streamed:
+        simulator = checked_simulator(program, target.memory, clock)
+    else:
+        simulator = core_simulator(program, taps=True)
     model = artifact.model
     cfg, seed = model.config, text_options(arguments, model.config.vocab_size).seed
     rng = random.Random(seed)
@@ -242,7 +250,7 @@ def _check(artifact, program, target, clock, arguments, output: Console) -> None
         length, count = rng.randint(1, max(cfg.ctx_len // 2, 1)), cfg.ctx_len
         if streamed:
             length, count = min(length, CHECKED_PROMPT), min(count, CHECKED_TOKENS)
-        if streamed and program.streams > 1:
+        if program.streams > 1:
             requests = checked_requests(rng, program.streams, cfg, length, count, settings)
             _check_streams(simulator, requests, name, output)
             continue
@@ -261,7 +269,9 @@ def _check(artifact, program, target, clock, arguments, output: Console) -> None
 def _check_streams(simulator, requests: dict[int, Request], name: str, output: Console) -> None:
     prompts = sum(len(request.prompt) for request in requests.values())
     with working(f"comparing {len(requests)} streams at once, {name}"):
-        tokens, integers = check_streams(simulator, requests)
+        on_chip = isinstance(simulator, InterleavedSimulator)
+        check = check_together if on_chip else check_streams
+        tokens, integers = check(simulator, requests)
     output.print(
         f"{name}: {len(requests)} streams, {counted(prompts, 'prompt token')}, "
         f"{counted(tokens, 'generated token')}, "

@@ -16,7 +16,7 @@ from ..families.xc7 import XC7
 from ..simulation.generation import refuse_too_large
 from ..sizes.streamed.search import can_be_streamed
 from .streamed import is_streamed, refuse_not_streamed
-from .streamed_choice import STREAMED_ONLY, on_chip, with_ports
+from .streamed_choice import refuse_on_chip, with_ports
 
 _FOR_A_BOARD = ("toolchain", "baud", "program")
 _FOR_THE_SIMULATION = ("check", "waveform", "cycles")
@@ -26,7 +26,7 @@ _HEEDED_BESIDE = {"check": ("seed",), "firmware": ("program", "toolchain")}
 """Options of a build that a run instead of it has a use for, too."""
 _ONLY_BESIDE = {"cycles": "waveform", "position": "timeline", "fits": "list"}
 _NOT_SYNTHESIZED = ("firmware", "timeline", "check")
-_TRAINED_ONLY = ("rows", "cols", "packing", "reload")
+_TRAINED_ONLY = ("rows", "cols", "packing", "reload", "cores")
 _WITHOUT_A_CLOCK = {"timeline": "counts cycles", "check": "compares integers"}
 
 
@@ -83,9 +83,8 @@ def refuse_unheeded(target: Board, arguments: argparse.Namespace) -> None:
 def refuse_imported(artifact: Artifact, target: Board, arguments: argparse.Namespace) -> None:
     """UserError naming what an imported model (contract version 2) cannot become as yet."""
     model = artifact.model
-    for option in STREAMED_ONLY:
-        if getattr(arguments, option) is not None and not can_be_streamed(artifact.model, target):
-            raise UserError(on_chip(option, artifact, target))
+    if not can_be_streamed(artifact.model, target):
+        refuse_on_chip(artifact, target, arguments)
     if not isinstance(model, DecoderModel):
         return
     for option in _TRAINED_ONLY:

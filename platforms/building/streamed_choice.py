@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 
 from gateformer.model.contract.artifact import Artifact
+from gateformer.model.contract.decoder.model import DecoderModel
 from gateformer.model.support.errors import UserError
 
 from ..boards.target import Board
@@ -14,12 +15,32 @@ from ..support.progress import console as status
 from ..support.progress import working
 
 STREAMED_ONLY = ("streams", "ports")
-"""Options of such a core alone."""
+"""Options of such a core, of which one with its model on chip has the first."""
 
 
-def on_chip(option: str, artifact: Artifact, target: Board) -> str:
-    """Why one of them is refused."""
-    if target.memory is None and target.budget is not None:
+def refuse_on_chip(artifact: Artifact, target: Board, arguments: argparse.Namespace) -> None:
+    """UserError naming one of them that a core with the model on chip does not have there."""
+    for option in STREAMED_ONLY:
+        value = getattr(arguments, option)
+        if value is None:
+            continue
+        if option != "streams" or isinstance(artifact.model, DecoderModel):
+            raise UserError(_on_chip(option, artifact, target))
+    _refuse_export(artifact, arguments)
+
+
+def _refuse_export(artifact: Artifact, arguments: argparse.Namespace) -> None:
+    for option, written in (("streams", "a core of 1 stream"), ("cores", "1 core")):
+        value = getattr(arguments, option)
+        if value is not None and value > 1 and arguments.export:
+            raise UserError(
+                f"--export writes {written} for {artifact.name}, not {value}; leave --{option} out"
+            )
+
+
+def _on_chip(option: str, artifact: Artifact, target: Board) -> str:
+    """Why it is refused."""
+    if target.memory is None:
         return (
             f"--{option} is for a model that a core reads from external memory, which "
             f"{target.name} does not have; leave it out"
@@ -34,13 +55,14 @@ def with_ports(target: Board, ports: int | None) -> Board:
     """The board, whose memory has so many of its ports; UserError if it cannot."""
     if ports is None:
         return target
-    most = target.memory.shape.ports if target.memory else 1
-    numbers = [1 << i for i in range(most.bit_length())]
+    if target.memory is None:
+        raise UserError(
+            f"--ports is of the external memory, which {target.name} does not have; leave it out"
+        )
+    numbers = [1 << i for i in range(target.memory.shape.ports.bit_length())]
     if ports not in numbers:
         few = ", ".join(map(str, numbers))
         raise UserError(f"ports must be one of {few} for {target.name}, not {ports}")
-    if target.memory is None:
-        return target
     shape = dataclasses.replace(target.memory.shape, ports=ports)
     return dataclasses.replace(target, memory=dataclasses.replace(target.memory, shape=shape))
 

@@ -6,11 +6,17 @@ import dataclasses
 import random
 from collections.abc import Iterator, Sequence
 
+from gateformer.gateware.compiler.several_cores import tokens_together
 from gateformer.gateware.core.taps import Mismatch
 from gateformer.model.contract.decoder.reference import DecoderReference
 from gateformer.model.contract.decoder.sampling import DecoderSettings
+from gateformer.model.contract.sampling import SamplingSettings
 
-from ..simulation.streams import Request, StreamsSimulator
+from ..simulation.generation import MEASURED_CYCLES
+from ..simulation.interleaved import InterleavedSimulator, check_together
+from ..simulation.several_streams import Request
+from ..simulation.simulation import CoreSimulator
+from ..simulation.streams import StreamsSimulator
 from ..support.progress import working
 
 TOKENS = 4
@@ -98,9 +104,49 @@ def streams_section(alone: Rate, together: Rate, streams: int, clock_mhz: float)
     }
 
 
+def on_chip_streams(simulator: CoreSimulator, clock_mhz: float) -> dict:
+    """The section ``streams`` of a report on a core whose model is on chip: greedy texts of all its
+    streams, begun at once and to the end of their contexts. Nothing with one stream.
+
+    All are simulated, and equal to the reference and to the prediction, if that takes little time;
+    Mismatch if not.
+    """
+    if not isinstance(simulator, InterleavedSimulator):
+        return {}
+    program = simulator.program
+    config, streams = program.model.config, program.streams
+    stamps = tokens_together(program)
+    source = "predicted"
+    if max(map(max, stamps)) <= MEASURED_CYCLES:
+        requests = {
+            stream: Request([stream % config.vocab_size], config.ctx_len, SamplingSettings())
+            for stream in range(streams)
+        }
+        with working(f"generating with all {streams} streams at once"):
+            check_together(simulator, requests)
+        source = "simulated"
+    cycles = (max(map(max, stamps)) + 1) / sum(map(len, stamps))
+    section = {
+        "count": streams,
+        "tokens_per_second": clock_mhz * 1e6 / cycles,
+        "cycles_per_token": cycles,
+        "source": source,
+    }
+    return {"streams": section}
+
+
 def streams_rows(streams: dict, clock_mhz: float) -> Iterator[tuple[str, str]]:
     """Rows of what several streams gave at once."""
-    count, single = streams["count"], streams["single"]
+    count = streams["count"]
+    if "single" not in streams:
+        yield (
+            f"{count} streams at once ({streams['source']})",
+            f"{streams['cycles_per_token']:,.1f} cycles per greedy token of all together, mean "
+            f"over the context: {streams['tokens_per_second']:,.0f} tokens per second at "
+            f"{clock_mhz:g} MHz",
+        )
+        return
+    single = streams["single"]
     yield (
         f"{count} streams at once (simulated)",
         f"{streams['cycles_per_token']:,.0f} cycles per token of all together: "

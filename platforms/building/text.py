@@ -14,8 +14,8 @@ from gateformer.model.text.model_codec import codec_of, prompt_tokens
 from gateformer.model.text.options import TextOptions, text_options
 
 from ..simulation import generation
+from ..simulation.several_streams import Request
 from ..simulation.simulation import CoreSimulator
-from ..simulation.streams import Request
 from ..support.progress import console as status
 from ..support.text_output import text_output
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 
+from gateformer.gateware.decoder.program import DecoderProgram
+from gateformer.gateware.host.any_core import AnyProgram
+from gateformer.gateware.streamed.program import StreamedProgram
 from gateformer.model.support.errors import UserError
 
 from ..place_and_route.project import Project
@@ -27,12 +30,21 @@ def can_be_placed(section: dict) -> bool:
     return section["rules"] is None or not section["rules"]["violations"]
 
 
-def refuse_if_rules_are_broken(section: dict) -> None:
-    """UserError, naming the first violation, if the toolchain can't make a bitstream of this."""
+def refuse_if_rules_are_broken(section: dict, program: AnyProgram) -> None:
+    """UserError, naming the first violation, if the toolchain can't make a bitstream of this, and
+    the options that make a smaller core of the ``program``."""
     if not can_be_placed(section):
         violations = section["rules"]["violations"]
         more = f", and {len(violations) - 1} more" if len(violations) > 1 else ""
         raise UserError(
             f"{section['name']} cannot place and route this netlist: {violations[0]}{more} "
-            "(all in report.json); try smaller --rows, --cols or --lanes"
+            f"(all in report.json); try {_smaller(program)}"
         )
+
+
+def _smaller(program: AnyProgram) -> str:
+    if isinstance(program, StreamedProgram):
+        return "fewer --ports or --streams"
+    if isinstance(program, DecoderProgram):
+        return "fewer --lanes"
+    return "smaller --rows, --cols or --lanes"

@@ -18,6 +18,7 @@ from gateformer.gateware.console.vocabulary import (
     token_texts,
 )
 from gateformer.gateware.host.identification import WORD_DIGITS, Identification
+from gateformer.gateware.host.streamed_registers import STREAM_BYTES
 from gateformer.gateware.plan.layout import Layout
 from gateformer.model.contract.config import ModelConfig
 from gateformer.model.contract.decoder.model import DecoderModel
@@ -91,6 +92,8 @@ def model_header(
             IMPORTED=int(imported),
             RELOAD=int(hw.reload),
             STREAMED=int(identification.image is not None),
+            STREAMS=f"{identification.streams}",
+            STREAM_BYTES=f"0x{STREAM_BYTES:X}u",
             BUILD_ID=f"0x{identification.build_id:08X}u",
             PACKING=f'"{identification.hw.packing}"',
             VOCAB_SIZE=f"{config.vocab_size}u",

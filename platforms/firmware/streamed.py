@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from gateformer.gateware.host.identification import Identification
-from gateformer.gateware.host.streamed_registers import STREAM_BYTES
 from gateformer.gateware.memory.bus import Response
 from gateformer.gateware.streamed.ports import ImageFacts
 
@@ -37,8 +36,6 @@ def streamed_lines(facts: ImageFacts, memory_bytes: int | None = None) -> list[s
     return [
         "// The file of the image, and the ports through which the accelerator reads it.",
         *defines(
-            STREAMS=f"{facts.streams}",
-            STREAM_BYTES=f"0x{STREAM_BYTES:X}u",
             IMAGE_FILE=f'"{IMAGE_FILE}"',
             IMAGE_FILE_ADDRESS=f"0x{IMAGE_FILE_ADDRESS:08X}u",
             IMAGE_HEADER_BYTES=f"{HEADER_BYTES}u",

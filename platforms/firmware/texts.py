@@ -8,6 +8,7 @@ from gateformer.gateware.console import messages as console_messages
 from gateformer.gateware.console.dialect import Dialect
 from gateformer.gateware.console.imported.texts import ImportedTexts
 from gateformer.gateware.console.texts import ConsoleTexts
+from gateformer.gateware.host.identification import Identification
 
 from . import load as firmware_load
 from .c_text import array
@@ -45,6 +46,7 @@ class FirmwareTexts(ConsoleTexts):
 
     def info(self) -> list[str]:
         model, shape, sizes = super().info()
+        sizes = _with_streams(sizes, self.identification)
         return [_open(model, **_BUILD), shape, _open(sizes, **_ENGINE, **_SIZES)]
 
 
@@ -53,9 +55,7 @@ class ImportedFirmwareTexts(ImportedTexts):
 
     def info(self) -> list[str]:
         model, *shape, sizes = super().info()
-        image = self.identification.image
-        if image is not None and image.streams > 1:
-            sizes += f", streams {image.streams}"
+        sizes = _with_streams(sizes, self.identification)
         return [_open(model, **_BUILD), *shape, _open(sizes, **_SIZES)]
 
     def help(self) -> list[str]:
@@ -64,6 +64,11 @@ class ImportedFirmwareTexts(ImportedTexts):
             return super().help()
         most = f"generates at most {tokens} tokens"
         return [line.replace("generates a whole context", most) for line in super().help()]
+
+
+def _with_streams(sizes: str, identification: Identification) -> str:
+    several = identification.streams > 1
+    return f"{sizes}, streams {identification.streams}" if several else sizes
 
 
 def concealed(name: str) -> str:

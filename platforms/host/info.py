@@ -11,9 +11,13 @@ from gateformer.gateware.host.base_registers import (
     TOKEN_BITS,
 )
 from gateformer.gateware.host.imported_registers import IMPORTED_REGISTERS
+from gateformer.gateware.host.interleaved_registers import (
+    INTERLEAVED_MAGIC,
+    INTERLEAVED_REGISTERS,
+)
 from gateformer.gateware.host.reload_registers import RELOAD_MAGIC
 from gateformer.gateware.host.streamed_registers import STREAMED_MAGIC, STREAMED_REGISTERS
-from gateformer.gateware.streamed.limits import MOST_STREAMS
+from gateformer.gateware.plan.hw_config import MOST_STREAMS
 from gateformer.model.contract.arith import SPEC_VERSION
 from gateformer.model.contract.config import ModelConfig
 from gateformer.model.contract.decoder.model import SPEC_VERSION as IMPORTED_VERSION
@@ -26,6 +30,7 @@ from .shape import ImportedShape, choices
 
 SHOWN_DIGITS = 16
 """Of a digest, in messages."""
+_MAGICS = (ACCELERATOR_MAGIC, RELOAD_MAGIC, STREAMED_MAGIC, INTERLEAVED_MAGIC)
 _MOST = {"VOCAB_SIZE": 2**TOKEN_BITS, "CTX_LEN": 2**PROMPT_LEVEL_BITS - 2, "STREAMS": MOST_STREAMS}
 """Largest values that the gateware accepts; of all others, those of a register."""
 
@@ -92,11 +97,11 @@ def identify(registers: RegisterFile, model: HostModel | None) -> AcceleratorInf
         another version of the integer contract, one with impossible sizes, or not one of ``model``.
     """
     magic = registers.word("MAGIC")
-    if magic not in (ACCELERATOR_MAGIC, RELOAD_MAGIC, STREAMED_MAGIC):
+    if magic not in _MAGICS:
+        *others, last = (f"0x{known:08X}" for known in _MAGICS)
         raise UserError(
-            f"{registers.name}: MAGIC reads 0x{magic:08X}, expected 0x{ACCELERATOR_MAGIC:08X}, "
-            f"0x{RELOAD_MAGIC:08X} or 0x{STREAMED_MAGIC:08X}; there is no accelerator: load its "
-            "bitstream, and check the address"
+            f"{registers.name}: MAGIC reads 0x{magic:08X}, expected {', '.join(others)} or {last}; "
+            "there is no accelerator: load its bitstream, and check the address"
         )
     version = registers.word("SPEC_VERSION")
     if version not in (SPEC_VERSION, IMPORTED_VERSION):
@@ -106,6 +111,9 @@ def identify(registers: RegisterFile, model: HostModel | None) -> AcceleratorInf
         )
     imported = version == IMPORTED_VERSION
     reload, streamed = magic == RELOAD_MAGIC, magic == STREAMED_MAGIC
+    interleaved = magic == INTERLEAVED_MAGIC and not imported
+    if interleaved:
+        registers.declared = INTERLEAVED_REGISTERS
     if imported:
         registers.declared = STREAMED_REGISTERS if streamed else IMPORTED_REGISTERS
     elif streamed:
@@ -126,7 +134,7 @@ def identify(registers: RegisterFile, model: HostModel | None) -> AcceleratorInf
         reload=reload,
         loaded=not reload or bool(registers.read("LOAD_STATUS")["loaded"]),
         image=read_image(registers) if streamed else None,
-        streams=_size(registers, "STREAMS") if streamed else 1,
+        streams=_size(registers, "STREAMS") if streamed or interleaved else 1,
     )
     if model is not None and info.loaded:
         _check_model(registers.name, info, model)

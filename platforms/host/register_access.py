@@ -5,6 +5,10 @@ from __future__ import annotations
 import abc
 from collections.abc import Mapping
 
+from gateformer.gateware.host.interleaved_registers import (
+    FURTHER_INTERLEAVED_REGISTERS,
+    INTERLEAVED_REGISTERS,
+)
 from gateformer.gateware.host.register import Register
 from gateformer.gateware.host.registers import register
 from gateformer.gateware.host.reload_registers import RELOAD_REGISTERS
@@ -49,14 +53,12 @@ class RegisterFile:
     Attributes
     ----------
     declared : tuple of Register
-        Those that there are; at first of a trained model's accelerator, or of a further stream.
+        Those that there are; at first of a trained model's accelerator.
     """
 
     def __init__(self, access: RegisterAccess, stream: int = 0):
         self.access, self.stream = access, stream
-        self.declared: tuple[Register, ...] = (
-            FURTHER_STREAM_REGISTERS if stream else RELOAD_REGISTERS
-        )
+        self.declared: tuple[Register, ...] = RELOAD_REGISTERS
 
     @property
     def name(self) -> str:
@@ -64,8 +66,15 @@ class RegisterFile:
         return f"{name}, stream {self.stream}" if self.stream else name
 
     def of_stream(self, stream: int) -> RegisterFile:
-        """The registers of another stream; of the first one, these."""
-        return RegisterFile(self.access, stream) if stream else self
+        """The registers of another stream; of the first one, which knows its own, these."""
+        if not stream:
+            return self
+        further = RegisterFile(self.access, stream)
+        interleaved = self.declared is INTERLEAVED_REGISTERS
+        further.declared = (
+            FURTHER_INTERLEAVED_REGISTERS if interleaved else FURTHER_STREAM_REGISTERS
+        )
+        return further
 
     def word(self, name: str) -> int:
         """The word of a register; UserError if bits are set that always read 0."""

@@ -10,8 +10,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from gateformer.gateware.host.any_core import AnyProgram
+from gateformer.gateware.host.identification import Identification
 from gateformer.gateware.host.register_documents import document, header
-from gateformer.gateware.host.registers import registers
 from gateformer.gateware.streamed.program import StreamedProgram
 from gateformer.model.contract.artifact import Artifact
 from gateformer.model.support.errors import UserError
@@ -133,7 +133,7 @@ def export_ip(
             protocol=protocol,
         )
     part = board.device if family_name in _VIVADO else None
-    built = registers(program.model.config, program.hw.reload, streamed)
+    built = Identification.of(program, build_id, _khz(mhz)).registers
     memory = ip_masters.masters(ip_masters.memory_of(program), protocol)
     has_cells = dsp in _CELL_MODELS
     verilog_files = [f"{TESTBENCH}.v", f"{TOP}.v", *([CELLS] if has_cells else [])]

@@ -10,6 +10,7 @@ from gateformer.model.contract.artifact import open_model
 from gateformer.model.support.cli import ArgumentParser, run
 from gateformer.model.support.counted import counted
 
+from ..support.defaults import DEFAULT_MODEL
 from .generation import refuse_too_large, settings_of
 from .simulation import CoreSimulator
 
@@ -20,7 +21,7 @@ def main() -> None:
     parser.add_argument(
         "model",
         nargs="?",
-        default="shakespeare-115k",
+        default=DEFAULT_MODEL,
         help="shipped name, artifact file or random:… (default: %(default)s)",
     )
     artifact = open_model(parser.parse_args().model, imported=True)

@@ -45,7 +45,7 @@ def is_large(artifact: Artifact) -> bool:
 
 def refuse_too_large(artifact: Artifact) -> None:
     """UserError if an imported model has more weights than a simulation holds."""
-    if is_large(artifact):
+    if isinstance(artifact.model, DecoderModel) and is_large(artifact):
         raise UserError(
             f"{artifact.name} has {artifact.model.config.n_weights:,} weights, and block memories "
             f"hold up to {MOST_SIMULATED_WEIGHTS:,}; build.py for sim or a Zynq board makes a "

@@ -36,8 +36,8 @@ def streamed_program(
     Raises UserError as :class:`StreamedProgram`, or if the memory has no room for the model.
     """
     status.print(
-        f"{artifact.name} has {artifact.model.config.n_weights:,} weights, more than block "
-        f"memories hold: its core reads them from external memory ({memory.title}, "
+        f"{artifact.name} has {artifact.model.config.n_weights:,} weights, more than a core "
+        f"on chip holds: its core reads them from external memory ({memory.title}, "
         f"{counted(memory.shape.ports, 'port')} of {memory.shape.data_bytes} bytes)",
         soft_wrap=True,
     )

@@ -43,6 +43,8 @@ class StreamedSimulator(CoreSimulator):
     memory : SimulatedMemory
     stamps : list of (int, int)
         Of each token of the present sequence: its cycle, and the beats that were read by then.
+    beats_before : int
+        Beats that were read before the present sequence, by a verification, say.
     """
 
     def __init__(
@@ -88,7 +90,7 @@ class StreamedSimulator(CoreSimulator):
         return StreamedCore(self.program, taps=taps)
 
     def _generate(self, prompt, count, settings):
-        self.stamps = []
+        self.stamps, self.beats_before = [], self.memory.beats[0]
         for item in super()._generate(prompt, count, settings):
             self.memory.check()
             self.stamps.append((item[1], self.memory.beats[0]))

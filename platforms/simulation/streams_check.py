@@ -9,7 +9,8 @@ import numpy as np
 from gateformer.gateware.core.taps import Mismatch, compare_tap
 from gateformer.model.contract.decoder.reference import DecoderReference
 
-from .streams import Request, StreamsSimulator
+from .several_streams import Request
+from .streams import StreamsSimulator
 
 
 @dataclasses.dataclass(frozen=True)

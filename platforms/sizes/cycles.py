@@ -15,6 +15,7 @@ from gateformer.model.support.cli import ArgumentParser, run
 from ..boards.board import Board
 from .facts import AnyModel, sizer
 from .named_board import named_board
+from .search import SEARCHED
 from .sizing import choose_sizes
 
 DEFAULT_BOARDS = ("zybo",)
@@ -29,7 +30,7 @@ def cycles_on(model: AnyModel, target: Board) -> dict:
         "title": target.title,
         "device": target.device,
         "clock_mhz": target.default_clock_mhz,
-        **{name: getattr(hw, name) for name in ("rows", "cols", "lanes", "packing")},
+        **{name: getattr(hw, name) for name in SEARCHED},
         "cycles": program.cycles_by_position(),
     }
 

@@ -15,6 +15,7 @@ from gateformer.model.support.errors import UserError
 from ..boards.board import Board, board
 from ..families.family import UNITS, Resources
 from ..synthesis.synthesis import synthesize_top
+from .decoder.lanes import TooManyBits
 from .families import ROOM, limits, short_name
 from .jobs import run_jobs
 from .report import MARK, exact_text, tokens_per_second
@@ -86,7 +87,10 @@ def _more_than_lut(candidate: Candidate) -> bool:
 
 def verify(name: str, target: Board, *, jobs: int = 1, scheduler: str | None = None) -> Verdict:
     """Synthesize the grid of a model on a board. Raises NoChoice if no sizes fit."""
-    candidates = search(open_model(name, imported=True).model, target)
+    try:
+        candidates = search(open_model(name, imported=True).model, target)
+    except TooManyBits as error:
+        raise NoChoice(str(error)) from None
     chosen = choose(candidates)
     if chosen is None or not chosen.fits:
         raise NoChoice(f"no sizes of {name} fit {target.label}; there is no choice to verify")

@@ -25,7 +25,8 @@ from ..families.ecp5 import ECP5
 from ..families.family import Family
 from ..families.xc7 import OPENXC7, XC7
 from ..families.xcup import XCUP
-from ..simulation.generation import reference_of, settings_of
+from ..simulation.generation import reference_of, refuse_too_large, settings_of
+from ..support.defaults import DEFAULT_MODEL
 from ..support.progress import output_console, working
 from .images import check_images
 from .mapping import MemoryMapping, map_memories
@@ -170,7 +171,7 @@ def main() -> None:
     parser = ArgumentParser(prog="gateformer check-netlist", description=__doc__)
     add = parser.add_argument
     what = "shipped name, artifact file or random:…"
-    add("model", nargs="?", default="shakespeare-115k", help=what)
+    add("model", nargs="?", default=DEFAULT_MODEL, help=what)
     add("--family", default=XC7.name, help=f"what it is synthesized for: {', '.join(FAMILIES)}")
     what = "to generate greedily, and as many drawn"
     add("--tokens", type=within(int, 1, MAX_TOKENS), default=DEFAULT_TOKENS, help=what)
@@ -184,7 +185,9 @@ def main() -> None:
     arguments = parser.parse_args()
     _check(arguments.family, arguments.tokens)
     given = {name: getattr(arguments, name) for name in SIZES}
-    model = open_model(arguments.model, imported=True).model
+    artifact = open_model(arguments.model, imported=True)
+    refuse_too_large(artifact)
+    model = artifact.model
     given = {name: value for name, value in given.items() if value is not None}
     program = compile_model(model, _sizes(model, given))
     report = check_netlist(program, arguments.family, tokens=arguments.tokens)

@@ -7,8 +7,9 @@ counted beside the multipliers, and is all that is missing.
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, C, Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
 
+from ...parts.carry_chain import add_with_carry, extend
 from ...parts.delay import delayed
 from ...parts.pair_multiplier import FIELD_BITS
 
@@ -26,26 +27,28 @@ def counted_wraps(
     Parameters
     ----------
     first, second : Value
-        Accumulators of the two lanes. No product of a low number is 2**15 or more: so a low sum
-        that wraps goes from the last quarter of its range to the first, or back.
+        Accumulators of the two lanes. No product of a low number is 2**15 or more, a quarter of
+        the field's range: so a low sum that was in the upper half and is in the lowest quarter has
+        wrapped, and one that was in the lower half and is in the highest quarter.
     clear : Value
         In the cycle before the accumulators have the first products.
     merged : Value
         In the cycle in which ``second`` has become the sum of both.
     """
-    tops = [acc[FIELD_BITS - 2 : FIELD_BITS] for acc in (first, second)]
-    before = [Signal(2, name=f"{name}_before{i}", reset_less=True) for i in range(2)]
-    m.d.sync += [last.eq(Mux(clear, 0, top)) for last, top in zip(before, tops, strict=True)]
-    ups = [(last == 3) & (top == 0) for last, top in zip(before, tops, strict=True)]
-    downs = [(last == 0) & (top == 3) for last, top in zip(before, tops, strict=True)]
+    lows = [acc[FIELD_BITS - 2 : FIELD_BITS] for acc in (first, second)]
+    before = [Signal(name=f"{name}_before{i}", reset_less=True) for i in range(2)]
+    m.d.sync += [upper.eq(Mux(clear, 0, low[1])) for upper, low in zip(before, lows, strict=True)]
+    ups = [upper & (low == 0) for upper, low in zip(before, lows, strict=True)]
+    downs = [~upper & (low == 3) for upper, low in zip(before, lows, strict=True)]
     # what adding both low fields carries, of the highest bits of the summands and the sum
-    a, b, total = tops[0][1], before[1][1], tops[1][1]
-    carry = (a & b) | ((a | b) & ~total)
-    ups[1] = Mux(merged, carry, ups[1])
-    downs[1] = downs[1] & ~merged
+    a, b, total = lows[0][1], before[1], lows[1][1]
+    up = Mux(merged, (a & b) | ((a | b) & ~total), ups[1])
+    down = downs[1] & ~merged
+    # one wrap more or less is the carry into the adder; what else changes is -2 to 1
+    negative = downs[0] | (down & ~ups[0])
+    others = Cat((ups[0] | downs[0]) ^ down, negative.replicate(width - 1))
     count = Signal(width, name=f"{name}_wraps", reset_less=True)
-    change = (ups[0] + ups[1]) - (downs[0] + downs[1])
-    m.d.sync += count.eq(Mux(clear, 0, count + change))
+    m.d.sync += count.eq(Mux(clear, 0, add_with_carry(count, others, up)))
     return count
 
 
@@ -57,28 +60,22 @@ def read_sums(m: Module, group: Value, accumulators: list, counts: list, width: 
     """
     chosen = delayed(m, group, 1, name="read_group")
     late = delayed(m, chosen, 1, name="late_group")
-    packed = Array(
-        Cat(
-            acc[FIELD_BITS : FIELD_BITS + width] if odd else _zero_extended(acc[:FIELD_BITS], width)
-            for acc in rows
-        )
-        for rows in accumulators
-        for odd in range(2)
-    )[chosen]
-    packed = delayed(m, packed, 1, name="packed")
+    fields = [(0, min(FIELD_BITS, width)), (FIELD_BITS, width)]
+    low, high = (
+        [Cat(acc[first : first + bits] for acc in rows) for rows in accumulators]
+        for first, bits in fields
+    )
+    low, high = (
+        delayed(m, Array(found)[chosen[1:]], 1, name=f"packed_{name}")
+        for name, found in (("low", low), ("high", high))
+    )
     wraps = Array(Cat(rows) for rows in counts)[late[1:]]
-    wraps_width = count_width(width)
     odd, found = late[0], []
     for row in range(len(counts[0])):
-        field = packed.word_select(row, width)
-        count = wraps.word_select(row, wraps_width)
-        extended = Cat(count, count[-1].replicate(width))[:width]
-        # one adder: less the count, or with the count above the field; the lowest bit carries
-        other = Mux(odd, ~extended, Cat(C(0, FIELD_BITS), count)[:width])
-        total = Cat(odd, field) + Cat(odd, other)
-        found.append(total[1 : width + 1].as_signed())
+        count = wraps.word_select(row, count_width(width))
+        even = Cat(low.word_select(row, fields[0][1]), count)[:width]
+        # less the count if odd: then what is selected is in the look-up tables of the chain
+        less = extend(~count, width) & odd.replicate(width)
+        selected = Mux(odd, high.word_select(row, width), even)
+        found.append(add_with_carry(less, selected, odd).as_signed())
     return found
-
-
-def _zero_extended(value: Value, width: int) -> Value:
-    return Cat(value, C(0, max(width - len(value), 0)))[:width]

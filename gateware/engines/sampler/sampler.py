@@ -155,7 +155,7 @@ class Sampler(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        chooser = _TokenChooser(self)
+        chooser = TokenChooser(self)
         m.submodules.random = random = RandomGenerator()
         m.submodules.chooser = ResetInserter(self.reseed)(chooser)
         m.d.comb += [
@@ -170,7 +170,7 @@ class Sampler(wiring.Component):
         return m
 
 
-class _TokenChooser(wiring.Component):
+class TokenChooser(wiring.Component):
     """The sampler without its generator.
 
     ``advance`` asks for the next random number, ``fraction`` is its upper 24 bits.

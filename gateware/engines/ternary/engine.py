@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal, signed
+from amaranth.hdl import Cat, Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -12,6 +12,7 @@ from gateformer.model.contract.arith import ACT_BITS
 from gateformer.model.contract.config import MAX_DIGITS
 
 from ...parts.delay import delayed
+from ...parts.duplicated import duplicated
 from ...parts.loadable_memory import block_attributes, loadable_read, write_layout
 from ...parts.memory_banks import bank_depths, banked_word
 from .lane import PairTerms, TernaryLane, accumulate_cycle
@@ -56,6 +57,9 @@ class TernaryEngine(wiring.Component):
         Adders in a row between two registers, at least 1.
     writable : bool
         The weights can be written.
+    short_chains : bool
+        Adders as :mod:`gateware.engines.ternary.lane` builds them for carry primitives of four
+        bits; the results are the same.
 
     Members
     -------
@@ -95,7 +99,9 @@ class TernaryEngine(wiring.Component):
         acc_width: int,
         tree_levels_per_register: int = 2,
         writable: bool = False,
+        short_chains: bool = False,
     ):
+        self._short_chains = short_chains
         sizes = {
             "rows": rows,
             "chunk_groups": chunk_groups,
@@ -193,6 +199,7 @@ class TernaryEngine(wiring.Component):
                 acc_width=self.acc_width,
                 tree_levels_per_register=self.tree_levels_per_register,
                 planes=self.max_planes > 1,
+                short_chains=self._short_chains,
             )
             m.d.comb += [
                 lane.terms.eq(terms),
@@ -250,16 +257,21 @@ class TernaryEngine(wiring.Component):
         for pair in range(n_pairs(self.cols)):
             a = columns[2 * pair]
             b = columns[2 * pair + 1] if 2 * pair + 1 < self.cols else 0
+            difference = (a - b)[:ACT_BITS] if self._short_chains else a - b
             m.d.comb += [
                 terms[pair].a.eq(a),
                 terms[pair].b.eq(b),
-                terms[pair].difference.eq(a - b),
+                terms[pair].difference.eq(difference),
             ]
         for n in range(self._control_cycle - 1):
+            signs = duplicated(m, Cat(pair.a[-1] for pair in terms), f"signs_{n}")[1]
             later = Signal.like(terms, name=f"terms_{n}", reset_less=True)
             m.d.sync += later.eq(terms)
             terms = later
-        return terms
+        shown = Signal.like(terms, name="terms")
+        m.d.comb += shown.eq(terms)
+        m.d.comb += [pair.sign.eq(sign) for pair, sign in zip(shown, signs, strict=True)]
+        return shown
 
 
 def _checked_words(words, width: int) -> list[int]:

@@ -3,28 +3,22 @@
 Every adder is one carry chain whose data input is a plain signal. All selection happens on the
 other operand, in the look-up table that computes the propagate bit and has inputs to spare: a leaf
 is a multiplexer with five inputs, zero among them, for one look-up table per bit.
+
+With ``short_chains`` the same in fewer sites, for carry primitives of four bits: see
+:mod:`gateware.engines.ternary.short_chains`.
 """
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from gateformer.model.contract.arith import ACT_BITS
-
+from ...parts.carry_chain import add_with_carry, extend
+from ...parts.duplicated import duplicated
+from .adders import PairTerms, leaf, single_leaf
+from .short_chains import short_leaf, short_sum, with_copy
 from .weight_decoder import PairControl, n_pairs
 
 __all__ = ["PairTerms", "TernaryLane"]
-
-
-class PairTerms(data.Struct):
-    """What the rows share of a pair of activations: a, b and a - b.
-
-    The last one alone in an odd number of columns has b = 0 and difference = a.
-    """
-
-    a: signed(ACT_BITS)
-    b: signed(ACT_BITS)
-    difference: signed(ACT_BITS + 1)
 
 
 def n_levels(cols: int) -> int:
@@ -35,44 +29,6 @@ def n_levels(cols: int) -> int:
 def accumulate_cycle(cols: int, tree_levels_per_register: int) -> int:
     """Cycle of :class:`TernaryLane` in which the root of the tree is added to the accumulator."""
     return 1 + n_levels(cols) // tree_levels_per_register
-
-
-def add_with_carry(u: Value, v: Value, carry: Value) -> Value:
-    """``u + v + carry`` for signed u and v, modulo ``2**len(v)``, as one carry chain.
-
-    The signals of u are the data input of the chain. Yosys gives it the narrower operand, so the
-    top bit of u is moved into that of v (there is no carry out of it). Operands as wide as each
-    other would be ordered by when their names were first seen, which depends on the depth of the
-    hierarchy, and v in that place costs one more look-up table per bit.
-    """
-    u = extend(u, len(v))
-    return (u[:-1] + Cat(v[:-1], v[-1] ^ u[-1]) + carry)[: len(v)]
-
-
-def extend(value: Value, width: int) -> Value:
-    """The lowest ``width`` bits of a signed value, whatever its own width."""
-    bits = Cat(value, value[-1].replicate(max(width - len(value), 0)))
-    return bits[:width]
-
-
-def leaf(terms: PairTerms, control: PairControl) -> Value:
-    """Magnitude of a pair (see :class:`PairControl`), signed 9 bits.
-
-    a goes to the carry chain unchanged, and 0, b, -b, b - a or -a is added to it. Each propagate
-    bit is a function of six signals, so the zero is free (a - a is a constant 1 there).
-    """
-    added = Mux(
-        control.first,
-        Mux(control.second, terms.b, 0),
-        Mux(control.second, terms.difference, terms.a),
-    )
-    added = extend(added, ACT_BITS + 1) ^ control.subtract.replicate(ACT_BITS + 1)
-    return add_with_carry(terms.a, added, control.subtract)
-
-
-def single_leaf(terms: PairTerms, control: PairControl) -> Value:
-    """Magnitude of an unpaired column, signed 8 bits."""
-    return terms.a.as_unsigned() & control.first.replicate(ACT_BITS)
 
 
 class TernaryLane(wiring.Component):
@@ -91,6 +47,8 @@ class TernaryLane(wiring.Component):
         Adders in a row between two registers of the tree.
     planes : bool
         Whether ``triple`` is used.
+    short_chains : bool
+        See above.
 
     Members
     -------
@@ -104,7 +62,16 @@ class TernaryLane(wiring.Component):
         Sum including the beat, one cycle after ``enable``; not held.
     """
 
-    def __init__(self, *, cols: int, acc_width: int, tree_levels_per_register: int, planes: bool):
+    def __init__(
+        self,
+        *,
+        cols: int,
+        acc_width: int,
+        tree_levels_per_register: int,
+        planes: bool,
+        short_chains: bool = False,
+    ):
+        self.short_chains = short_chains
         self.cols = cols
         self.acc_width = acc_width
         self.tree_levels_per_register = tree_levels_per_register
@@ -125,12 +92,11 @@ class TernaryLane(wiring.Component):
         m = Module()
         nodes = []
         for pair, (terms, control) in enumerate(zip(self.terms, self.controls, strict=True)):
-            is_single = 2 * pair + 1 == self.cols
-            value = single_leaf(terms, control) if is_single else leaf(terms, control)
+            value = self._leaf(m, pair, terms, control)
             nodes.append(self._register(m, value, f"leaf_{pair}"))
-        # Relative signs wait, level by level, until their adder is reached.
+        # Relative signs wait, level by level, until their adder is reached; each beside its copy.
         signs = [
-            self._register(m, control.relative_sign, f"sign_{pair}")
+            duplicated(m, control.relative_sign, f"sign_{pair}")
             for pair, control in enumerate(self.controls)
         ]
         levels = n_levels(self.cols)
@@ -143,27 +109,46 @@ class TernaryLane(wiring.Component):
                     for i, node in enumerate(nodes)
                 ]
                 for pair in range(0, len(signs), step):
-                    signs[pair] = self._register(m, signs[pair], f"sign_{pair}_{level}")
-        self._accumulate(m, nodes[0], signs[0])
+                    signs[pair] = duplicated(m, signs[pair][0], f"sign_{pair}_{level}")
+        root = nodes[0][:-1] if self.short_chains else nodes[0]
+        self._accumulate(m, root, signs[0][0])
         return m
 
-    @staticmethod
-    def _register(m, value, name):
-        register = Signal(len(value), name=name, reset_less=True)
-        m.d.sync += register.eq(value)
+    def _leaf(self, m, pair: int, terms, control) -> Value:
+        if 2 * pair + 1 == self.cols:
+            value = single_leaf(terms, control)
+        elif self.short_chains:
+            value = short_leaf(m, terms, control, f"leaf_{pair}")
+        else:
+            value = leaf(terms, control)
+        return self._node(m, value, f"leaf_{pair}_value")
+
+    def _node(self, m, value, name):
+        """``value`` as a node of the tree, with short chains with a copy of its highest bit."""
+        node = Signal(len(value), name=name)
+        m.d.comb += node.eq(value)
+        return with_copy(node) if self.short_chains else node
+
+    def _register(self, m, node, name):
+        """A node a cycle later; with short chains the copy is a register of its own."""
+        register = Signal(len(node), name=name, reset_less=True)
+        m.d.sync += register.eq(node)
+        if self.short_chains:
+            return Cat(register[:-1], duplicated(m, node[-1], f"{name}_copy")[1])
         return register
 
-    @staticmethod
-    def _add_pairs(m, nodes, signs, level):
+    def _add_pairs(self, m, nodes, signs, level):
         sums = []
         for i in range(0, len(nodes) - 1, 2):
             u, v = nodes[i], nodes[i + 1]
-            sign = signs[(i + 1) << level]
-            width = len(u) + 1
-            v = extend(v, width) ^ sign.replicate(width)
-            total = Signal(width, name=f"sum_{level}_{i // 2}")
-            m.d.comb += total.eq(add_with_carry(u, v, sign))
-            sums.append(total)
+            sign, copy = signs[(i + 1) << level]
+            name = f"sum_{level}_{i // 2}"
+            if self.short_chains:
+                value = short_sum(m, u, v, sign, copy, name)
+            else:
+                width = len(u) + 1
+                value = add_with_carry(u, extend(v, width) ^ sign.replicate(width), sign)
+            sums.append(self._node(m, value, name))
         return sums + nodes[len(nodes) & ~1 :]
 
     def _accumulate(self, m, root, sign):
@@ -179,7 +164,9 @@ class TernaryLane(wiring.Component):
         dot = extend(root, width) ^ sign.replicate(width)
         total = Signal(width)
         m.d.comb += total.eq(add_with_carry(base, dot, sign))
-        m.d.comb += self.acc.eq(self._register(m, total, "acc_register"))
+        acc = Signal(width, name="acc_register", reset_less=True)
+        m.d.sync += acc.eq(total)
+        m.d.comb += self.acc.eq(acc)
         with m.If(self.clear):
             m.d.sync += so_far.eq(0)
         with m.Elif(self.enable):

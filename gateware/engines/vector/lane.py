@@ -169,13 +169,12 @@ class VectorLane(wiring.Component):
 
     def _select_result(self, m: Module, scaled: Value, gained: Value):
         sizes, select = self._scaling, self.results
-        activation = scaled.shift_right(sizes.matrix_shift)
-        if sizes.attention_shift != sizes.matrix_shift:
-            attended = scaled.shift_right(sizes.attention_shift)
-            activation = Mux(select.attention, attended, activation)
+        shifts = sizes.matrix_shift, sizes.attention_shift
         gained = gained[: sizes.gain_product_width].as_signed().shift_right(sizes.gain_shift)
         stages = self._result_registers
-        direct = Saturation.registered(m, activation, arith.ACT_BITS, stages, "direct")
+        direct = Saturation.of_either(
+            m, scaled, shifts, select.attention, arith.ACT_BITS, stages, "direct"
+        )
         normalized = Saturation.registered(m, gained, arith.ACT_BITS, stages, "normalized")
         norm = delayed(m, select.norm, stages, name="norm")
         relu = delayed(m, select.relu, stages, name="relu")

@@ -40,8 +40,12 @@ static bool bench_together(const uint16_t *prompt, uint32_t length,
 	print_decimal(done.cycles);
 	print(" cycles, wall clock ");
 	print_decimal(microseconds_of_ticks(done.ticks));
+#if STREAMED
 	print(" us, ");
 	print_share_of_stalls();
+#else
+	print(" us\r\n");
+#endif
 	return true;
 }
 #endif

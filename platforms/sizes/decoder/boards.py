@@ -19,6 +19,7 @@ from ...support.progress import output_console
 from ..named_board import boards_with_budget
 from ..report import scarce, share_text, tokens_per_second
 from ..search import Candidate, choose, room_taken, search_all
+from .lanes import code_bits
 
 
 def print_boards(model: DecoderModel, out: Console | None = None) -> None:
@@ -36,8 +37,8 @@ def print_boards(model: DecoderModel, out: Console | None = None) -> None:
 
 
 def memory_table(model: DecoderModel, boards: Sequence[Board]) -> Table:
-    """Boards whose external memory can hold what block memories don't, and what it allows."""
-    size = bytes_per_token(model, position=0)
+    """Boards with an external memory for what block memories don't hold, and what it allows."""
+    size, stored = bytes_per_token(model, position=0), code_bits(model) // 8
     table = Table(
         title="boards: weights, keys and values in external memory",
         caption=f"{size / 1e6:,.1f} MB per token and more with its position; tokens/s at most, of "
@@ -50,7 +51,9 @@ def memory_table(model: DecoderModel, boards: Sequence[Board]) -> Table:
         if board.memory is not None:
             clock = board.default_clock_mhz
             rate = board.memory.bytes_per_cycle(clock) * clock * 1e6
-            table.add_row(board.label, board.memory.title, f"{rate / size:,.1f}")
+            held = board.memory.holds(stored, stored)
+            most = f"{rate / size:,.1f}" if held else "too little room"
+            table.add_row(board.label, board.memory.title, most)
     return table
 
 

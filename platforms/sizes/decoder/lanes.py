@@ -52,6 +52,11 @@ def simulated(config: ModelConfig, base: HwConfig, fixed: dict) -> HwConfig:
     return dataclasses.replace(base, rows=1, cols=1, lanes=fixed.get("lanes", built))
 
 
+def code_bits(model: DecoderModel) -> int:
+    """Bits of all codes of weights, without scales."""
+    return sum(matrix.format.bits * matrix.codes.size for matrix in model.matrices.values())
+
+
 def cache_bits(config: ModelConfig) -> int:
     """Bits of all keys and values."""
     width = config.bits.key + config.bits.value

@@ -12,9 +12,8 @@ from ...boards.board import Board
 from ...families.family import SITE_UNITS
 from ...families.toolchain_limits import device_total
 from ..families import limits, short_name
+from ..report import MARK
 from .search import StreamedChoice, best
-
-MARK = "▶"
 
 
 def by_size(found: Sequence[StreamedChoice]) -> list[StreamedChoice]:

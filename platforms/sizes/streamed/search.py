@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 
 from gateformer.gateware.memory.bus import MemoryShape
-from gateformer.gateware.streamed.limits import MOST_STREAMS
+from gateformer.gateware.plan.hw_config import MOST_STREAMS
 from gateformer.model.contract.decoder.model import DecoderModel
 from gateformer.model.support.errors import UserError
 

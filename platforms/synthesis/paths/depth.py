@@ -221,6 +221,11 @@ def main(argv: list[str] | None = None, console: Console | None = None) -> int:
         report = analyze(netlist, arguments.top)
     except ValueError as error:
         raise UserError(f"{arguments.netlist}: {error}") from None
+    except (KeyError, IndexError, TypeError, AttributeError):
+        raise UserError(
+            f"{arguments.netlist}: module {arguments.top} is not as yosys writes one; "
+            f"give {MADE_BY}"
+        ) from None
     print_report(report, console, arguments.rows)
     if arguments.ltp:
         length = longest_topological_path(netlist, arguments.top)

@@ -143,6 +143,7 @@ def test_equals_numpy_in_the_exact_cycle(name, case):
         chunks=chunks,
         max_planes=planes,
         tree_levels_per_register=levels_per_register,
+        short_chains=(name == "2bit") ^ case % 2,
     )
     x = rng.integers(-127, 128, [chunks, engine.cols])
     beats = random_beats(rng, engine, 16, gap=case % 2 == 0, planes=planes)
@@ -167,9 +168,9 @@ def test_a_deep_weight_memory_has_banks(name, words):
     assert simulate(engine, x, beats) == expected_results(engine, trits, x, beats)
 
 
-@pytest.mark.parametrize("name", ["2bit", "3in5"])
+@pytest.mark.parametrize("name, short", [("2bit", True), ("3in5", True), ("3in5", False)])
 @pytest.mark.parametrize("cols", [1, 2, 3, 5, 6, 9, 16])
-def test_extreme_values(name, cols):
+def test_extreme_values(name, short, cols):
     """All weights of one sign with activations of +-128 and +-127, in five planes."""
     form = weight_format(name)
     trits = np.stack(
@@ -184,6 +185,7 @@ def test_extreme_values(name, cols):
         weight_format=form,
         max_planes=5,
         acc_width=bound.bit_length() + 1,
+        short_chains=short,
     )
     alternating = np.where(np.arange(cols) % 2, -128, 127)
     x = np.stack([np.full(cols, 127), np.full(cols, -128), alternating])
@@ -204,7 +206,8 @@ def test_extreme_values(name, cols):
     assert simulate(engine, x, beats) == expected_results(engine, trits, x, beats)
 
 
-def test_every_weight_of_three_columns():
+@pytest.mark.parametrize("short", [False, True])
+def test_every_weight_of_three_columns(short):
     """All 27 rows of three columns, a pair and a single one, in both signs of the root."""
     form = weight_format("2bit")
     trits = np.array(np.meshgrid(*[[-1, 0, 1]] * 3)).reshape(3, 27).T[:, None, :]
@@ -216,6 +219,7 @@ def test_every_weight_of_three_columns():
         weight_format=form,
         max_planes=1,
         acc_width=10,
+        short_chains=short,
     )
     x = np.array([[100, -77, 31]])
     beats = [

@@ -4,6 +4,7 @@ import dataclasses
 
 from amaranth.sim import Simulator
 
+from gateformer.gateware.core.ports import stream_port
 from gateformer.gateware.host.host_interface import HostInterface
 from gateformer.gateware.host.streamed_registers import (
     FURTHER_STREAM_REGISTERS,
@@ -13,7 +14,6 @@ from gateformer.gateware.host.streamed_registers import (
 from gateformer.gateware.memory.bus import MemoryShape
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.gateware.streamed.ports import ImageFacts
-from gateformer.gateware.streamed.slots import stream_port
 from tests.support.axi_driver import AxiDriver
 from tests.support.host_bench import DIGEST, IMPORTED_CONFIG, FakeCore, Host
 

@@ -38,3 +38,22 @@ def test_equals_the_contract(width):
     sim = Simulator(m)
     sim.add_testbench(bench)
     sim.run()
+
+
+@pytest.mark.parametrize("width, shifts", [(13, (2, 5)), (12, (0, 1)), (13, (1, 9)), (9, (4, 4))])
+def test_a_choice_of_shifts_equals_the_contract(width, shifts):
+    m = Module()
+    value, second, result = Signal(signed(width)), Signal(), Signal(signed(5))
+    limited = Saturation.of_either(m, value, shifts, second, 5, 0, "choice")
+    m.d.comb += result.eq(limited.result)
+
+    async def bench(ctx):
+        for x in range(-(1 << width - 1), 1 << width - 1):
+            ctx.set(value, x)
+            for choice, shift in enumerate(shifts):
+                ctx.set(second, choice)
+                assert ctx.get(result) == int(arith.saturate(x >> shift, -15, 15))
+
+    sim = Simulator(m)
+    sim.add_testbench(bench)
+    sim.run()

@@ -32,6 +32,16 @@ def test_fewer_do_not(lanes):
     assert Layout(PRESETS["shakespeare-115k"], HwConfig(lanes=lanes)).halves == 1
 
 
+def test_streams_have_places_of_their_own():
+    one = Layout(PRESETS["shakespeare-115k"], HwConfig(lanes=128))
+    three = Layout(PRESETS["shakespeare-115k"], HwConfig(lanes=128, streams=3))
+    assert one.array_depth == one.key_base(0) + one.stream_words
+    assert three.array_depth == one.array_depth + 2 * one.stream_words
+    assert 2**three.chunk_bits >= one.activation_chunks == three.stream_chunks
+    assert three.activation_chunks == 3 * 2**three.chunk_bits
+    assert three.residual_groups == 3 * 2**three.group_bits >= 3 * one.d_groups
+
+
 @st.composite
 def layouts(draw):
     rows = draw(st.integers(1, 9))
@@ -102,6 +112,19 @@ def test_no_more_lanes_than_asked_for_and_regions_do_not_overlap(layout):
             "lanes must be a multiple of rows (8), not 3; choose 8 or 16",
         ),
         ({"packing": "1bit"}, "packing must be one of 2bit, 3in5, not '1bit'"),
+        ({"streams": 0}, "streams must be 1 to 8, not 0"),
+        ({"streams": 9}, "streams must be 1 to 8, not 9"),
+        (
+            {"streams": 2, "reload": True},
+            "a core that can be loaded with other models takes 1 stream, not 2: leave out --reload "
+            "or --streams",
+        ),
+        ({"cores": 0}, "cores must be 1 to 8, not 0"),
+        (
+            {"cores": 5, "streams": 2},
+            "5 cores with 2 streams each are 10 streams, and 8 are possible; choose fewer cores or "
+            "streams",
+        ),
     ],
 )
 def test_bad_sizes_are_named(fields, message):

@@ -101,6 +101,8 @@ def test_reports_are_found_and_foreign_ones_left_out(tmp_path):
         },
         # another model's, or with sizes that were asked for
         "b-stories-zybo": {},
+        # an imported one's, whose core has lanes alone
+        "b-mine": {"hardware": {"lanes": 32, "lanes_built": 32}},
     }.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "report.json").write_text(json.dumps({**REPORT, **change}))

@@ -36,7 +36,7 @@ def test_its_text_comes_from_a_modelled_memory(tmp_path, capsys):
     printed = capsys.readouterr()
     assert printed.out.startswith("!") and len(printed.out.rstrip("\n")) == 6
     said = " ".join(printed.err.split())
-    assert "weights, more than block memories hold: its core reads them from external mem" in said
+    assert "weights, more than a core on chip holds: its core reads them from external mem" in said
     assert "of the modelled bandwidth" in said
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     memory = report["memory"]
@@ -57,6 +57,22 @@ def test_its_text_comes_from_a_modelled_memory(tmp_path, capsys):
     assert report["tokens_per_second"]["value"] == pytest.approx(
         report["tokens_per_second"]["clock_mhz"] * 1e6 / memory["cycles_per_token"]
     )
+
+
+@pytest.mark.parametrize("streams", ["1", pytest.param("2", marks=pytest.mark.slow)])
+def test_a_text_of_one_token_has_its_prompts_rates(tmp_path, streams):
+    """Not the cycles of the whole prompt, nor what was read to verify the image."""
+    sections = []
+    for tokens in ("1", "4"):
+        out = tmp_path / tokens
+        text = ("--prompt", "!" * 4, "--tokens", tokens, "--temperature", "0")
+        build("sim", *text, "--streams", streams, "--out", str(out))
+        sections.append(json.loads((out / "report.json").read_text())["memory"])
+    one, several = sections
+    assert one["share"] < 1
+    # tokens of the prompt share a pass of several streams
+    for name in ("bytes_per_token", "cycles_per_token"):
+        assert 0.7 < int(streams) * one[name] / several[name] < 1.3
 
 
 def test_its_core_is_exported_with_its_image(tmp_path):

@@ -14,7 +14,8 @@ from gateformer.platforms.boards.board import board
 from gateformer.platforms.boards.zybo import MEMORY
 from gateformer.platforms.building import command, flow, streamed_choice, streams
 from gateformer.platforms.simulation import generation
-from gateformer.platforms.simulation.streams import Request, StreamsSimulator
+from gateformer.platforms.simulation.several_streams import Request
+from gateformer.platforms.simulation.streams import StreamsSimulator
 from tests.support.user_error import no_integer
 
 from .test_streamed import MODEL
@@ -114,25 +115,56 @@ def test_streams_out_of_range(count):
     assert str(refused.value) == no_integer("--streams", "from 1 to 8", count)
 
 
-def test_a_core_on_chip_has_one(monkeypatch):
-    for model, target in (("shakespeare-115k", "zybo"), (MODEL, "sim")):
-        monkeypatch.setattr(generation, "MOST_SIMULATED_WEIGHTS", 10_000)
-        with pytest.raises(UserError) as refused:
-            flow.build(command.parser().parse_args([target, "--model", model, "--streams", "2"]))
-        assert str(refused.value) == (
-            "--streams is for a model that a core reads from external memory, and "
-            f"{model} is held on chip for {target}; leave it out"
-        )
+def refusal(*options) -> str:
+    with pytest.raises(UserError) as refused:
+        flow.build(command.parser().parse_args(options))
+    return str(refused.value)
+
+
+def test_an_imported_model_on_chip_has_one(monkeypatch):
+    monkeypatch.setattr(generation, "MOST_SIMULATED_WEIGHTS", 10_000)
+    assert refusal("sim", "--model", MODEL, "--streams", "2") == (
+        "--streams is for a model that a core reads from external memory, and "
+        f"{MODEL} is held on chip for sim; leave it out"
+    )
+
+
+def test_where_a_core_on_chip_has_one():
+    assert refusal("zybo", "--streams", "2", "--export", "ip") == (
+        "--export writes a core of 1 stream for shakespeare-115k, not 2; leave --streams out"
+    )
+    assert refusal("sim", "--streams", "2", "--reload") == (
+        "a core that can be loaded with other models takes 1 stream, not 2: leave out --reload or "
+        "--streams"
+    )
+
+
+def test_where_there_is_one_core(monkeypatch):
+    assert refusal("zybo", "--cores", "2", "--export", "ip") == (
+        "--export writes 1 core for shakespeare-115k, not 2; leave --cores out"
+    )
+    assert refusal("sim", "--cores", "2", "--reload") == (
+        "a core that can be loaded with other models is 1 core, not 2: leave out --reload or "
+        "--cores"
+    )
+    assert refusal("sim", "--cores", "0") == no_integer("--cores", "from 1 to 8", "0")
+    assert refusal("sim", "--cores", "3", "--streams", "3") == (
+        "3 cores with 3 streams each are 9 streams, and 8 are possible; choose fewer cores or "
+        "streams"
+    )
+    monkeypatch.setattr(generation, "MOST_SIMULATED_WEIGHTS", 10_000)
+    assert refusal("sim", "--model", MODEL, "--cores", "2") == (
+        f"--cores is for models that were trained here, and {MODEL} is imported; leave it out"
+    )
 
 
 def test_a_board_without_memory_has_no_streams():
-    for option in ("--streams=2", "--ports=1"):
-        with pytest.raises(UserError) as refused:
-            flow.build(command.parser().parse_args(["arty-a7-35", "--model", MODEL, option]))
-        assert str(refused.value) == (
-            f"{option[:-2]} is for a model that a core reads from external memory, which "
-            "arty-a7-35 does not have; leave it out"
-        )
+    with pytest.raises(UserError) as refused:
+        flow.build(command.parser().parse_args(["arty-a7-35", "--model", MODEL, "--streams=2"]))
+    assert str(refused.value) == (
+        "--streams is for a model that a core reads from external memory, which arty-a7-35 does "
+        "not have; leave it out"
+    )
 
 
 @pytest.mark.slow
@@ -149,7 +181,13 @@ def test_fewer_ports(tmp_path):
     [
         ("sim", "3", "ports must be one of 1, 2, 4 for sim, not 3"),
         ("zybo", "8", "ports must be one of 1, 2, 4 for zybo, not 8"),
-        ("ulx3s", "2", "ports must be one of 1 for ulx3s, not 2"),
+        *(
+            (
+                *("ulx3s", ports),
+                "--ports is of the external memory, which ulx3s does not have; leave it out",
+            )
+            for ports in "12"
+        ),
     ],
 )
 def test_ports_that_a_board_does_not_have(name, ports, message):

@@ -29,8 +29,8 @@ def generated(registers, count=3) -> str:
     [
         (
             {"MAGIC": 0xFFFFFFFF},
-            "MAGIC reads 0xFFFFFFFF, expected 0x31465447, 0x32465447 or "
-            "0x33465447; there is no accelerator: load its bitstream, and check the address",
+            "MAGIC reads 0xFFFFFFFF, expected 0x31465447, 0x32465447, 0x33465447 or "
+            "0x34465447; there is no accelerator: load its bitstream, and check the address",
         ),
         (
             {"SPEC_VERSION": 7},
@@ -220,7 +220,9 @@ def test_fuzz(seed):
 def test_a_dead_bus(word):
     registers = FakeRegisters(lambda offset: word)
     registers.words = {}
-    expected = f"the fake: MAGIC reads 0x{word:08X}, expected 0x31465447, 0x32465447 or "
+    expected = (
+        f"the fake: MAGIC reads 0x{word:08X}, expected 0x31465447, 0x32465447, 0x33465447 or "
+    )
     assert message(Accelerator, registers).startswith(expected)
     accelerator_dies = FakeRegisters()
     accelerator = Accelerator(accelerator_dies, timeout=0.02)

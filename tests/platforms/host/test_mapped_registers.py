@@ -10,7 +10,7 @@ import pytest
 
 from gateformer.gateware.host.registers import register
 from gateformer.model.support.errors import UserError
-from gateformer.platforms.host import machine, mapped_registers
+from gateformer.platforms.host import generate, machine, mapped_registers
 from gateformer.platforms.host.driver import Accelerator
 from gateformer.platforms.host.mapped_registers import (
     SIZE,
@@ -199,23 +199,10 @@ def test_the_device_tree_tells_where_the_registers_are(tmp_path, monkeypatch):
     assert opened == ["/dev/uio3"]
 
 
-def test_the_command_says_it_in_one_line(page):
-    result = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "gateformer.platforms.host.generate",
-            "--device",
-            page,
-            "--prompt",
-            "a",
-        ],
-        cwd=Path(__file__).parents[3],
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 2
-    assert result.stderr == (
-        "error: text needs the model, which is unknown; give Accelerator the artifact of "
-        "0708090a0b0c0d0e…, or use token ids and temperature 0\n"
+def test_the_command_wants_the_model_of_a_text(page, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["accelerator", "--device", str(page), "--prompt", "a"])
+    monkeypatch.setattr(generate, "_check_places", lambda _: None)  # a file is no device
+    assert message(generate.main) == (
+        "text needs the model, which is unknown; give Accelerator the artifact of "
+        "0708090a0b0c0d0e…, or use token ids and temperature 0"
     )

@@ -4,11 +4,16 @@ import functools
 
 import numpy as np
 import pytest
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import Out
+from amaranth.lib.wiring import In, Out
 
-from gateformer.gateware.memory.bus import MemoryShape, Response, read_signature
+from gateformer.gateware.memory.bus import (
+    MemoryShape,
+    Response,
+    read_signature,
+    write_signature,
+)
 from gateformer.gateware.memory.stream_reader import StreamReader
 from gateformer.gateware.memory.word_writer import WordWriter
 from gateformer.platforms.simulation.compiled_simulation import CompiledSimulation
@@ -165,46 +170,72 @@ def test_words_are_written(seed):
     assert memory.beats == (0, 60 * SHAPE.ports)
 
 
+RULES = {
+    "held": "a read address was not held until it was taken",
+    "size": "a burst of beats of another size",
+    "burst": "a burst that is not INCR",
+    "aligned": "an address that is no multiple of a beat",
+    "boundary": "a burst that crosses 4 KB",
+    "write held": "a write address was not held until it was taken",
+    "data held": "write data were not held until they were taken",
+    "write size": "a burst of beats of another size",
+    "two beats": "a write of more than one beat",
+    "not last": "a write of more than one beat",
+    "strobes": "a write of some bytes only",
+}
+"""What breaks a rule, and how it is named."""
+
+
 class Careless(wiring.Component):
-    """A master that breaks one rule."""
+    """A master that breaks the rule ``broken``, a number of :data:`RULES`; beyond them none."""
 
+    broken: In(range(len(RULES) + 1))
     bus0: Out(read_signature(SHAPE.data_bytes))
-
-    def __init__(self, rule: str):
-        self._rule = rule
-        super().__init__()
+    write0: Out(write_signature(SHAPE.data_bytes))
 
     def elaborate(self, platform):
         m = Module()
-        bus = self.bus0
+        read, write = self.bus0, self.write0
+        breaks = {rule: self.broken == number for number, rule in enumerate(RULES)}
+        counter = Signal(4)
+        m.d.sync += counter.eq(counter + 1)
+        address = Mux(breaks["boundary"], 4096 - 64, Mux(breaks["aligned"], 4, 0))
         m.d.comb += [
-            bus.arvalid.eq(1),
-            bus.rready.eq(1),
-            bus.arlen.eq(15),
-            bus.arsize.eq(2 if self._rule == "size" else 3),
-            bus.arburst.eq(0 if self._rule == "burst" else 1),
+            read.arvalid.eq(1),
+            read.rready.eq(1),
+            read.arlen.eq(15),
+            read.arsize.eq(Mux(breaks["size"], 2, 3)),
+            read.arburst.eq(~breaks["burst"]),
+            read.araddr.eq(Mux(breaks["held"], counter << 7, address)),
+            write.awvalid.eq(1),
+            write.awlen.eq(breaks["two beats"]),
+            write.awsize.eq(Mux(breaks["write size"], 2, 3)),
+            write.awburst.eq(1),
+            write.awaddr.eq(Mux(breaks["write held"], counter << 3, 0)),
+            write.wvalid.eq(1),
+            write.wlast.eq(~breaks["not last"]),
+            write.wstrb.eq(Mux(breaks["strobes"], 0x7F, 0xFF)),
+            write.wdata.eq(Mux(breaks["data held"], counter, 0)),
+            write.bready.eq(1),
         ]
-        if self._rule == "held":
-            m.d.sync += bus.araddr.eq(bus.araddr + 128)
-        else:
-            m.d.comb += bus.araddr.eq({"aligned": 4, "boundary": 4096 - 64}.get(self._rule, 0))
         return m
 
 
-@pytest.mark.parametrize(
-    ("rule", "message"),
-    [
-        ("held", "a read address was not held until it was taken"),
-        ("size", "a burst of beats of another size"),
-        ("burst", "a burst that is not INCR"),
-        ("aligned", "an address that is no multiple of a beat"),
-        ("boundary", "a burst that crosses 4 KB"),
-    ],
-)
-def test_the_checker_sees(rule, message):
-    simulation = CompiledSimulation(Careless(rule))
-    one = MemoryShape(1, 8, 16)
-    memory = SimulatedMemory(simulation, one, size=8192, timing=MemoryTiming(stall=0.5))
+@pytest.fixture(scope="module")
+def careless():
+    return compile_component(Careless())
+
+
+@pytest.mark.parametrize("number", range(len(RULES) + 1))
+def test_the_checker_sees(careless, number):
+    simulation, one = CompiledSimulation(None, design=careless), MemoryShape(1, 8, 16)
+    moods = MemoryTiming(stall=0.5)
+    memory = SimulatedMemory(simulation, one, size=8192, writes="write", timing=moods)
+    simulation.set("broken", number)
     simulation.step(50)
-    with pytest.raises(BusViolation, match=f"^{message}, cycle"):
+    if number == len(RULES):
+        memory.check()
+        assert min(memory.beats) > 0
+        return
+    with pytest.raises(BusViolation, match=f"^{list(RULES.values())[number]}, cycle"):
         memory.check()

@@ -3,17 +3,18 @@
 import numpy as np
 import pytest
 
+from gateformer.gateware.core.ports import stream_port
 from gateformer.gateware.core.taps import Mismatch
 from gateformer.gateware.decoder.taps import DecoderTapReader
 from gateformer.gateware.memory.bus import Response
-from gateformer.gateware.streamed.limits import MOST_STREAMS
+from gateformer.gateware.plan.hw_config import MOST_STREAMS
 from gateformer.gateware.streamed.program import StreamedProgram
-from gateformer.gateware.streamed.slots import stream_port
 from gateformer.model.contract.decoder.reference import DecoderReference
 from gateformer.model.contract.decoder.sampling import DecoderSettings
+from gateformer.platforms.simulation.several_streams import Request
 from gateformer.platforms.simulation.simulated_memory import MemoryTiming
 from gateformer.platforms.simulation.streamed_simulation import BASE, MemoryFault
-from gateformer.platforms.simulation.streams import Request, StreamsSimulator
+from gateformer.platforms.simulation.streams import StreamsSimulator
 from gateformer.platforms.simulation.streams_check import check_streams, compare_passes
 from tests.gateware.decoder.compared_core import sampled
 from tests.platforms.simulation.test_streamed_simulation import (

@@ -14,6 +14,7 @@ from gateformer.model.support.errors import UserError
 from gateformer.model.support.optional import install_command
 from gateformer.platforms.boards.board import board
 from gateformer.platforms.sizes import fit
+from gateformer.platforms.sizes.calibrate import KINDS
 from tests.support.user_error import no_integer
 
 from .decoder.shapes import HUGE
@@ -79,6 +80,11 @@ def test_an_imported_model_that_does_not_fit_the_board(monkeypatch, capsys, tmp_
     text = _main(monkeypatch, capsys, *arguments, status=1)
     assert text.startswith("the model does not fit arty-a7-35: ") and text.count("\n") == 1
     assert json.loads((tmp_path / "f.json").read_text())["candidates"] == []
+
+
+def test_the_kinds_of_cores_are_those_that_are_calibrated():
+    """The command names them without what calibrates."""
+    assert tuple(KINDS) == fit.CORES
 
 
 def test_the_help_says_what_the_exit_status_is(monkeypatch, capsys):

@@ -18,6 +18,8 @@ from gateformer.platforms.sizes.resource_model import Prediction
 from gateformer.platforms.sizes.search import Candidate, choose, search
 from gateformer.platforms.sizes.verify import GRID, WITHIN, Verdict, conclusion, fits, grid
 
+from .decoder.shapes import HUGE
+
 SPEC = "random:vocab_size=20,d_model=16,n_heads=2,n_layers=1,d_ff=32,ctx_len=12,seed=3"
 ZYBO = board("zybo")
 
@@ -65,6 +67,11 @@ def test_a_choice_that_takes_too_many_lut_sites_does_not_fit():
     assert not fits(dataclasses.replace(few, sites=14_961), ZYBO)
     # of other families they are not counted
     assert fits(dataclasses.replace(few, sites=None), board("ulx3s"))
+
+
+def test_a_board_with_too_little_memory_has_no_choice():
+    with pytest.raises(fit_verify.NoChoice, match=r"does not fit tang-nano-9k: its weights take"):
+        fit_verify.verify(f"{HUGE},n_layers=1", board("tang-nano-9k"))
 
 
 def test_boards_that_nothing_fits_are_passed_over(monkeypatch, capsys):

@@ -71,6 +71,13 @@ def test_the_help_tells_the_status(capsys):
             (text, rf"top\.json has no modules; give {MADE_BY}$")
             for text in ("{}", "[]", "1", '{"modules": {}}', '{"modules": [1]}')
         ),
+        *(
+            (
+                f'{{"modules": {{"top": {module}}}}}',
+                rf"top\.json: module top is not as yosys writes one; give {MADE_BY}$",
+            )
+            for module in ("5", "{}", '{"cells": []}', '{"cells": {}}')
+        ),
     ],
 )
 def test_a_bad_file_is_one_line(tmp_path, text, message):

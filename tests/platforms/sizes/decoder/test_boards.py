@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 
 import pytest
@@ -51,6 +52,16 @@ def test_a_model_for_external_memory_gets_the_boards_that_have_one():
     read = sum(m.codes.size for m in of(f"{HUGE},n_layers=9").matrices.values())  # 8 bits each
     most = float(line.split("│")[3].replace(",", ""))
     assert most == pytest.approx(0.75 * 2.1e9 / read, rel=0.1)
+
+
+def test_a_memory_without_room_for_the_weights_allows_nothing():
+    model, target = of(HUGE), board("cora-z7")
+    weights = sum(m.codes.size for m in model.matrices.values())  # 8 bits each
+    least = target.memory.size - target.memory.loadable + weights
+    for size, said in ((least, True), (least - 1, False)):
+        small = dataclasses.replace(target.memory, size=size)
+        (most,) = memory_table(model, [dataclasses.replace(target, memory=small)]).columns[2].cells
+        assert (most != "too little room") == said
 
 
 def test_ports_that_carry_less_than_the_memory_bound_it():

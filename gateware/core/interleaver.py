@@ -1,0 +1,229 @@
+"""Threads of several streams and the lanes that they share: whose turn it is."""
+
+from __future__ import annotations
+
+import functools
+import operator
+
+from amaranth.hdl import Array, C, Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from ..compiler.interleaving import Lane
+from ..compiler.program import Program
+from ..parts.delay import delayed
+from ..parts.loadable_memory import BLOCK, late_read
+from ..parts.selected import selected
+from ..plan.encoding import encode, instruction_layout
+from ..plan.instruction import Opcode
+from .ports import stream_port
+from .shared_issue import ArrayIssue, VectorIssue
+from .thread import Thread
+
+LOCKS = ("array", "norm", "sampler")
+
+
+def issued_layout(program: Program) -> data.StructLayout:
+    """An instruction that got its turn: whose, its place in the program, the token's position."""
+    place = instruction_layout(program.interleaving.turns)["following"].shape
+    position = range(program.model.config.ctx_len + 1)
+    return data.StructLayout(
+        {"stream": range(program.streams), "place": place, "position": position}
+    )
+
+
+class Interleaver(wiring.Component):
+    """Gives turns to the instructions of several streams, one a cycle at most, exactly as
+    :class:`gateware.compiler.turns.Turns` says.
+
+    Parameters
+    ----------
+    program : Program, of several streams
+
+    Members
+    -------
+    wants, granted, ended, predict
+        For each stream, with its number behind the name (:func:`.ports.stream_port`): the other
+        side of its :class:`gateware.core.token_loop.TokenLoop`.
+    positions, token_words : In, of all streams, the first one lowest
+    sampler_freed : In(1), a token is known
+    takes_sampler, seeds, sampler : Out(1), Out(1), Out(range(streams))
+        A pulse, a cycle after the turn of a final norm: the sampler is stream ``sampler``'s from
+        then on; ``seeds`` with it: to begin a sequence.
+    issued_valid, issued : Out(1), Out(:func:`issued_layout`)
+        The turn of the cycle before.
+
+    Attributes
+    ----------
+    array, vector : ArrayIssue, VectorIssue
+        The lanes, parts of this one: their beats, and what else they have.
+    """
+
+    def __init__(self, program: Program):
+        self._program = program
+        self._threads = [Thread(program) for _ in range(program.streams)]
+        self.array, self.vector = ArrayIssue(program), VectorIssue(program)
+        self._lanes = {Lane.ARRAY: self.array, Lane.VECTOR: self.vector}
+        config = program.model.config
+        each = {"wants": In(1), "granted": Out(1), "ended": Out(1), "predict": In(1)}
+        position, word = range(config.ctx_len + 1), range(config.vocab_size * program.token_words)
+        super().__init__(
+            {
+                **{
+                    stream_port(name, stream): member
+                    for stream in range(program.streams)
+                    for name, member in each.items()
+                },
+                "positions": In(data.ArrayLayout(position, program.streams)),
+                "token_words": In(data.ArrayLayout(word, program.streams)),
+                "sampler_freed": In(1),
+                "takes_sampler": Out(1),
+                "seeds": Out(1),
+                "sampler": Out(range(program.streams)),
+                "issued_valid": Out(1),
+                "issued": Out(issued_layout(program)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        threads, streams = self._threads, range(self._program.streams)
+        for stream, thread in enumerate(threads):
+            m.submodules[stream_port("thread", stream)] = thread
+            m.d.comb += [
+                thread.wants.eq(getattr(self, stream_port("wants", stream))),
+                thread.predict.eq(getattr(self, stream_port("predict", stream))),
+                thread.first.eq(self.positions[stream] == 0),
+                getattr(self, stream_port("granted", stream)).eq(thread.granted),
+                getattr(self, stream_port("ended", stream)).eq(thread.ended),
+            ]
+        owner = Signal(range(len(streams)), init=len(streams) - 1)
+        self._owner = owner
+        turns = self._arbitrate(m)
+        index = functools.reduce(operator.or_, (Mux(turns[s], s, 0) for s in streams))
+        with m.If(turns.any()):
+            m.d.sync += owner.eq(index)
+        self._take_sampler(m, turns, index)
+        self._issue(m, turns, index)
+        return m
+
+    def _arbitrate(self, m: Module) -> Signal:
+        """Whose turn it is in this cycle, a bit for each stream."""
+        threads = self._threads
+        free = {lane: Signal(name=f"{lane.name.lower()}_free", init=1) for lane in Lane}
+        quiet = {lane: Signal(name=f"{lane.name.lower()}_quiet", init=1) for lane in Lane}
+        busy = {name: Signal(name=f"{name}_busy") for name in LOCKS}
+        may = Signal(len(threads))
+        for stream, thread in enumerate(threads):
+            request, on_array = thread.request, thread.request.lane == Lane.ARRAY
+            lane_free = Mux(
+                on_array,
+                Mux(request.quiet, quiet[Lane.ARRAY], free[Lane.ARRAY]),
+                Mux(request.quiet, quiet[Lane.VECTOR], free[Lane.VECTOR]),
+            )
+            waits = Cat(getattr(request, f"takes_{name}") & busy[name] for name in LOCKS).any()
+            m.d.comb += may[stream].eq(thread.ready & lane_free & ~waits)
+        turns = Signal(len(threads))
+        m.d.comb += turns.eq(self._first_behind(may))
+        for lane, unit in self._lanes.items():
+            taken = Cat(
+                turn & (thread.request.lane == lane)
+                for turn, thread in zip(turns, threads, strict=True)
+            )
+            still = ~taken.any()
+            m.d.sync += [
+                free[lane].eq((free[lane] | unit.freeing) & still),
+                quiet[lane].eq((free[lane] | unit.freeing) & still & self._is_quiet(m, lane)),
+            ]
+        for name in LOCKS:
+            taken = Cat(
+                turn & getattr(thread.request, f"takes_{name}")
+                for turn, thread in zip(turns, threads, strict=True)
+            )
+            m.d.sync += busy[name].eq((busy[name] & ~self._freed(name)) | taken.any())
+        for stream, thread in enumerate(threads):
+            freeing = Cat(
+                unit.freeing & (unit.owner == stream) for unit in self._lanes.values()
+            ).any()
+            m.d.comb += [thread.turn.eq(turns[stream]), thread.freeing.eq(freeing)]
+        return turns
+
+    def _is_quiet(self, m: Module, lane: Lane) -> Value:
+        """Whether in the next cycle the gap behind a lane's last instruction is over."""
+        gap, unit = self._program.interleaving.gaps[lane], self._lanes[lane]
+        if not gap:
+            return C(1, 1)
+        left = Signal(gap, name=f"{lane.name.lower()}_gap")
+        begins = unit.freeing
+        if lane is Lane.VECTOR:
+            begins = begins & (unit.beat.opcode != Opcode.READ)
+        following = Mux(begins, 2**gap - 1, left >> 1)
+        m.d.sync += left.eq(following)
+        return ~following[0]
+
+    def _first_behind(self, may: Signal) -> Value:
+        """The first of those that may, from the one behind the last turn's on."""
+        count, choices = len(may), []
+        for last in range(count):
+            order = [(last + 1 + i) % count for i in range(count)]
+            chosen = {
+                stream: may[stream] & ~Cat(may[other] for other in order[:place]).any()
+                for place, stream in enumerate(order)
+            }
+            choices.append(Cat(chosen[stream] for stream in range(count)))
+        return Array(choices)[self._owner]
+
+    def _freed(self, name: str) -> Value:
+        if name == "sampler":
+            return self.sampler_freed
+        return Cat(
+            thread.freeing & getattr(thread, f"frees_{name}") for thread in self._threads
+        ).any()
+
+    def _take_sampler(self, m: Module, turns, index):
+        threads = self._threads
+        takes = Cat(
+            turn & thread.request.takes_sampler for turn, thread in zip(turns, threads, strict=True)
+        )
+        seeds = takes & Cat(thread.seeds for thread in threads)
+        m.d.sync += [self.takes_sampler.eq(takes.any()), self.seeds.eq(seeds.any())]
+        with m.If(takes.any()):
+            m.d.sync += self.sampler.eq(index)
+
+    def _issue(self, m: Module, turns, index):
+        """The instruction whose turn it is, to its lane and its stream, two cycles later."""
+        program, threads = self._program, self._threads
+        layout = instruction_layout(program.interleaving.turns)
+        place = selected([thread.request.place for thread in threads], index)
+        m.submodules.program = memory = Memory(
+            shape=layout,
+            depth=len(program.interleaving.turns),
+            init=[encode(turn, layout) for turn in program.interleaving.turns],
+            attrs=BLOCK,
+        )
+        word = late_read(m, memory, place, writable=False, name="word")
+        for stream, thread in enumerate(threads):
+            load = delayed(m, turns[stream], 2, reset_less=False, name=f"load{stream}")
+            m.d.comb += [thread.load.eq(load), thread.word.eq(word)]
+        for lane, unit in self._lanes.items():
+            name = lane.name.lower()
+            m.submodules[name] = unit
+            turn = Cat(
+                turn & (thread.request.lane == lane)
+                for turn, thread in zip(turns, threads, strict=True)
+            ).any()
+            m.d.comb += [
+                unit.load.eq(delayed(m, turn, 2, reset_less=False, name=f"load_{name}")),
+                unit.instruction.eq(word),
+                # a cycle after the turn
+                unit.coming.stream.eq(self._owner),
+                unit.coming.position.eq(selected(list(self.positions), self._owner)),
+                unit.coming.token_word.eq(selected(list(self.token_words), self._owner)),
+            ]
+        m.d.comb += [
+            self.issued_valid.eq(delayed(m, turns.any(), 1, reset_less=False, name="issued")),
+            self.issued.stream.eq(self._owner),
+            self.issued.place.eq(delayed(m, place, 1, name="place")),
+            self.issued.position.eq(self.array.coming.position),
+        ]

@@ -1,0 +1,115 @@
+"""A stream's way through the program, an instruction after the other."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..compiler.interleaving import Lane
+from ..compiler.program import Program
+from ..plan.encoding import instruction_layout
+
+
+def request_layout(program: Program) -> data.StructLayout:
+    """What a stream's next instruction waits for: :class:`.interleaving.Request`, and its place."""
+    flags = ("quiet", "takes_array", "takes_norm", "takes_sampler")
+    following = instruction_layout(program.interleaving.turns)["following"].shape
+    return data.StructLayout({"place": following, "lane": Lane, **dict.fromkeys(flags, 1)})
+
+
+class Thread(wiring.Component):
+    """One token's program after the other, for the stream whose token is wanted.
+
+    Parameters
+    ----------
+    program : Program, of several streams
+
+    Members
+    -------
+    wants, granted, ended, predict
+        As of :class:`gateware.core.token_loop.TokenLoop`, whose other side this is.
+    first : In(1), with ``wants``: the token is the first one of a sequence
+    ready : Out(1), the next instruction may begin, as far as its stream goes
+    request : Out(:func:`request_layout`), with ``ready``
+    turn : In(1), with ``ready``: it begins
+    load : In(1), two cycles after ``turn``: ``word`` is the instruction that begins
+    word : In, word of the program memory
+    freeing : In(1), of its lane, in the cycle before it is free again
+    frees_array, frees_norm : Out(1), with ``freeing``: so are these
+    seeds : Out(1), with ``turn``: it is the sequence's first to take the sampler
+    """
+
+    def __init__(self, program: Program):
+        self._first = program.interleaving.requests[0]
+        word = instruction_layout(program.interleaving.turns)
+        super().__init__(
+            {
+                "wants": In(1),
+                "granted": Out(1),
+                "ended": Out(1),
+                "predict": In(1),
+                "first": In(1),
+                "ready": Out(1),
+                "request": Out(request_layout(program)),
+                "turn": In(1),
+                "load": In(1),
+                "word": In(word),
+                "freeing": In(1),
+                "frees_array": Out(1),
+                "frees_norm": Out(1),
+                "seeds": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        running, ready, fresh = Signal(), Signal(), Signal()
+        request = Signal(self.request.shape(), reset_less=True)
+        ends_token, ends_prompt = Signal(reset_less=True), Signal(reset_less=True)
+        frees_array, frees_norm = Signal(reset_less=True), Signal(reset_less=True)
+        wait, left = Signal.like(self.word.wait, reset_less=True), Signal.like(self.word.wait)
+        ends_prompt_now = Signal()
+        m.d.comb += [
+            self.granted.eq(self.wants & ~running),
+            self.ready.eq(ready),
+            self.request.eq(request),
+            ends_prompt_now.eq(ends_prompt & ~self.predict),
+            self.ended.eq(self.freeing & (ends_token | ends_prompt_now)),
+            self.frees_array.eq(frees_array),
+            self.frees_norm.eq(frees_norm | ends_prompt_now),
+            self.seeds.eq(fresh),
+        ]
+        with m.If(left != 0):
+            m.d.sync += left.eq(left - 1)
+        m.d.sync += ready.eq((ready & ~self.turn) | (left == 1))
+        with m.If(self.freeing):
+            m.d.sync += left.eq(wait)
+            with m.If(self.ended):
+                m.d.sync += [running.eq(0), left.eq(0)]
+            with m.Else():
+                m.d.sync += ready.eq(wait == 0)
+        with m.If(self.turn & request.takes_sampler):
+            m.d.sync += fresh.eq(0)
+        with m.If(self.load):
+            word = self.word
+            m.d.sync += [
+                request.place.eq(word.following),
+                *(
+                    getattr(request, name).eq(getattr(word, f"next_{name}"))
+                    for name in ("lane", "quiet", "takes_array", "takes_norm", "takes_sampler")
+                ),
+                wait.eq(word.wait),
+                frees_array.eq(word.frees_array),
+                frees_norm.eq(word.frees_norm),
+                ends_token.eq(word.ends_token),
+                ends_prompt.eq(word.ends_prompt_token),
+            ]
+        with m.If(self.granted):
+            m.d.sync += [
+                running.eq(1),
+                ready.eq(1),
+                fresh.eq(fresh | self.first),
+                request.eq(request.shape().const({"place": 0, **vars(self._first)})),
+            ]
+        return m

@@ -1,3 +1,0 @@
-"""Limits of streamed cores, for hosts too: they have no Amaranth."""
-
-MOST_STREAMS = 8

@@ -1,0 +1,80 @@
+"""Several streams' turns: what they take, and that none waits for ever."""
+
+import random
+
+import pytest
+
+from gateformer.gateware.compiler.interleaving import ISSUE_LATENCY, Lane
+from gateformer.gateware.compiler.program import Program
+from gateformer.gateware.compiler.several_cores import tokens_together
+from gateformer.gateware.compiler.turns import Sequence, Turns
+from gateformer.gateware.plan.hw_config import HwConfig
+from gateformer.model.contract.artifact import open_model
+from gateformer.model.contract.random_model import random_model
+
+SPEC = "random:n_layers=2,d_model=12,n_heads=3,d_ff=20,ctx_len=6,vocab_size=9,digits.up_proj=3"
+
+
+def program(streams: int) -> Program:
+    return Program(random_model(SPEC), HwConfig(2, 6, 4, streams=streams))
+
+
+@pytest.mark.parametrize("streams, most", [(2, 428.5), (3, 405)])
+def test_the_shipped_model_of_the_zybo(streams, most):
+    """Cycles per token of all streams together, from the start to the end of their contexts."""
+    artifact = open_model("shakespeare-115k")
+    found = tokens_together(Program(artifact.model, HwConfig(lanes=128, streams=streams)))
+    assert [len(cycles) for cycles in found] == [artifact.model.config.ctx_len] * streams
+    assert (max(map(max, found)) + 1) / sum(map(len, found)) <= most
+
+
+def test_one_stream_has_the_program_that_it_had():
+    assert program(1).interleaving is None
+    assert program(2).interleaving is not None
+
+
+@pytest.mark.parametrize("streams", [2, 3, 8])
+def test_every_stream_comes_to_its_end(streams):
+    """No mix of locks leaves streams that wait for each other."""
+    compiled, rng = program(streams), random.Random(streams)
+    for _ in range(24 // streams):
+        sequences = {}
+        for stream in range(streams):
+            sampled = rng.random() < 0.5
+            sequences[stream] = Sequence(
+                start=rng.randrange(2000),
+                prompt=rng.randint(1, 6),
+                count=rng.randint(1, 9),
+                sampled=sampled,
+                top_k=sampled and rng.random() < 0.5,
+            )
+        for stream, tokens in Turns(compiled).run(sequences).items():
+            asked = sequences[stream]
+            assert len(tokens) == min(asked.count, 6 - asked.prompt + 1)
+            assert tokens == sorted(tokens)
+
+
+def test_a_lane_has_one_instruction_s_beats_at_a_time():
+    compiled = program(3)
+    turns, given = Turns(compiled), []
+    give = turns._give
+
+    def noted(stream, now):
+        given.append((now, stream.place, stream.position))
+        give(stream, now)
+
+    turns._give = noted
+    turns.run({stream: Sequence(17 * stream, 1, 6) for stream in range(3)})
+    for lane in Lane:
+        end = 0
+        for now, place, position in given:
+            if compiled.interleaving.requests[place].lane is lane:
+                assert now + ISSUE_LATENCY >= end
+                end = now + ISSUE_LATENCY + compiled.instructions[place].beats(position)
+
+
+def test_a_stream_is_never_earlier_than_alone():
+    compiled = program(2)
+    alone = Turns(compiled).run({0: Sequence(0, 2, 5)})[0]
+    together = Turns(compiled).run({0: Sequence(0, 2, 5), 1: Sequence(3, 1, 6)})[0]
+    assert all(a <= b for a, b in zip(alone, together, strict=True))

@@ -1,0 +1,74 @@
+"""Several streams of one core: each gets what it would get alone, exactly when it is predicted."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import random
+
+import pytest
+
+from gateformer.gateware.compiler.turns import Turns
+
+from .interleaved_bench import check_run, drawn_request, program_of, run_streams
+from .test_core import SHAPES, varied
+
+COMBINATIONS, FAST = 48, (0, 20, 27)
+"""Of shape, number of streams and requests; the others are slow."""
+
+
+def marks_of(number: int, fast: tuple[int, ...]) -> tuple:
+    return () if number in fast else (pytest.mark.slow,)
+
+
+def cases(fast: tuple[int, ...]) -> list:
+    return [pytest.param(n, marks=marks_of(n, fast)) for n in range(COMBINATIONS)]
+
+
+def setting(number: int):
+    """A program of 2 to 4 streams, with every shape in turn, and random numbers."""
+    spec, hw = SHAPES[number % len(SHAPES)]
+    streams = 2 + number % 3
+    hw = dataclasses.replace(varied(hw, number), streams=streams)
+    return program_of(spec, hw, number), random.Random(number)
+
+
+def starts(rng: random.Random, program) -> list[int]:
+    """Cycles at which the streams start: so that their tokens are at different positions."""
+    longest = program.cycles(0)
+    return [rng.choice((0, 1, rng.randrange(3 * longest))) for _ in range(program.streams)]
+
+
+@pytest.mark.parametrize("number", cases(FAST))
+def test_tokens_taps_and_cycles(number):
+    """Without stalls: every cycle is that of the prediction, too."""
+    program, rng = setting(number)
+    requests = [drawn_request(rng, program.model, start=start) for start in starts(rng, program)]
+    run = run_streams(program, requests)
+    assert check_run(program, requests, run) > 0
+    predicted = Turns(program).run({n: each.sequence for n, each in enumerate(requests)})
+    assert run.cycles == list(predicted.values())
+
+
+@pytest.mark.parametrize("number", cases((20,)))
+def test_streams_that_stall_and_are_aborted(number):
+    program, rng = setting(number)
+    aborted = rng.randrange(program.streams)
+    requests = [
+        drawn_request(rng, program.model, start=start, abort=stream == aborted)
+        for stream, start in enumerate(starts(rng, program))
+    ]
+    run = run_streams(program, requests, stall=0.3, seed=number)
+    assert check_run(program, requests, run) > 0
+
+
+def test_a_stream_alone_takes_the_cycles_of_the_program():
+    spec, hw = SHAPES[24]
+    program = program_of(spec, dataclasses.replace(hw, streams=2), 24)
+    rng = random.Random(1)
+    request = dataclasses.replace(drawn_request(rng, program.model), start=0)
+    cycles = Turns(program).run({1: request.sequence})[1]
+    first, options = len(request.prompt), {"sampled": request.sequence.sampled}
+    options["top_k"] = request.sequence.top_k
+    predicted = [program.cycles(first + n, **options) for n in range(len(cycles) - 1)]
+    assert [b - a for a, b in itertools.pairwise(cycles)] == predicted
