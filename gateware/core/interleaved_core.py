@@ -59,12 +59,9 @@ class InterleavedCore(Core):
         outside, m = Module(), Module()
         aborts, busy = Cat(self._ports("abort")), Cat(self._ports("busy"))
         # registers, and the only resets where the domain has none: of the streams' token loops,
-        # and of all the others if no stream is left that needs them
+        # and a cycle later of all the others, if no stream is left that needs them
         reset, drops = Signal(reset_less=True), Signal(len(aborts), reset_less=True)
-        outside.d.sync += [
-            reset.eq(aborts.any() & (aborts | drops | ~busy).all()),
-            drops.eq(aborts),
-        ]
+        outside.d.sync += [reset.eq(drops.any() & (drops | ~busy).all()), drops.eq(aborts)]
         m.submodules.interleaver = interleaver = Interleaver(self.program)
         units = self.program.build_units(self._dsp)
         m.submodules.engine = units.engine

@@ -112,16 +112,18 @@ class Interleaver(wiring.Component):
         """Whose turn it is in this cycle, a bit for each stream."""
         threads = self._threads
         free = {lane: Signal(name=f"{lane.name.lower()}_free", init=1) for lane in Lane}
-        quiet = {lane: self._quiet(m, lane) for lane in Lane}
+        quiet = {lane: Signal(name=f"{lane.name.lower()}_quiet", init=1) for lane in Lane}
         busy = {name: Signal(name=f"{name}_busy") for name in LOCKS}
         may = Signal(len(threads))
         for stream, thread in enumerate(threads):
             request, on_array = thread.request, thread.request.lane == Lane.ARRAY
-            lane_free = Mux(on_array, free[Lane.ARRAY], free[Lane.VECTOR])
-            lane_quiet = Mux(on_array, quiet[Lane.ARRAY], quiet[Lane.VECTOR])
+            lane_free = Mux(
+                on_array,
+                Mux(request.quiet, quiet[Lane.ARRAY], free[Lane.ARRAY]),
+                Mux(request.quiet, quiet[Lane.VECTOR], free[Lane.VECTOR]),
+            )
             waits = Cat(getattr(request, f"takes_{name}") & busy[name] for name in LOCKS).any()
-            allowed = lane_free & (lane_quiet | ~request.quiet) & ~waits
-            m.d.comb += may[stream].eq(thread.ready & allowed)
+            m.d.comb += may[stream].eq(thread.ready & lane_free & ~waits)
         turns = Signal(len(threads))
         m.d.comb += turns.eq(self._first_behind(may))
         for lane, unit in self._lanes.items():
@@ -129,7 +131,11 @@ class Interleaver(wiring.Component):
                 turn & (thread.request.lane == lane)
                 for turn, thread in zip(turns, threads, strict=True)
             )
-            m.d.sync += free[lane].eq((free[lane] | unit.freeing) & ~taken.any())
+            still = ~taken.any()
+            m.d.sync += [
+                free[lane].eq((free[lane] | unit.freeing) & still),
+                quiet[lane].eq((free[lane] | unit.freeing) & still & self._is_quiet(m, lane)),
+            ]
         for name in LOCKS:
             taken = Cat(
                 turn & getattr(thread.request, f"takes_{name}")
@@ -143,8 +149,8 @@ class Interleaver(wiring.Component):
             m.d.comb += [thread.turn.eq(turns[stream]), thread.freeing.eq(freeing)]
         return turns
 
-    def _quiet(self, m: Module, lane: Lane) -> Value:
-        """No beat of a lane for so many cycles, but of instructions without a gap behind them."""
+    def _is_quiet(self, m: Module, lane: Lane) -> Value:
+        """Whether in the next cycle the gap behind a lane's last instruction is over."""
         gap, unit = self._program.interleaving.gaps[lane], self._lanes[lane]
         if not gap:
             return C(1, 1)
@@ -152,8 +158,9 @@ class Interleaver(wiring.Component):
         begins = unit.freeing
         if lane is Lane.VECTOR:
             begins = begins & (unit.beat.opcode != Opcode.READ)
-        m.d.sync += left.eq(Mux(begins, 2**gap - 1, left >> 1))
-        return ~left[0]
+        following = Mux(begins, 2**gap - 1, left >> 1)
+        m.d.sync += left.eq(following)
+        return ~following[0]
 
     def _first_behind(self, may: Signal) -> Value:
         """The first of those that may, from the one behind the last turn's on."""

@@ -7,7 +7,7 @@ import operator
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In
+from amaranth.lib.wiring import In, Out
 
 from gateformer.model.contract.config import ModelConfig
 
@@ -79,7 +79,7 @@ class HostInterface(wiring.Component):
         check_integer("output_depth", output_depth, MIN_OUTPUT_DEPTH, 2**OUTPUT_LEVEL_BITS - 1)
         self.identification, self.output_depth = identification, output_depth
         self._streams = [
-            StreamInterface(identification, output_depth=output_depth, further=number > 0)
+            StreamInterface(identification, output_depth=output_depth, stream=number)
             for number in range(identification.streams)
         ]
         super().__init__(
@@ -107,12 +107,27 @@ class HostInterface(wiring.Component):
         if not others:
             wiring.connect(m, axi.bus, first.bus)
             return m
-        self._decode(m, axi.bus)
-        if self.identification.image is not None:
+        if self.identification.image is None:
+            self._share(m, axi.bus)
+        else:
+            self._decode(m, axi.bus)
             m.d.comb += first.others_busy.eq(Cat(stream.busy for stream in others).any())
             for stream in others:
                 m.d.comb += stream.image_verified.eq(first.image_verified)
         return m
+
+    def _share(self, m: Module, bus):
+        """The bus is every stream's, which knows its registers by their whole addresses."""
+        buses = [stream.bus for stream in self._streams]
+        for part in buses:
+            for name in bus.signature.members:
+                if bus.signature.members[name].flow == Out:
+                    m.d.comb += getattr(part, name).eq(getattr(bus, name))
+        m.d.comb += [
+            bus.read_data.eq(functools.reduce(operator.or_, (part.read_data for part in buses))),
+            bus.read_error.eq(Cat(part.read_error for part in buses).all()),
+            bus.write_error.eq(Cat(part.write_error for part in buses).all()),
+        ]
 
     def _decode(self, m: Module, bus):
         """Each stream's registers at its place; what is behind them is none."""

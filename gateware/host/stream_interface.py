@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from amaranth.hdl import Cat, Module, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -42,20 +44,22 @@ class StreamInterface(wiring.Component):
     ----------
     identification : Identification
     output_depth : int
-    further : bool
-        Not the first one of several streams: without the image's registers, or those that say
+    stream : int
+        Its number; further ones of several are without the image's registers, or those that say
         what the accelerator is.
 
     Members
     -------
-    bus : In(register_bus_signature), of whose addresses the upper bits are of no account
+    bus : In(register_bus_signature), of whose addresses the upper bits are of no account; of
+        several streams of a model on chip they say whose register it is
     Those of :func:`gateware.core.ports.core_signature`, flipped; ``start`` and ``abort`` are
     pulses. With an image also those of :data:`gateware.streamed.ports.STREAM_PORTS` and, in the
     first stream's, of :func:`gateware.streamed.ports.image_ports`, flipped, with ``others_busy``,
     which refuses to verify, and ``image_verified`` of the others, which don't start without.
     """
 
-    def __init__(self, identification: Identification, *, output_depth: int, further: bool = False):
+    def __init__(self, identification: Identification, *, output_depth: int, stream: int = 0):
+        further = stream > 0
         self.identification = identification
         config, hw, image = identification.config, identification.hw, identification.image
         self.config, self.output_depth = config, output_depth
@@ -63,7 +67,8 @@ class StreamInterface(wiring.Component):
         self._has_image = image is not None and not further
         self._needs_image = image is not None and further
         self._is_interleaved = identification.streams > 1 and image is None
-        self._further, self._registers = further, identification.registers
+        self._further, self._stream = further, stream
+        self._registers = identification.registers
         if further:
             self._registers = FURTHER_STREAM_REGISTERS if image else FURTHER_INTERLEAVED_REGISTERS
         self._has_top_p = scheme_of(config).has_top_p
@@ -78,9 +83,15 @@ class StreamInterface(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.registers = registers = RegisterBank(self._registers)
+        declared = self._registers
+        if self._is_interleaved:  # at their places in the whole address
+            declared = [
+                dataclasses.replace(entry, offset=entry.offset + self._stream * STREAM_BYTES)
+                for entry in declared
+            ]
+        m.submodules.registers = registers = RegisterBank(declared)
         wiring.connect(m, wiring.flipped(self.bus), registers.bus)
-        if self._further:
+        if self._further and not self._is_interleaved:
             for side in ("read_address", "write_address"):
                 address = getattr(self.bus, side)[
                     : STREAM_BYTES.bit_length() - 1 - WORD_ADDRESS_LOW
@@ -169,8 +180,7 @@ class StreamInterface(wiring.Component):
     def _connect_prompt(self, m, registers, start, abort):
         """PROMPT to the core; (tokens in the FIFO, events for flags of ERROR by name)."""
         payload = self.prompt.payload
-        depth = self.config.ctx_len + 1
-        fifo = Fifo(payload.token.shape(), depth, block=self._is_interleaved)
+        fifo = Fifo(payload.token.shape(), self.config.ctx_len + 1)
         m.submodules.prompt_fifo = ResetInserter(abort)(fifo)
         # Registers: what is written reaches the FIFO a cycle later.
         written, known = Signal(), Signal(reset_less=True)

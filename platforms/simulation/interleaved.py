@@ -102,8 +102,8 @@ def expected_tokens(model, request: Request) -> list[int]:
 def check_together(
     simulator: InterleavedSimulator, requests: Mapping[int, Request]
 ) -> tuple[int, int]:
-    """Let streams generate at once, from reset, and compare every token, its cycle, and, if there
-    are taps, every tap; (tokens, integers of taps) that were equal.
+    """Reset the core, let streams generate at once; compare tokens, their cycles, and every tap if
+    there are taps; (tokens, integers of taps) that were equal.
 
     Raises Mismatch, naming the first difference.
     """

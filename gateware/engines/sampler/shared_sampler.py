@@ -78,23 +78,20 @@ class SharedSampler(wiring.Component):
             shape=STATE_BITS, depth=self._streams, init=[], attrs={"ram_style": "distributed"}
         )
         read, write = states.read_port(domain="comb"), states.write_port()
-        discarding = Signal(range(DISCARDED + 1))
-        with m.If(self.take & self.seed):
+        discarding, seeding = Signal(range(DISCARDED + 1)), Signal()
+        m.d.sync += seeding.eq(self.take & self.seed)
+        with m.If(seeding):
             m.d.sync += discarding.eq(DISCARDED)
         with m.Elif(discarding.any()):
             m.d.sync += discarding.eq(discarding - 1)
         seed = selected([settings.seed for settings in self.settings], self.stream)
-        first = seed ^ SEED_MASK
+        first = Signal(STATE_BITS, reset_less=True)
+        masked = seed ^ SEED_MASK
+        m.d.sync += first.eq(Cat(masked[0] | (seed == SEED_MASK), masked[1:]))
         m.d.comb += [
             read.addr.eq(self.stream),
             write.addr.eq(self.stream),
-            write.en.eq((self.take & self.seed) | discarding.any() | advance),
-            write.data.eq(
-                Mux(
-                    self.take,
-                    Cat(first[0] | (seed == SEED_MASK), first[1:]),
-                    xorshift32(read.data),
-                )
-            ),
+            write.en.eq(seeding | discarding.any() | advance),
+            write.data.eq(Mux(seeding, first, xorshift32(read.data))),
         ]
         return read.data[STATE_BITS - FRACTION_BITS :]

@@ -18,6 +18,8 @@ from gateformer.model.contract.random_model import random_model
 from gateformer.model.contract.reference import Reference
 from gateformer.model.contract.sampling import SamplingSettings
 
+RESET_LATENCY = 3
+"""Cycles from the abort of the last stream that is busy until nothing is left of it."""
 AFTER_ABORT = 40
 """Cycles from an abort to the next start of its stream, at most."""
 
@@ -49,13 +51,30 @@ class Request:
 
 
 @dataclasses.dataclass
+class Part:
+    """What was seen between two resets of the whole core: turns, and of each tap port its words."""
+
+    issued: list[tuple[int, int, int]]
+    raw: dict[str, list[int]]
+
+    def records(self, ports) -> dict[str, np.ndarray]:
+        """As of :class:`gateware.core.taps.TapReader`."""
+        found = {}
+        for port in ports:
+            chunks = -(-port.count * port.width // 32)
+            values = self.raw[port.name]
+            words = [[value >> (32 * i) & 0xFFFFFFFF for i in range(chunks)] for value in values]
+            found[port.name] = port.unpack(np.array(words, np.uint32).reshape(len(words), chunks))
+        return found
+
+
+@dataclasses.dataclass
 class Run:
     """Of each stream: its tokens and the cycles of their transfers, from its last start on."""
 
     tokens: list[list[int]]
     cycles: list[list[int]]
-    issued: list[tuple[int, int, int]]
-    records: dict[str, np.ndarray]
+    parts: list[Part]
 
 
 def drawn_request(rng: random.Random, model, *, start: int = 0, abort: bool = False) -> Request:
@@ -81,23 +100,35 @@ def run_streams(
     """All streams to their ends; prompts and outputs stall in a cycle with that probability."""
     core = InterleavedCore(program, taps=True)
     ports = tap_ports(program)
-    raw: dict[str, list[int]] = {port.name: [] for port in ports}
-    run = Run([[] for _ in requests], [[] for _ in requests], [], {})
+    run = Run([[] for _ in requests], [[] for _ in requests], [])
     rng = random.Random(seed)
 
     def of(name: str, stream: int):
         return getattr(core, stream_port(name, stream))
 
+    def begin_part() -> Part:
+        run.parts.append(Part([], {port.name: [] for port in ports}))
+        return run.parts[-1]
+
     async def watch(ctx):
-        sampled = [core.issued_valid, core.issued]
+        part, until = begin_part(), -1
+        names = [(of("abort", stream), of("busy", stream)) for stream in range(len(requests))]
+        sampled = [core.issued_valid, core.issued, *(signal for pair in names for signal in pair)]
         for port in ports:
-            sampled += [getattr(core.taps, f"{port.name}_{part}") for part in ("valid", "data")]
-        async for _, _, is_issued, issued, *values in ctx.tick().sample(*sampled):
+            sampled += [getattr(core.taps, f"{port.name}_{kind}") for kind in ("valid", "data")]
+        async for _, _, is_issued, issued, *others in ctx.tick().sample(*sampled):
+            flags, values = others[: 2 * len(requests)], others[2 * len(requests) :]
+            aborts, busy = flags[::2], flags[1::2]
             if is_issued:
-                run.issued.append((issued.stream, issued.place, issued.position))
+                part.issued.append((issued.stream, issued.place, issued.position))
             for port, valid, value in zip(ports, values[::2], values[1::2], strict=True):
                 if valid:
-                    raw[port.name].append(value)
+                    part.raw[port.name].append(value)
+            until -= 1
+            if until == 0:
+                part = begin_part()
+            if any(aborts) and not any(b and not a for a, b in zip(aborts, busy, strict=True)):
+                until = RESET_LATENCY
 
     async def start(ctx, stream: int):
         ctx.set(of("start", stream), 1)
@@ -172,17 +203,20 @@ def run_streams(
         simulator.add_testbench(drive(stream, request), background=True)
         simulator.add_testbench(collect(stream, request))
     simulator.run()
-    for port in ports:
-        chunks = -(-port.count * port.width // 32)
-        words = [[v >> (32 * i) & 0xFFFFFFFF for i in range(chunks)] for v in raw[port.name]]
-        run.records[port.name] = port.unpack(np.array(words, np.uint32).reshape(len(words), chunks))
     return run
 
 
 def check_run(program: Program, requests: list[Request], run: Run) -> int:
     """Compare every token, and every tap of what no abort cut short; number of integers."""
     model, compared = program.model, 0
-    found = records_of_streams(program, run.issued, run.records)
+    ports, found = tap_ports(program), [[] for _ in requests]
+    for number, part in enumerate(run.parts, 1):
+        records = part.records(ports)
+        reset = number < len(run.parts)
+        for all_of, of_part in zip(
+            found, records_of_streams(program, part.issued, records, reset=reset), strict=True
+        ):
+            all_of.extend(of_part)
     for stream, request in enumerate(requests):
         expected = request.expected(model)
         assert run.tokens[stream] == expected, (stream, run.tokens[stream], expected)
