@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 
@@ -61,7 +62,7 @@ class Program:
     images : MemoryImages
     instructions : list of Instruction, with waits; one token each time through
     limits : ReloadLimits, None without ``hw.reload``
-    interleaving : Interleaving, None with one stream
+    interleaving : Interleaving, None with one stream per core
 
     Raises
     ------
@@ -93,8 +94,15 @@ class Program:
 
     @property
     def streams(self) -> int:
-        """Texts that are generated side by side."""
-        return self.hw.streams
+        """Texts that are generated side by side, by all cores."""
+        return self.hw.all_streams
+
+    @functools.cached_property
+    def one_core(self) -> Program:
+        """The program of each core, whose streams are its own."""
+        one = copy.copy(self)
+        one.hw = dataclasses.replace(self.hw, cores=1)
+        return one
 
     @property
     def token_words(self) -> int:

@@ -144,10 +144,3 @@ class Turns:
             stream.known(known)
         else:
             stream.next_token(end + PROMPT_LATENCY)
-
-
-def tokens_together(program: Program, prompt: int = 1) -> list[list[int]]:
-    """Cycles of the greedy tokens of all streams, started in one cycle and to the end of their
-    contexts."""
-    sequence = Sequence(0, prompt, program.model.config.ctx_len)
-    return list(Turns(program).run(dict.fromkeys(range(program.streams), sequence)).values())

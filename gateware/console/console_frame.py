@@ -52,6 +52,7 @@ class ConsoleFrame(wiring.Component):
         A pulse for each Ctrl-C; ``queued`` is empty then.
     sent : Out(stream of 8 bits)
     Those of ``core``, flipped; ``start`` and ``abort`` are pulses. And ``raw``.
+    bench : Out(1), counted : In(1), with several streams: see :mod:`gateware.core.all_streams`
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class ConsoleFrame(wiring.Component):
         raw: Mapping[str, wiring.Member] = MappingProxyType({}),
     ):
         self._texts = texts
+        self._several = texts.identification.streams > 1
         self._editor, self._vocabulary, self._generation = editor, vocabulary, generation
         super().__init__(
             {
@@ -72,6 +74,7 @@ class ConsoleFrame(wiring.Component):
                 "interrupt": In(1),
                 "sent": Out(stream.Signature(8)),
                 **raw,
+                **({"bench": Out(1), "counted": In(1)} if self._several else {}),
                 **core.flip().members,
             }
         )
@@ -103,7 +106,9 @@ class ConsoleFrame(wiring.Component):
         )
         m.submodules.generation = self._generation
         m.submodules.settings = self._settings = ConsoleSettings(
-            self._texts.config, length_bits=len(editor.length)
+            self._texts.config,
+            length_bits=len(editor.length),
+            streams=self._texts.identification.streams,
         )
         memory, entry = self._connect_rom(m, entries, is_loadable)
         self._connect_line(m)
@@ -199,6 +204,8 @@ class ConsoleFrame(wiring.Component):
             settings.cycles.eq(generation.cycles),
             settings.waiting.eq(generation.waiting),
         ]
+        if self._several:
+            m.d.comb += [self.bench.eq(generation.bench), generation.counted.eq(self.counted)]
         for name, member in generation.TEXT.members.items():
             here, there = getattr(generation, name), getattr(vocabulary, name)
             m.d.comb += there.eq(here) if member.flow is Out else here.eq(there)

@@ -24,6 +24,8 @@ class Generation(wiring.Component):
     config : ModelConfig
     value_bits : int
         Of the line editor's entries.
+    streams : int
+        Of the core; with several, a bench is of all of them (:mod:`gateware.core.all_streams`).
 
     Members
     -------
@@ -54,6 +56,8 @@ class Generation(wiring.Component):
     prompt : Out(token stream), output : In(token stream), its ``ready`` straight from a register
     core_start, core_abort : Out(1); core_busy, context_full : In(1)
     sent : Out(stream of 8 bits)
+    counted : In(1), with several streams
+        A token of a bench, whose one output stands for none.
     """
 
     TEMPERATURE = TEMPERATURE_LAYOUT
@@ -61,7 +65,8 @@ class Generation(wiring.Component):
     TEXT = wiring.Signature({"text": In(TEXT_LAYOUT)})
     """What it says of a token's text."""
 
-    def __init__(self, config: ModelConfig, *, value_bits: int):
+    def __init__(self, config: ModelConfig, *, value_bits: int, streams: int = 1):
+        self._streams = streams
         vocab_size = config.vocab_size
         super().__init__(
             {
@@ -94,6 +99,7 @@ class Generation(wiring.Component):
                 "core_busy": In(1),
                 "context_full": In(1),
                 "sent": Out(stream.Signature(8)),
+                **({"counted": In(1)} if streams > 1 else {}),
             }
         )
 
@@ -229,8 +235,11 @@ class Generation(wiring.Component):
             m.d.sync += self._settled.eq(0)
         stalled = self.output.valid & ~self.output.ready
         running = counting & self._core_runs()
+        token, most = taken, 1
+        if self._streams > 1:
+            token, most = Mux(self.bench, self.counted, taken), COUNTER_BITS
         events = {
-            "text_tokens": (taken, 1),
+            "text_tokens": (token, most),
             "cycles": (running & ~stalled, COUNTER_BITS),
             "waiting": (running & stalled, COUNTER_BITS),
         }

@@ -28,6 +28,8 @@ class ConsoleSettings(wiring.Component):
     Parameters
     ----------
     config : ModelConfig
+    streams : int
+        Of the core, all of which generate at a ``bench``, each from a prompt of one token.
 
     Members
     -------
@@ -39,7 +41,7 @@ class ConsoleSettings(wiring.Component):
         Which one is at ``bit`` from the next cycle on.
     store : In(1)
         From the next cycle on, the setting ``number`` takes ``result`` while ``loading``.
-    length, bench : In, the tokens of the prompt (``bench``: 1)
+    length, bench : In, the tokens of the prompt (``bench``: one per stream)
     text, cycles, waiting : In(1)
         Of each the bit of the phase that comes next.
     bit : Out(1)
@@ -48,8 +50,8 @@ class ConsoleSettings(wiring.Component):
         Bit ``phase`` of the largest value that ``setting`` may have.
     """
 
-    def __init__(self, config: ModelConfig, *, length_bits: int):
-        self._config, self._dialect = config, dialect_of(config)
+    def __init__(self, config: ModelConfig, *, length_bits: int, streams: int = 1):
+        self._config, self._dialect, self._streams = config, dialect_of(config), streams
         numbers = self._dialect.numbers
         imported = {"top_p": Out(range(TOP_P_STEPS + 1), init=TOP_P_STEPS)}
         super().__init__(
@@ -95,7 +97,8 @@ class ConsoleSettings(wiring.Component):
         further = Signal.like(self.phase, init=2)  # and the one after it
         m.d.sync += further.eq(self.phase + 3)
         length = Cat(self.length, C(0, COUNTER_BITS - len(self.length)))
-        prompt = Mux(self.bench, further == 0, length.bit_select(further, 1))
+        bench = C(self._streams, COUNTER_BITS)
+        prompt = Mux(self.bench, bench.bit_select(further, 1), length.bit_select(further, 1))
         # of every number: its bit in the next cycle, and the one if its ring turns now
         first = {
             numbers.PROMPT: delayed(m, prompt, 1, name="prompt"),

@@ -6,9 +6,8 @@ from amaranth.hdl import Module, ResetInserter
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from gateformer.model.support.errors import UserError
-
-from ..core.ports import further_ports
+from ..core.all_streams import AllStreams
+from ..core.ports import core_signature, further_ports, stream_port
 from ..decoder.program import DecoderProgram
 from ..host.any_core import AnyProgram, build_core
 from ..host.identification import Identification
@@ -73,10 +72,6 @@ class ConsoleCore(wiring.Component):
     ):
         if isinstance(program, StreamedProgram):
             raise TypeError("ConsoleCore has no memory bus, which a StreamedProgram's core needs")
-        if program.streams > 1:
-            raise UserError(
-                f"the text console takes 1 stream, not {program.streams}; leave --streams out"
-            )
         if isinstance(program, DecoderProgram):
             self._pieces = Pieces.of(program.model)
         else:
@@ -106,6 +101,8 @@ class ConsoleCore(wiring.Component):
         m.submodules.core = core = build_core(self._program, dsp=self._dsp, further=further)
         wiring.connect(m, queue.queued, console.queued)
         wiring.connect(m, console.sent, wiring.flipped(self.sent))
+        if self._program.streams > 1:
+            core = self._with_all_streams(m, console, core)
         wiring.connect(m, console.prompt, core.prompt)
         wiring.connect(m, core.output, console.output)
         wiring.connect(m, console.settings, core.settings)
@@ -125,6 +122,22 @@ class ConsoleCore(wiring.Component):
         if reload:
             self._connect_load(m, queue, console, core, further)
         return m
+
+    def _with_all_streams(self, m: Module, console, core) -> AllStreams:
+        """The core as one of one stream; with ``/bench`` it is all of them."""
+        streams, config = self._program.streams, self._program.model.config
+        unit = AllStreams(config.vocab_size, streams)
+        m.submodules.streams = ResetInserter(self.reset)(unit)
+        m.d.comb += [unit.bench.eq(console.bench), console.counted.eq(unit.counted)]
+        for number in range(streams):
+            for name, member in core_signature(config.vocab_size).members.items():
+                here = getattr(unit, stream_port(f"core_{name}", number))
+                there = getattr(core, stream_port(name, number))
+                if member.is_signature:
+                    wiring.connect(m, here, there)
+                else:
+                    m.d.comb += there.eq(here) if member.flow is In else here.eq(there)
+        return unit
 
     def _build_console(self) -> ConsoleFrame:
         facts = {"name": self._name, "identification": self._identification}

@@ -77,7 +77,9 @@ class TextConsole(ConsoleFrame):
             vocabulary=ConsoleVocabulary(
                 vocabulary, logit_scale=logit_scale, loadable=load is not None
             ),
-            generation=Generation(config, value_bits=len(editor.value)),
+            generation=Generation(
+                config, value_bits=len(editor.value), streams=identification.streams
+            ),
             raw=raw,
         )
 

@@ -63,7 +63,8 @@ class ConsoleTexts:
     def info(self) -> list[str]:
         """The lines of ``/info``."""
         facts = self.identification
-        return [*self._model_lines(), f"# {_sizes(facts.hw)}, {self._clock}"]
+        streams = f", streams {facts.streams}" if facts.streams > 1 else ""
+        return [*self._model_lines(), f"# {_sizes(facts.hw)}{streams}, {self._clock}"]
 
     def _model_lines(self) -> list[str]:
         cfg, facts = self.config, self.identification
@@ -98,6 +99,8 @@ class ConsoleTexts:
 
     def help(self) -> list[str]:
         """The lines of ``/help``."""
+        streams = self.identification.streams
+        of_each = f" with each of {streams} streams" if streams > 1 else ""
         meanings = {
             "temperature": "; 0: greedy",
             "top-k": "; 0: off",
@@ -105,7 +108,7 @@ class ConsoleTexts:
             "seed": "",
             "tokens": " to generate; 0: until the context is full",
             "info": "model, digest, build, shape, sizes, clock",
-            "bench": "generates a whole context and shows the counts",
+            "bench": f"generates a whole context{of_each} and shows the counts",
             "help": "the commands",
             LOAD_COMMAND: "takes the image of another model",
         }

@@ -59,10 +59,10 @@ class DecoderProgram:
     def __init__(self, model: DecoderModel, hw: HwConfig):
         if hw.reload:
             raise UserError("the core of an imported model cannot be loaded with another one yet")
-        if hw.streams > 1:
+        if hw.all_streams > 1:
             raise UserError(
-                f"an imported model that is held on chip takes 1 stream, not {hw.streams}; leave "
-                "--streams out"
+                "an imported model that is held on chip takes 1 stream, not "
+                f"{hw.all_streams}; leave --streams out"
             )
         self.model, self.hw = model, hw
         self.layout = DecoderLayout(model.config, hw.lanes)

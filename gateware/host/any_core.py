@@ -14,6 +14,7 @@ from ..compiler.reload_image import Section
 from ..core import taps
 from ..core.core import Core
 from ..core.interleaved_core import InterleavedCore
+from ..core.several_cores import SeveralCores
 from ..core.taps import TapPort
 from ..decoder import taps as decoder_taps
 from ..decoder.core import DecoderCore
@@ -37,12 +38,14 @@ def build_core(
     dsp: str = "generic",
     further: Sequence[Section] = (),
     taps: bool = False,
-) -> Core | DecoderCore | InterleavedCore | StreamedCore:
+) -> Core | DecoderCore | InterleavedCore | SeveralCores | StreamedCore:
     """The core of a program; parameters as :class:`gateware.core.core.Core`."""
     if isinstance(program, StreamedProgram):
         return StreamedCore(program, dsp=dsp, taps=taps)
     if isinstance(program, DecoderProgram):
         return DecoderCore(program, dsp=dsp, taps=taps)
+    if program.hw.cores > 1:
+        return SeveralCores(program, dsp=dsp, taps=taps)
     if program.streams > 1:
         return InterleavedCore(program, dsp=dsp, taps=taps)
     return Core(program, dsp=dsp, further=further, taps=taps)

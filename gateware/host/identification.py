@@ -116,7 +116,7 @@ class Identification:
     @property
     def streams(self) -> int:
         """Texts that it generates side by side."""
-        return self.hw.streams if self.image is None else self.image.streams
+        return self.hw.all_streams if self.image is None else self.image.streams
 
     @property
     def _magic(self) -> int:

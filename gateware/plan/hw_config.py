@@ -16,7 +16,7 @@ MAX_REGISTERS = {"array_registers": 1, "norm_registers": 3, "result_registers": 
 """Optional pipeline registers of :class:`HwConfig`."""
 
 MOST_STREAMS = 8
-"""Texts that one core generates side by side, at most."""
+"""Texts that are generated side by side, at most."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,8 +53,11 @@ class HwConfig:
         The memories can be loaded with another model of the same shape
         (:mod:`gateware.core.loader`).
     streams : int
-        Texts that are generated side by side, 1 to :data:`MOST_STREAMS`
+        Texts that a core generates side by side, 1 to :data:`MOST_STREAMS`
         (:mod:`gateware.core.interleaved_core`).
+    cores : int
+        Cores side by side (:mod:`gateware.core.several_cores`); of all together at most
+        :data:`MOST_STREAMS` streams.
 
     Raises
     ------
@@ -74,6 +77,7 @@ class HwConfig:
     result_registers: int = 1
     reload: bool = False
     streams: int = 1
+    cores: int = 1
 
     def __post_init__(self):
         for name, most in MAX_SIZES.items():
@@ -86,11 +90,7 @@ class HwConfig:
                 raise UserError(f"{name} must be 0 to {most}, not {value!r}")
         if type(self.streams) is not int or not 1 <= self.streams <= MOST_STREAMS:
             raise UserError(f"streams must be 1 to {MOST_STREAMS}, not {self.streams!r}")
-        if self.reload and self.streams > 1:
-            raise UserError(
-                f"a core that can be loaded with other models takes 1 stream, not {self.streams}: "
-                "leave out --reload or --streams"
-            )
+        self._check_cores()
         for name in ("cols", "lanes"):
             value = getattr(self, name)
             if value % self.rows:
@@ -102,3 +102,24 @@ class HwConfig:
                 )
         if self.packing not in PACKINGS:
             raise UserError(f"packing must be one of {', '.join(PACKINGS)}, not {self.packing!r}")
+
+    def _check_cores(self) -> None:
+        if type(self.cores) is not int or not 1 <= self.cores <= MOST_STREAMS:
+            raise UserError(f"cores must be 1 to {MOST_STREAMS}, not {self.cores!r}")
+        if self.all_streams > MOST_STREAMS:
+            raise UserError(
+                f"{self.cores} cores with {self.streams} streams each are {self.all_streams} "
+                f"streams, and {MOST_STREAMS} are possible; choose fewer cores or streams"
+            )
+        if self.reload and self.all_streams > 1:
+            name = "streams" if self.streams > 1 else "cores"
+            alone = "takes 1 stream" if self.streams > 1 else "is 1 core"
+            raise UserError(
+                f"a core that can be loaded with other models {alone}, not {getattr(self, name)}: "
+                f"leave out --reload or --{name}"
+            )
+
+    @property
+    def all_streams(self) -> int:
+        """Texts that all cores together generate side by side."""
+        return self.cores * self.streams

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
+import functools
 import gc
 import math
 import os
@@ -45,6 +46,7 @@ KINDS = {int: "an integer", float: "a number"}
 """Types of options that are numbers, and what a message calls them."""
 
 
+@functools.lru_cache(maxsize=None, typed=True)  # equal types are one
 def within(kind: type, least: float, most: float = math.inf) -> Callable[[str], float]:
     """Type of an option: an int or a float from ``least`` to ``most``, or without an end."""
     bounds = f"of at least {least:,}" if most == math.inf else f"from {least:,} to {most:,}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
@@ -23,5 +25,7 @@ class Terminal(Console):
             title, width = table.title, Measurement.get(self, self.options, table).maximum
             if isinstance(title, str) and len(title) > width:
                 super().print(title, style="table.title", highlight=False, soft_wrap=True)
-                table.title = None
+                untitled = copy.copy(table)
+                untitled.title = None
+                objects = (untitled,)
         super().print(*objects, **options)

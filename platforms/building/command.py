@@ -71,9 +71,16 @@ def parser():
         "--streams",
         type=within(int, 1, MOST_STREAMS),
         metavar="N",
-        help=f"texts that are generated side by side, 1 to {MOST_STREAMS} (docs/streams.md; of a "
-        "model in external memory docs/streamed_core.md; default: 2 of those if they are predicted "
-        "to fit)",
+        help=f"texts that a core generates side by side, 1 to {MOST_STREAMS} (docs/streams.md; of "
+        "a model in external memory docs/streamed_core.md; default: 2 of those if they are "
+        "predicted to fit)",
+    )
+    sizes.add_argument(
+        "--cores",
+        type=within(int, 1, MOST_STREAMS),
+        metavar="N",
+        help="cores side by side, each with the weights and so many streams, of all together at "
+        f"most {MOST_STREAMS} (default: 1)",
     )
     sizes.add_argument(
         "--ports",

@@ -37,7 +37,7 @@ DESIGN_NAME = ".design.json"
 """Says which design the files of the directory are of."""
 IP_DIRECTORY = "ip"
 TIMELINE_NAME = "timeline.svg"
-_SIZES = ("rows", "cols", "lanes", "packing", "streams", "ports")
+_SIZES = ("rows", "cols", "lanes", "packing", "streams", "cores", "ports")
 _OUTPUTS = (
     *(REPORT, TIMELINE_NAME, SYNTHESIS_LOG, LOG_NAME, *FIRMWARE_FILES),
     IMAGE_FILE,

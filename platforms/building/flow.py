@@ -160,7 +160,8 @@ def _sizes(artifact: Artifact, target: Board, arguments):
         remark = lanes_remark(artifact.model, target, fixed, sizes)
         if remark is not None:
             status.print(remark, markup=False, highlight=False, soft_wrap=True)
-    return dataclasses.replace(sizes, reload=arguments.reload, streams=arguments.streams or 1)
+    several = {"streams": arguments.streams or 1, "cores": arguments.cores or 1}
+    return dataclasses.replace(sizes, reload=arguments.reload, **several)
 
 
 def _clock(target: Board, arguments) -> float:

@@ -26,7 +26,7 @@ _HEEDED_BESIDE = {"check": ("seed",), "firmware": ("program", "toolchain")}
 """Options of a build that a run instead of it has a use for, too."""
 _ONLY_BESIDE = {"cycles": "waveform", "position": "timeline", "fits": "list"}
 _NOT_SYNTHESIZED = ("firmware", "timeline", "check")
-_TRAINED_ONLY = ("rows", "cols", "packing", "reload")
+_TRAINED_ONLY = ("rows", "cols", "packing", "reload", "cores")
 _WITHOUT_A_CLOCK = {"timeline": "counts cycles", "check": "compares integers"}
 
 

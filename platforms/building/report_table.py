@@ -69,7 +69,8 @@ def print_report(report: dict, text: str | None, console: Console) -> None:
     hw = report["hardware"]
     engine = ""
     if "rows" in hw:
-        engine = f"{hw['rows']} × {hw['cols']} weights per cycle ({hw['packing']}), "
+        cores = f"{hw['cores']} cores, each " if hw["cores"] > 1 else ""
+        engine = f"{cores}{hw['rows']} × {hw['cols']} weights per cycle ({hw['packing']}), "
     table.add_row("hardware", f"{engine}{_lanes(hw)}")
     loss = report["model"]["val_loss_int"]
     if loss is not None:

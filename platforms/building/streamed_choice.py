@@ -9,7 +9,7 @@ from gateformer.model.contract.artifact import Artifact
 from gateformer.model.contract.decoder.model import DecoderModel
 from gateformer.model.support.errors import UserError
 
-from ..boards.target import UART, Board
+from ..boards.target import Board
 from ..sizes.streamed.search import streams_that_fit
 from ..support.progress import console as status
 from ..support.progress import working
@@ -26,15 +26,15 @@ def refuse_on_chip(artifact: Artifact, target: Board, arguments: argparse.Namesp
             continue
         if option != "streams" or isinstance(artifact.model, DecoderModel):
             raise UserError(_on_chip(option, artifact, target))
-        if value > 1 and target.console == UART:
+    _refuse_export(artifact, arguments)
+
+
+def _refuse_export(artifact: Artifact, arguments: argparse.Namespace) -> None:
+    for option, written in (("streams", "a core of 1 stream"), ("cores", "1 core")):
+        value = getattr(arguments, option)
+        if value is not None and value > 1 and arguments.export:
             raise UserError(
-                f"the text console on the serial port of {target.name} takes 1 stream, not "
-                f"{value}; leave --streams out"
-            )
-        if value > 1 and arguments.export:
-            raise UserError(
-                f"--export writes a core of 1 stream for {artifact.name}, not of {value}; leave "
-                "--streams out"
+                f"--export writes {written} for {artifact.name}, not {value}; leave --{option} out"
             )
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import random
 from collections.abc import Iterator, Sequence
 
-from gateformer.gateware.compiler.turns import tokens_together
+from gateformer.gateware.compiler.several_cores import tokens_together
 from gateformer.gateware.core.taps import Mismatch
 from gateformer.model.contract.decoder.reference import DecoderReference
 from gateformer.model.contract.decoder.sampling import DecoderSettings
@@ -111,9 +111,9 @@ def on_chip_streams(simulator: CoreSimulator, clock_mhz: float) -> dict:
     All are simulated, and equal to the reference and to the prediction, if that takes little time;
     Mismatch if not.
     """
-    program = simulator.program
     if not isinstance(simulator, InterleavedSimulator):
         return {}
+    program = simulator.program
     config, streams = program.model.config, program.streams
     stamps = tokens_together(program)
     source = "predicted"

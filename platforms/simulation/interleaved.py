@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from gateformer.gateware.compiler.turns import Sequence, Turns
+import numpy as np
+
+from gateformer.gateware.compiler.several_cores import transfers
+from gateformer.gateware.compiler.turns import Sequence
 from gateformer.gateware.core.interleaved_taps import records_of_sequence, records_of_streams
 from gateformer.gateware.core.interleaver import issued_layout
-from gateformer.gateware.core.taps import Mismatch, check_taps
+from gateformer.gateware.core.ports import stream_port
+from gateformer.gateware.core.taps import Mismatch, check_taps, tap_ports
 from gateformer.model.contract.reference import Reference
 
 from .port_value import to_integer
@@ -17,29 +21,71 @@ from .simulation import CoreSimulator
 
 class InterleavedSimulator(SeveralStreams):
     """As :class:`.several_streams.SeveralStreams`, of a
-    :class:`gateware.core.interleaved_core.InterleavedCore`."""
+    :class:`gateware.core.interleaved_core.InterleavedCore` or
+    :class:`gateware.core.several_cores.SeveralCores`."""
 
     def __init__(self, program, *, taps: bool = False, stall: float = 0.0, seed: int = 1, **others):
         super().__init__(program, taps=taps, stall=stall, seed=seed, **others)
         self._add_streams(stall, seed)
-        self._issued = self.simulation.probe("issued_valid", ["issued"]) if taps else None
+        self._parts = []
+        if taps:
+            further = (self._probes_of(core) for core in range(1, program.hw.cores))
+            self._parts = [_CoreTaps(self, *each) for each in enumerate((self._taps, *further))]
+
+    def _probes_of(self, core: int) -> dict:
+        probes = {}
+        for port in tap_ports(self.program):
+            name = f"{stream_port('taps', core)}__{port.name}"
+            probes[port] = self.simulation.probe(f"{name}_valid", [f"{name}_data"])
+        return probes
 
     @property
     def has_taps(self) -> bool:
-        return self._issued is not None
+        return bool(self._parts)
 
     def forget(self) -> None:
         """Taps so far, of programs that have ended."""
-        for probe in (*self._taps.values(), *([self._issued] if self._issued else [])):
-            probe.clear()
+        for part in self._parts:
+            part.forget()
 
-    def issued(self) -> list[tuple[int, int, int]]:
-        """(stream, place, position) of each turn so far."""
-        layout, found = issued_layout(self.program), []
-        for row in self._issued.read()[1]["issued"]:
+    def records(self) -> list[dict[str, np.ndarray]]:
+        """Of each stream, as of ``tap_records``, since :meth:`forget`."""
+        return [records for part in self._parts for records in part.records()]
+
+
+class _CoreTaps:
+    """What the taps of one core recorded."""
+
+    def __init__(self, simulator: InterleavedSimulator, core: int, probes: dict):
+        self._program, simulation = simulator.program.one_core, simulator.simulation
+        self._probes, self._issued = probes, None
+        if self._program.streams > 1:
+            self._name = stream_port("issued", core)
+            self._issued = simulation.probe(stream_port("issued_valid", core), [self._name])
+
+    def forget(self) -> None:
+        for probe in self._probes.values():
+            probe.clear()
+        if self._issued is not None:
+            self._issued.clear()
+
+    def records(self) -> list[dict[str, np.ndarray]]:
+        """By stream."""
+        found = {
+            port.name: port.unpack(next(iter(probe.read()[1].values())))
+            for port, probe in self._probes.items()
+        }
+        if self._issued is None:
+            return [found]
+        streams = records_of_streams(self._program, self._turns(), found)
+        return [records_of_sequence(tokens) for tokens in streams]
+
+    def _turns(self) -> Iterator[tuple[int, int, int]]:
+        """(stream, place, position) of each turn."""
+        layout = issued_layout(self._program)
+        for row in self._issued.read()[1][self._name]:
             item = layout.from_bits(to_integer(row))
-            found.append((item.stream, item.place, item.position))
-        return found
+            yield item.stream, item.place, item.position
 
 
 def core_simulator(program, **options) -> CoreSimulator:
@@ -68,10 +114,8 @@ def check_together(
     simulator.begin_together(requests)
     simulator.run()
     sequences = {stream: sequence_of(request) for stream, request in requests.items()}
-    predicted = Turns(program).run(sequences)
-    parts = None
-    if simulator.has_taps:
-        parts = records_of_streams(program, simulator.issued(), simulator.tap_records())
+    predicted = transfers(program, sequences)
+    parts = simulator.records() if simulator.has_taps else None
     for stream, request in requests.items():
         expected = expected_tokens(program.model, request)
         tokens, cycles = zip(*simulator.tokens(stream), strict=True)
@@ -83,8 +127,7 @@ def check_together(
         count += len(expected)
         if parts is not None:
             fed = [*request.prompt, *expected][: len(request.prompt) + len(expected) - 1]
-            records = records_of_sequence(parts[stream])
-            integers += check_taps(program, records, fed, len(request.prompt))
+            integers += check_taps(program, parts[stream], fed, len(request.prompt))
     return count, integers
 
 

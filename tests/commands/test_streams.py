@@ -113,6 +113,11 @@ def test_the_list_in_another_encoding(tmp_path, encoding):
     assert "+ built in" in process.stdout and "shakespeare-115k" in process.stdout
 
 
+def heed_interrupts():
+    """As a process at a terminal, also where these tests run in the background of a shell."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("command", LONG)
 def test_an_interrupt_at_any_moment(tmp_path, command):
     (tmp_path / "text").write_text("What a text, says the king; a long one.\n" * 2000)
@@ -127,6 +132,7 @@ def test_an_interrupt_at_any_moment(tmp_path, command):
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            preexec_fn=heed_interrupts,
         )
         time.sleep(moment)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them

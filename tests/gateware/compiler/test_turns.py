@@ -6,7 +6,8 @@ import pytest
 
 from gateformer.gateware.compiler.interleaving import ISSUE_LATENCY, Lane
 from gateformer.gateware.compiler.program import Program
-from gateformer.gateware.compiler.turns import Sequence, Turns, tokens_together
+from gateformer.gateware.compiler.several_cores import tokens_together
+from gateformer.gateware.compiler.turns import Sequence, Turns
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.artifact import open_model
 from gateformer.model.contract.random_model import random_model

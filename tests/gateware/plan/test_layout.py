@@ -119,6 +119,12 @@ def test_no_more_lanes_than_asked_for_and_regions_do_not_overlap(layout):
             "a core that can be loaded with other models takes 1 stream, not 2: leave out --reload "
             "or --streams",
         ),
+        ({"cores": 0}, "cores must be 1 to 8, not 0"),
+        (
+            {"cores": 5, "streams": 2},
+            "5 cores with 2 streams each are 10 streams, and 8 are possible; choose fewer cores or "
+            "streams",
+        ),
     ],
 )
 def test_bad_sizes_are_named(fields, message):

@@ -13,7 +13,7 @@ from gateformer.model.contract.windows import window_logits
 from gateformer.model.support.errors import UserError
 
 SHAPES = [
-    "",
+    "seed=0",
     "n_layers=3,d_model=96,n_heads=3,d_ff=320,ctx_len=48,vocab_size=77,seed=5",
     "n_layers=1,d_model=32,n_heads=4,d_ff=48,ctx_len=40,seed=2,digits=2",
     "d_model=48,n_heads=1,ctx_len=32,seed=7,digits.up_proj=3,digits.layers.1.o_proj=5",

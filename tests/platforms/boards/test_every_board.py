@@ -171,6 +171,19 @@ def test_the_core_of_every_family(name, program):
         assert "\nmodule \\top\n" in files["top.il"] and ".engine" in files["top.il"]
 
 
+@pytest.mark.parametrize(
+    ("name", "variant"),
+    [pytest.param(*target, marks=() if target in FAST else pytest.mark.slow) for target in TARGETS],
+)
+def test_two_cores_of_two_streams(name, variant):
+    target = board(name, variant)
+    both = Program(random_model(TINY), HwConfig(2, 4, 4, streams=2, cores=2))
+    top = target.build_top(both, target.default_clock_mhz)
+    files = target.build_platform(target.toolchains[0]).prepare(top, "top").files
+    assert ".core.core.shared.engine" in files["top.il"]
+    assert ".core.core1.shared.engine" in files["top.il"]
+
+
 @pytest.mark.parametrize("name", ["zybo", "kv260", "ulx3s"])
 def test_every_part_that_is_constructed_is_in_the_design(name):
     """In a process of its own: amaranth warns when a forgotten one is collected, at any time."""

@@ -53,7 +53,7 @@ def made_up(monkeypatch, tmp_path):
     monkeypatch.setattr(projects, "synthesize_top", netlist)
     resources = Resources(3389, 2347, 7, 10, {})
     monkeypatch.setattr(board_flow, "synthesize", lambda *_: resources)
-    monkeypatch.setattr(board_flow, "CoreSimulator", lambda program: None)
+    monkeypatch.setattr(board_flow, "core_simulator", lambda program: None)
     cycles = report.cycles_section([100] * 6, report.SIMULATED)
     monkeypatch.setattr(report, "counted_cycles", lambda *_: cycles)
 

@@ -23,7 +23,7 @@ from .test_build_cli import SIZES, TINY, build
 
 ARTIFACTS = Path(__file__).parents[3] / "model/artifacts"
 DEFAULT = "shakespeare-115k"
-NAMES = ("out", "rows", "cols", "lanes", "packing", "streams", "ports", "clock")
+NAMES = ("out", "rows", "cols", "lanes", "packing", "streams", "cores", "ports", "clock")
 NOTHING = dict.fromkeys(NAMES) | {"reload": False}
 
 
@@ -39,6 +39,7 @@ def where(target, model=DEFAULT, **given) -> str:
         ("stories-zybo", {}, "build/ulx3s-25f-stories-zybo"),
         (DEFAULT, {"rows": 4, "lanes": 8}, "build/ulx3s-25f-rows4-lanes8"),
         (DEFAULT, {"packing": "3in5", "clock": 62.5}, "build/ulx3s-25f-3in5-62.5mhz"),
+        (DEFAULT, {"streams": 3, "cores": 2}, "build/ulx3s-25f-streams3-cores2"),
         (DEFAULT, {"reload": True}, "build/ulx3s-25f-reload"),
         ("stories-zybo", {"out": "here"}, "here"),
     ],

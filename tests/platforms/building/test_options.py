@@ -11,7 +11,7 @@ VALUES = {
     **{"--model": "m", "--packing": "2bit", "--clock": "50", "--variant": "v", "--toolchain": "t"},
     **{"--rows": "1", "--cols": "1", "--lanes": "1", "--baud": "9600", "--export": "ip"},
     **{"--position": "0", "--waveform": "w.vcd", "--cycles": "0:9", "--prompt": "x"},
-    **{"--streams": "2", "--ports": "1"},
+    **{"--streams": "2", "--cores": "2", "--ports": "1"},
     **{"--out": "there", "--tokens": "100", "--temperature": "0.8", "--top-k": "20", "--seed": "1"},
 }
 """Of the options that take one; those of a text are as without them."""
@@ -22,7 +22,7 @@ SWITCHES = (
 LISTING = {"--list", "--fits"}
 MODES = {"--export": "zybo", "--firmware": "zybo", "--timeline": "zybo", "--check": "sim"}
 SHAPES = {"--model", "--variant", "--rows", "--cols", "--lanes", "--packing", "--reload"}
-SHAPES |= {"--streams", "--ports"}
+SHAPES |= {"--streams", "--cores", "--ports"}
 HEEDED = {
     "--export": {"--clock", "--out", "--no-synthesis"},
     "--firmware": {"--clock", "--program", "--toolchain", "--out"},

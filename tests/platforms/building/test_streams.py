@@ -130,15 +130,31 @@ def test_an_imported_model_on_chip_has_one(monkeypatch):
 
 
 def test_where_a_core_on_chip_has_one():
-    assert refusal("ulx3s", "--streams", "2") == (
-        "the text console on the serial port of ulx3s takes 1 stream, not 2; leave --streams out"
-    )
     assert refusal("zybo", "--streams", "2", "--export", "ip") == (
-        "--export writes a core of 1 stream for shakespeare-115k, not of 2; leave --streams out"
+        "--export writes a core of 1 stream for shakespeare-115k, not 2; leave --streams out"
     )
     assert refusal("sim", "--streams", "2", "--reload") == (
         "a core that can be loaded with other models takes 1 stream, not 2: leave out --reload or "
         "--streams"
+    )
+
+
+def test_where_there_is_one_core(monkeypatch):
+    assert refusal("zybo", "--cores", "2", "--export", "ip") == (
+        "--export writes 1 core for shakespeare-115k, not 2; leave --cores out"
+    )
+    assert refusal("sim", "--cores", "2", "--reload") == (
+        "a core that can be loaded with other models is 1 core, not 2: leave out --reload or "
+        "--cores"
+    )
+    assert refusal("sim", "--cores", "0") == no_integer("--cores", "from 1 to 8", "0")
+    assert refusal("sim", "--cores", "3", "--streams", "3") == (
+        "3 cores with 3 streams each are 9 streams, and 8 are possible; choose fewer cores or "
+        "streams"
+    )
+    monkeypatch.setattr(generation, "MOST_SIMULATED_WEIGHTS", 10_000)
+    assert refusal("sim", "--model", MODEL, "--cores", "2") == (
+        f"--cores is for models that were trained here, and {MODEL} is imported; leave it out"
     )
 
 

@@ -107,7 +107,7 @@ def test_no_tool_runs_for_a_netlist_that_breaks_a_rule(tmp_path, monkeypatch, ti
     monkeypatch.setattr(toolchain.Toolchain, "missing", lambda _: [])
     monkeypatch.setattr(board_flow, "make_bitstream", lambda *_: runs.append("run"))
     monkeypatch.setattr(board_flow, "synthesize", lambda *_: Resources(1, 1, 1, 1, {}))
-    monkeypatch.setattr(board_flow, "CoreSimulator", lambda program: None)
+    monkeypatch.setattr(board_flow, "core_simulator", lambda program: None)
     cycles = report.cycles_section([100] * 6, report.SIMULATED)
     monkeypatch.setattr(report, "counted_cycles", lambda *_: cycles)
     target = dataclasses.replace(

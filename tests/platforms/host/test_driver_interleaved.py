@@ -5,7 +5,7 @@ import functools
 import pytest
 
 from gateformer.gateware.compiler.program import Program
-from gateformer.gateware.compiler.turns import tokens_together
+from gateformer.gateware.compiler.several_cores import tokens_together
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.platforms.host.driver import Accelerator
 from gateformer.platforms.simulation.simulated_registers import SimulatedRegisters
