@@ -31,13 +31,19 @@ def read_constants(
     They come from a table that is read with the address: what answers for several streams in one
     cycle has fewer words to choose from.
     """
+    places = {
+        entry.offset >> WORD_ADDRESS_LOW: constants[entry.name]
+        for entry in registers
+        if entry.name in constants
+    }
     word, known = Signal(32, reset_less=True), Signal(reset_less=True)
+    low = max(places).bit_length()
     m.d.sync += [word.eq(0), known.eq(0)]
-    with m.Switch(bus.read_address):
-        for entry in registers:
-            if entry.name in constants:
-                with m.Case(entry.offset >> WORD_ADDRESS_LOW):
-                    m.d.sync += [word.eq(constants[entry.name]), known.eq(1)]
+    # the lower bits alone choose a word, in one look-up table per bit
+    with m.If(~bus.read_address[low:].any()), m.Switch(bus.read_address[:low]):
+        for place, value in places.items():
+            with m.Case(place):
+                m.d.sync += [word.eq(value), known.eq(1)]
     m.d.comb += [
         bus.read_data.eq(others.read_data | word),
         bus.read_error.eq(others.read_error & ~known),
