@@ -8,6 +8,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ..parts.delay import delayed
+from ..parts.one_hot import OneHot
 from .dialect import TRAINED, Dialect
 from .load_messages import LABEL_BYTES
 from .messages import DECIMALS, END, EOT, PAGE, ROM_LAYOUT
@@ -88,30 +89,30 @@ class Printer(wiring.Component):
             shown, passed = ~is_nul, self.sent.ready | is_nul
         # the entry stays at the memory's output while its number is printed
         m.d.comb += [self.number.eq(entry.byte), self.rom_address.eq(address)]
-        with m.FSM() as fsm:
+        with OneHot(m, "IDLE") as fsm:
             m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
-            with m.State("IDLE"), m.If(self.start):
-                m.next = "READ"
-            with m.State("READ"):
-                m.next = "FETCH"
-            with m.State("FETCH"):
-                m.next = "DECODE"
-            with m.State("DECODE"):
-                m.next = "LOOK"
-            with m.State("LOOK"):
+            with fsm.state("IDLE"), m.If(self.start):
+                fsm.next = "READ"
+            with fsm.state("READ"):
+                fsm.next = "FETCH"
+            with fsm.state("FETCH"):
+                fsm.next = "DECODE"
+            with fsm.state("DECODE"):
+                fsm.next = "LOOK"
+            with fsm.state("LOOK"):
                 with m.If(~entry.special):
                     m.d.comb += self.sent.valid.eq(shown)
                     m.d.comb += self.answered.eq(self.sent.ready & is_eot)
                     with m.If(passed):
                         m.d.comb += proceed.eq(1)
-                        m.next = "READ"
+                        fsm.next = "READ"
                 with m.Elif(is_end):
-                    m.next = "IDLE"
+                    fsm.next = "IDLE"
                 with m.Else():
                     m.d.comb += self.request.start.eq(1)
                     m.d.comb += self.request.operation.eq(Operation.LOAD)
-                    m.next = "LOAD"
-            divide = self._print_number(m, proceed)
+                    fsm.next = "LOAD"
+            divide = self._print_number(m, fsm, proceed)
         with m.If(divide):
             m.d.comb += [
                 self.request.start.eq(1),
@@ -128,7 +129,7 @@ class Printer(wiring.Component):
                 m.d.sync += address.eq(self._label | self.sweep_address)
         return m
 
-    def _print_number(self, m: Module, proceed):
+    def _print_number(self, m: Module, fsm: OneHot, proceed):
         """States from LOAD on; when to divide."""
         m.submodules.digits = digits = Memory(
             shape=4, depth=DIGITS, init=[], attrs={"ram_style": "distributed"}
@@ -137,36 +138,40 @@ class Printer(wiring.Component):
         top = Signal(range(DIGITS))  # of the stack; 0 outside of numbers
         fixed_point = self._dialect.is_fixed_point(self.number)
         fixed_point = delayed(m, fixed_point, 1, name="fixed_point")
+        # it moves long before it is looked at: when a division begins, and before POP
+        at_last = delayed(m, top == 0, 1, name="at_last")
+        at_point = delayed(m, top == DECIMALS - 1, 1, name="at_point")
+        in_decimals = delayed(m, top < DECIMALS - 1, 1, name="in_decimals")
         m.d.comb += [write.addr.eq(top), write.data.eq(self.digit), read.addr.eq(top)]
         divide, digit_sent = Signal(), Signal()
         character = Cat(read.data, Mux(read.data == POINT, C(POINT_PREFIX, 4), DIGIT_PREFIX))
         m.d.comb += self.sent.payload.eq(Mux(digit_sent, character, self.rom_entry.byte))
-        with m.State("LOAD"), m.If(~self.number_busy):
+        with fsm.state("LOAD"), m.If(~self.number_busy):
             m.d.comb += divide.eq(1)
-            m.next = "DIVIDE"
-        with m.State("DIVIDE"), m.If(~self.number_busy):
+            fsm.next = "DIVIDE"
+        with fsm.state("DIVIDE"), m.If(~self.number_busy):
             m.d.comb += write.en.eq(1)
-            with m.If(fixed_point & (top == DECIMALS - 1)):
+            with m.If(fixed_point & at_point):
                 m.d.sync += top.eq(top + 1)
-                m.next = "POINT"
-            with m.Elif(self.more | (fixed_point & (top < DECIMALS - 1))):
+                fsm.next = "POINT"
+            with m.Elif(self.more | (fixed_point & in_decimals)):
                 m.d.sync += top.eq(top + 1)
                 m.d.comb += divide.eq(1)
             with m.Else():
-                m.next = "POP"
-        with m.State("POINT"):
+                fsm.next = "POP"
+        with fsm.state("POINT"):
             m.d.comb += [write.en.eq(1), write.data.eq(POINT), divide.eq(1)]
             m.d.sync += top.eq(top + 1)
-            m.next = "DIVIDE"
-        with m.State("POP"):
-            m.next = "SEND"
-        with m.State("SEND"):
+            fsm.next = "DIVIDE"
+        with fsm.state("POP"):
+            fsm.next = "SEND"
+        with fsm.state("SEND"):
             m.d.comb += [self.sent.valid.eq(1), digit_sent.eq(1)]
             with m.If(self.sent.ready):
-                with m.If(top == 0):
+                with m.If(at_last):
                     m.d.comb += proceed.eq(1)
-                    m.next = "READ"
+                    fsm.next = "READ"
                 with m.Else():
                     m.d.sync += top.eq(top - 1)
-                    m.next = "POP"
+                    fsm.next = "POP"
         return divide

@@ -17,7 +17,6 @@ from gateformer.platforms.simulation.interleaved import (
     sequence_of,
 )
 from gateformer.platforms.simulation.several_streams import Request
-from tests.support.shared_simulations import shared
 
 SPEC = "random:n_layers=1,d_model=8,n_heads=2,d_ff=8,ctx_len=6,vocab_size=16,seed=5"
 
@@ -27,7 +26,7 @@ def program(streams: int) -> Program:
     return Program(random_model(SPEC), HwConfig(2, 4, 4, streams=streams, cores=2))
 
 
-@shared
+@functools.cache
 def simulator(streams: int) -> InterleavedSimulator:
     return core_simulator(program(streams), taps=True)
 
