@@ -6,14 +6,15 @@ through the vector unit. What an instruction needs of those before it in its own
 away as a constant number of cycles (:mod:`.schedule`): later starts only add to it. What streams
 could spoil for each other is kept apart
 
-* by regions of their own in the memories (:mod:`gateware.plan.layout`);
-* by three *locks*. Array: the query, the array's accumulators and all of the softmax, from the
+* by regions of their own in the memories (:mod:`gateware.plan.layout`), and a norm's factor each;
+* by *locks*. Array: the query, the array's accumulators and all of the softmax, from the
   first query that is written (or the embedding) to the last accumulator that is read, or to the
   logits. Squares, where an embedding has several reads: the sum of squares of a new residual
   vector, from the first read to the last, or as long as a matrix gives them. Sampler: from the
-  final norm to the token. None waits for a lock that has one, but for the embedding's: it waits
-  for both with none;
-* by cycles in which a lane is *quiet* before certain instructions (:attr:`Interleaving.gaps`).
+  final norm to the token. None waits for a lock that has one: the embedding takes its two at once,
+  the final norm, too;
+* by cycles in which a lane is *quiet* before certain instructions (:attr:`Interleaving.gaps`), and
+  in which no residual changes before a norm (:attr:`Interleaving.residual_gaps`).
 """
 
 from __future__ import annotations
