@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 
-from .interleaving import ISSUE_LATENCY, TURN_CYCLES, Lane
+from .interleaving import ISSUE_LATENCY, LOCKS, TURN_CYCLES, Lane
 from .program import Program
 
 START_LATENCY = 3
@@ -75,7 +75,7 @@ class Turns:
     """The streams of a core, cycle by cycle, as :mod:`gateware.core.interleaver` does it.
 
     In every cycle, but for the one after a turn, the first stream from the one behind the last
-    turn's on whose instruction may begin gets a turn.
+    turn's on whose instruction may begin gets a turn: of the urgent ones, if there are any.
 
     Parameters
     ----------
@@ -87,7 +87,8 @@ class Turns:
         self._last = program.streams - 1
         self._free = dict.fromkeys(Lane, 0)
         self._quiet = dict.fromkeys(Lane, 0)
-        self._locks = dict.fromkeys(("array", "norm", "sampler"), 0)
+        self._settled = 0
+        self._locks = dict.fromkeys(LOCKS, 0)
 
     def run(self, sequences: Mapping[int, Sequence]) -> dict[int, list[int]]:
         """The cycles in which the tokens of each stream are transferred.
@@ -106,8 +107,9 @@ class Turns:
                 now = max(now + 1, min(stream.ready for stream in streams))
         return {stream.number: stream.tokens for stream in streams}
 
-    def _order(self, stream: _Stream) -> int:
-        return (stream.number - self._last - 1) % self._program.streams
+    def _order(self, stream: _Stream) -> tuple[bool, int]:
+        urgent = self._program.interleaving.requests[stream.place].urgent
+        return not urgent, (stream.number - self._last - 1) % self._program.streams
 
     def _may_begin(self, stream: _Stream, now: int) -> bool:
         request = self._program.interleaving.requests[stream.place]
@@ -115,6 +117,7 @@ class Turns:
             stream.ready <= now
             and self._free[request.lane] <= now
             and (not request.quiet or self._quiet[request.lane] <= now)
+            and (not request.settled or self._settled <= now)
             and all(self._locks[name] <= now for name in request.locks)
         )
 
@@ -127,12 +130,15 @@ class Turns:
         self._last = stream.number
         self._free[request.lane] = end
         self._quiet[request.lane] = end + interleaving.gap_after(place)
+        changed = interleaving.residual_gap_after(place)
+        if changed is not None:
+            self._settled = end + changed
         for name in request.locks:
             self._locks[name] = math.inf
         if turn.frees_array:
             self._locks["array"] = end
-        if turn.frees_norm or (ends and turn.ends_prompt_token):
-            self._locks["norm"] = end
+        if turn.frees_squares:
+            self._locks["squares"] = end
         if not ends:
             stream.place += 1
             stream.ready = end + turn.wait
