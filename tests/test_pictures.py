@@ -38,6 +38,7 @@ from tests.support.svg_checks import arrow_faults, connections, svg_faults
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
+BENCHMARKS = [DOCS / "bench" / folder / "shakespeare-115k.json" for folder in ("", "streams")]
 MODEL = "random:vocab_size=20,d_model=16,n_heads=2,n_layers=1,d_ff=32,ctx_len=12,seed=3"
 COUNTS = {"one": 1, "few": 3, "crowded": 26}
 """How many of whatever a picture shows."""
@@ -155,9 +156,10 @@ def test_what_is_drawn_can_be_read(name, count):
 
 
 def test_the_shipped_pictures_can_be_read():
-    name, rows = read_results(DOCS / "bench" / "shakespeare-115k.json")
-    assert faults(platform_figure(name, rows)) == []
-    assert faults(position_figure(name, rows)) == []
+    for path in BENCHMARKS:
+        name, rows = read_results(path)
+        assert faults(platform_figure(name, rows)) == []
+        assert faults(position_figure(name, rows)) == []
     for _, plot in compression_plots.PLOTS:
         assert faults(plot(load_results(DOCS / "compression"))) == []
 
@@ -233,9 +235,9 @@ def test_the_block_diagram_has_the_connections_of_the_core():
     }
 
 
-def test_a_benchmark_is_drawn_again_from_its_file():
+@pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.parent.name)
+def test_a_benchmark_is_drawn_again_from_its_file(path):
     """With the quartiles that it states, at every position and in the mean."""
-    path = DOCS / "bench" / "shakespeare-115k.json"
     _, rows = read_results(path)
     names = ("lower_quartile", "median", "upper_quartile")
     for row, stated in zip(rows, json.loads(path.read_text())["rows"], strict=True):

@@ -16,20 +16,24 @@ import numpy as np
 from ..support.cli import COMMAND_MODULE
 from ..support.errors import UserError
 from .measure import Measurement
-from .rows import INTEGER
+from .rows import INTEGER, of_streams
 
 ACCELERATOR = "accelerator"
-"""Key of the rows; of a single one a hyphen and its board follow."""
+"""Key of the rows; of a single one a hyphen and its board follow, then its count of streams."""
 COMMAND = (sys.executable, "-m", COMMAND_MODULE, "cycles")
 
 
-def accelerator(model: str, board: str, position: int, count: int) -> Measurement:
-    """The row of one board for ``count`` tokens from ``position`` on.
+def accelerator(
+    model: str, board: str, position: int, count: int, streams: Sequence[int] = (1,)
+) -> list[Measurement]:
+    """The rows of one board for ``count`` tokens from ``position`` on, one for each count of
+    streams.
 
     ``model`` is what :func:`model.contract.artifact.open_model` takes. Raises UserError with what
     the command says if there are no such cycles.
     """
-    return of_cycles(board_cycles(model, board), position, count)
+    found = _asked(model, "--board", board, "--streams", *map(str, streams))
+    return [of_cycles(facts, position, count) for facts in found]
 
 
 def board_cycles(model: str, board: str) -> dict:
@@ -38,9 +42,11 @@ def board_cycles(model: str, board: str) -> dict:
     return facts
 
 
-def check_boards(boards: Sequence[str]) -> None:
-    """Raise UserError, with what the command says, unless all these boards are known."""
-    _asked("--board", *boards)
+def check_boards(boards: Sequence[str], streams: Sequence[int] = (1,)) -> None:
+    """Raise UserError, with what the command says, unless all these boards are known, and such
+    counts of streams possible.
+    """
+    _asked("--board", *boards, "--streams", *map(str, streams))
 
 
 def _asked(*arguments: str) -> list:
@@ -53,20 +59,21 @@ def _asked(*arguments: str) -> list:
 
 def how(facts: dict) -> str:
     """Where the figures of a row come from, by what the command prints of a board."""
-    return f"simulated cycles at {facts['clock_mhz']:g} MHz, not run on a board"
+    source = "simulated" if facts["streams"] == 1 else "predicted"
+    return f"{source} cycles at {facts['clock_mhz']:g} MHz, not run on a board"
 
 
 def of_cycles(facts: dict, position: int, count: int) -> Measurement:
     """The row of what the command prints of a board."""
-    clock = facts["clock_mhz"]
-    seconds = np.array(facts["cycles"]) / (clock * 1e6)
+    streams = facts["streams"]
+    seconds = np.array(facts["cycles"]) / (streams * facts["clock_mhz"] * 1e6)
     sizes = f"{facts['rows']} × {facts['cols']}, {facts['lanes']} lanes"
     return Measurement(
-        f"{ACCELERATOR}-{facts['board']}",
-        f"{facts['title']}, {sizes}",
+        of_streams(f"{ACCELERATOR}-{facts['board']}", streams),
+        f"{facts['title']}, {sizes}" + (f", {streams} streams" if streams > 1 else ""),
         INTEGER,
         how(facts),
-        streams=1,
+        streams=streams,
         threads=0,
         seconds=seconds[None, position : position + count],
         position=position,

@@ -23,7 +23,7 @@ from .machine import load, machine, versions
 from .measure import Measurement, measure
 from .redraw import FILE_SUFFIX, read_results
 from .report import document, table
-from .rows import BUILDERS, FLOAT, INTEGER, build_rows
+from .rows import BUILDERS, FLOAT, INTEGER, C, build_rows
 
 KEYS = (*BUILDERS, ACCELERATOR)
 DEFAULT_REPEATS = 20
@@ -35,6 +35,8 @@ LOSSES = {FLOAT: "val_loss_float", INTEGER: "val_loss_int"}
 INSTEAD = "gateformer bench-decoder"
 """What measures models that are refused here."""
 DEFAULT_BOARD = "zybo"
+OF_STREAMS = (C, ACCELERATOR)
+"""Rows that there are for each count of streams."""
 BOARD_HELP = f"of the accelerator; a variant follows a colon: ulx3s:25F (default: {DEFAULT_BOARD})"
 PICTURES = ("bench-platforms.svg", "bench-positions.svg")
 
@@ -52,6 +54,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--only", nargs="+", metavar="ROW", help=f"rows to measure: {', '.join(KEYS)}")
     add("--skip", nargs="+", metavar="ROW", default=[], help="rows to leave out")
     add("--board", nargs="+", metavar="BOARD", help=BOARD_HELP)
+    add(
+        "--streams",
+        nargs="+",
+        type=cli.within(int, 1),
+        metavar="N",
+        help=f"texts at once, a row of {' and '.join(OF_STREAMS)} for each N (default: 1)",
+    )
     add("--prompt", metavar="TEXT", help="(default: a line break, or the first character there is)")
     tokens = "to generate (default: to the context's end)"
     add("--tokens", type=cli.within(int, 1), metavar="N", help=tokens)
@@ -70,8 +79,9 @@ def main(argv: list[str] | None = None) -> None:
     reading(model=args.model)
     keys = _keys(args)
     _check_outputs(args)
-    if ACCELERATOR in keys:
-        check_boards(args.board or [DEFAULT_BOARD])
+    boards, streams = args.board or [DEFAULT_BOARD], list(dict.fromkeys(args.streams or [1]))
+    if ACCELERATOR in keys or args.streams:
+        check_boards(boards, streams)
     artifact = open_model(args.model, instead=INSTEAD)
     prompt = _prompt(artifact, args.prompt)
     count = _count(artifact, len(prompt), args.tokens)
@@ -89,12 +99,14 @@ def main(argv: list[str] | None = None) -> None:
             progress.update(task, advance=1, description=what)
 
         software = [key for key in keys if key != ACCELERATOR]
-        rows, skipped = build_rows(artifact, software, lambda key: show(f"preparing {key}"))
+        rows, skipped = build_rows(
+            artifact, software, lambda key: show(f"preparing {key}"), streams
+        )
         hardware = []
-        for board in (args.board or [DEFAULT_BOARD]) if ACCELERATOR in keys else []:
+        for board in boards if ACCELERATOR in keys else []:
             show(f"cycles on {board}")
             try:
-                hardware.append(accelerator(args.model, board, len(prompt) - 1, count))
+                hardware += accelerator(args.model, board, len(prompt) - 1, count, streams)
             except UserError as error:
                 skipped[f"{ACCELERATOR}, {board}"] = str(error)
         progress.reset(task, total=len(rows) * (args.repeats + 1))
@@ -152,6 +164,10 @@ def _keys(args: argparse.Namespace) -> list[str]:
     if args.board and ACCELERATOR not in keys:
         raise UserError(
             f"--board is for the row {ACCELERATOR}, which is not among those to measure"
+        )
+    if args.streams and not set(OF_STREAMS) & set(keys):
+        raise UserError(
+            f"--streams is for the rows {' and '.join(OF_STREAMS)}, none of which is to be measured"
         )
     return keys
 

@@ -33,7 +33,7 @@ ROWS = {
     "c": ("C, one core", "o"),
     ACCELERATOR: ("simulated cycles × the board's clock", "*"),
 }
-"""The rows that are drawn: label and marker."""
+"""The rows that are drawn, of one stream: label and marker."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +64,8 @@ def _points(facts: Facts) -> list[Point]:
         kind, function = _kind(row.text("key")), row.text("function")
         rate = row.table("tokens_per_second").number("median", positive=True)
         loss = losses.number(function, default=None)
-        if kind in ROWS and loss is not None:
+        alone = row.integer("streams", 1, default=1) == 1
+        if kind in ROWS and alone and loss is not None:
             points.append(Point(facts.text("model"), kind, function, row.text("label"), rate, loss))
     return points
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -24,6 +24,8 @@ MEASURED = "measured"
 PROCESSOR_TIME = "measured, processor time"
 """Of the thread: what other processes take from it does not count. For steps of a thread that
 never waits, which an idle machine would run in the same time."""
+C = "c"
+"""Key of the rows on one core."""
 ALL_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
@@ -50,6 +52,11 @@ class Row:
     how: str = MEASURED
 
 
+def of_streams(key: str, streams: int) -> str:
+    """Key of a row with so many streams, of which each count has a row."""
+    return key if streams == 1 else f"{key}-x{streams}"
+
+
 def _numpy(artifact: Artifact) -> Row:
     reference = Reference(artifact.model)
 
@@ -60,11 +67,15 @@ def _numpy(artifact: Artifact) -> Row:
     return Row("numpy", "numpy reference", INTEGER, generate, how=PROCESSOR_TIME)
 
 
-def _c(artifact: Artifact) -> Row:
-    from ..native.stream import CompiledStream
+def _c(artifact: Artifact, streams: int = 1) -> Row:
+    from ..native.stream import CompiledStream, StreamsInTurn
 
     stream = CompiledStream(artifact.model)
-    return Row("c", f"C ({stream.instructions}), one core", INTEGER, stream.timed)
+    generate = stream.timed if streams == 1 else StreamsInTurn(stream, streams).timed
+    where = "one core" if streams == 1 else f"{streams} streams on one core"
+    return Row(
+        of_streams(C, streams), f"C ({stream.instructions}), {where}", INTEGER, generate, streams
+    )
 
 
 def _c_all(artifact: Artifact) -> Row:
@@ -123,21 +134,30 @@ BUILDERS: dict[str, Callable[[Artifact], Row]] = {
         a, "onnx-int8", "onnxruntime INT8 (QDQ), full sequence", "int8", INTEGER
     ),
     "numpy": _numpy,
-    "c": _c,
+    C: _c,
     "c-all": _c_all,
 }
 """Builders of the software's rows; each raises UserError where its row cannot be had."""
 
 
 def build_rows(
-    artifact: Artifact, keys: list[str], show: Callable[[str], None]
+    artifact: Artifact,
+    keys: list[str],
+    show: Callable[[str], None],
+    streams: Sequence[int] = (1,),
 ) -> tuple[list[Row], dict[str, str]]:
-    """The rows of these keys, and why the others are left out; ``show`` is told each key."""
+    """The rows of these keys, and why the others are left out; ``show`` is told each key.
+
+    C on one core has a row for each count of ``streams``.
+    """
     rows, skipped = [], {}
     for key in keys:
         show(key)
         try:
-            rows.append(BUILDERS[key](artifact))
+            if key == C:
+                rows += [_c(artifact, count) for count in streams]
+            else:
+                rows.append(BUILDERS[key](artifact))
         except UserError as error:
             skipped[key] = str(error)
     return rows, skipped

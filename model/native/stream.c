@@ -106,21 +106,28 @@ EXPORT const int32_t *stream_step(struct stream *s, int32_t token) {
   return s->logits;
 }
 
-// Generate count tokens after the prompt, times over, each time from the same random state.
-// Nanoseconds, if not NULL, gets the time of each token from feeding the one before it.
-EXPORT void stream_generate(struct stream *s, const int32_t *prompt, int32_t length, int32_t count,
-                            int32_t mult, int32_t shift, int32_t top_k, uint32_t random,
-                            int32_t times, int32_t *tokens, int64_t *nanoseconds) {
+// Generate count tokens after the prompt in each of n streams, which take turns token by token;
+// times over, each time from the same random state. The tokens of a stream follow those of the one
+// before it. Nanoseconds, if not NULL, gets the time of a token of every stream, from feeding the
+// ones before them.
+EXPORT void stream_generate(struct stream *const *streams, int32_t n, const int32_t *prompt,
+                            int32_t length, int32_t count, int32_t mult, int32_t shift,
+                            int32_t top_k, uint32_t random, int32_t times, int32_t *tokens,
+                            int64_t *nanoseconds) {
   while (times-- > 0) {
-    s->position = 0;
-    s->random = random;
-    for (int i = 0; i < length - 1; i++) step(s, prompt[i], 0);
-    int token = prompt[length - 1];
+    for (int k = 0; k < n; k++) {
+      streams[k]->position = 0;
+      streams[k]->random = random;
+      for (int i = 0; i < length - 1; i++) step(streams[k], prompt[i], 0);
+    }
     int64_t begun = nanoseconds ? now() : 0;
     for (int i = 0; i < count; i++) {
-      step(s, token, 1);
-      token = mult ? sample(s, mult, shift, top_k) : largest(s->logits);
-      tokens[i] = token;
+      for (int k = 0; k < n; k++) {
+        struct stream *s = streams[k];
+        int32_t *of_stream = tokens + (size_t)k * count;
+        step(s, i ? of_stream[i - 1] : prompt[length - 1], 1);
+        of_stream[i] = mult ? sample(s, mult, shift, top_k) : largest(s->logits);
+      }
       if (nanoseconds) {
         const int64_t done = now();
         nanoseconds[i] = done - begun;

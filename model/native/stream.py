@@ -120,7 +120,7 @@ class CompiledStream:
 
     def generate(self, prompt: list[int], count: int, settings: SamplingSettings) -> list[int]:
         """The tokens that ``Reference.generate`` yields; the same UserErrors."""
-        return self._generate(prompt, count, settings, 1, None).tolist()
+        return _generate([self], prompt, count, settings, 1, None)[0].tolist()
 
     def timed(
         self,
@@ -135,38 +135,31 @@ class CompiledStream:
         The sequence is generated ``times`` times, without the interpreter's lock; the last time
         counts.
         """
-        nanoseconds = np.zeros(self._limit(prompt, count), np.int64)
-        tokens = self._generate(prompt, count, settings, times, nanoseconds)
-        return tokens.tolist(), nanoseconds / 1e9
+        (tokens,), seconds = _timed([self], prompt, count, settings, times)
+        return tokens.tolist(), seconds
 
-    def _limit(self, prompt: list[int], count: int) -> int:
-        check_request(self.model.config, prompt, count)
-        return min(count, self.model.config.ctx_len - len(prompt) + 1)
 
-    def _generate(self, prompt, count, settings, times, nanoseconds) -> np.ndarray:
-        tokens = np.zeros(self._limit(prompt, count), np.int32)
-        self._library.stream_generate(
-            self._handle,
-            np.array(prompt, np.int32),
-            len(prompt),
-            len(tokens),
-            settings.temperature_mult,
-            settings.temperature_shift,
-            settings.top_k,
-            initial_state(settings.seed),
-            times,
-            tokens,
-            None if nanoseconds is None else nanoseconds.ctypes.data,
-        )
-        self.position = len(prompt) + len(tokens) - 1
-        return tokens
+class StreamsInTurn:
+    """Several streams in one thread, each with its own sequence, a token of each in turn."""
+
+    def __init__(self, stream: CompiledStream, count: int):
+        self.streams = _several(stream, count)
+
+    def timed(self, prompt: list[int], count: int) -> tuple[list[int], np.ndarray]:
+        """As :meth:`CompiledStream.timed` of greedy tokens; the seconds are those per token of all
+        streams.
+
+        Raises ToolError if the streams do not choose the same tokens.
+        """
+        tokens, seconds = _timed(self.streams, prompt, count, GREEDY, TIMES)
+        return _common(tokens.tolist()), seconds / len(self.streams)
 
 
 class StreamPool:
     """As many streams in as many threads, each with its own sequence: throughput, not latency."""
 
     def __init__(self, stream: CompiledStream, threads: int):
-        self.streams = [stream, *(stream.another() for _ in range(threads - 1))]
+        self.streams = _several(stream, threads)
         self._pool = ThreadPoolExecutor(threads)
         self._together = threading.Barrier(threads)
 
@@ -182,10 +175,54 @@ class StreamPool:
             return stream.timed(prompt, count, times=TIMES_TOGETHER)
 
         results = list(self._pool.map(run, self.streams))
-        tokens = results[0][0]
-        if any(other != tokens for other, _ in results):
-            raise ToolError("streams of the same prompt chose different tokens")
+        tokens = _common([tokens for tokens, _ in results])
         return tokens, 1 / sum(1 / seconds for _, seconds in results)
+
+
+def _several(stream: CompiledStream, count: int) -> list[CompiledStream]:
+    return [stream, *(stream.another() for _ in range(count - 1))]
+
+
+def _common(rows: list[list[int]]) -> list[int]:
+    """The tokens of all streams; ToolError if they differ."""
+    if any(tokens != rows[0] for tokens in rows):
+        raise ToolError("streams of the same prompt chose different tokens")
+    return rows[0]
+
+
+def _timed(streams, prompt, count, settings, times) -> tuple[np.ndarray, np.ndarray]:
+    """Tokens [streams, count], and the seconds [count] of a token of every stream."""
+    nanoseconds = np.zeros(_limit(streams[0], prompt, count), np.int64)
+    return _generate(streams, prompt, count, settings, times, nanoseconds), nanoseconds / 1e9
+
+
+def _limit(stream: CompiledStream, prompt: list[int], count: int) -> int:
+    cfg = stream.model.config
+    check_request(cfg, prompt, count)
+    return min(count, cfg.ctx_len - len(prompt) + 1)
+
+
+def _generate(streams, prompt, count, settings, times, nanoseconds) -> np.ndarray:
+    """The same tokens; nanoseconds [count] of a token of every stream are written, or None."""
+    tokens = np.zeros((len(streams), _limit(streams[0], prompt, count)), np.int32)
+    handles = (ctypes.c_void_p * len(streams))(*(stream._handle for stream in streams))
+    streams[0]._library.stream_generate(
+        handles,
+        len(streams),
+        np.array(prompt, np.int32),
+        len(prompt),
+        tokens.shape[1],
+        settings.temperature_mult,
+        settings.temperature_shift,
+        settings.top_k,
+        initial_state(settings.seed),
+        times,
+        tokens,
+        None if nanoseconds is None else nanoseconds.ctypes.data,
+    )
+    for stream in streams:
+        stream.position = len(prompt) + tokens.shape[1] - 1
+    return tokens
 
 
 def _compiled(model: IntegerModel, flags: tuple[str, ...]) -> Path:
@@ -205,7 +242,7 @@ def _load(path: Path) -> ctypes.CDLL:
     library.stream_step.restype = ctypes.POINTER(int32)
     sampling = [int32, int32, int32, ctypes.c_uint32]
     library.stream_generate.argtypes = [
-        *(handle, _INT32, int32, int32, *sampling),
+        *(ctypes.POINTER(handle), int32, _INT32, int32, int32, *sampling),
         *(int32, _INT32, ctypes.c_void_p),
     ]
     return library

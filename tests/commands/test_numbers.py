@@ -22,6 +22,7 @@ COMMANDS = {
     "build.py": [("sim", "--model", TINY), ("ulx3s", "--model", TINY, *SIZES)],
     "bench": [(TINY, "--only", "numpy")],
     "bench-decoder": [(TINY,)],
+    "cycles": [(TINY,)],
     "bench-models": [("shakespeare-115k", "--svg", "a.svg")],
     "compress": [
         ("ptq", TINY, *TEXT),

@@ -1,10 +1,13 @@
 """``gateformer bench``: rows, statistics, output, and what it says of bad input."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
+from gateformer.gateware.compiler.program import Program
+from gateformer.gateware.compiler.several_cores import tokens_together
 from gateformer.model.bench import bench
 from gateformer.model.bench import rows as bench_rows
 from gateformer.model.bench.accelerator import of_cycles
@@ -14,6 +17,8 @@ from gateformer.model.bench.rows import INTEGER, Row, build_rows
 from gateformer.model.contract.artifact import open_model
 from gateformer.model.support.errors import ToolError, UserError
 from gateformer.model.support.optional import install_command
+from gateformer.platforms.boards.board import board
+from gateformer.platforms.sizes.sizing import choose_sizes
 from tests.support.user_error import no_integer
 
 MODEL = "random:d_model=8,n_layers=1,d_ff=12,ctx_len=6,vocab_size=20"
@@ -43,8 +48,10 @@ def test_ratios_are_to_the_kv_cache():
 
 def test_rows_choose_the_reference_tokens_in_turn():
     artifact, shown = open_model(MODEL), []
-    rows, skipped = build_rows(artifact, ["numpy", "c", "c-all"], shown.append)
+    rows, skipped = build_rows(artifact, ["numpy", "c", "c-all"], shown.append, [1, 3])
     assert not skipped
+    assert [row.key for row in rows] == ["numpy", "c", "c-x3", "c-all"]
+    assert [row.streams for row in rows[:3]] == [1, 1, 3]
     shown.clear()
     results = measure(rows, artifact.model, [3], 6, 2, shown.append)
     assert shown == 3 * [row.label for row in rows]
@@ -109,10 +116,17 @@ def test_onnx_rows_choose_the_same_tokens(key):
 
 def test_accelerator_is_cycles_over_the_clock():
     facts = {"board": "b", "title": "B", "clock_mhz": 125.0, "cycles": [600, 604, 608, 612]}
-    result = of_cycles({**facts, "rows": 8, "cols": 64, "lanes": 32}, 1, 2)
+    facts |= {"rows": 8, "cols": 64, "lanes": 32}
+    result = of_cycles({**facts, "streams": 1}, 1, 2)
+    assert (result.key, result.label) == ("accelerator-b", "B, 8 × 64, 32 lanes")
     assert result.how == "simulated cycles at 125 MHz, not run on a board"
     assert (result.seconds * 125e6).round(6).tolist() == [[604, 608]]
     assert result.tokens_per_second().tolist() == pytest.approx([125e6 / 606] * 3)
+    several = of_cycles({**facts, "streams": 2}, 1, 2)
+    assert (several.key, several.label) == ("accelerator-b-x2", "B, 8 × 64, 32 lanes, 2 streams")
+    assert several.how == "predicted cycles at 125 MHz, not run on a board"
+    assert several.streams == 2
+    assert several.tokens_per_second().tolist() == pytest.approx([2 * 125e6 / 606] * 3)
 
 
 def test_command_writes_table_json_and_pictures(tmp_path, capsys):
@@ -131,6 +145,22 @@ def test_command_writes_table_json_and_pictures(tmp_path, capsys):
     for name in bench.PICTURES:
         assert (tmp_path / name).read_text().startswith("<?xml")
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(["b.json", *bench.PICTURES])
+
+
+def test_c_and_board_side_by_side_by_stream_count(tmp_path):
+    """Each count has a row of both, and the board's is what its program's turns take."""
+    path, options = tmp_path / "b.json", ["--only", "c", "accelerator", "--repeats", "1"]
+    bench.main([MODEL, *options, "--streams", "1", "2", "2", "--json", str(path)])
+    rows = json.loads(path.read_text())["rows"]
+    keys = ["c", "c-x2", "accelerator-zybo", "accelerator-zybo-x2"]
+    assert [(row["key"], row["streams"]) for row in rows] == list(
+        zip(keys, (1, 2, 1, 2), strict=True)
+    )
+    model, target = open_model(MODEL).model, board("zybo")
+    hw = choose_sizes(model, target)
+    stamps = tokens_together(Program(model, dataclasses.replace(hw, streams=2)))
+    seconds = (max(map(max, stamps)) + 1) / (target.default_clock_mhz * 1e6)
+    assert rows[3]["tokens_per_second"]["median"] == pytest.approx(2 * 6 / seconds)
 
 
 def test_a_file_is_drawn_again(tmp_path, capsys):
@@ -180,6 +210,11 @@ def test_document_says_what_was_left_out():
             ["--only", "c", "--board", "zybo"],
             "--board is for the row accelerator, which is not among those to measure",
         ),
+        (
+            ["--only", "numpy", "--streams", "2"],
+            "--streams is for the rows c and accelerator, none of which is to be measured",
+        ),
+        (["--only", "c", "--streams", "9"], no_integer("--streams", "from 1 to 8", 9)),
         (["--repeats", "0"], no_integer("--repeats", "from 1 to 100000", 0)),
         (["--tokens", "7"], "--tokens must be 1 to 6 (the context's end after the prompt), not 7"),
         (["--tokens", "0"], no_integer("--tokens", "of at least 1", 0)),

@@ -11,6 +11,7 @@ from gateformer.model.contract import artifact
 from gateformer.model.contract.decoder.random_decoder import random_decoder
 from gateformer.model.support.errors import UserError
 from gateformer.model.support.optional import install_command
+from gateformer.platforms.sizes import cycles
 from tests.support.user_error import message
 
 SHAPE = {"vocab_size": 26, "d_model": 16, "n_heads": 2, "n_layers": 1, "d_ff": 24, "ctx_len": 20}
@@ -52,8 +53,9 @@ def test_command_writes_table_and_json(path, tmp_path, capsys):
 
 def test_a_row_of_a_board_is_its_cycles(path, tmp_path, monkeypatch, capsys):
     """Of the same tokens; a board without one is told in a line."""
-    cycles = [*range(1000, 1020)]
-    facts = {"board": "zybo", "title": "Zybo", "lanes": 8, "clock_mhz": 50.0, "cycles": cycles}
+    taken = [*range(1000, 1020)]
+    facts = {"board": "zybo", "title": "Zybo", "lanes": 8, "clock_mhz": 50.0, "cycles": taken}
+    facts["streams"] = 1
 
     def board_cycles(model, board):
         assert model == path
@@ -67,7 +69,7 @@ def test_a_row_of_a_board_is_its_cycles(path, tmp_path, monkeypatch, capsys):
     decoder.main([path, *SIZES, "--board", "zybo", "cora-z7", "--json", str(file)])
     printed = capsys.readouterr()
     _, row = json.loads(file.read_text())["rows"]
-    rate = 4 * 50e6 / sum(cycles[BEGIN : BEGIN + 4])
+    rate = 4 * 50e6 / sum(taken[BEGIN : BEGIN + 4])
     assert row["key"] == "accelerator-zybo"
     assert row["tokens_per_second"] == {
         "step": {"lower_quartile": rate, "median": rate, "upper_quartile": rate}
@@ -77,8 +79,12 @@ def test_a_row_of_a_board_is_its_cycles(path, tmp_path, monkeypatch, capsys):
 
 
 def test_cycles_of_an_imported_model_on_a_board():
-    found = board_cycles("random:positions=rotary,d_model=8,n_layers=1,d_ff=8,ctx_len=4", "zybo")
+    model = "random:positions=rotary,d_model=8,n_layers=1,d_ff=8,ctx_len=4"
+    found = board_cycles(model, "zybo")
     assert found["board"] == "zybo" and len(found["cycles"]) == 4
+    assert message(cycles.main, [model, "--streams", "1", "3"]) == (
+        "--streams 3: the core of an imported model has 1 stream on chip; leave --streams out"
+    )
 
 
 def test_an_unknown_board_is_told_before_the_work(path):

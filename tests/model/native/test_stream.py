@@ -9,7 +9,7 @@ from gateformer.model.contract.random_model import random_model
 from gateformer.model.contract.reference import Reference
 from gateformer.model.contract.sampling import SamplingSettings
 from gateformer.model.native import pack as stream_pack
-from gateformer.model.native.stream import CompiledStream, StreamPool
+from gateformer.model.native.stream import CompiledStream, StreamPool, StreamsInTurn
 from gateformer.model.support import cache, compiler
 from gateformer.model.support.errors import ToolError, UserError
 
@@ -112,11 +112,26 @@ def small():
 def test_times_and_tokens_of_several_streams(small):
     stream = CompiledStream(small)
     expected = stream.generate([3], 6, NOTHING_SPECIAL)
-    for timed in (stream.timed, StreamPool(stream, 3).timed):
+    pool, in_turn = StreamPool(stream, 3), StreamsInTurn(stream, 3)
+    for timed in (stream.timed, pool.timed, in_turn.timed):
         tokens, seconds = timed([3], 6)
         assert tokens == expected
         assert seconds.shape == (6,)
         assert (seconds > 0).all()
+    for several in (pool, in_turn):
+        assert [each.position for each in several.streams] == [6, 6, 6]
+
+
+def test_streams_in_turn_do_not_share_keys_and_values(small):
+    """Each goes on with its own text after they have run together."""
+    in_turn = StreamsInTurn(CompiledStream(small), 2)
+    tokens, _ = in_turn.timed([3], 4)
+    in_turn.streams[1].reset()
+    for token in (7, 7, 7, 7):
+        in_turn.streams[1].step(token)
+    reference = Reference(small)
+    expected = [reference.step(token) for token in (3, *tokens[:3], 5)][-1]
+    assert in_turn.streams[0].step(5).tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize(
