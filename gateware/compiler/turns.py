@@ -99,27 +99,25 @@ class Turns:
         streams = [_Stream(program, n, sequence) for n, sequence in sequences.items()]
         now = 0
         while not all(stream.ended for stream in streams):
-            candidates = [stream for stream in streams if self._may_begin(stream, now)]
-            if candidates:
-                self._give(min(candidates, key=self._order), now)
-                now += TURN_CYCLES
-            else:
-                now = max(now + 1, min(stream.ready for stream in streams))
+            begins = [self._may_begin(stream) for stream in streams]
+            now = max(now, min(begins))
+            candidates = [s for s, begin in zip(streams, begins, strict=True) if begin <= now]
+            self._give(min(candidates, key=self._order), now)
+            now += TURN_CYCLES
         return {stream.number: stream.tokens for stream in streams}
 
     def _order(self, stream: _Stream) -> tuple[bool, int]:
         urgent = self._program.interleaving.requests[stream.place].urgent
         return not urgent, (stream.number - self._last - 1) % self._program.streams
 
-    def _may_begin(self, stream: _Stream, now: int) -> bool:
+    def _may_begin(self, stream: _Stream) -> float:
+        """The cycle from which on its instruction may, if no other one begins before."""
         request = self._program.interleaving.requests[stream.place]
-        return (
-            stream.ready <= now
-            and self._free[request.lane] <= now
-            and (not request.quiet or self._quiet[request.lane] <= now)
-            and (not request.settled or self._settled <= now)
-            and all(self._locks[name] <= now for name in request.locks)
-        )
+        lanes = self._quiet if request.quiet else self._free
+        waits_for = [self._locks[name] for name in request.locks]
+        if request.settled:
+            waits_for.append(self._settled)
+        return max(stream.ready, lanes[request.lane], *waits_for)
 
     def _give(self, stream: _Stream, now: int) -> None:
         program, interleaving = self._program, self._program.interleaving
