@@ -170,14 +170,18 @@ def test_every_gate_is_passed_by_a_result():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "numbers", [[2], pytest.param([0, 1], marks=pytest.mark.full_size)], ids=["one", "others"]
+)
 @pytest.mark.parametrize("name", sorted({*shipped_models()} - {NAME}))
-def test_the_others_too_with_the_sizes_for_the_zybo(name):
+def test_the_others_too_with_the_sizes_for_the_zybo(name, numbers):
     model = open_model(name).model
     program = Program(model, choose_sizes(model, board("zybo")))
     simulator = CoreSimulator(program, taps=True)
     count = model.config.ctx_len
-    for number, text in enumerate(PROMPTS[:3]):
-        prompt, settings = CharTokenizer(model.vocabulary).encode(text), settings_of(number, model)
+    for number in numbers:
+        prompt = CharTokenizer(model.vocabulary).encode(PROMPTS[number])
+        settings = settings_of(number, model)
         tokens = [token for token, _ in simulator.generate(prompt, count, settings)]
         assert tokens == list(Reference(model).generate(prompt, count, settings))
         fed = (prompt + tokens)[:count]

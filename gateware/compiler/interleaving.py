@@ -6,13 +6,15 @@ through the vector unit. What an instruction needs of those before it in its own
 away as a constant number of cycles (:mod:`.schedule`): later starts only add to it. What streams
 could spoil for each other is kept apart
 
-* by regions of their own in the memories (:mod:`gateware.plan.layout`);
-* by three *locks*. Array: the query, the array's accumulators and all of the softmax, from the
+* by regions of their own in the memories (:mod:`gateware.plan.layout`), and a norm's factor each;
+* by *locks*. Array: the query, the array's accumulators and all of the softmax, from the
   first query that is written (or the embedding) to the last accumulator that is read, or to the
-  logits. Norm: the sum of squares, from the first residual that is written to the norm of it, or to
-  the end of a prompt's token. Sampler: from the final norm to the token. A stream that waits for
-  the array may have the norm, never the other way round, and none waits that has the sampler;
-* by cycles in which a lane is *quiet* before certain instructions (:attr:`Interleaving.gaps`).
+  logits. Squares, where an embedding has several reads: the sum of squares of a new residual
+  vector, from the first read to the last, or as long as a matrix gives them. Sampler: from the
+  final norm to the token. None waits for a lock that has one: the embedding takes its two at once,
+  the final norm, too;
+* by cycles in which a lane is *quiet* before certain instructions (:attr:`Interleaving.gaps`), and
+  in which no residual changes before a norm (:attr:`Interleaving.residual_gaps`).
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from ..engines.vector.unit import VectorUnit
 from ..plan.instruction import Instruction, Opcode
 from ..plan.layout import Layout
 from ..plan.vector_op import Destination, VectorKind
-from .schedule import Scheduler, with_waits
+from .schedule import RESIDUAL_KINDS, Scheduler, with_waits
 from .units import Units
 
 ISSUE_LATENCY = 4
@@ -60,6 +62,9 @@ class Base(enum.Enum, shape=2):
     STREAM = 2
 
 
+LOCKS = ("array", "squares", "sampler")
+"""What one stream has at a time."""
+
 ARRAY_OPCODES = (Opcode.EMBED, Opcode.SCORE, Opcode.WEIGH, Opcode.LOGITS)
 
 
@@ -73,7 +78,7 @@ class Turn:
     EMBED has two beats: its word of the token's row, then ``inner_base`` of the position's.
 
     ``wait``: cycles from the lane's being free again to the stream's next turn, at least.
-    ``frees_array``, ``frees_norm``: locks that are free again as soon as the lane.
+    ``frees_array``, ``frees_squares``: locks that are free again as soon as the lane.
     """
 
     name: str
@@ -98,34 +103,40 @@ class Turn:
     shift_select: int
     wait: int
     frees_array: bool
-    frees_norm: bool
+    frees_squares: bool
     ends_prompt_token: bool
     ends_token: bool
     following: int
     next_lane: Lane
+    next_urgent: bool
     next_quiet: bool
+    next_settled: bool
     next_takes_array: bool
-    next_takes_norm: bool
+    next_takes_squares: bool
     next_takes_sampler: bool
 
     COUNTS: ClassVar[tuple[str, ...]] = ("planes", "inner")
+    OPTIONAL: ClassVar[tuple[str, ...]] = ("frees_squares", "next_takes_squares")
 
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What an instruction waits for, besides its stream: its lane, free (and quiet), and locks."""
+    """What an instruction waits for, besides its stream: its lane, free (and quiet), that no
+    residual changes (``settled``), and locks. It is ``urgent`` from where it takes the array to
+    where it frees it: the others' turn comes after."""
 
     lane: Lane
+    urgent: bool
     quiet: bool
+    settled: bool
     takes_array: bool
-    takes_norm: bool
+    takes_squares: bool
     takes_sampler: bool
 
     @property
     def locks(self) -> tuple[str, ...]:
         """Names of the locks that it takes."""
-        taken = {"array": self.takes_array, "norm": self.takes_norm, "sampler": self.takes_sampler}
-        return tuple(name for name, is_taken in taken.items() if is_taken)
+        return tuple(name for name in LOCKS if getattr(self, f"takes_{name}"))
 
 
 class Interleaving:
@@ -148,6 +159,8 @@ class Interleaving:
         before operations that reach it at once, after those of a matrix on their way to it, and
         after a norm, whose second pass and late results come first (rule 1 of
         :class:`gateware.engines.vector.unit.VectorUnit`).
+    residual_gaps : dict of Opcode to int
+        Cycles between a READ, or MATVEC, that changes residuals, and a norm (rule 2).
     """
 
     def __init__(self, layout: Layout, units: Units, plain: list[Instruction]):
@@ -161,9 +174,15 @@ class Interleaving:
             Lane.ARRAY: getattr(units.array, "chain", 1) - 1,
             Lane.VECTOR: max(direct, late),
         }
+        changing = VectorUnit.residual_latency - 1
+        self.residual_gaps = {Opcode.READ: changing, Opcode.MATVEC: direct + changing}
         self._matrices_quiet = late > direct
+        self._several_reads = sum(item.kind is VectorKind.RESIDUAL_LOAD for item in plain) > 1
         self._check_handover(direct)
-        self.requests = [self._request(item) for item in self.instructions]
+        self.requests = []
+        for number, item in enumerate(self.instructions):
+            urgent = bool(number) and self.requests[-1].urgent and not self._frees_array(number - 1)
+            self.requests.append(self._request(item, urgent))
         self.turns = [self._turn(number) for number in range(len(self.instructions))]
 
     def _with_seeding(self, timed: list[Instruction]) -> list[Instruction]:
@@ -187,7 +206,7 @@ class Interleaving:
         if first_write <= used or changed <= array.READ_LATENCY:
             raise ValueError("a stream would change what another one's last beats still need")
 
-    def _request(self, item: Instruction) -> Request:
+    def _request(self, item: Instruction, has_array: bool) -> Request:
         on_array = item.opcode in ARRAY_OPCODES
         embeds = item.opcode is Opcode.EMBED and item.first and item.address == self._first_word
         final = item.opcode is Opcode.NORM and item.destination is Destination.QUERY
@@ -195,9 +214,11 @@ class Interleaving:
         quiet = embeds if on_array else item.opcode is not Opcode.MATVEC or self._matrices_quiet
         return Request(
             lane=Lane.ARRAY if on_array else Lane.VECTOR,
+            urgent=has_array or embeds or query or final,
             quiet=quiet,
+            settled=item.opcode is Opcode.NORM,
             takes_array=embeds or query or final,
-            takes_norm=embeds or item.kind is VectorKind.RESIDUAL_ADD,
+            takes_squares=self._several_reads and (embeds or item.kind is VectorKind.RESIDUAL_ADD),
             takes_sampler=final,
         )
 
@@ -219,7 +240,7 @@ class Interleaving:
             "address_base": bases.get(item.opcode, Base.STATIC),
             "wait": self.wait(number),
             "frees_array": self._frees_array(number),
-            "frees_norm": item.opcode is Opcode.NORM,
+            "frees_squares": self._several_reads and item.kind in RESIDUAL_KINDS and item.last,
             "following": following,
             **{
                 f"next_{field.name}": getattr(request, field.name)
@@ -245,10 +266,22 @@ class Interleaving:
             return item.wait
         return max(item.wait - max(LEAST_DURATION - item.beats(0), 0), 0)
 
+    @property
+    def locks(self) -> tuple[str, ...]:
+        """Those of :data:`LOCKS` that are taken."""
+        return tuple(
+            name for name in LOCKS if any(name in request.locks for request in self.requests)
+        )
+
     def gap_after(self, number: int) -> int:
         """Cycles without beat after an instruction that make its lane quiet."""
         needs_none = self.instructions[number].opcode is Opcode.READ
         return 0 if needs_none else self.gaps[self.requests[number].lane]
+
+    def residual_gap_after(self, number: int) -> int | None:
+        """Cycles between an instruction and the next norm, if it changes residuals."""
+        item = self.instructions[number]
+        return self.residual_gaps[item.opcode] if item.kind in RESIDUAL_KINDS else None
 
     def duration(self, number: int, position: int) -> int:
         """Cycles from an instruction's turn until its lane is free."""

@@ -42,5 +42,14 @@ def _alone(program: Program, sequence: Sequence) -> list[int]:
 def tokens_together(program: Program, prompt: int = 1) -> list[list[int]]:
     """Cycles of the greedy tokens of all streams, started in one cycle and to the end of their
     contexts."""
-    sequence = Sequence(0, prompt, program.model.config.ctx_len)
-    return list(transfers(program, dict.fromkeys(range(program.streams), sequence)).values())
+    one, sequence = program.one_core, Sequence(0, prompt, program.model.config.ctx_len)
+    found = transfers(one, dict.fromkeys(range(one.streams), sequence))
+    # the cores are equal
+    return list(found.values()) * program.hw.cores
+
+
+def cycles_together(program: Program) -> float:
+    """Cycles per greedy token of all streams together, mean over their contexts, which they begin
+    in one cycle, each with a token of a prompt."""
+    stamps = tokens_together(program)
+    return (max(map(max, stamps)) + 1) / sum(map(len, stamps))

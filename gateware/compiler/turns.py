@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 
-from .interleaving import ISSUE_LATENCY, TURN_CYCLES, Lane
+from .interleaving import ISSUE_LATENCY, LOCKS, TURN_CYCLES, Lane
 from .program import Program
 
 START_LATENCY = 3
@@ -75,7 +75,7 @@ class Turns:
     """The streams of a core, cycle by cycle, as :mod:`gateware.core.interleaver` does it.
 
     In every cycle, but for the one after a turn, the first stream from the one behind the last
-    turn's on whose instruction may begin gets a turn.
+    turn's on whose instruction may begin gets a turn: of the urgent ones, if there are any.
 
     Parameters
     ----------
@@ -87,7 +87,8 @@ class Turns:
         self._last = program.streams - 1
         self._free = dict.fromkeys(Lane, 0)
         self._quiet = dict.fromkeys(Lane, 0)
-        self._locks = dict.fromkeys(("array", "norm", "sampler"), 0)
+        self._settled = 0
+        self._locks = dict.fromkeys(LOCKS, 0)
 
     def run(self, sequences: Mapping[int, Sequence]) -> dict[int, list[int]]:
         """The cycles in which the tokens of each stream are transferred.
@@ -98,25 +99,25 @@ class Turns:
         streams = [_Stream(program, n, sequence) for n, sequence in sequences.items()]
         now = 0
         while not all(stream.ended for stream in streams):
-            candidates = [stream for stream in streams if self._may_begin(stream, now)]
-            if candidates:
-                self._give(min(candidates, key=self._order), now)
-                now += TURN_CYCLES
-            else:
-                now = max(now + 1, min(stream.ready for stream in streams))
+            begins = [self._may_begin(stream) for stream in streams]
+            now = max(now, min(begins))
+            candidates = [s for s, begin in zip(streams, begins, strict=True) if begin <= now]
+            self._give(min(candidates, key=self._order), now)
+            now += TURN_CYCLES
         return {stream.number: stream.tokens for stream in streams}
 
-    def _order(self, stream: _Stream) -> int:
-        return (stream.number - self._last - 1) % self._program.streams
+    def _order(self, stream: _Stream) -> tuple[bool, int]:
+        urgent = self._program.interleaving.requests[stream.place].urgent
+        return not urgent, (stream.number - self._last - 1) % self._program.streams
 
-    def _may_begin(self, stream: _Stream, now: int) -> bool:
+    def _may_begin(self, stream: _Stream) -> float:
+        """The cycle from which on its instruction may, if no other one begins before."""
         request = self._program.interleaving.requests[stream.place]
-        return (
-            stream.ready <= now
-            and self._free[request.lane] <= now
-            and (not request.quiet or self._quiet[request.lane] <= now)
-            and all(self._locks[name] <= now for name in request.locks)
-        )
+        lanes = self._quiet if request.quiet else self._free
+        waits_for = [self._locks[name] for name in request.locks]
+        if request.settled:
+            waits_for.append(self._settled)
+        return max(stream.ready, lanes[request.lane], *waits_for)
 
     def _give(self, stream: _Stream, now: int) -> None:
         program, interleaving = self._program, self._program.interleaving
@@ -127,12 +128,15 @@ class Turns:
         self._last = stream.number
         self._free[request.lane] = end
         self._quiet[request.lane] = end + interleaving.gap_after(place)
+        changed = interleaving.residual_gap_after(place)
+        if changed is not None:
+            self._settled = end + changed
         for name in request.locks:
             self._locks[name] = math.inf
         if turn.frees_array:
             self._locks["array"] = end
-        if turn.frees_norm or (ends and turn.ends_prompt_token):
-            self._locks["norm"] = end
+        if turn.frees_squares:
+            self._locks["squares"] = end
         if not ends:
             stream.place += 1
             stream.ready = end + turn.wait

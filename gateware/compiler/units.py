@@ -106,6 +106,7 @@ def build_units(
         column_bits=column_bits(layout),
         norm_registers=layout.hw.norm_registers,
         result_registers=layout.hw.result_registers,
+        vectors=layout.hw.streams,
         writable_width=SCALE_WIDTH if writable else None,
         dsp=dsp,
     )

@@ -17,11 +17,10 @@ from ..parts.loadable_memory import BLOCK, late_read
 from ..parts.selected import selected
 from ..plan.encoding import encode, instruction_layout
 from ..plan.instruction import Opcode
+from ..plan.vector_op import VectorKind
 from .ports import stream_port
 from .shared_issue import ArrayIssue, VectorIssue
 from .thread import Thread
-
-LOCKS = ("array", "norm", "sampler")
 
 
 def issued_layout(program: Program) -> data.StructLayout:
@@ -113,8 +112,9 @@ class Interleaver(wiring.Component):
         threads = self._threads
         free = {lane: Signal(name=f"{lane.name.lower()}_free", init=1) for lane in Lane}
         quiet = {lane: Signal(name=f"{lane.name.lower()}_quiet", init=1) for lane in Lane}
-        busy = {name: Signal(name=f"{name}_busy") for name in LOCKS}
-        may = Signal(len(threads))
+        busy = {name: Signal(name=f"{name}_busy") for name in self._program.interleaving.locks}
+        settled, may = Signal(init=1), Signal(len(threads))
+        m.d.sync += settled.eq(self._is_settled(m))
         for stream, thread in enumerate(threads):
             request, on_array = thread.request, thread.request.lane == Lane.ARRAY
             lane_free = Mux(
@@ -122,11 +122,14 @@ class Interleaver(wiring.Component):
                 Mux(request.quiet, quiet[Lane.ARRAY], free[Lane.ARRAY]),
                 Mux(request.quiet, quiet[Lane.VECTOR], free[Lane.VECTOR]),
             )
-            waits = Cat(getattr(request, f"takes_{name}") & busy[name] for name in LOCKS).any()
+            waits = [getattr(request, f"takes_{name}") & busy[name] for name in busy]
+            waits = Cat(*waits, request.settled & ~settled).any()
             m.d.comb += may[stream].eq(thread.ready & lane_free & ~waits)
         # of the cycle before: nobody's after a turn, for what that takes is not known then
         candidates, turns = Signal(len(threads)), Signal(len(threads))
-        m.d.sync += candidates.eq(may & ~turns.any().replicate(len(threads)))
+        urgent = may & Cat(thread.request.urgent for thread in threads)
+        first = Mux(urgent.any(), urgent, may)
+        m.d.sync += candidates.eq(first & ~turns.any().replicate(len(threads)))
         m.d.comb += turns.eq(self._first_behind(candidates))
         for lane, unit in self._lanes.items():
             taken = Cat(
@@ -138,7 +141,7 @@ class Interleaver(wiring.Component):
                 free[lane].eq((free[lane] | unit.freeing) & still),
                 quiet[lane].eq((free[lane] | unit.freeing) & still & self._is_quiet(m, lane)),
             ]
-        for name in LOCKS:
+        for name in busy:
             taken = Cat(
                 turn & getattr(thread.request, f"takes_{name}")
                 for turn, thread in zip(turns, threads, strict=True)
@@ -154,15 +157,32 @@ class Interleaver(wiring.Component):
     def _is_quiet(self, m: Module, lane: Lane) -> Value:
         """Whether in the next cycle the gap behind a lane's last instruction is over."""
         gap, unit = self._program.interleaving.gaps[lane], self._lanes[lane]
-        if not gap:
-            return C(1, 1)
-        left = Signal(gap, name=f"{lane.name.lower()}_gap")
         begins = unit.freeing
         if lane is Lane.VECTOR:
             begins = begins & (unit.beat.opcode != Opcode.READ)
-        following = Mux(begins, 2**gap - 1, left >> 1)
+        return ~self._within(m, [(begins, gap)], f"{lane.name.lower()}_gap")
+
+    def _is_settled(self, m: Module) -> Value:
+        """Whether in the next cycle a norm may follow what has changed residuals."""
+        gaps, beat = self._program.interleaving.residual_gaps, self.vector.beat
+        freeing = self.vector.freeing
+        load = freeing & (beat.kind == VectorKind.RESIDUAL_LOAD)
+        add = freeing & (beat.kind == VectorKind.RESIDUAL_ADD)
+        begins = [(load, gaps[Opcode.READ]), (add, gaps[Opcode.MATVEC])]
+        return ~self._within(m, begins, "residual_gap")
+
+    def _within(self, m: Module, begins: list, name: str) -> Value:
+        """Whether the next cycle is one of as many as told after the last of the pulses."""
+        longest = max(cycles for _, cycles in begins)
+        if not longest:
+            return C(0, 1)
+        left, following = Signal(longest, name=name), Signal(longest, name=f"{name}_left")
+        m.d.comb += following.eq(left >> 1)
+        for pulse, cycles in begins:
+            with m.If(pulse):
+                m.d.comb += following.eq(2**cycles - 1)
         m.d.sync += left.eq(following)
-        return ~following[0]
+        return following[0]
 
     def _first_behind(self, may: Signal) -> Value:
         """The first of those that may, from the one behind the last turn's on."""

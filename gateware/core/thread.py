@@ -13,7 +13,8 @@ from ..plan.encoding import instruction_layout
 
 def request_layout(program: Program) -> data.StructLayout:
     """What a stream's next instruction waits for: :class:`.interleaving.Request`, and its place."""
-    flags = ("quiet", "takes_array", "takes_norm", "takes_sampler")
+    takes = (f"takes_{name}" for name in program.interleaving.locks)
+    flags = ("urgent", "quiet", "settled", *takes)
     following = instruction_layout(program.interleaving.turns)["following"].shape
     return data.StructLayout({"place": following, "lane": Lane, **dict.fromkeys(flags, 1)})
 
@@ -36,12 +37,13 @@ class Thread(wiring.Component):
     load : In(1), two cycles after ``turn``: ``word`` is the instruction that begins
     word : In, word of the program memory
     freeing : In(1), of its lane, in the cycle before it is free again
-    frees_array, frees_norm : Out(1), with ``freeing``: so are these
+    frees_array, frees_squares : Out(1), with ``freeing``: so are these, if there is such a lock
     seeds : Out(1), with ``turn``: it is the sequence's first to take the sampler
     """
 
     def __init__(self, program: Program):
         self._first = program.interleaving.requests[0]
+        self._freed = [f"frees_{name}" for name in program.interleaving.locks if name != "sampler"]
         word = instruction_layout(program.interleaving.turns)
         super().__init__(
             {
@@ -56,8 +58,7 @@ class Thread(wiring.Component):
                 "load": In(1),
                 "word": In(word),
                 "freeing": In(1),
-                "frees_array": Out(1),
-                "frees_norm": Out(1),
+                **dict.fromkeys(self._freed, Out(1)),
                 "seeds": Out(1),
             }
         )
@@ -67,17 +68,13 @@ class Thread(wiring.Component):
         running, ready, fresh = Signal(), Signal(), Signal()
         request = Signal(self.request.shape(), reset_less=True)
         ends_token, ends_prompt = Signal(reset_less=True), Signal(reset_less=True)
-        frees_array, frees_norm = Signal(reset_less=True), Signal(reset_less=True)
         wait, left = Signal.like(self.word.wait, reset_less=True), Signal.like(self.word.wait)
-        ends_prompt_now = Signal()
+        first = {n: getattr(self._first, n) for n in request.shape().members if n != "place"}
         m.d.comb += [
             self.granted.eq(self.wants & ~running),
             self.ready.eq(ready),
             self.request.eq(request),
-            ends_prompt_now.eq(ends_prompt & ~self.predict),
-            self.ended.eq(self.freeing & (ends_token | ends_prompt_now)),
-            self.frees_array.eq(frees_array),
-            self.frees_norm.eq(frees_norm | ends_prompt_now),
+            self.ended.eq(self.freeing & (ends_token | (ends_prompt & ~self.predict))),
             self.seeds.eq(fresh),
         ]
         with m.If(left != 0):
@@ -95,21 +92,21 @@ class Thread(wiring.Component):
             word = self.word
             m.d.sync += [
                 request.place.eq(word.following),
-                *(
-                    getattr(request, name).eq(getattr(word, f"next_{name}"))
-                    for name in ("lane", "quiet", "takes_array", "takes_norm", "takes_sampler")
-                ),
+                *(getattr(request, name).eq(getattr(word, f"next_{name}")) for name in first),
                 wait.eq(word.wait),
-                frees_array.eq(word.frees_array),
-                frees_norm.eq(word.frees_norm),
                 ends_token.eq(word.ends_token),
                 ends_prompt.eq(word.ends_prompt_token),
             ]
+        for name in self._freed:
+            frees = Signal(name=name, reset_less=True)
+            m.d.comb += getattr(self, name).eq(frees)
+            with m.If(self.load):
+                m.d.sync += frees.eq(getattr(self.word, name))
         with m.If(self.granted):
             m.d.sync += [
                 running.eq(1),
                 ready.eq(1),
                 fresh.eq(fresh | self.first),
-                request.eq(request.shape().const({"place": 0, **vars(self._first)})),
+                request.eq(request.shape().const({"place": 0, **first})),
             ]
         return m

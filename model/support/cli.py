@@ -64,6 +64,15 @@ def within(kind: type, least: float, most: float = math.inf) -> Callable[[str], 
     return number
 
 
+def number_or(word: str, number: Callable[[str], float]) -> Callable[[str], float | str]:
+    """Type of an option: a ``word``, or what the type ``number`` takes."""
+
+    def value(text: str) -> float | str:
+        return text if text == word else number(text)
+
+    return value
+
+
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
     """Shows the defaults that are values, but no None or empty list of what may be left out.
 

@@ -164,8 +164,13 @@ def _advice(core_program: AnyProgram, target: Board) -> str:
         streams = core_program.streams
         fewer = f"try --streams {streams - 1}, " if streams > 1 else ""
         return f"{fewer}import the model with a smaller --context, or choose a larger board"
-    smaller = nearest_fitting(core_program.model, target, core_program.hw)
-    return NO_FIT_ADVICE if smaller is None else f"try {size_options(core_program.model, smaller)}"
+    model, hw = core_program.model, core_program.hw
+    smaller = nearest_fitting(model, target, hw)
+    tried = [] if smaller is None else [size_options(model, smaller)]
+    if hw.all_streams > 1:
+        name = "streams" if hw.streams > 1 else "cores"
+        tried.append(f"--{name} {getattr(hw, name) - 1}")
+    return f"try {' or '.join(tried)}" if tried else NO_FIT_ADVICE
 
 
 def refuse_if_too_large(core_program: AnyProgram, target: Board, resources: Resources) -> None:

@@ -6,13 +6,15 @@ directory has none.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 from rich.console import Console
 
 from gateformer.gateware.host.any_core import compile_model
+from gateformer.gateware.plan.hw_config import MOST_STREAMS
 from gateformer.model.contract.artifact import open_model
-from gateformer.model.support.cli import ArgumentParser, run
+from gateformer.model.support.cli import ArgumentParser, run, within
 from gateformer.model.support.errors import UserError
 
 from ..boards.board import Board, board
@@ -25,11 +27,20 @@ from ..synthesis.paths.analysis import analyze
 from ..synthesis.paths.depth import STATUS, print_report, print_verdict
 from ..synthesis.synthesis import synthesize_top
 
+SEVERAL = {
+    "streams": "texts that a core generates side by side",
+    "cores": "cores side by side",
+}
+"""Options as of ``build.py``."""
 
-def board_netlist(target: Board, model: str) -> dict:
+
+def board_netlist(target: Board, model: str, streams: int = 1, cores: int = 1) -> dict:
     """Yosys' JSON of the board's top with the sizes that are chosen; minutes, if it is not kept."""
     artifact = open_model(model, imported=True)
-    program = compile_model(artifact.model, choose_sizes(artifact.model, target))
+    sizes = choose_sizes(artifact.model, target)
+    program = compile_model(
+        artifact.model, dataclasses.replace(sizes, streams=streams, cores=cores)
+    )
     options = target.top_options(artifact.name)
     top = target.build_top(program, target.default_clock_mhz, **options)
     with working("synthesis"):
@@ -50,6 +61,8 @@ def main(argv: list[str] | None = None, console: Console | None = None) -> int:
     )
     what = "shipped name, artifact file or random:…"
     parser.add_argument("--model", default=DEFAULT_MODEL, help=what)
+    for name, what in SEVERAL.items():
+        parser.add_argument(f"--{name}", type=within(int, 1, MOST_STREAMS), default=1, help=what)
     arguments = parser.parse_args(argv)
     console = console or output_console(UNWRAPPED)
     target = board(arguments.board, arguments.variant, synthesized=True)
@@ -59,7 +72,7 @@ def main(argv: list[str] | None = None, console: Console | None = None) -> int:
             "a board of the 7 series or with an ECP5"
         )
     target = for_toolchain(target, arguments.toolchain)
-    report = analyze(board_netlist(target, arguments.model))
+    report = analyze(board_netlist(target, arguments.model, arguments.streams, arguments.cores))
     print_report(report, console)
     return print_verdict(report, console)
 

@@ -28,10 +28,10 @@ def parser():
 
     from gateformer.gateware.plan.hw_config import MAX_SIZES, MOST_STREAMS
     from gateformer.gateware.plan.serial_line import DEFAULT_BAUD, MAX_BAUD, MIN_BAUD
-    from gateformer.model.support.cli import ArgumentParser, within
+    from gateformer.model.support.cli import ArgumentParser, number_or, within
     from gateformer.model.text.options import add_text_options
 
-    from ..support.defaults import DEFAULT_CYCLES, DEFAULT_MODEL
+    from ..support.defaults import AUTO, DEFAULT_CYCLES, DEFAULT_MODEL
 
     p = ArgumentParser(
         description="Turn a trained, quantized language model into an FPGA accelerator.",
@@ -69,11 +69,11 @@ def parser():
     )
     sizes.add_argument(
         "--streams",
-        type=within(int, 1, MOST_STREAMS),
-        metavar="N",
-        help=f"texts that a core generates side by side, 1 to {MOST_STREAMS} (docs/streams.md; of "
-        "a model in external memory docs/streamed_core.md; default: 2 of those if they are "
-        "predicted to fit)",
+        type=number_or(AUTO, within(int, 1, MOST_STREAMS)),
+        metavar=f"N|{AUTO}",
+        help=f"texts that a core generates side by side, 1 to {MOST_STREAMS}, or {AUTO}: with the "
+        "cores that give the most tokens of all together (docs/streams.md; of a model in external "
+        "memory docs/streamed_core.md; default: 1, of those 2 if they are predicted to fit)",
     )
     sizes.add_argument(
         "--cores",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import random
 from pathlib import Path
 
@@ -29,9 +28,6 @@ from ..simulation import generation
 from ..simulation.interleaved import InterleavedSimulator, check_together, core_simulator
 from ..simulation.several_streams import Request
 from ..simulation.streams_check import check_streams
-from ..sizes.lanes_remark import lanes_remark
-from ..sizes.search import SEARCHED
-from ..sizes.sizing import choose_sizes
 from ..support.defaults import DEFAULT_CYCLES, DEFAULT_MODEL
 from ..support.progress import UNWRAPPED, output_console, working
 from ..support.progress import console as status
@@ -40,6 +36,7 @@ from .board_flow import build_board, check_options
 from .directory import IP_DIRECTORY, TIMELINE_NAME, build_directory, design_directory
 from .listing import print_boards
 from .options import refuse_alone, refuse_beside_list, refuse_imported, refuse_unheeded
+from .size_choice import sizes_of
 from .streamed import (
     CHECKED_PROMPT,
     CHECKED_TOKENS,
@@ -87,7 +84,7 @@ def build(arguments) -> None:
     if streamed and arguments.tokens is None:
         arguments.tokens = STREAMED_TOKENS
     _check_request(artifact, arguments)
-    program = program_of(artifact, target, arguments, lambda: _sizes(artifact, target, arguments))
+    program = program_of(artifact, target, arguments, lambda: sizes_of(artifact, target, arguments))
     if arguments.check:
         _check(artifact, program, target, clock, arguments, output)
         return
@@ -150,18 +147,6 @@ def _check_request(artifact: Artifact, arguments) -> None:
         _position(artifact, arguments)
     elif not (arguments.export or arguments.firmware or arguments.check):
         BuildText.of(artifact, arguments)
-
-
-def _sizes(artifact: Artifact, target: Board, arguments):
-    given = {name: getattr(arguments, name) for name in SEARCHED}
-    fixed = {name: value for name, value in given.items() if value is not None}
-    sizes = choose_sizes(artifact.model, target, **fixed)
-    if "lanes" in fixed:
-        remark = lanes_remark(artifact.model, target, fixed, sizes)
-        if remark is not None:
-            status.print(remark, markup=False, highlight=False, soft_wrap=True)
-    several = {"streams": arguments.streams or 1, "cores": arguments.cores or 1}
-    return dataclasses.replace(sizes, reload=arguments.reload, **several)
 
 
 def _clock(target: Board, arguments) -> float:

@@ -14,7 +14,8 @@ from gateformer.model.support.errors import UserError
 
 from ..boards.board import Board
 from ..place_and_route.toolchain import toolchain
-from ..sizes.search import room_taken, search, sizes_text
+from ..sizes.candidates import sizes_text
+from ..sizes.search import room_taken, search
 from ..sizes.sizing import choose_sizes
 from ..support.progress import working
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from gateformer.gateware.plan.hw_config import MOST_STREAMS
 from gateformer.model.contract.artifact import Artifact
 from gateformer.model.contract.decoder.model import DecoderModel
 from gateformer.model.support.errors import UserError
@@ -15,6 +16,7 @@ from ..boards.target import PROCESSOR, Board
 from ..families.xc7 import XC7
 from ..simulation.generation import refuse_too_large
 from ..sizes.streamed.search import can_be_streamed
+from ..support.defaults import AUTO
 from .streamed import is_streamed, refuse_not_streamed
 from .streamed_choice import refuse_on_chip, with_ports
 
@@ -51,6 +53,8 @@ def refuse_unheeded(target: Board, arguments: argparse.Namespace) -> None:
     given = set(given_options(arguments))
     with_ports(target, arguments.ports)
     simulated = target.budget is None
+    if arguments.streams == AUTO:
+        _refuse_beside_auto(target, arguments)
     if "firmware" in given and target.processor is None:
         if target.console == PROCESSOR and target.family.name != XC7.name:
             raise UserError(
@@ -78,6 +82,21 @@ def refuse_unheeded(target: Board, arguments: argparse.Namespace) -> None:
             _refuse_beside(mode, given - {mode}, simulated)
             break
     refuse_alone(arguments)
+
+
+def _refuse_beside_auto(target: Board, arguments: argparse.Namespace) -> None:
+    if target.budget is None:
+        raise UserError(
+            f"--streams {AUTO} is for a board, which not everything fits; give {target.name} a "
+            f"number of 1 to {MOST_STREAMS}"
+        )
+    if arguments.cores is not None:
+        raise UserError(f"--streams {AUTO} chooses the cores, too; leave --cores out")
+    if arguments.reload:
+        raise UserError(
+            f"a core that can be loaded with other models takes 1 stream, not {AUTO}: leave out "
+            "--reload or --streams"
+        )
 
 
 def refuse_imported(artifact: Artifact, target: Board, arguments: argparse.Namespace) -> None:

@@ -11,6 +11,7 @@ from gateformer.model.support.errors import UserError
 
 from ..boards.target import Board
 from ..sizes.streamed.search import streams_that_fit
+from ..support.defaults import AUTO
 from ..support.progress import console as status
 from ..support.progress import working
 
@@ -32,7 +33,7 @@ def refuse_on_chip(artifact: Artifact, target: Board, arguments: argparse.Namesp
 def _refuse_export(artifact: Artifact, arguments: argparse.Namespace) -> None:
     for option, written in (("streams", "a core of 1 stream"), ("cores", "1 core")):
         value = getattr(arguments, option)
-        if value is not None and value > 1 and arguments.export:
+        if value not in (None, 1) and arguments.export:
             raise UserError(
                 f"--export writes {written} for {artifact.name}, not {value}; leave --{option} out"
             )
@@ -69,7 +70,7 @@ def with_ports(target: Board, ports: int | None) -> Board:
 
 def streams_of(artifact: Artifact, target: Board, arguments: argparse.Namespace) -> int:
     """As many as were asked for, or as are predicted to fit, which a line says."""
-    if arguments.streams is not None:
+    if arguments.streams not in (None, AUTO):
         return arguments.streams
     clock = target.default_clock_mhz if arguments.clock is None else arguments.clock
     with working("predicting how many streams fit"):

@@ -6,7 +6,7 @@ import dataclasses
 import random
 from collections.abc import Iterator, Sequence
 
-from gateformer.gateware.compiler.several_cores import tokens_together
+from gateformer.gateware.compiler.several_cores import cycles_together, tokens_together
 from gateformer.gateware.core.taps import Mismatch
 from gateformer.model.contract.decoder.reference import DecoderReference
 from gateformer.model.contract.decoder.sampling import DecoderSettings
@@ -125,7 +125,7 @@ def on_chip_streams(simulator: CoreSimulator, clock_mhz: float) -> dict:
         with working(f"generating with all {streams} streams at once"):
             check_together(simulator, requests)
         source = "simulated"
-    cycles = (max(map(max, stamps)) + 1) / sum(map(len, stamps))
+    cycles = cycles_together(program)
     section = {
         "count": streams,
         "tokens_per_second": clock_mhz * 1e6 / cycles,

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-import numpy as np
-
-from gateformer.model.contract.artifact import open_model
 from gateformer.model.support.whole_file import write_whole
 
 from ..boards.board import board
@@ -18,10 +14,13 @@ from ..support import yosys
 from .decoder.points import decoder_runs
 from .decoder.units import GLUE as DECODER_GLUE
 from .decoder.units import MODULES
-from .facts import core_facts, sizer
+from .factors import facts_of, fit_factors, hw_of, loaded
 from .families import FAMILIES
+from .interleaved.calibrate import fit_interleaved
+from .interleaved.points import interleaved_runs
+from .interleaved.units import INTERLEAVER
 from .jobs import run_jobs
-from .points import UNIT_POINTS, Point, Run, cells, runs
+from .points import UNIT_POINTS, Run, cells, runs
 from .program import gateware_digest
 from .resource_model import (
     DATA_FILE,
@@ -33,7 +32,6 @@ from .resource_model import (
     load_data,
     lut_terms,
 )
-from .units import UnitFacts
 
 COMMAND = "gateformer fit --calibrate"
 _TERMS = {"lut": "luts", "ff": "flip_flops", "carry": "luts", "sites": "luts"}
@@ -56,6 +54,7 @@ class Kind:
 KINDS = {
     "trained": Kind(SECTIONS[0], tuple(UNIT_POINTS), "core", runs),
     "imported": Kind(SECTIONS[1], tuple(MODULES), DECODER_GLUE, decoder_runs),
+    "interleaved": Kind(SECTIONS[2], (INTERLEAVER,), "core", interleaved_runs),
 }
 
 
@@ -102,6 +101,8 @@ def calibrate(
 def fit(family: Family, points: Sequence[Mapping], kind: Kind = KINDS["trained"]) -> dict:
     """Factors of every unit and what hosts take, from ``points`` of the data file."""
     used = [point for point in points if not point["checks"]]
+    if kind is KINDS["interleaved"]:
+        return fit_interleaved(family, used)
     factors = {
         unit: _fit_unit(family, unit, [point for point in used if point["what"] == unit])
         for unit in kind.units
@@ -115,32 +116,17 @@ def fit(family: Family, points: Sequence[Mapping], kind: Kind = KINDS["trained"]
     return {"factors": factors, **hosts}
 
 
-@functools.lru_cache(maxsize=64)
-def _facts_of(model: str, sizes: tuple) -> dict[str, UnitFacts]:
-    return core_facts(sizer(_loaded(model))(Point("core", model, sizes).hw))
-
-
-@functools.lru_cache(maxsize=8)
-def _loaded(model: str):
-    return open_model(model, imported=True).model
-
-
-def facts_of(point: Mapping) -> dict[str, UnitFacts]:
-    """Facts of the core whose model and sizes a point of the data file has."""
-    return _facts_of(point["model"], tuple(point["sizes"]))
-
-
 def predict(model: ResourceModel, point: Mapping) -> Prediction:
     """What ``model`` says of a point of the data file."""
     facts, what = facts_of(point), point["what"]
     if any(what in kind.units for kind in KINDS.values()):
         return model.unit(what, facts[what])
-    core = model.core_of(facts)
+    core = model.core_of(facts).times(hw_of(point).cores)
     if any(what == kind.glue for kind in KINDS.values()):
         return core
     target = board(what.partition(":")[2])
-    config = _loaded(point["model"]).config
-    return core + model.host(target.console, config)
+    config = loaded(point["model"]).config
+    return core + model.host(target.console, config, hw_of(point).all_streams)
 
 
 def _fit_unit(family: Family, unit: str, points: Sequence[Mapping]) -> dict:
@@ -177,52 +163,9 @@ def _host(family: Family, top: Mapping, cores: Sequence[Mapping]) -> tuple[str, 
     """(kind of the host, what it takes beyond its memories), from a top and the same core."""
     same = next(c for c in cores if (c["model"], c["sizes"]) == (top["model"], top["sizes"]))
     console = board(top["what"].partition(":")[2]).console
-    memories = host_memories(family, console, _loaded(top["model"]).config)
+    memories = host_memories(family, console, loaded(top["model"]).config)
     names = [*UNITS, *(SITE_UNITS if family.sites else ())]
     return console, {name: top[name] - same[name] - getattr(memories, name) for name in names}
-
-
-def fit_factors(terms: Sequence[Mapping[str, float]], wanted: Sequence[float]) -> dict:
-    """Non-negative factors of the named terms with the least sum of squared relative errors."""
-    names = list(dict.fromkeys(name for row in terms for name in row))
-    matrix = np.array([[row.get(name, 0) for name in names] for row in terms], float)
-    values = np.array(wanted, float)
-    weights = 1 / np.maximum(np.abs(values), 1)
-    scales = np.maximum(np.abs(matrix).max(axis=0), 1e-12)
-    found = nonnegative_least_squares(matrix / scales * weights[:, None], values * weights)
-    return {
-        name: round(float(factor), 5)
-        for name, factor in zip(names, found / scales, strict=True)
-        if factor > 0
-    }
-
-
-def nonnegative_least_squares(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """x >= 0 with the least ``|a x - b|``, by the active sets of Lawson and Hanson.
-
-    C. L. Lawson, R. J. Hanson, "Solving Least Squares Problems", 1974, chapter 23.
-    """
-    n = a.shape[1]
-    x, passive = np.zeros(n), np.zeros(n, bool)
-    tolerance = 1e-10 * max(np.abs(a.T @ b).max(), 1)
-    for _ in range(10 * n):
-        gradient = np.where(passive, -np.inf, a.T @ (b - a @ x))
-        if gradient.max() <= tolerance:
-            break
-        # the first of counts that all points have in the same proportion, not what rounding likes
-        best = int(np.argmax(gradient >= gradient.max() - tolerance))
-        passive[best] = True
-        while True:
-            trial = np.zeros(n)
-            trial[passive] = np.linalg.lstsq(a[:, passive], b, rcond=None)[0]
-            if not passive.any() or trial[passive].min() > 0:
-                break
-            blocked = passive & (trial <= 0)
-            step = np.min(x[blocked] / (x[blocked] - trial[blocked]))
-            x += step * (trial - x)
-            passive &= x > tolerance * 1e-3
-        x = trial
-    return x
 
 
 def lut_error(point: Mapping, prediction: Prediction, resource: str = "lut") -> float:

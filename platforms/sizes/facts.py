@@ -12,6 +12,7 @@ from gateformer.model.contract.integer_model import IntegerModel
 
 from .decoder.program import SizedDecoderProgram
 from .decoder.units import decoder_unit_facts
+from .interleaved.units import with_streams
 from .program import SizedProgram
 from .units import UnitFacts, unit_facts
 
@@ -32,6 +33,8 @@ def sizer(model: AnyModel) -> Callable[[HwConfig], AnySized]:
 
 
 def core_facts(program: AnySized) -> dict[str, UnitFacts]:
-    """Facts of every unit of the core, by the unit's name."""
-    decoder = isinstance(program, SizedDecoderProgram)
-    return decoder_unit_facts(program) if decoder else unit_facts(program)
+    """Facts of every unit of the core, or of one of several, by the unit's name."""
+    if isinstance(program, SizedDecoderProgram):
+        return decoder_unit_facts(program)
+    facts = unit_facts(program)
+    return with_streams(program, facts) if program.hw.streams > 1 else facts

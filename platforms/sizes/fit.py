@@ -11,8 +11,9 @@ import json
 import os
 from pathlib import Path
 
+from gateformer.gateware.plan.hw_config import MOST_STREAMS
 from gateformer.model.contract.artifact import open_model
-from gateformer.model.support.cli import ArgumentParser, run, within
+from gateformer.model.support.cli import ArgumentParser, number_or, run, within
 from gateformer.model.support.directories import made_directory, require_writable
 from gateformer.model.support.errors import UserError
 from gateformer.model.support.inputs import protecting, reading
@@ -20,13 +21,13 @@ from gateformer.model.support.whole_file import write_whole
 
 from ..boards.board import Board, board
 from ..place_and_route.toolchain_board import for_toolchain
-from ..support.defaults import DEFAULT_MODEL
+from ..support.defaults import AUTO, DEFAULT_MODEL
 from ..support.progress import console as status
 from ..support.progress import output_console
 from .families import CALIBRATED, FAMILIES
 from .named_board import boards_with_budget
 
-CORES = ("trained", "imported")
+CORES = ("trained", "imported", "interleaved")
 """Kinds of models whose cores are calibrated (:data:`platforms.sizes.calibrate.KINDS`)."""
 PICTURE_DIRECTORY = Path("build")
 MAX_JOBS = 1024
@@ -57,6 +58,13 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--toolchain", help="search within what this toolchain can use (default: the device)"
     )
+    p.add_argument(
+        "--streams",
+        type=number_or(AUTO, within(int, 1, MOST_STREAMS)),
+        metavar=f"N|{AUTO}",
+        help="texts side by side that a trained model's core is sized for (default: 1), or the "
+        "numbers of streams and cores with the most tokens of all together",
+    )
     p.add_argument("--json", metavar="FILE", help="write every candidate")
     p.add_argument("--no-picture", action="store_true", help="do not draw build/fit-….svg")
     p.add_argument(
@@ -69,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
     )
     what = f"of --calibrate: {', '.join(FAMILIES)} (default: {', '.join(CALIBRATED)})"
     p.add_argument("--family", help=what)
-    p.add_argument("--cores", help=f"of --calibrate: {', '.join(CORES)} (default: both)")
+    p.add_argument("--cores", help=f"of --calibrate: {', '.join(CORES)} (default: all)")
     jobs = "syntheses at a time (default: 1)"
     p.add_argument("--jobs", type=within(int, 1, MAX_JOBS), help=jobs)
     p.add_argument("--scheduler", metavar="ADDRESS", help="dask scheduler that runs the syntheses")
@@ -103,19 +111,20 @@ def _refuse_unheeded(arguments) -> None:
     if arguments.cores is not None and not arguments.calibrate:
         raise UserError("--cores goes with --calibrate; a model has its core")
     if arguments.calibrate:
-        others = ("model", "board", "variant", "toolchain", "json", "no_picture", "verify")
+        others = ("model", "board", "variant", "toolchain", "streams", "json", "no_picture")
+        others += ("verify",)
         _refuse(arguments, "--calibrate", others)
     elif arguments.verify:
         if arguments.no_picture:
             raise UserError("--verify draws no picture; leave --no-picture out")
-        _refuse(arguments, "--verify", ("json",))
+        _refuse(arguments, "--verify", ("streams", "json"))
     else:
         for option in ("jobs", "scheduler"):
             if getattr(arguments, option) is not None:
                 raise UserError(f"--{option} goes with --verify or --calibrate, which synthesize")
         if arguments.board is None and arguments.no_picture:
             raise UserError("--no-picture needs --board; of all boards there is no picture")
-    for option in ("variant", "toolchain"):
+    for option in ("variant", "toolchain", "streams"):
         if getattr(arguments, option) is not None and arguments.board is None:
             raise UserError(f"--{option} needs --board")
     if arguments.verify and arguments.toolchain is not None:
@@ -142,17 +151,24 @@ def _targets(arguments) -> list[Board]:
 def _one_board(arguments, target: Board) -> int:
     """The exit status of :data:`STATUS`."""
     from .decoder.lanes import TooManyBits
+    from .interleaved.report import print_together, refuse_imported
     from .picture import matplotlib_missing, picture
     from .report import document, print_search
     from .search import choose, search
     from .streamed.search import can_be_streamed
 
     artifact = open_model(arguments.model, imported=True)
+    if arguments.streams is not None:
+        refuse_imported(artifact)
+    if arguments.streams == AUTO:
+        found = print_together(artifact, target, output_console())
+        _write_json(arguments, document(artifact.name, found, target))
+        return 0 if choose(found) is not None else NO_FIT
     drawn = not arguments.no_picture and not matplotlib_missing()
     if drawn:
         _check_picture()
     try:
-        candidates = search(artifact.model, target)
+        candidates = search(artifact.model, target, streams=arguments.streams or 1)
     except TooManyBits as error:
         if can_be_streamed(artifact.model, target):
             return _streamed(arguments, artifact, target)

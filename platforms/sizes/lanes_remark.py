@@ -10,10 +10,11 @@ from gateformer.model.contract.decoder.model import DecoderModel
 from gateformer.model.support.errors import UserError
 
 from ..boards.board import Board
+from .candidates import sizes
 from .decoder.lanes import lane_sizes
 from .facts import AnyModel
 from .measurement import measured
-from .search import choose, search, sizes
+from .search import choose, search
 from .sizing import choose_sizes
 
 NEAR = 1.5

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from amaranth.hdl import Const, ShapeCastable
@@ -47,10 +47,10 @@ def live_scale_bits(program: SizedProgram) -> int:
     return sum(varying_bits(scale & mask for scale in lane) for lane in lanes)
 
 
-def live_program_bits(program: SizedProgram) -> int:
+def live_program_bits(instructions: Sequence) -> int:
     """Bits of an instruction that are not the same in all: yosys keeps no other."""
-    layout = instruction_layout(program.instructions)
-    encoded = [encode(item, layout) for item in program.instructions]
+    layout = instruction_layout(instructions)
+    encoded = [encode(item, layout) for item in instructions]
     live = 0
     for name, field in layout:
         # a field has few values, and Amaranth takes its time for each

@@ -17,6 +17,7 @@ from .. import families
 from ..support.progress import working
 from .facts import AnyModel, core_facts, sizer
 from .families import FAMILIES, PREDICTED_AS
+from .interleaved.cycles import least_cycles
 from .program import gateware_digest
 from .resource_model import DATA_FILE, Prediction, resource_model
 
@@ -27,6 +28,9 @@ def measure(
     done: Callable[[int], None] = lambda count: None,
 ) -> list[list]:
     """[sizes, mean cycles, {family: resources of the core}] of each candidate, JSON-ready.
+
+    Of a core of several streams, cycles are the least that a token of them takes
+    (:func:`platforms.sizes.interleaved.cycles.least_cycles`).
 
     ``done`` is called with the number of candidates that are measured.
     """
@@ -39,7 +43,7 @@ def measure(
             name: dataclasses.astuple(predicted.core_of(facts))
             for name, predicted in models.items()
         }
-        rows.append([dataclasses.asdict(hw), program.mean_cycles, needs])
+        rows.append([dataclasses.asdict(hw), least_cycles(program), needs])
         done(len(rows))
     return rows
 
@@ -54,14 +58,16 @@ def _calibrated() -> dict:
 
 
 def measured(model: AnyModel, candidates: Sequence[HwConfig]) -> list[tuple]:
-    """(sizes, mean cycles, {family: Prediction of the core}) of each candidate.
+    """(sizes, cycles, {family: Prediction of the core}) of each candidate, as :func:`measure`.
 
     Takes some 20 ms per candidate for a model that was not searched before on this machine.
     """
-    rows = _kept(
+    title = "searching sizes, once for each model and version"
+    rows = kept(
         tuple(candidates),
         model.digest,
-        lambda done: measure(model, candidates, done),
+        lambda show: measure(model, candidates, lambda n: show(f"{n} of {len(candidates)}")),
+        title,
     )
     return [
         (HwConfig(**hw), cycles, {name: Prediction(*need) for name, need in needs.items()})
@@ -72,18 +78,21 @@ def measured(model: AnyModel, candidates: Sequence[HwConfig]) -> list[tuple]:
 _MEMORY: dict[tuple, list] = {}
 
 
-def _kept(candidates: tuple, model_digest: str, make: Callable[[Callable], list]) -> list:
-    """The measurement, kept in memory and on disk by everything that it depends on."""
-    key = (candidates, model_digest, DATA_FILE.stat().st_mtime_ns)
+def kept(what: tuple, model_digest: str, make: Callable[[Callable], list], title: str) -> list:
+    """What ``make`` gives, JSON-ready, kept in memory and on disk by all that it depends on.
+
+    ``what``: that, but for the model, whose digest is given, and the sources. ``make`` is called
+    with what shows how far it is, behind the ``title``.
+    """
+    key = (what, model_digest, DATA_FILE.stat().st_mtime_ns)
     if key not in _MEMORY:
 
         def write(_: Path, target: Path):
-            title = "searching sizes, once for each model and version"
             with working(title) as show:
-                rows = make(lambda count: show(f"{title}: {count} of {len(candidates)}"))
+                rows = make(lambda text: show(f"{title}: {text}"))
                 target.write_text(json.dumps(rows), encoding="utf-8")
 
-        parts = (model_digest, repr(candidates), _sources())
+        parts = (model_digest, repr(what), _sources())
         path = cached_file(f"search-{digest(*parts)}.json", write)
         _MEMORY[key] = json.loads(path.read_text(encoding="utf-8"))
     return _MEMORY[key]

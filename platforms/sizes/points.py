@@ -10,12 +10,12 @@ from amaranth.back import rtlil
 from amaranth.hdl import Elaboratable, Module, Value
 
 from gateformer.gateware.compiler.program import Program
-from gateformer.gateware.core.core import Core
 from gateformer.gateware.core.issue import IssueUnit
 from gateformer.gateware.core.sequencer import Sequencer
 from gateformer.gateware.decoder.core import DecoderCore
 from gateformer.gateware.decoder.issue import DecoderIssueUnit
 from gateformer.gateware.decoder.program import DecoderProgram
+from gateformer.gateware.host.any_core import build_core
 from gateformer.gateware.parts.elaboration import may_stay_unused
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.artifact import open_model
@@ -56,16 +56,20 @@ class Point:
         Rows, cols, lanes, packing.
     checks : bool
         Only compared with the prediction, not used for it.
+    streams, cores : int
+        As of :class:`gateware.plan.hw_config.HwConfig`.
     """
 
     what: str
     model: str
     sizes: tuple[int, int, int, str]
     checks: bool = False
+    streams: int = 1
+    cores: int = 1
 
     @property
     def hw(self) -> HwConfig:
-        return HwConfig(*self.sizes)
+        return HwConfig(*self.sizes, streams=self.streams, cores=self.cores)
 
     def as_dict(self) -> dict:
         return {**dataclasses.asdict(self), "sizes": list(self.sizes)}
@@ -259,7 +263,7 @@ def _unit(point: Point, family: Family):
         return _decoder_unit(point)
     program = Program(open_model(point.model).model, point.hw)
     if point.what == "core":
-        return Core(program, dsp=family.dsp)
+        return build_core(program, dsp=family.dsp)
     if point.what == "sequencer":
         return Sequencer(program, IssueUnit(program))
     units = program.build_units(family.dsp)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import statistics
+
 import numpy as np
 
 from gateformer import gateware
+from gateformer.gateware.compiler.interleaving import Interleaving
 from gateformer.gateware.compiler.memory_images import MatrixPlacement, MemoryImages, matrix_maps
 from gateformer.gateware.compiler.program import Program
 from gateformer.gateware.compiler.schedule import Scheduler, with_waits
@@ -43,13 +46,20 @@ class SizedProgram(Program):
         may_stay_unused(*vars(self._units).values())
         scheduler = Scheduler(self.layout, self._units)
         plain = list(self._token_program())
+        if hw.streams > 1:
+            self.interleaving = Interleaving(self.layout, self._units, plain)
+            self.instructions = self.interleaving.instructions
+            return
         self.instructions = with_waits(plain, [scheduler.add(item) for item in plain])
 
     @property
     def mean_cycles(self) -> float:
-        """Cycles per greedy token, mean over the context: of whole words of K, :meth:`cycles` is
-        linear in between.
+        """Cycles per greedy token of a text alone, mean over the context: of whole words of K,
+        :meth:`cycles` is linear in between.
         """
+        if self.interleaving is not None:
+            # where instructions have few beats it is not
+            return statistics.fmean(self.cycles_by_position())
         ctx_len = self.model.config.ctx_len
         whole = ctx_len - ctx_len % self.layout.halves
         last = sum(self.cycles(position) for position in range(whole, ctx_len))

@@ -15,6 +15,7 @@ from ..boards.board import Board
 from ..families.family import UNITS
 from ..families.toolchain_limits import LIMITED, device_total, toolchain_limits
 from .calibrate import KINDS, lut_error, predict
+from .candidates import sizes_text
 from .families import FAMILIES, LUT_LIMIT, SITE_LIMIT, short_name, units
 from .resource_model import predicted_as, resource_model
 from .search import (
@@ -24,7 +25,6 @@ from .search import (
     pareto_front,
     reason,
     shortage,
-    sizes_text,
 )
 from .streamed.search import can_be_streamed
 
@@ -34,6 +34,13 @@ MARK = "▶"
 def tokens_per_second(candidate: Candidate, board: Board) -> float:
     """At the board's default clock, which the sizes do not change."""
     return board.default_clock_mhz * 1e6 / candidate.cycles
+
+
+def speed_texts(candidate: Candidate, board: Board) -> tuple[str, str]:
+    """Cycles and tokens per second, and whether they are bounds."""
+    above, below = ("≥ ", "≤ ") if candidate.least else ("", "")
+    cycles, tokens = f"{candidate.cycles:,.1f}", f"{tokens_per_second(candidate, board):,.0f}"
+    return f"{above}{cycles}", f"{below}{tokens}"
 
 
 def clock_assumed(candidates: Sequence[Candidate], board: Board) -> bool:
@@ -67,8 +74,7 @@ def front_table(name: str, candidates: Sequence[Candidate], board: Board) -> Tab
         table.add_row(
             MARK if candidate is chosen else "",
             candidate.text,
-            f"{candidate.cycles:,.1f}",
-            f"{tokens_per_second(candidate, board):,.0f}",
+            *speed_texts(candidate, board),
             *cells,
             style=style,
         )
@@ -202,6 +208,7 @@ def document(name: str, candidates: Sequence[Candidate], board: Board) -> dict:
             {
                 **dataclasses.asdict(candidate.hw),
                 "mean_cycles": candidate.cycles,
+                "at_least": candidate.least,
                 "tokens_per_second": round(tokens_per_second(candidate, board), 1),
                 "predicted": dataclasses.asdict(candidate.need),
                 "fits": candidate.fits,

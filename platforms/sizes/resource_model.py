@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import operator
 from pathlib import Path
 
 from gateformer.gateware.host.host_interface import MIN_OUTPUT_DEPTH
@@ -31,8 +32,9 @@ from .units import UnitFacts
 
 DATA_FILE = Path(__file__).parent / "resource_data.json"
 
-SECTIONS = ("families", "imported")
-"""Of the data file: cores of trained models and whole tops; cores of imported models."""
+SECTIONS = ("families", "imported", "interleaved")
+"""Of the data file: cores of trained models and whole tops; cores of imported models; cores of
+several streams."""
 
 INFERRED_BITS = {"xc7": (25, 18), "xcup": (27, 18), "ecp5": (18, 18), "gowin": (18, 18)}
 """Signed factors of one block when yosys finds the multiplier itself; wider ones are divided into
@@ -60,6 +62,10 @@ class Prediction:
     def __add__(self, other: Prediction) -> Prediction:
         pairs = zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)
         return Prediction(*(a + b for a, b in pairs))
+
+    def times(self, number: int) -> Prediction:
+        """What so many of them take."""
+        return Prediction(*(number * value for value in dataclasses.astuple(self)))
 
 
 def multiplier_blocks(family: Family, a_width: int, b_width: int) -> float:
@@ -140,7 +146,7 @@ def dsp_of(family: Family, facts: UnitFacts) -> float:
 
 
 def host_memories(family: Family, kind: str, config: ModelConfig) -> Prediction:
-    """Memories of a host that grow with the model: the token FIFOs of the registers."""
+    """Memories of a host that grow with the model: the token FIFOs of a stream's registers."""
     if kind != PROCESSOR:
         return Prediction(0, 0, 0, 0)
     token_bits = (config.vocab_size - 1).bit_length()
@@ -164,12 +170,16 @@ class ResourceModel:
         And "carry" and "sites", which follow the counts of the LUTs, where the family has them.
     hosts : dict of console kind to {"lut", "ff", "bram", "dsp"}, and "carry" and "sites"
         What a whole top takes beyond its core and :func:`host_memories`.
+    further : dict of console kind to the same
+        What each further stream takes there, of a trained model.
     """
 
-    def __init__(self, family: Family, factors: dict, hosts: dict):
+    def __init__(self, family: Family, factors: dict, hosts: dict, further: dict | None = None):
         self.family = family
         self._factors = factors
         self._hosts = {kind: Prediction(**counts) for kind, counts in hosts.items()}
+        further = further or {}
+        self._further = {kind: Prediction(**counts) for kind, counts in further.items()}
 
     def unit(self, name: str, facts: UnitFacts) -> Prediction:
         """Resources of one unit; UserError if it was not calibrated."""
@@ -187,17 +197,24 @@ class ResourceModel:
         )
 
     def core(self, program: AnySized) -> Prediction:
-        """Resources of the core of any model."""
-        return self.core_of(core_facts(program))
+        """Resources of the core of any model, or of its cores."""
+        return self.core_of(core_facts(program)).times(program.hw.cores)
 
     def core_of(self, facts: dict[str, UnitFacts]) -> Prediction:
         """Resources of a core, given its units."""
         units = [self.unit(name, unit) for name, unit in facts.items()]
         return functools.reduce(Prediction.__add__, units)
 
-    def host(self, kind: str, config: ModelConfig) -> Prediction:
-        """What a top with a host of this kind takes beyond the core of such a model."""
-        return self._hosts[kind] + host_memories(self.family, kind, config)
+    def host(self, kind: str, config: ModelConfig, streams: int = 1) -> Prediction:
+        """What a top with a host of this kind takes beyond the core of such a model, or its cores,
+        of so many streams together; UserError if several were not calibrated."""
+        one = self._hosts[kind] + host_memories(self.family, kind, config)
+        if streams == 1:
+            return one
+        if kind not in self._further:
+            raise _no_data(self.family)
+        each = self._further[kind] + host_memories(self.family, kind, config)
+        return one + each.times(streams - 1)
 
 
 def _sum(factors: dict[str, float], terms: dict[str, float]) -> float:
@@ -223,10 +240,11 @@ def resource_model(family: Family) -> ResourceModel:
     (:data:`platforms.sizes.families.PREDICTED_AS`); UserError if neither was calibrated."""
     name = predicted_as(family) or family.name
     fitted = [load_data().get(section, {}).get(name, {}) for section in SECTIONS]
-    trained, imported = (section.get("factors", {}) for section in fitted)
+    trained, *others = (section.get("factors", {}) for section in fitted)
     if not trained:
         raise _no_data(family)
-    return ResourceModel(family, {**trained, **imported}, fitted[0]["hosts"])
+    factors = functools.reduce(operator.or_, others, trained)
+    return ResourceModel(family, factors, fitted[0]["hosts"], fitted[2].get("hosts"))
 
 
 def _no_data(family: Family) -> UserError:

@@ -5,26 +5,22 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
-from gateformer.gateware.parts import dsp48
-from gateformer.gateware.plan.hw_config import PACKINGS, HwConfig
-from gateformer.gateware.plan.layout import Layout
-from gateformer.model.contract.config import ModelConfig
+from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.decoder.model import DecoderModel
-from gateformer.model.support.counted import counted
 
 from ..boards.board import Board
 from ..boards.target import UART
 from ..families.family import UNITS
 from ..families.toolchain_limits import device_total, toolchain_limits
+from .candidates import Candidate, candidate_sizes
 from .decoder.console import console_more
-from .decoder.lanes import TooManyBits, check_memory, lane_sizes
+from .decoder.lanes import TooManyBits
 from .facts import AnyModel
 from .families import ROOM, limits, short_name
+from .interleaved.counted import counted_cycles
 from .measurement import measured
 from .resource_model import Prediction, resource_model
 
-ROWS = (1, 2, 4, 8, 16)
-MAX_COLS = 128
 NO_FIT_ADVICE = "train a smaller model or choose a larger board"
 NO_FIT_IMPORTED = (
     "import it with fewer --bits, a smaller --context or both, or choose a larger board"
@@ -33,98 +29,14 @@ SEARCHED = ("rows", "cols", "lanes", "packing")
 """Fields of HwConfig that the search varies; the others are the board's."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Candidate:
-    """Sizes, their exact mean cycles per token, and what the board's top will take.
-
-    ``exceeded``: resources of which it takes more than the choice may (see
-    :func:`platforms.sizes.families.limits`), in the order of
-    :data:`platforms.families.family.UNITS`, then LUT sites and what only a toolchain limits.
-    ``missing``: those of which the device has, or its toolchain can use, too few. ``imported``: of
-    a core without a ternary engine, which has lanes alone.
-    """
-
-    hw: HwConfig
-    cycles: float
-    need: Prediction
-    exceeded: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
-    imported: bool = False
-
-    @property
-    def fits(self) -> bool:
-        return not self.exceeded
-
-    @property
-    def text(self) -> str:
-        """Its sizes, as :func:`sizes_text`."""
-        return sizes_text(self.hw, self.imported)
-
-
-def sizes(config: ModelConfig, base: HwConfig, fixed: dict) -> list[HwConfig]:
-    """Candidates for a model: ``base`` with other rows, cols, lanes and packing.
-
-    ``fixed``: any of :data:`SEARCHED`, which then have that one value. Columns are powers of two
-    and what divides the vectors without a remainder; of lanes that lay the array out in the same
-    way there are only the fewest.
-    """
-    found = []
-    widest = max(config.d_model, config.d_ff)
-    for rows in _options(fixed, "rows", [r for r in ROWS if r == 1 or r <= widest]):
-        layouts = {}
-        for lanes in _options(fixed, "lanes", _lanes(config, rows)):
-            if lanes % rows == 0:
-                layout = Layout(config, HwConfig(rows, rows, lanes))
-                key = (layout.word_groups, layout.segments, layout.halves)
-                layouts.setdefault(key, lanes)
-        for cols in _options(fixed, "cols", _cols(config, rows)):
-            if cols % rows:
-                continue
-            for lanes in layouts.values():
-                for packing in _options(fixed, "packing", PACKINGS):
-                    chosen = {"rows": rows, "cols": cols, "lanes": lanes, "packing": packing}
-                    found.append(dataclasses.replace(base, **chosen))
-    return found
-
-
-def _options(fixed: dict, name: str, options: Iterable) -> list:
-    return [fixed[name]] if name in fixed else list(options)
-
-
-def _cols(config: ModelConfig, rows: int) -> list[int]:
-    widest = max(-(-n // rows) * rows for n in (config.d_model, config.d_ff))
-    options = {
-        cols
-        for cols in range(rows, min(MAX_COLS, widest) + 1, rows)
-        if cols & (cols - 1) == 0 or config.d_model % cols == 0 or config.d_ff % cols == 0
-    }
-    if widest <= MAX_COLS:
-        options.add(widest)
-    # fewer columns than this save next to nothing
-    return sorted(cols for cols in options if cols >= min(8, widest))
-
-
-def _lanes(config: ModelConfig, rows: int) -> list[int]:
-    head = -(-config.head_dim // rows) * rows
-    words, parts = set(), 1
-    while parts <= head // rows:
-        words.add(-(-head // parts // rows) * rows)
-        parts *= 2
-    heads = {head * number for number in range(1, config.n_heads + 1)}
-    # a word of all heads, and two of them
-    return sorted(words | heads | {2 * head * config.n_heads})
-
-
-def _is_within(hw: HwConfig, largest: HwConfig, fixed: dict) -> bool:
-    return (
-        (hw.rows <= largest.rows or "rows" in fixed)
-        and (hw.rows * hw.cols <= largest.rows * largest.cols or {"rows", "cols"} & set(fixed))
-        and (hw.lanes <= largest.lanes or "lanes" in fixed)
-    )
-
-
-def search(model: AnyModel, board: Board, fixed: dict | None = None) -> list[Candidate]:
+def search(
+    model: AnyModel, board: Board, fixed: dict | None = None, *, streams: int = 1, cores: int = 1
+) -> list[Candidate]:
     """Every candidate for ``board``, which must have a budget, the fastest first.
+
+    With several ``streams`` or ``cores``, of a trained model, cycles are those of a token of all
+    together, and counted where a choice could depend on it
+    (:func:`platforms.sizes.interleaved.counted.counted_cycles`).
 
     Unless ``fixed`` asks for it, no engine of a trained model is larger than in
     ``board.default_hw``: those are the largest at which the board's clock was checked. Of an
@@ -134,30 +46,34 @@ def search(model: AnyModel, board: Board, fixed: dict | None = None) -> list[Can
     Raises UserError as :func:`platforms.sizes.resource_model.resource_model`,
     :func:`platforms.sizes.facts.sizer` and :func:`platforms.sizes.decoder.lanes.check_memory`.
     """
-    fixed = fixed or {}
-    family = board.family
-    predicted = resource_model(family)
-    host = predicted.host(board.console, model.config)
-    most = limits(family, board.budget, board.limits)
-    held = _held(board)
-    found, imported = [], isinstance(model, DecoderModel)
-    if imported:
-        check_memory(model, board)
-        if board.console == UART:
-            host += console_more(family, model)
-        candidates = lane_sizes(model.config, board.default_hw, fixed)
-    else:
-        candidates = sizes(model.config, board.default_hw, fixed)
-        candidates = [hw for hw in candidates if _is_within(hw, board.default_hw, fixed)]
-        if family.dsp not in dsp48.FAMILIES and "lanes" not in fixed:
-            # two products in a multiplier take more than two multipliers do
-            candidates = [hw for hw in candidates if Layout(model.config, hw).halves == 1]
-    for hw, cycles, needs in measured(model, candidates):
-        need = needs[family.name] + host
-        exceeded = _above(need, most)
-        missing = _above(need, held)
-        found.append(Candidate(hw, cycles, need, exceeded, missing, imported))
+    several = {"streams": streams, "cores": cores}
+    found = predicted(model, board, candidate_sizes(model, board, fixed or {}, several))
+    if streams * cores > 1:
+        found = counted_cycles(model, found)
     return sorted(found, key=_speed)
+
+
+def predicted(model: AnyModel, board: Board, candidates: Sequence[HwConfig]) -> list[Candidate]:
+    """Candidates of these sizes; with several streams or cores, which all have the same number of,
+    their cycles are the least possible."""
+    family, imported = board.family, isinstance(model, DecoderModel)
+    most, held = limits(family, board.budget, board.limits), _held(board)
+    found = []
+    one_core = [dataclasses.replace(hw, cores=1) for hw in candidates]
+    for hw, (_, cycles, needs) in zip(candidates, measured(model, one_core), strict=True):
+        need = needs[family.name].times(hw.cores) + _host(model, board, hw.all_streams)
+        exceeded, missing = _above(need, most), _above(need, held)
+        least = hw.all_streams > 1
+        found.append(Candidate(hw, cycles / hw.cores, need, exceeded, missing, imported, least))
+    return found
+
+
+def _host(model: AnyModel, board: Board, streams: int) -> Prediction:
+    """What the board's top takes beyond the cores."""
+    host = resource_model(board.family).host(board.console, model.config, streams)
+    if board.console == UART and isinstance(model, DecoderModel):
+        host += console_more(board.family, model)
+    return host
 
 
 def search_all(model: AnyModel, boards: Iterable[Board]) -> list[tuple[Board, list[Candidate]]]:
@@ -185,7 +101,7 @@ def _above(need: Prediction, most: Mapping[str, float]) -> tuple[str, ...]:
 
 
 def _speed(candidate: Candidate) -> tuple:
-    return (candidate.cycles, candidate.need.lut)
+    return (candidate.cycles, candidate.least, candidate.need.lut)
 
 
 def choose(candidates: Sequence[Candidate]) -> Candidate | None:
@@ -201,9 +117,14 @@ def choose(candidates: Sequence[Candidate]) -> Candidate | None:
     return min(held, key=lambda c: c.need.lut, default=None)
 
 
+def nearest(candidates: Sequence[Candidate]) -> Candidate:
+    """The one that comes nearest to fitting."""
+    return min(candidates, key=lambda c: (len(c.missing), c.need.lut))
+
+
 def shortage(candidates: Sequence[Candidate], board: Board) -> str:
     """What the candidate that comes nearest to fitting lacks, if :func:`choose` finds none."""
-    least = min(candidates, key=lambda c: (len(c.missing), c.need.lut))
+    least = nearest(candidates)
     resource = least.missing[0]
     need, have = getattr(least.need, resource), _held(board)[resource]
     there_are = "there are"
@@ -248,6 +169,7 @@ def reason(candidates: Sequence[Candidate], chosen: Candidate, board: Board) -> 
         return text
     if not faster:
         return f"{text}; the board's clock was not checked with larger ones"
+    known = "that may be faster" if any(c.least for c in faster) else "faster"
     held = _held(board)
     names = limits(board.family, board.budget, board.limits)
     short = {name: sum(name in c.exceeded for c in faster) for name in names}
@@ -257,7 +179,7 @@ def reason(candidates: Sequence[Candidate], chosen: Candidate, board: Board) -> 
         for name in sorted(names, key=short.__getitem__, reverse=True)
         if short[name]
     ]
-    return f"{text}; of {len(faster)} faster {', '.join(needs)}"
+    return f"{text}; of {len(faster)} {known} {', '.join(needs)}"
 
 
 def _count(number: float) -> str:
@@ -269,11 +191,3 @@ def room_taken(candidate: Candidate, board: Board) -> str:
     kind = "sites" if board.family.sites else "lut"
     share = getattr(candidate.need, kind) / device_total(board.budget, kind)
     return f"{share:.0%} of the {short_name(kind)}{'' if kind == 'sites' else 's'}"
-
-
-def sizes_text(hw: HwConfig, imported: bool) -> str:
-    """``8 × 64, 64 lanes, 2bit``, of an imported model's core, which has no ternary engine,
-    ``64 lanes``."""
-    if imported:
-        return counted(hw.lanes, "lane")
-    return f"{hw.rows} × {hw.cols}, {counted(hw.lanes, 'lane')}, {hw.packing}"

@@ -18,14 +18,17 @@ from gateformer.model.support.errors import UserError
 from ..boards.board import Board
 from .decoder.lanes import simulated
 from .facts import AnyModel
-from .search import SEARCHED, choose, no_fit_advice, search, shortage
+from .search import SEARCHED, choose, nearest, no_fit_advice, predicted, search, shortage
 
 CLEARLY_LESS = 0.95
 """Part of a design's LUTs below which a smaller one is worth a try."""
 
 
-def choose_sizes(model: AnyModel, board: Board, **fixed) -> HwConfig:
-    """The sizes with the fewest mean cycles per token that are predicted to fit ``board``.
+def choose_sizes(
+    model: AnyModel, board: Board, *, streams: int = 1, cores: int = 1, **fixed
+) -> HwConfig:
+    """The sizes with the fewest mean cycles per token that are predicted to fit ``board``, of so
+    many streams and cores, which all have.
 
     Those of :func:`platforms.sizes.search.choose`. A simulation gets its default sizes, less what
     the model would leave idle.
@@ -44,30 +47,43 @@ def choose_sizes(model: AnyModel, board: Board, **fixed) -> HwConfig:
             f"{_options(fixed)}: the core of an imported model has --lanes alone; leave others out"
         )
     # an invalid value is reported as such, not as something that doesn't fit
-    HwConfig(**{"rows": 1, **fixed})
+    several = {"streams": streams, "cores": cores}
+    HwConfig(**{"rows": 1, **fixed}, **several)
     if board.budget is None and imported:
         return simulated(model.config, board.default_hw, fixed)
     if board.budget is None:
-        return _largest_useful(model, board.default_hw, fixed)
-    candidates = search(model, board, fixed)
+        default = dataclasses.replace(board.default_hw, **several)
+        return _largest_useful(model, default, fixed)
+    candidates = search(model, board, fixed, **several)
     best = choose(candidates)
     if best is None:
-        raise _no_fit(model, board, fixed, candidates)
+        raise _no_fit(model, board, fixed, candidates, several)
     return best.hw
 
 
 def nearest_fitting(model: AnyModel, board: Board, hw: HwConfig) -> HwConfig | None:
     """The fastest sizes, none larger than ``hw``'s, that are predicted to take clearly less."""
     given = {name: getattr(hw, name) for name in SEARCHED}
-    need = search(model, board, given)[0].need
+    several = {"streams": hw.streams, "cores": hw.cores}
+    (need,) = (candidate.need for candidate in predicted(model, board, [hw]))
     smaller = [
         candidate
-        for candidate in search(model, board)
+        for candidate in search(model, board, **several)
         if all(getattr(candidate.hw, name) <= given[name] for name in ("rows", "cols", "lanes"))
         and candidate.need.lut < CLEARLY_LESS * need.lut
     ]
     best = choose(smaller)
     return None if best is None else best.hw
+
+
+def fewer_that_fit(model: AnyModel, board: Board, hw: HwConfig) -> str | None:
+    """Options for as many streams, or cores, as are predicted to fit with the sizes of ``hw``."""
+    for name in ("streams", "cores"):
+        for number in range(getattr(hw, name) - 1, 0, -1):
+            fewer = dataclasses.replace(hw, **{name: number})
+            if not any(candidate.missing for candidate in predicted(model, board, [fewer])):
+                return f"--{name} {number}"
+    return None
 
 
 def size_options(model: AnyModel, hw: HwConfig) -> str:
@@ -115,14 +131,20 @@ def _no_multiple(fixed: dict) -> UserError:
     )
 
 
-def _no_fit(model: AnyModel, board: Board, fixed: dict, candidates: list) -> UserError:
+def _no_fit(
+    model: AnyModel, board: Board, fixed: dict, candidates: list, several: dict
+) -> UserError:
     if not candidates:
         return _no_multiple(fixed)
-    advice = no_fit_advice(candidates)
+    tried, given = [], fixed | {name: number for name, number in several.items() if number > 1}
     if fixed:
         with contextlib.suppress(UserError):
-            advice = f"try {size_options(model, choose_sizes(model, board))}"
+            tried.append(size_options(model, choose_sizes(model, board, **several)))
+    fewer = fewer_that_fit(model, board, nearest(candidates).hw)
+    if fewer is not None:
+        tried.append(fewer)
+    advice = f"try {' or '.join(tried)}" if tried else no_fit_advice(candidates)
     return UserError(
-        f"the model does not fit {board.label}{' with ' + _options(fixed) if fixed else ''}: "
+        f"the model does not fit {board.label}{' with ' + _options(given) if given else ''}: "
         f"{shortage(candidates, board)}; {advice}"
     )

@@ -218,7 +218,7 @@ def _vector(program: SizedProgram) -> UnitFacts:
         },
         memories=[
             MemoryShape(len(scaling.scale_words), live_scale_bits(program), Style.BLOCK, rom=True),
-            MemoryShape(layout.d_groups, RESIDUAL_BITS * rows, Style.DISTRIBUTED),
+            MemoryShape(layout.residual_groups, RESIDUAL_BITS * rows, Style.DISTRIBUTED),
         ],
         multipliers=multipliers,
     )
@@ -272,7 +272,7 @@ def sequencer_facts(program, beat: wiring.Signature) -> UnitFacts:
     """Of the sequencer of any program, whose issue unit gives such a ``beat``."""
     width = instruction_layout(program.instructions).size
     beat_bits = sum(Shape.cast(member.shape).width for member in beat.members.values())
-    live_bits = live_program_bits(program)
+    live_bits = live_program_bits(program.instructions)
     parts = program_parts(program.instructions)
     return UnitFacts(
         luts={"beat bits": beat_bits, "instruction bits": width, "unit": 1},

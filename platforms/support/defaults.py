@@ -3,3 +3,5 @@
 DEFAULT_MODEL = "shakespeare-115k"
 DEFAULT_CYCLES = "0:2000"
 """Of a waveform."""
+AUTO = "auto"
+"""As many streams, and cores, as give the most tokens of all together."""

@@ -125,6 +125,10 @@ class RmsSizes:
         return self.tree_stages + 3 + self.registers
 
     @property
+    def without_factor_register(self) -> RmsSizes:
+        return dataclasses.replace(self, registers=min(self.registers, 2))
+
+    @property
     def index_register(self) -> bool:
         return self.registers >= 1
 
@@ -162,7 +166,7 @@ class RmsFactor(wiring.Component):
     """
 
     def __init__(self, sizes: RmsSizes):
-        self._sizes = sizes
+        self.sizes = sizes
         super().__init__(
             {
                 "valid": In(1),
@@ -176,25 +180,25 @@ class RmsFactor(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        addends, valid = [self.squares[i] for i in range(self._sizes.rows)], self.valid
-        for levels in self._sizes.tree_levels:
+        addends, valid = [self.squares[i] for i in range(self.sizes.rows)], self.valid
+        for levels in self.sizes.tree_levels:
             addends = [_registered(m, addend) for addend in _pair_sums(addends, levels)]
             valid = delayed(m, valid, 1, reset_less=False, name="valid")
-        first = delayed(m, self.first, self._sizes.tree_stages, name="first")
-        last = delayed(m, self.last, self._sizes.tree_stages, name="last")
+        first = delayed(m, self.first, self.sizes.tree_stages, name="first")
+        last = delayed(m, self.last, self.sizes.tree_stages, name="last")
         # two totals, so that the tree is one level lower: they are added where few bits follow
         halves = [addends[i::2] for i in range(min(len(addends), 2))]
         totals = [self._accumulated(m, half, first, valid) for half in halves]
-        total = sum(totals)[: self._sizes.sum_width]
+        total = sum(totals)[: self.sizes.sum_width]
         window, byte = self._leading_byte(m, total)
-        cycles = 2 + self._sizes.byte_register
+        cycles = 2 + self.sizes.byte_register
         complete = delayed(m, valid & last, cycles, reset_less=False, name="complete")
         self._look_up(m, window, byte, complete)
         return m
 
     def _accumulated(self, m: Module, addends: list, first: Value, valid: Value) -> Signal:
         """Sum of ``addends``, two at most, over the vector."""
-        total = Signal(self._sizes.sum_width, reset_less=True)
+        total = Signal(self.sizes.sum_width, reset_less=True)
         with m.If(valid):
             m.d.sync += total.eq(sum(addends) + Mux(first, 0, total))
         return total
@@ -206,10 +210,10 @@ class RmsFactor(wiring.Component):
         the byte the leading one is.
         """
         below = BYTE - 2
-        count = -(-self._sizes.sum_width // BYTE)
-        padded = Cat(Const(0, below), total, Const(0, count * BYTE - self._sizes.sum_width))
+        count = -(-self.sizes.sum_width // BYTE)
+        padded = Cat(Const(0, below), total, Const(0, count * BYTE - self.sizes.sum_width))
         used = Cat(padded[below + i * BYTE :][:BYTE].any() for i in range(count))
-        if self._sizes.byte_register:
+        if self.sizes.byte_register:
             padded = delayed(m, padded, 1, name="total")
             used = delayed(m, used, 1, name="used_bytes")
         window = Signal(BYTE + below, reset_less=True)
@@ -227,7 +231,7 @@ class RmsFactor(wiring.Component):
         for i in range(1, BYTE // 2):
             with m.If(window[BYTE - 2 + 2 * i :][:2].any()):
                 m.d.comb += [pair.eq(i), index.eq(window[2 * i :][:BYTE])]
-        if self._sizes.index_register:
+        if self.sizes.index_register:
             index, pair, byte = (
                 delayed(m, signal, 1, name=name)
                 for name, signal in (("index", index), ("pair", pair), ("byte", byte))
@@ -236,12 +240,12 @@ class RmsFactor(wiring.Component):
         attrs = {"ram_style": "registers"}
         init = self._root_table()
         m.submodules.table = table = Memory(
-            shape=self._sizes.root_width, depth=256, init=init, attrs=attrs
+            shape=self.sizes.root_width, depth=256, init=init, attrs=attrs
         )
         port = table.read_port()
         m.d.comb += [port.addr.eq(index), port.en.eq(complete)]
         held_pair, held_byte = Signal(2, reset_less=True), Signal.like(byte, reset_less=True)
-        short_bytes = self._sizes.SHORT_SHIFT // (BYTE // 2)
+        short_bytes = self.sizes.SHORT_SHIFT // (BYTE // 2)
         short, held_short = Signal(), Signal(reset_less=True)
         m.d.comb += short.eq(Mux(complete, byte < short_bytes, held_short))
         m.d.sync += held_short.eq(short)
@@ -250,7 +254,7 @@ class RmsFactor(wiring.Component):
         # e = 4 * byte + pair; the shift of the table entry is shift - e', here in two steps
         by_pair = (port.data << 3) >> held_pair
         factor = Signal.like(self.factor, name="shifted_root")
-        cycles = int(self._sizes.factor_register)
+        cycles = int(self.sizes.factor_register)
         m.d.comb += [
             self.factor.eq(delayed(m, factor, cycles, name="factor")),
             self.short.eq(delayed(m, short, cycles, name="short")),
@@ -258,7 +262,7 @@ class RmsFactor(wiring.Component):
         with m.Switch(held_byte):
             for i in range(2 ** len(byte)):
                 step = i if i < short_bytes else i - short_bytes
-                left = self._sizes.shift - self._sizes.SHORT_SHIFT - 3 - 4 * step
+                left = self.sizes.shift - self.sizes.SHORT_SHIFT - 3 - 4 * step
                 shifted = by_pair << left if left >= 0 else by_pair >> -left
                 with m.Case(i):
                     m.d.comb += factor.eq(shifted)
@@ -269,7 +273,7 @@ class RmsFactor(wiring.Component):
         Half of the table is then a function of 6 bits of the index, which shortens the path into
         it. Where S is 0, so is every x, and any factor does.
         """
-        table = [int(r) for r in self._sizes.norm.table]
+        table = [int(r) for r in self.sizes.norm.table]
         quarter = len(table) // 4
         return table[quarter : 2 * quarter] + table[quarter:]
 

@@ -11,6 +11,7 @@ from ...parts.integers import check_least
 from ...parts.loadable_memory import write_layout
 from ...parts.multiplier import Multiplier, check_dsp
 from ...plan.vector_op import VectorKind, int8_write_layout, residual_write_layout, vector_op_layout
+from .factors import KeptFactors
 from .lane import OperandSelect, ResultSelect, VectorLane
 from .memory import ResidualMemory, ScaleMemory
 from .pipeline import breaks_rules, stages
@@ -66,6 +67,10 @@ class VectorUnit(wiring.Component):
         Optional registers of the norm factor, see :class:`RmsSizes`.
     result_registers : int
         Registers between multipliers and saturation of INT8 results, 0 or 1.
+    vectors : int
+        Residual vectors, whose numbers are the upper bits of their groups. With several their
+        factors are kept, and rule 4 counts the operations of each; but between the ``first`` and
+        the ``last`` of a vector none of another's changes residuals.
     writable_width : int, optional
         The scale memory can be written, with words of that many bits.
     dsp : str
@@ -105,7 +110,8 @@ class VectorUnit(wiring.Component):
         Cycles from a RESIDUAL_ADD or RESIDUAL_LOAD to a RESIDUAL_ADD to the same group: 3.
     normalizer_latency : int
         Cycles from the operation marked ``last`` to the first NORM of the new vector: 11 +
-        ``norm_registers`` with 3 to 8 rows.
+        ``norm_registers`` with 3 to 8 rows; of several vectors 13 + ``norm_registers``, of which 3
+        are as 2.
 
     Raises
     ------
@@ -137,17 +143,21 @@ class VectorUnit(wiring.Component):
         column_bits: int,
         norm_registers: int = 0,
         result_registers: int = 0,
+        vectors: int = 1,
         writable_width: int | None = None,
         dsp: str = "generic",
     ):
-        self._rms = rms = RmsSizes(rows, d_model, norm_registers)
+        rms = RmsSizes(rows, d_model, norm_registers)
         for name, value, least in (
             ("result_registers", result_registers, 0),
             ("d_groups", d_groups, -(-d_model // rows)),
             ("row_bits", row_bits, 0),
             ("column_bits", column_bits, 0),
+            ("vectors", vectors, 1),
         ):
             check_least(name, value, least)
+        self._vectors = vectors
+        self._rms = RmsFactor(rms) if vectors == 1 else KeptFactors(rms, vectors)
         check_dsp(dsp)
         self._scaling = VectorScaling(
             rms=rms,
@@ -166,7 +176,9 @@ class VectorUnit(wiring.Component):
         self._result_registers = result_registers
         self.requantize_latency = PRODUCT + 1 + result_registers
         self.norm_write_latency = PRODUCT + self.NORM_PASS + 1 + result_registers
-        self.normalizer_latency = SQUARE + rms.latency - self.DATA_DELAY
+        # the factor is used DATA_DELAY cycles after its NORM, and read a cycle before if it is kept
+        latency = rms.latency if vectors == 1 else self._rms.latency + 1
+        self.normalizer_latency = SQUARE + latency - self.DATA_DELAY
         places = {"row_bits": row_bits, "column_bits": column_bits}
         loaded = {}
         if writable_width is not None:
@@ -189,7 +201,7 @@ class VectorUnit(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         ops, active = stages(m, self.op, SQUARE)
-        m.submodules.rms = rms = RmsFactor(self._rms)
+        m.submodules.rms = rms = self._rms
         lanes = [
             VectorLane(self._scaling, result_registers=self._result_registers, dsp=self._dsp)
             for _ in range(self._rows)
@@ -207,6 +219,12 @@ class VectorUnit(wiring.Component):
             rms.first.eq(ops[SQUARE].first),
             rms.last.eq(ops[SQUARE].last),
         ]
+        if self._vectors > 1:
+            bits = len(self.op.group) - len(rms.vector)
+            m.d.comb += [
+                rms.vector.eq(ops[SQUARE].group[bits:]),
+                rms.read.eq(ops[DATA_DELAY - 1].group[bits:]),
+            ]
         self._connect_memories(m, ops, active, lanes)
         self._control_lanes(m, ops, active, lanes, rms)
         self._write(m, ops, active, lanes)
@@ -247,7 +265,7 @@ class VectorUnit(wiring.Component):
                 residuals.write_data[i].eq(lane.updated),
             ]
 
-    def _control_lanes(self, m: Module, ops, active, lanes, rms: RmsFactor):
+    def _control_lanes(self, m: Module, ops, active, lanes, rms: RmsFactor | KeptFactors):
         # selections are registered as such: they fan out to every bit of every lane
         operands = Signal(OperandSelect, reset_less=True)
         kind = ops[self.DATA_DELAY - 1].kind

@@ -20,7 +20,7 @@ from gateformer.model.support.errors import UserError
 
 from ...boards.target import PROCESSOR
 from ...families.family import Family
-from ..calibrate import nonnegative_least_squares
+from ..factors import nonnegative_least_squares
 from ..families import PREDICTED_AS
 from ..resource_model import (
     Prediction,

@@ -13,24 +13,42 @@ from gateformer.model.contract.artifact import open_model
 from gateformer.model.contract.random_model import random_model
 
 SPEC = "random:n_layers=2,d_model=12,n_heads=3,d_ff=20,ctx_len=6,vocab_size=9,digits.up_proj=3"
+SPECS = [SPEC, SPEC.replace("d_model=12", "d_model=24")]  # an embedding of one read, of several
 
 
 def program(streams: int) -> Program:
     return Program(random_model(SPEC), HwConfig(2, 6, 4, streams=streams))
 
 
-@pytest.mark.parametrize("streams, most", [(2, 428.5), (3, 407)])
-def test_the_shipped_model_of_the_zybo(streams, most):
+@pytest.mark.parametrize(
+    "sizes, most",
+    [
+        ({"streams": 2}, 420.1),
+        ({"streams": 3}, 380.5),
+        ({"rows": 16, "streams": 3, "cores": 2}, 150.3),
+    ],
+    ids=["2 streams", "3 streams", "2 cores of 3 streams"],
+)
+def test_the_shipped_model_of_the_zybo(sizes, most):
     """Cycles per token of all streams together, from the start to the end of their contexts."""
     artifact = open_model("shakespeare-115k")
-    found = tokens_together(Program(artifact.model, HwConfig(lanes=128, streams=streams)))
-    assert [len(cycles) for cycles in found] == [artifact.model.config.ctx_len] * streams
-    assert (max(map(max, found)) + 1) / sum(map(len, found)) <= most
+    program = Program(artifact.model, HwConfig(lanes=128, **sizes))
+    found = tokens_together(program)
+    assert [len(cycles) for cycles in found] == [artifact.model.config.ctx_len] * program.streams
+    assert round((max(map(max, found)) + 1) / sum(map(len, found)), 1) == most
 
 
 def test_one_stream_has_the_program_that_it_had():
     assert program(1).interleaving is None
     assert program(2).interleaving is not None
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_squares_have_a_lock_where_an_embedding_has_several_reads(spec):
+    compiled = Program(random_model(spec), HwConfig(2, 6, 12, streams=2))
+    several = compiled.layout.embed_words > 1
+    assert several == (spec != SPEC)
+    assert ("squares" in compiled.interleaving.locks) == several
 
 
 @pytest.mark.parametrize("streams", [2, 3, 8])

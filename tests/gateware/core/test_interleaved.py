@@ -13,12 +13,15 @@ from gateformer.gateware.compiler.turns import Turns
 from .interleaved_bench import check_run, drawn_request, program_of, run_streams
 from .test_core import SHAPES, varied
 
-COMBINATIONS, FAST = 48, (0, 20, 27)
-"""Of shape, number of streams and requests; the others are slow."""
+COMBINATIONS, SLOW, FAST = 48, 29, (0, 20, 27)
+"""Of shape, number of streams and requests; those but FAST are slow, those from SLOW on not run but
+with all."""
 
 
-def marks_of(number: int, fast: tuple[int, ...]) -> tuple:
-    return () if number in fast else (pytest.mark.slow,)
+def marks_of(number: int, fast: tuple[int, ...]) -> list:
+    if number in fast:
+        return []
+    return [pytest.mark.slow, *([pytest.mark.full_size] if number >= SLOW else [])]
 
 
 def cases(fast: tuple[int, ...]) -> list:

@@ -57,15 +57,26 @@ def pairs(seed: int) -> set:
     return set(itertools.combinations(((name, drawn(seed)[1][name]) for name in PAIRED), 2))
 
 
-def seeds() -> list[int]:
-    """ALL seeds: the first FAST, then those that bring a new pair, then the next ones."""
+def pairing() -> list[int]:
+    """Seeds: the first FAST, then those that bring a new pair."""
     found, met = list(range(FAST)), set().union(*map(pairs, range(FAST)))
     for seed in range(FAST, 4 * ALL):
         if not pairs(seed) <= met:
             met |= pairs(seed)
             found.append(seed)
+    return found
+
+
+def seeds() -> list[int]:
+    """ALL seeds: those of :func:`pairing`, then the next ones."""
+    found = pairing()
     others = (seed for seed in range(FAST, 4 * ALL) if seed not in found)
     return [*found, *itertools.islice(others, ALL - len(found))]
+
+
+def slow_seeds() -> list:
+    first, others = pairing()[FAST:], seeds()[len(pairing()) :]
+    return [*first, *(pytest.param(seed, marks=pytest.mark.full_size) for seed in others)]
 
 
 @pytest.mark.parametrize("seed", range(FAST))
@@ -74,13 +85,13 @@ def test_taps_and_tokens(seed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", seeds()[FAST:])
+@pytest.mark.parametrize("seed", slow_seeds())
 def test_taps_and_tokens_of_more_shapes(seed):
     compared(*drawn(seed), seed=seed)
 
 
 @pytest.mark.slow
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(4 * ALL, 2**31))
 def test_taps_and_tokens_of_any_shape(seed):
     compared(*drawn(seed), seed=seed)

@@ -44,8 +44,8 @@ def test_token(name):
     check(traffic)
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_random_interleaving(seed):
+@pytest.mark.parametrize(("seed", "vectors"), [*((s, 1) for s in range(8)), (3, 2), (5, 3), (6, 5)])
+def test_random_interleaving(seed, vectors):
     """Any operation in any cycle in which the schedule rules allow it."""
     rng = np.random.default_rng(100 + seed)
     rows = seed + 1
@@ -60,32 +60,40 @@ def test_random_interleaving(seed):
         reciprocal_width=int(rng.integers(9, 18)),
         norm_registers=seed % 4,
         result_registers=seed % 2,
+        vectors=vectors,
     )
     traffic = Traffic(sizes, seed)
     unit = build(sizes, traffic.words)
-    traffic.load(np.zeros(sizes.d_model, np.int64))
-    norms, added, last = set(), {}, traffic.now - 1
+    norms, added, last = set(), {}, {}
+    for vector in range(vectors):
+        traffic.load(np.zeros(sizes.d_model, np.int64), vector)
+        last[vector] = traffic.now - 1
+    # what changes a vector's residuals comes before any other's
     pending: list[int] = []
-    for _ in range(150):
-        now = traffic.now
-        complete = not pending and now - last >= unit.normalizer_latency
+    for _ in range(150 * vectors):
+        now, vector = traffic.now, int(rng.integers(vectors))
+        changes = pending and sizes.vector_of(pending[0]) == vector
+        complete = not changes and now - last[vector] >= unit.normalizer_latency
+        settled = now - max(last.values()) >= VectorUnit.residual_latency
         choices = [None]
-        if complete:
+        if complete and settled:
             choices += [VectorKind.NORM] * 3
         if now - VectorUnit.NORM_PASS not in norms:
             choices += [VectorKind.REQUANTIZE, VectorKind.RELU, VectorKind.ATTENTION]
             group = pending[0] if pending else 0
             if pending and now - added.get(group, -100) >= VectorUnit.residual_add_latency:
                 choices += [VectorKind.RESIDUAL_ADD, VectorKind.RESIDUAL_LOAD] * 3
-            elif complete and rng.random() < 0.1:
-                pending = rng.permutation(sizes.d_groups).tolist()
+            elif complete and not pending and rng.random() < 0.1:
+                first = vector << sizes.group_bits
+                pending = (rng.permutation(sizes.d_groups) + first).tolist()
         kind = choices[rng.integers(len(choices))]
         if kind is None:
             traffic.now += 1
         elif kind is VectorKind.NORM:
             norms.add(now)
             group = int(rng.integers(sizes.d_groups))
-            traffic.issue(Op(kind, group=group, scale=traffic.mults + group))
+            place = group | vector << sizes.group_bits
+            traffic.issue(Op(kind, group=place, scale=traffic.mults + group))
         elif kind is VectorKind.ATTENTION:
             traffic.issue(traffic.attention())
         elif kind in RESIDUAL_KINDS:
@@ -96,7 +104,7 @@ def test_random_interleaving(seed):
                 op.acc = np.where(op.acc == 0, 0, rng.integers(-bound, bound + 1, rows))
                 op.acc = np.clip(op.acc, -(2**16), 2**16 - 1)
             traffic.issue(op)
-            added[group] = last = now
+            added[group] = last[sizes.vector_of(group)] = now
         else:
             traffic.issue(traffic.matrix(kind))
     check(traffic)
@@ -164,10 +172,13 @@ def test_residual_add_latency_is_minimal(early):
 
 
 @pytest.mark.parametrize("early", [0, 1])
-@pytest.mark.parametrize(("rows", "registers"), [(1, 0), (2, 1), (3, 2), (8, 0), (8, 3), (9, 1)])
-def test_normalizer_latency_is_minimal(rows, registers, early):
+@pytest.mark.parametrize(
+    ("rows", "registers", "vectors"),
+    [(1, 0, 1), (2, 1, 1), (3, 2, 1), (8, 0, 1), (8, 3, 1), (9, 1, 1), (4, 0, 2), (8, 3, 3)],
+)
+def test_normalizer_latency_is_minimal(rows, registers, vectors, early):
     """A cycle earlier, a norm meets the factor of the vector before."""
-    sizes = Sizes(rows=rows, d_model=2 * rows, norm_registers=registers)
+    sizes = Sizes(rows=rows, d_model=2 * rows, norm_registers=registers, vectors=vectors)
     traffic = Traffic(sizes, 1)
     unit = build(sizes, traffic.words)
     traffic.words[-1] = 1000
@@ -256,6 +267,7 @@ GOOD = {
         ({"d_model": True}, TypeError, "d_model must be an integer, not True"),
         ({"d_groups": 1}, ValueError, "d_groups must be at least 2, not 1"),
         ({"row_bits": -1}, ValueError, "row_bits must be at least 0, not -1"),
+        ({"vectors": 0}, ValueError, "vectors must be at least 1, not 0"),
         ({"column_bits": "2"}, TypeError, "column_bits must be an integer, not '2'"),
         ({"gain_shift": -1}, ValueError, "gain_shift must be at least 0, not -1"),
         ({"acc_width": 0}, ValueError, "acc_width must be at least 1, not 0"),

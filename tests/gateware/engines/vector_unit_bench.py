@@ -34,6 +34,7 @@ class Sizes:
     reciprocal_width: int = 16
     norm_registers: int = 0
     result_registers: int = 0
+    vectors: int = 1
 
     @property
     def requantize_latency(self) -> int:
@@ -45,7 +46,19 @@ class Sizes:
 
     @property
     def d_groups(self) -> int:
+        """Of a vector."""
         return -(-self.d_model // self.rows)
+
+    @property
+    def group_bits(self) -> int:
+        return (self.d_groups - 1).bit_length()
+
+    @property
+    def all_groups(self) -> int:
+        return self.vectors << self.group_bits if self.vectors > 1 else self.d_groups
+
+    def vector_of(self, group: int) -> int:
+        return group >> self.group_bits
 
 
 SIZES = {
@@ -86,7 +99,7 @@ class Model:
     def __init__(self, sizes: Sizes, words: np.ndarray):
         self.sizes = sizes
         self.words = words
-        self.residual = np.zeros((sizes.d_groups, sizes.rows), np.int64)
+        self.residual = np.zeros((sizes.all_groups, sizes.rows), np.int64)
         self.complete = self.residual.copy()
 
     def __call__(self, op: Op):
@@ -101,7 +114,8 @@ class Model:
                 value = arith.to_activation(sizes.division_shift)(op.acc, op.reciprocal)
             case VectorKind.NORM:
                 norm = arith.RMSNorm(sizes.d_model, sizes.gain_shift)
-                e, index = norm.exponent_and_index((self.complete**2).sum())
+                squares = self.complete[self._of_vector(op.group)] ** 2
+                e, index = norm.exponent_and_index(squares.sum())
                 u = arith.round_shift(self.residual[op.group] * norm.table[index], e)
                 value = arith.round_shift(u * scale, sizes.gain_shift)
                 value = arith.saturate(value, -arith.ACT_MAX, arith.ACT_MAX)
@@ -117,14 +131,19 @@ class Model:
             return "write", op.cycle + latency, op.place, value.tolist()
         self.residual[op.group] = value
         if op.last:
-            self.complete = self.residual.copy()
+            of_vector = self._of_vector(op.group)
+            self.complete[of_vector] = self.residual[of_vector]
         return "residual", op.cycle + VectorUnit.residual_latency, op.group, value.tolist()
+
+    def _of_vector(self, group: int) -> slice:
+        first = self.sizes.vector_of(group) << self.sizes.group_bits
+        return slice(first, first + self.sizes.d_groups)
 
 
 def build(sizes: Sizes, words: np.ndarray, **kwargs) -> VectorUnit:
     return VectorUnit(
         **dataclasses.asdict(sizes),
-        d_groups=sizes.d_groups,
+        d_groups=sizes.all_groups,
         scale_words=words.tolist(),
         row_bits=5,
         column_bits=3,
@@ -235,7 +254,7 @@ class Traffic:
         acc = self.lanes(self.sizes.acc_width)
         if kind is VectorKind.RESIDUAL_ADD:
             # zero accumulators keep the padding at 0 whatever the multipliers
-            used = self.sizes.d_model - group * self.sizes.rows
+            used = self.sizes.d_model - group % 2**self.sizes.group_bits * self.sizes.rows
             acc = np.where(np.arange(self.sizes.rows) < used, acc, 0)
         return Op(kind, acc, scale=scale, group=group, **flags)
 
@@ -243,14 +262,15 @@ class Traffic:
         reciprocal = int(self.rng.integers(1 << self.sizes.reciprocal_width))
         return Op(VectorKind.ATTENTION, self.lanes(self.sizes.attention_acc_width), reciprocal)
 
-    def load(self, values: np.ndarray):
+    def load(self, values: np.ndarray, vector: int = 0):
         groups = np.zeros(self.sizes.d_groups * self.sizes.rows, np.int64)
         groups[: self.sizes.d_model] = values
         groups = groups.reshape(-1, self.sizes.rows)
         for i, group in enumerate(groups):
             last = i == len(groups) - 1
+            place = i | vector << self.sizes.group_bits
             kind = VectorKind.RESIDUAL_LOAD
-            self.issue(Op(kind, group, group=i, first=i == 0, last=last))
+            self.issue(Op(kind, group, group=place, first=i == 0, last=last))
 
     def add(self, order=None):
         order = range(self.sizes.d_groups) if order is None else order

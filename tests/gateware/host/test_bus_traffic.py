@@ -13,7 +13,7 @@ from tests.support.host_bench import host_interface as interface
 from .bus_master import BusMaster, Pins, Transaction
 from .host_model import IMPORTED, OUTPUT_DEPTH, TRAINED, HostModel, Kind
 
-QUICK, MANY = 6_000, 120_000
+QUICK, MORE, MANY = 6_000, 30_000, 120_000
 MAX_UNDER_WAY = 6
 
 
@@ -266,10 +266,11 @@ def test_traffic_equals_the_model(seed, kind):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("count", [MORE, pytest.param(MANY, marks=pytest.mark.full_size)])
 @pytest.mark.parametrize("kind", [TRAINED, IMPORTED], ids=["trained", "imported"])
-def test_much_traffic_equals_the_model(kind, capsys):
+def test_much_traffic_equals_the_model(kind, count, capsys):
     start = time.monotonic()
-    traffic = Traffic(2, kind).run(MANY)
+    traffic = Traffic(2, kind).run(count)
     with capsys.disabled():
         counts = dict(traffic.bus.rules.transfers)
         print(
@@ -278,7 +279,7 @@ def test_much_traffic_equals_the_model(kind, capsys):
             f"write that could change them, {traffic.bus.now} cycles, "
             f"{time.monotonic() - start:.0f} s; transfers {counts}"
         )
-    assert traffic.checked >= MANY
+    assert traffic.checked >= count
 
 
 def test_a_broken_bank_is_found(monkeypatch):

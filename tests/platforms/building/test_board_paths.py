@@ -20,6 +20,11 @@ TINY = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11"
     [
         (["sim"], f"sim is not synthesized; name one of {SYNTHESIZED}"),
         (
+            ["zybo", "--streams", "5", "--cores", "2"],
+            "2 cores with 5 streams each are 10 streams, and 8 are possible; choose fewer cores or "
+            "streams",
+        ),
+        (
             ["zybo", "--toolchain", "ise"],
             "unknown toolchain 'ise' for zybo; known: vivado, openxc7",
         ),
@@ -32,8 +37,15 @@ def test_errors_are_one_line(arguments, message):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("toolchain", ["vivado", "openxc7"])
-def test_what_is_synthesized_for_a_board(toolchain):
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["arty-a7-35", "--toolchain", "vivado"],
+        ["arty-a7-35", "--toolchain", "openxc7"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_synthesized_for_a_board(arguments):
     console = Console(file=io.StringIO(), width=120)
-    assert main(["arty-a7-35", "--model", TINY, "--toolchain", toolchain], console) == 0
+    assert main([*arguments, "--model", TINY], console) == 0
     assert console.file.getvalue().endswith("0 violations\n")

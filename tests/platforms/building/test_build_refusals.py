@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateformer.platforms.building import flow
+from gateformer.platforms.building import size_choice
 from tests.platforms.boards.test_board import NAMES
 from tests.support.user_error import no_integer
 
@@ -188,7 +188,7 @@ def test_bad_input_is_one_line(tmp_path, arguments, message):
     ],
 )
 def test_a_clock_is_refused_before_sizes_are_searched(tmp_path, monkeypatch, name, clock, nearest):
-    monkeypatch.setattr(flow, "choose_sizes", lambda *_, **__: pytest.fail("searched"))
+    monkeypatch.setattr(size_choice, "choose_sizes", lambda *_, **__: pytest.fail("searched"))
     result = build(tmp_path, name, "--model", TINY, "--clock", clock)
     assert result.returncode == 2 and result.stderr.count("\n") == 1
     assert result.stderr.startswith(f"error: a clock of {clock} MHz can't be made from {nearest}")

@@ -139,6 +139,19 @@ def test_where_a_core_on_chip_has_one():
     )
 
 
+def test_a_number_of_streams_is_chosen_for_a_board():
+    assert refusal("sim", "--streams", "auto") == (
+        "--streams auto is for a board, which not everything fits; give sim a number of 1 to 8"
+    )
+    assert refusal("zybo", "--streams", "auto", "--cores", "2") == (
+        "--streams auto chooses the cores, too; leave --cores out"
+    )
+    assert refusal("zybo", "--streams", "auto", "--reload") == (
+        "a core that can be loaded with other models takes 1 stream, not auto: leave out --reload "
+        "or --streams"
+    )
+
+
 def test_where_there_is_one_core(monkeypatch):
     assert refusal("zybo", "--cores", "2", "--export", "ip") == (
         "--export writes 1 core for shakespeare-115k, not 2; leave --cores out"

@@ -92,7 +92,8 @@ def test_what_is_compiled_is_shown_as_it_goes(empty_cache, monkeypatch):
     assert sorted(int(part[1]) for part in shown) == [*range(total + 1)]
 
 
-@pytest.mark.slow  # it first compiles its own libraries
+@pytest.mark.slow  # it first compiles its own libraries, for two minutes
+@pytest.mark.full_size
 def test_pip_compiler_works(empty_cache, monkeypatch):
     monkeypatch.delenv("CXX", raising=False)
     monkeypatch.setattr(compiler.shutil, "which", lambda name: None)

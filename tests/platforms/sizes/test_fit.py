@@ -17,6 +17,7 @@ from gateformer.model.contract.artifact import open_model
 from gateformer.model.contract.config import ModelConfig
 from gateformer.platforms.boards.board import board
 from gateformer.platforms.families.family import UNITS
+from gateformer.platforms.sizes.candidates import Candidate, sizes
 from gateformer.platforms.sizes.families import FAMILIES, LUT_LIMIT, device_total, limits
 from gateformer.platforms.sizes.picture import picture
 from gateformer.platforms.sizes.report import (
@@ -26,7 +27,7 @@ from gateformer.platforms.sizes.report import (
     tokens_per_second,
 )
 from gateformer.platforms.sizes.resource_model import Prediction
-from gateformer.platforms.sizes.search import Candidate, choose, pareto_front, reason, search, sizes
+from gateformer.platforms.sizes.search import choose, pareto_front, reason, search
 
 SPEC = "random:vocab_size=20,d_model=16,n_heads=2,n_layers=1,d_ff=32,ctx_len=12,seed=3"
 ZYBO = board("zybo")

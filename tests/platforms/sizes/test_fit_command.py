@@ -100,6 +100,8 @@ def test_the_help_says_what_the_exit_status_is(monkeypatch, capsys):
         (["--board", "sim"], "sim is not synthesized; name one of zybo, "),
         (["--board", "zyb"], "unknown board 'zyb'; known: "),
         (["--variant", "25F"], "--variant needs --board"),
+        (["--streams", "2"], "--streams needs --board"),
+        (["--board", "zybo", "--streams", "2", "--verify"], "--verify does not heed --streams;"),
         (["--family", "xc7"], "--family goes with --calibrate; a board has its family"),
         (
             ["--calibrate", "--family", "ice40"],

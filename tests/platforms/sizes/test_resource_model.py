@@ -17,13 +17,8 @@ from gateformer.model.contract.random_model import RANDOM_PREFIX
 from gateformer.model.support.errors import UserError
 from gateformer.platforms.boards.target import PROCESSOR
 from gateformer.platforms.sizes import resource_model as module
-from gateformer.platforms.sizes.calibrate import (
-    fit,
-    fit_factors,
-    lut_error,
-    nonnegative_least_squares,
-    predict,
-)
+from gateformer.platforms.sizes.calibrate import fit, lut_error, predict
+from gateformer.platforms.sizes.factors import fit_factors, nonnegative_least_squares
 from gateformer.platforms.sizes.families import CALIBRATED, FAMILIES
 from gateformer.platforms.sizes.points import Point, Run, cells
 from gateformer.platforms.sizes.program import SizedProgram

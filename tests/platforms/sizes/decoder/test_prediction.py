@@ -64,7 +64,9 @@ def test_every_synthesized_memory_and_multiplier_is_predicted(family):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("spec", "lanes"), [(LLAMA, 24), (GPT2, 20)])
+@pytest.mark.parametrize(
+    ("spec", "lanes"), [(LLAMA, 24), pytest.param(GPT2, 20, marks=pytest.mark.full_size)]
+)
 def test_a_real_synthesis_agrees(family, spec, lanes):
     point = Point(GLUE, spec, (1, 1, lanes, "2bit"))
     (counted,) = cells(Run(family.name, (point,)))

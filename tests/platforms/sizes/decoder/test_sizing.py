@@ -16,6 +16,7 @@ from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.artifact import open_model
 from gateformer.model.support.errors import UserError
 from gateformer.platforms.boards.board import board
+from gateformer.platforms.sizes.candidates import sizes_text
 from gateformer.platforms.sizes.decoder.console import console_more
 from gateformer.platforms.sizes.families import limits
 from gateformer.platforms.sizes.report import (
@@ -24,7 +25,7 @@ from gateformer.platforms.sizes.report import (
     from_memory,
     print_search,
 )
-from gateformer.platforms.sizes.search import search, sizes_text
+from gateformer.platforms.sizes.search import search
 from gateformer.platforms.sizes.sizing import choose_sizes, nearest_fitting, size_options
 
 from .shapes import FOUR_BITS, GPT2, HUGE, LLAMA
