@@ -2,7 +2,7 @@
 
 ::
 
-    pytest -m slow -s tests/gateware/core/test_soak.py
+    pytest -m full_size -s tests/gateware/core/test_soak.py
 """
 
 import random
@@ -17,7 +17,7 @@ from gateformer.model.contract.sampling import SamplingSettings
 from gateformer.platforms.support.progress import working
 from tests.support.reload_bench import SHAPES, model, program, simulator
 
-TOKENS = 200_000
+SHORT, TOKENS = 30_000, 200_000
 SEQUENCES_PER_MODEL = 100
 
 
@@ -57,11 +57,12 @@ def soak(shape: str, tokens: int, seed: int) -> tuple[int, int, int]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("total", [SHORT, pytest.param(TOKENS, marks=pytest.mark.full_size)])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_soak(shape):
+def test_soak(shape, total):
     begin = time.monotonic()
     with working(f"soak: {shape}"):
-        tokens, sequences, models = soak(shape, TOKENS // len(SHAPES), seed=1)
+        tokens, sequences, models = soak(shape, total // len(SHAPES), seed=1)
     print(
         f"\n{shape}: {tokens:,} tokens of {sequences:,} sequences with {models} models, one loaded "
         f"after the other, equal to the reference ({time.monotonic() - begin:.0f} s)"
