@@ -47,6 +47,7 @@ COMMANDS = {
     "accelerator": [("--prompt", "x")],
     "load-image": [(TINY, "--out", "a", "--port", "/dev/none")],
     "path-depth": [("netlist.json",)],
+    "board-paths": [("zybo", "--model", TINY)],
 }
 """Those that take numbers, each with what else it needs."""
 GOOD = {
