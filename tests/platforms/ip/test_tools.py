@@ -237,7 +237,10 @@ def test_every_board_has_a_testbench_and_says_what_it_needs(exports, name):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "synthesis",
-    ["synth_ice40", "synth_gatemate", "synth_ecp5", "synth_xilinx -family xc7 -flatten"],
+    [
+        pytest.param("synth_ice40", marks=pytest.mark.full_size),
+        *("synth_gatemate", "synth_ecp5", "synth_xilinx -family xc7 -flatten"),
+    ],
 )
 def test_a_portable_export_is_synthesized_for_any_family(exports, synthesis, tmp_path):
     """iCE40 and GateMate have no distributed memory."""
