@@ -153,7 +153,9 @@ def test_the_core_of_an_imported_model(imported):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["ulx3s", "tang-primer-20k"])
+@pytest.mark.parametrize(
+    "name", ["ulx3s", pytest.param("tang-primer-20k", marks=pytest.mark.full_size)]
+)
 def test_a_model_of_stories_s_size(name):
     """In the shape of stories260K, with its 512 sub-words."""
     model = imported_model(sub_words(512), prefix=(), **STORIES)
