@@ -8,11 +8,11 @@ could spoil for each other is kept apart
 
 * by regions of their own in the memories (:mod:`gateware.plan.layout`), and a norm's factor each;
 * by *locks*. Array: the query, the array's accumulators and all of the softmax, from the
-  first query that is written (or the embedding) to the last accumulator that is read, or to the
-  logits. Squares, where an embedding has several reads: the sum of squares of a new residual
-  vector, from the first read to the last, or as long as a matrix gives them. Sampler: from the
-  final norm to the token. None waits for a lock that has one: the embedding takes its two at once,
-  the final norm, too;
+  first query that is written (or the embedding) to the last accumulator that is read, to the
+  logits, or to the end of a prompt's token. Squares, where an embedding has several reads: the sum
+  of squares of a new residual vector, from the first read to the last, or as long as a matrix gives
+  them. Sampler: from the final norm to the token. None waits for a lock that has one: the embedding
+  takes its two at once, the final norm, too;
 * by cycles in which a lane is *quiet* before certain instructions (:attr:`Interleaving.gaps`), and
   in which no residual changes before a norm (:attr:`Interleaving.residual_gaps`).
 """
@@ -78,7 +78,8 @@ class Turn:
     EMBED has two beats: its word of the token's row, then ``inner_base`` of the position's.
 
     ``wait``: cycles from the lane's being free again to the stream's next turn, at least.
-    ``frees_array``, ``frees_squares``: locks that are free again as soon as the lane.
+    ``frees_array``, ``frees_squares``: locks that are free again as soon as the lane; the array is
+    also where a token ends.
     """
 
     name: str

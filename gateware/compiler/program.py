@@ -27,8 +27,8 @@ TOKEN_OVERHEAD = 2
 the output stream; the cycle in which it is taken also starts the next program."""
 
 PROMPT_OVERHEAD = 2
-"""Cycles per prompt token whose logits are not computed, outside its program: the next token is
-taken, then its program starts."""
+"""Cycles per prompt token whose logits are not computed, outside its program, which ends with the
+last layer's V: the next token is taken, then its program starts."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,13 +84,7 @@ class Program:
         self.images = build_images(model, self.layout, self.limits)
         self._units = self.build_units("generic")
         may_stay_unused(*vars(self._units).values())
-        plain = list(self._token_program())
-        if hw.streams > 1:
-            self.interleaving = Interleaving(self.layout, self._units, plain)
-            self.instructions = self.interleaving.instructions
-            return
-        scheduler = Scheduler(self.layout, self._units)
-        self.instructions = with_waits(plain, [scheduler.add(item) for item in plain])
+        self._schedule()
 
     @property
     def streams(self) -> int:
@@ -192,6 +186,20 @@ class Program:
         sections = [entry.section for entry in self.contents]
         return shape_word(self.layout, self.limits, sections)
 
+    def _schedule(self) -> None:
+        """The instructions with their waits, from the layout and the units."""
+        plain = list(self._token_program())
+        if self.hw.streams > 1:
+            self.interleaving = Interleaving(self.layout, self._units, plain)
+            self.instructions = self.interleaving.instructions
+            return
+        scheduler, starts = Scheduler(self.layout, self._units), []
+        for item in plain:
+            starts.append(scheduler.add(item))
+            if item.ends_prompt_token:
+                scheduler.end_prompt_token(PROMPT_OVERHEAD)
+        self.instructions = with_waits(plain, starts)
+
     def _token_program(self):
         yield from self._embed()
         for layer in range(self.model.config.n_layers):
@@ -265,6 +273,8 @@ class Program:
             row_per_position=True,
             # beyond the columns of a K: V's groups have other places in a word of two rows
             column=(layout.halves - 1) * layout.word_groups,
+            # of a token whose logits are not computed, later ones need no more than K and V
+            ends_prompt_token=layer == self.model.config.n_layers - 1,
         )
         for slot in range(layout.slots):
             yield from self._attend(layer, slot)
@@ -310,10 +320,7 @@ class Program:
         yield self._norm(f"{prefix}.ffn_norm", Destination.ACTIVATION)
         yield self._matvec(f"{prefix}.up_proj", kind=VectorKind.RELU, row=layout.hidden_chunk)
         yield self._matvec(
-            f"{prefix}.down_proj",
-            kind=VectorKind.RESIDUAL_ADD,
-            inner_base=layout.hidden_chunk,
-            ends_prompt_token=layer == self.model.config.n_layers - 1,
+            f"{prefix}.down_proj", kind=VectorKind.RESIDUAL_ADD, inner_base=layout.hidden_chunk
         )
 
     def _norm(self, name: str, destination: Destination) -> Instruction:

@@ -40,6 +40,7 @@ class Scheduler:
         self._ready = defaultdict(int)
         self._last_op = -1
         self._last_write = -1
+        self._first_to_vector: tuple[Instruction, int] | None = None
 
     def add(self, instruction: Instruction) -> int:
         """Start cycle (at position 0) of ``instruction``, after all those added before."""
@@ -50,6 +51,16 @@ class Scheduler:
         self._record(instruction, start)
         self._next_issue = start + max(instruction.beats(0), self._least)
         return start
+
+    def end_prompt_token(self, pause: int) -> None:
+        """After what was added last, ``pause`` cycles and the next token's program may follow.
+
+        Until its first operation of the vector unit it needs nothing that is still on its way, and
+        what comes then is as far behind that operation as in the first token.
+        """
+        first, start = self._first_to_vector
+        begin = self._vector_free(first) - (start - self.starts[0])
+        self._next_issue = max(self._next_issue, begin - pause)
 
     def _requirements(self, item: Instruction):
         """(resource, beat offset by which it must be ready) of an instruction."""
@@ -109,6 +120,7 @@ class Scheduler:
         units, last_beat = self.units, start + item.beats(0) - 1
         ops = [start + offset for offset in self._op_offsets(item)]
         if ops:
+            self._first_to_vector = self._first_to_vector or (item, start)
             self._last_op = ops[-1]
             self._last_write = ops[-1] + self._write_latency(item)
         match item.opcode:

@@ -133,7 +133,7 @@ class Turns:
             self._settled = end + changed
         for name in request.locks:
             self._locks[name] = math.inf
-        if turn.frees_array:
+        if turn.frees_array or ends:
             self._locks["array"] = end
         if turn.frees_squares:
             self._locks["squares"] = end

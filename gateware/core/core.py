@@ -219,12 +219,16 @@ class Core(wiring.Component):
         """The group of a result within its row, as it goes through the vector unit."""
         return beat.column
 
-    def _array_group(self, column, sequencer: Sequencer):
+    def _array_group(self, m: Module, column, sequencer: Sequencer):
         """Group of the array's word in which a group of K or V is put."""
         if self.program.layout.halves == 1:
             return column
-        # this token's position, until its last write is long done
-        return self._half_group(column, sequencer.position[0])
+        # as of the last matrix: a prompt token's V may be written when the next token has its
+        # position already, but no matrix yet
+        second, beat = Signal(reset_less=True), sequencer.beat
+        with m.If(beat.valid & (beat.opcode == Opcode.MATVEC)):
+            m.d.sync += second.eq(sequencer.position[0])
+        return self._half_group(column, second)
 
     def _half_group(self, column, second):
         """Likewise in words of two halves; ``second``: lowest bit of the position."""
@@ -243,7 +247,7 @@ class Core(wiring.Component):
             engine.data.eq(write.data),
             array.write.valid.eq(write.valid & (write.destination == Destination.KV)),
             array.write.address.eq(write.row),
-            array.write.group.eq(self._array_group(write.column, sequencer)),
+            array.write.group.eq(self._array_group(m, write.column, sequencer)),
             array.write.data.eq(write.data),
             array.query_write.valid.eq(write.valid & (write.destination == Destination.QUERY)),
             array.query_write.group.eq(write.column),

@@ -124,7 +124,7 @@ class InterleavedCore(Core):
         padding = column_bits(self.program.layout) - 1 - len(beat.column)
         return Cat(beat.column, C(0, padding), self._vector.second)
 
-    def _array_group(self, column, sequencer):
+    def _array_group(self, m: Module, column, sequencer):
         if self.program.layout.halves == 1:
             return column
         return self._half_group(column[:-1], column[-1])

@@ -100,8 +100,11 @@ class Thread(wiring.Component):
         for name in self._freed:
             frees = Signal(name=name, reset_less=True)
             m.d.comb += getattr(self, name).eq(frees)
+            value = getattr(self.word, name)
+            if name == "frees_array":  # a prompt's token has it to its end
+                value |= self.word.ends_prompt_token & ~self.predict
             with m.If(self.load):
-                m.d.sync += frees.eq(getattr(self.word, name))
+                m.d.sync += frees.eq(value)
         with m.If(self.granted):
             m.d.sync += [
                 running.eq(1),

@@ -7,10 +7,8 @@ import statistics
 import numpy as np
 
 from gateformer import gateware
-from gateformer.gateware.compiler.interleaving import Interleaving
 from gateformer.gateware.compiler.memory_images import MatrixPlacement, MemoryImages, matrix_maps
 from gateformer.gateware.compiler.program import Program
-from gateformer.gateware.compiler.schedule import Scheduler, with_waits
 from gateformer.gateware.parts.elaboration import may_stay_unused
 from gateformer.gateware.plan.bounds import Bounds
 from gateformer.gateware.plan.hw_config import HwConfig
@@ -44,13 +42,7 @@ class SizedProgram(Program):
         self.images = _blank_images(model, self.layout)
         self.units = self._units = self.build_units("generic")
         may_stay_unused(*vars(self._units).values())
-        scheduler = Scheduler(self.layout, self._units)
-        plain = list(self._token_program())
-        if hw.streams > 1:
-            self.interleaving = Interleaving(self.layout, self._units, plain)
-            self.instructions = self.interleaving.instructions
-            return
-        self.instructions = with_waits(plain, [scheduler.add(item) for item in plain])
+        self._schedule()
 
     @property
     def mean_cycles(self) -> float:

@@ -38,6 +38,13 @@ def test_the_shipped_model_of_the_zybo(sizes, most):
     assert round((max(map(max, found)) + 1) / sum(map(len, found)), 1) == most
 
 
+def test_a_prompt_token_of_the_shipped_model_ends_with_the_last_layer_s_v():
+    program = Program(open_model("shakespeare-115k").model, HwConfig(8, 64, 128))
+    counts = program.cycles_by_position()
+    assert (min(counts), sum(counts) / len(counts), max(counts)) == (540, 666, 792)
+    assert sum(program.cycles(p, predict=False) for p in range(63)) + counts[63] == 20_415
+
+
 def test_one_stream_has_the_program_that_it_had():
     assert program(1).interleaving is None
     assert program(2).interleaving is not None

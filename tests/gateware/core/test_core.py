@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import random
 
 import pytest
@@ -16,6 +17,7 @@ from gateformer.model.contract.sampling import SamplingSettings
 
 from .core_bench import run_core
 
+GREEDY = SamplingSettings()
 SHAPES = [
     # model, hardware: every layer count, head count, width, digit count and packing differs
     ("n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11", HwConfig(2, 4, 4)),
@@ -112,19 +114,39 @@ def test_cycles_equal_the_program_s_prediction(index, mode):
         settings = SamplingSettings(
             temperature_mult=100, temperature_shift=8, top_k=2 if mode == "top-k" else 0
         )
-    program = Program(model, varied(hw, index))
-    run = run_core(program, [0, 0], cfg.ctx_len - 1, settings)
-    sampled = mode != "greedy"
-    predicted = [
-        program.cycles(p, sampled=sampled, top_k=mode == "top-k") for p in range(2, cfg.ctx_len)
-    ]
-    measured = [b - a for a, b in zip(run.cycles, run.cycles[1:], strict=False)]
-    assert measured == predicted
-    prompt_cycles = program.cycles(0, predict=False) + program.cycles(
-        1, sampled=sampled, top_k=mode == "top-k"
+    check_cycles(
+        Program(model, varied(hw, index)),
+        random.Random(index).randint(2, cfg.ctx_len - 1),
+        settings,
     )
+
+
+def check_cycles(program: Program, length: int, settings: SamplingSettings = GREEDY) -> None:
+    """Every cycle, and every tap, of a prompt of ``length`` and what follows, without stalls."""
+    cfg, rng = program.model.config, random.Random(length)
+    prompt = [rng.randrange(cfg.vocab_size) for _ in range(length)]
+    run = run_core(program, prompt, cfg.ctx_len, settings)
+    sampled = settings.temperature_mult > 0
+    cycles = [
+        program.cycles(p, sampled=sampled, top_k=settings.top_k > 0)
+        for p in range(length - 1, cfg.ctx_len)
+    ]
+    assert [b - a for a, b in itertools.pairwise(run.cycles)] == cycles[1:]
     # start, the first prompt token and its program's start take a cycle each
-    assert run.cycles[0] == prompt_cycles + 3
+    before = sum(program.cycles(p, predict=False) for p in range(length - 1))
+    assert run.cycles[0] == 3 + before + cycles[0]
+    assert run.tokens == list(Reference(program.model).generate(prompt, cfg.ctx_len, settings))
+    assert check_taps(program, run.records, prompt + run.tokens[:-1], length) > 0
+
+
+@pytest.mark.slow
+def test_a_prompt_token_waits_for_the_values_of_a_long_engine():
+    """Adders of 256 columns, a register each: V would meet the next token's embedding."""
+    model = random_model("random:n_layers=1,d_model=16,n_heads=2,d_ff=2,ctx_len=3,vocab_size=3")
+    hw = HwConfig(1, 256, 2, "3in5", tree_levels=1, array_registers=0, result_registers=1)
+    program = Program(model, hw)
+    assert next(item.wait for item in program.instructions if item.ends_prompt_token) == 2
+    check_cycles(program, 2)
 
 
 def test_it_stops_after_the_count():
