@@ -30,6 +30,7 @@ NOT_THE_CORES = ("bus", "others_busy", "image_verified")
 """Members of a StreamInterface that are not a core's."""
 
 STREAMS_OF_A_RESET = 4
+"""Whose registers one drives: with two of them, all streams have theirs before an access comes."""
 
 
 class HostInterface(wiring.Component):
