@@ -51,8 +51,9 @@ def test_a_larger_device_has_room_for_more_control_sets(name, most):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["arty-a7-35", "--toolchain", "vivado"],
-        ["arty-a7-35", "--toolchain", "openxc7"],
+        pytest.param(["arty-a7-35", "--toolchain", "openxc7"], marks=pytest.mark.full_size),
+        ["arty-a7-35", "--toolchain", "vivado", "--streams", "3"],
+        ["zybo-z7-20", "--toolchain", "vivado", "--streams", "3", "--cores", "2"],
     ],
     ids=" ".join,
 )
