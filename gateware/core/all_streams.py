@@ -14,7 +14,7 @@ class AllStreams(wiring.Component):
 
     A text is the first stream's; the others stay idle. With ``bench`` all begin in one cycle, each
     with the prompt of token 0 and the first one's settings. Every token is taken at once then; the
-    console gets one item, ``last``, when all are idle, and ``counted`` for each token.
+    console gets one item, ``last``, a cycle after all are idle, and ``counted`` for each token.
 
     Parameters
     ----------
@@ -64,18 +64,22 @@ class AllStreams(wiring.Component):
             m.d.comb += [prompt.valid.eq(self.prompt.valid), prompt.payload.last.eq(1)]
         busy, outputs = each("busy"), each("output")
         any_busy, running = Cat(busy).any(), Signal()
+        # a register: the console's state hangs on its item
+        idle = Signal(reset_less=True)
+        m.d.sync += idle.eq(~any_busy)
         m.d.comb += [
             self.core_start.eq(self.start),
             *(abort.eq(self.abort) for abort in each("abort")),
             self.context_full.eq(self.core_context_full),
             self.busy.eq(any_busy),
-            self.output.valid.eq(Mux(self.bench, running & ~any_busy, outputs[0].valid)),
+            self.output.valid.eq(Mux(self.bench, running & idle, outputs[0].valid)),
             self.output.payload.token.eq(outputs[0].payload.token),
             self.output.payload.last.eq(self.bench | outputs[0].payload.last),
             outputs[0].ready.eq(self.bench | self.output.ready),
             *(output.ready.eq(1) for output in outputs[1:]),
         ]
-        # streams are busy from the cycle after the start on, and `running` a cycle later
+        # streams are busy from the cycle after the start on, and `running` a cycle later, when
+        # `idle` knows
         begun = Signal()
         m.d.sync += begun.eq(self.start & self.bench)
         with m.If(begun):

@@ -55,8 +55,9 @@ def register_bus_signature(address_width: int) -> wiring.Signature:
 
     ``write`` and ``read`` are high for one cycle per access, exactly once. Address, data and
     strobes are there a cycle before, so that they can be decoded into registers. Answers
-    (``write_error``, ``read_data``, ``read_error``) come in the cycle of the access. Reads and
-    writes are independent and may come together.
+    (``write_error``, ``read_data``, ``read_error``) come in the cycle of the access, or on a bus
+    whose answers are late in the one after it. Reads and writes are independent and may come
+    together.
     """
     return wiring.Signature(
         {
@@ -89,6 +90,8 @@ class AxiLiteSlave(wiring.Component):
     ----------
     address_width : int
         Bits of a byte address, at least 3.
+    late_answers : bool
+        ``bus`` answers an access in the cycle after it; BVALID and RVALID follow one later, too.
 
     Members
     -------
@@ -103,13 +106,14 @@ class AxiLiteSlave(wiring.Component):
         If it is less than 3.
     """
 
-    def __init__(self, address_width: int):
+    def __init__(self, address_width: int, *, late_answers: bool = False):
         if not isinstance(address_width, int) or isinstance(address_width, bool):
             raise TypeError(f"address_width must be an integer, not {address_width!r}")
         if address_width <= WORD_ADDRESS_LOW:
             raise ValueError(
                 f"address_width must be at least {WORD_ADDRESS_LOW + 1}, not {address_width!r}"
             )
+        self._late_answers = late_answers
         super().__init__(
             {
                 "axi": In(axi_lite_signature(address_width)),
@@ -143,8 +147,9 @@ class AxiLiteSlave(wiring.Component):
             m.d.sync += [has_address.eq(1), address.eq(axi.awaddr[WORD_ADDRESS_LOW:])]
         with m.If(axi.wvalid & axi.wready):
             m.d.sync += [has_data.eq(1), data.eq(axi.wdata), strobe.eq(axi.wstrb)]
-        m.d.sync += bus.write.eq(has_address & has_data & ~responding & ~bus.write)
-        with m.If(bus.write):
+        begins = has_address & has_data & ~responding & ~bus.write
+        answered = self._access(m, bus.write, begins)
+        with m.If(answered):
             m.d.sync += [has_address.eq(0), has_data.eq(0), responding.eq(1)]
             self._respond(m, response, bus.write_error)
         with m.Elif(axi.bready):
@@ -165,12 +170,23 @@ class AxiLiteSlave(wiring.Component):
         ]
         with m.If(axi.arvalid & axi.arready):
             m.d.sync += [has_address.eq(1), address.eq(axi.araddr[WORD_ADDRESS_LOW:])]
-        m.d.sync += bus.read.eq(has_address & ~responding & ~bus.read)
-        with m.If(bus.read):
+        begins = has_address & ~responding & ~bus.read
+        answered = self._access(m, bus.read, begins)
+        with m.If(answered):
             m.d.sync += [has_address.eq(0), responding.eq(1), data.eq(bus.read_data)]
             self._respond(m, response, bus.read_error)
         with m.Elif(axi.rready):
             m.d.sync += responding.eq(0)
+
+    def _access(self, m, access, begins):
+        """``access`` a cycle after ``begins``; when it is answered."""
+        answered = access
+        if self._late_answers:
+            answered = Signal(name=f"{access.name}_answered")
+            m.d.sync += answered.eq(access)
+            begins = begins & ~answered
+        m.d.sync += access.eq(begins)
+        return answered
 
     @staticmethod
     def _respond(m, response, error):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import operator
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from gateformer.model.contract.config import ModelConfig
 
 from ..core.ports import stream_port
+from ..parts.delay import delayed
 from ..parts.integers import check_integer
 from ..parts.passed_port import pass_port
 from ..plan.hw_config import HwConfig
@@ -27,6 +28,9 @@ from .streamed_registers import STREAM_BYTES
 MIN_OUTPUT_DEPTH = 16
 NOT_THE_CORES = ("bus", "others_busy", "image_verified")
 """Members of a StreamInterface that are not a core's."""
+
+STREAMS_OF_A_RESET = 4
+"""Whose registers one drives: with two of them, all streams have theirs before an access comes."""
 
 
 class HostInterface(wiring.Component):
@@ -50,6 +54,8 @@ class HostInterface(wiring.Component):
     Members
     -------
     axi : In(axi_lite_signature(12))
+    reset : In(1), synchronous, with several streams of a model on chip; for two or more cycles
+        A stream's registers follow up to two cycles later, before an access can come.
     Those of a :class:`.stream_interface.StreamInterface` that a core has, for each stream: with its
     number behind the name but for the first one.
 
@@ -82,9 +88,11 @@ class HostInterface(wiring.Component):
             StreamInterface(identification, output_depth=output_depth, stream=number)
             for number in range(identification.streams)
         ]
+        self.is_shared = identification.streams > 1 and image is None
         super().__init__(
             {
                 "axi": In(axi_lite_signature(ADDRESS_WIDTH)),
+                **({"reset": In(1)} if self.is_shared else {}),
                 **{
                     stream_port(name, number): member
                     for number, stream in enumerate(self._streams)
@@ -96,18 +104,20 @@ class HostInterface(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.axi = axi = AxiLiteSlave(ADDRESS_WIDTH)
+        axi, streams = AxiLiteSlave(ADDRESS_WIDTH, late_answers=self.is_shared), self._streams
+        parts = self._with_resets(m, axi) if self.is_shared else [axi, *streams]
+        m.submodules.axi = parts[0]
         wiring.connect(m, wiring.flipped(self.axi), axi.axi)
-        for number, stream in enumerate(self._streams):
-            m.submodules[stream_port("stream", number)] = stream
+        for number, stream in enumerate(streams):
+            m.submodules[stream_port("stream", number)] = parts[1 + number]
             for name in stream.signature.members:
                 if name not in NOT_THE_CORES:
                     pass_port(m, getattr(self, stream_port(name, number)), stream, name)
-        first, *others = self._streams
+        first, *others = streams
         if not others:
             wiring.connect(m, axi.bus, first.bus)
             return m
-        if self.identification.image is None:
+        if self.is_shared:
             self._share(m, axi.bus)
         else:
             self._decode(m, axi.bus)
@@ -116,17 +126,34 @@ class HostInterface(wiring.Component):
                 m.d.comb += stream.image_verified.eq(first.image_verified)
         return m
 
+    def _with_resets(self, m: Module, axi) -> list:
+        """The bus and the streams, with resets from several registers: all registers of all streams
+        are more than one of them drives well. Each is a cycle later than the one before, for equal
+        ones would be made one."""
+        reset, parts = self.reset, [ResetInserter(self.reset)(axi)]
+        for number, stream in enumerate(self._streams):
+            if number % STREAMS_OF_A_RESET == 0:
+                reset = delayed(m, reset, 1, name="reset")
+            parts.append(ResetInserter(reset)(stream))
+        return parts
+
     def _share(self, m: Module, bus):
-        """The bus is every stream's, which knows its registers by their whole addresses."""
-        buses = [stream.bus for stream in self._streams]
-        for part in buses:
-            for name in bus.signature.members:
-                if bus.signature.members[name].flow == Out:
-                    m.d.comb += getattr(part, name).eq(getattr(bus, name))
+        """The bus is every stream's, which knows its registers by their whole addresses.
+
+        What each answers goes through a register before one is made of all.
+        """
+        answers = {name: [] for name in ("read_data", "read_error", "write_error")}
+        for number, stream in enumerate(self._streams):
+            for name, member in bus.signature.members.items():
+                if member.flow == Out:
+                    m.d.comb += getattr(stream.bus, name).eq(getattr(bus, name))
+                else:
+                    answer = getattr(stream.bus, name)
+                    answers[name].append(delayed(m, answer, 1, name=f"{name}{number}"))
         m.d.comb += [
-            bus.read_data.eq(functools.reduce(operator.or_, (part.read_data for part in buses))),
-            bus.read_error.eq(Cat(part.read_error for part in buses).all()),
-            bus.write_error.eq(Cat(part.write_error for part in buses).all()),
+            bus.read_data.eq(functools.reduce(operator.or_, answers["read_data"])),
+            bus.read_error.eq(Cat(answers["read_error"]).all()),
+            bus.write_error.eq(Cat(answers["write_error"]).all()),
         ]
 
     def _decode(self, m: Module, bus):

@@ -77,7 +77,11 @@ class HostedCore(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         host, core = self._host, self._core
-        m.submodules.host = ResetInserter(self.reset)(host)
+        if host.is_shared:
+            m.submodules.host = host
+            m.d.comb += host.reset.eq(self.reset)
+        else:
+            m.submodules.host = ResetInserter(self.reset)(host)
         m.submodules.core = core
         wiring.connect(m, wiring.flipped(self.axi), host.axi)
         busy = []

@@ -10,6 +10,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from ..parts.delay import delayed
 from .axi_lite import WORD_ADDRESS_LOW, register_bus_signature
 from .register import ADDRESS_WIDTH, Access, Register
 
@@ -33,6 +34,8 @@ class RegisterBank(wiring.Component):
     Parameters
     ----------
     registers : iterable of Register
+    strobes_decoded : bool
+        So are the strobes, of which an access then takes less logic.
 
     Members
     -------
@@ -49,8 +52,8 @@ class RegisterBank(wiring.Component):
     <name>_clear : Out(32), for RW1C: ones in the cycle in which they are written
     """
 
-    def __init__(self, registers: Iterable[Register]):
-        self.registers = tuple(registers)
+    def __init__(self, registers: Iterable[Register], *, strobes_decoded: bool = False):
+        self.registers, self._strobes_decoded = tuple(registers), strobes_decoded
         members = {
             "bus": In(register_bus_signature(ADDRESS_WIDTH)),
             "locked": In(1),
@@ -81,6 +84,10 @@ class RegisterBank(wiring.Component):
         readable = [register for register in self.registers if register.access.readable]
         writable = [register for register in self.registers if register.access.writable]
         reads = [self._read(m, register) for register in readable]
+        some, every = bus.write_strobe.any(), bus.write_strobe.all()
+        if self._strobes_decoded:
+            some, every = delayed(m, some, 1, name="some"), delayed(m, every, 1, name="every")
+        self._some, self._partial = some, some & ~every
         writes = [self._write(m, register, strobed) for register in writable]
         m.d.comb += [
             bus.read_data.eq(functools.reduce(operator.or_, (word for _, word in reads), 0)),
@@ -112,8 +119,8 @@ class RegisterBank(wiring.Component):
         selected = self._selected(m, register, bus.write_address, "write")
         word = bus.write_data & strobed & register.mask
         accepted = Signal(name=f"{register.name.lower()}_accepted")
-        partial = bus.write_strobe.any() & ~bus.write_strobe.all() if register.whole else 0
-        m.d.comb += accepted.eq(bus.write & selected & bus.write_strobe.any() & ~partial)
+        partial = self._partial if register.whole else 0
+        m.d.comb += accepted.eq(bus.write & selected & self._some & ~partial)
         port = self._port(register)
         match register.access:
             case Access.WO:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 
 from .axi_lite import WORD_ADDRESS_LOW
 from .register import Register
@@ -38,13 +38,15 @@ def read_constants(
     }
     word, known = Signal(32, reset_less=True), Signal(reset_less=True)
     low = max(places).bit_length()
-    m.d.sync += [word.eq(0), known.eq(0)]
+    m.d.sync += known.eq(0)
     # the lower bits alone choose a word, in one look-up table per bit
-    with m.If(~bus.read_address[low:].any()), m.Switch(bus.read_address[:low]):
+    with m.Switch(bus.read_address[:low]):
         for place, value in places.items():
             with m.Case(place):
-                m.d.sync += [word.eq(value), known.eq(1)]
+                m.d.sync += [word.eq(value), known.eq(~bus.read_address[low:].any())]
+        with m.Default():
+            m.d.sync += word.eq(0)
     m.d.comb += [
-        bus.read_data.eq(others.read_data | word),
+        bus.read_data.eq(others.read_data | Mux(known, word, 0)),
         bus.read_error.eq(others.read_error & ~known),
     ]

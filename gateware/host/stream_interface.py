@@ -86,7 +86,9 @@ class StreamInterface(wiring.Component):
         constants = self.identification.constants
         if self._is_interleaved:
             declared = at_its_place(declared, self._stream, constants)
-        m.submodules.registers = registers = RegisterBank(declared)
+        m.submodules.registers = registers = RegisterBank(
+            declared, strobes_decoded=self._is_interleaved
+        )
         wiring.connect(m, wiring.flipped(self.bus), registers.bus)
         if self._is_interleaved and not self._further:
             read_constants(m, self.bus, registers.bus, self._registers, constants)

@@ -6,25 +6,32 @@ directory has none.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 
 from rich.console import Console
 
 from gateformer.gateware.host.any_core import compile_model
-from gateformer.gateware.plan.hw_config import MOST_STREAMS
+from gateformer.gateware.plan.hw_config import MAX_SIZES, MOST_STREAMS
 from gateformer.model.contract.artifact import open_model
 from gateformer.model.support.cli import ArgumentParser, run, within
 from gateformer.model.support.errors import UserError
 
 from ..boards.board import Board, board
+from ..families.toolchain_limits import device_total
+from ..families.xc7 import XC7
 from ..families.xcup import XCUP
 from ..place_and_route.toolchain_board import for_toolchain
 from ..sizes.sizing import choose_sizes
-from ..support.defaults import DEFAULT_MODEL
+from ..support.defaults import DEFAULT_MODEL, SIZES
 from ..support.progress import UNWRAPPED, output_console, working
 from ..synthesis.paths.analysis import analyze
-from ..synthesis.paths.depth import STATUS, print_report, print_verdict
+from ..synthesis.paths.depth import (
+    MAX_CONTROL_SETS,
+    STATUS,
+    most_control_sets,
+    print_report,
+    print_verdict,
+)
 from ..synthesis.synthesis import synthesize_top
 
 SEVERAL = {
@@ -34,17 +41,22 @@ SEVERAL = {
 """Options as of ``build.py``."""
 
 
-def board_netlist(target: Board, model: str, streams: int = 1, cores: int = 1) -> dict:
-    """Yosys' JSON of the board's top with the sizes that are chosen; minutes, if it is not kept."""
+def board_netlist(target: Board, model: str, **sizes: int) -> dict:
+    """Yosys' JSON of the board's top with the ``sizes`` that are given, as to
+    :func:`platforms.sizes.sizing.choose_sizes`, the others chosen; minutes, if it is not kept."""
     artifact = open_model(model, imported=True)
-    sizes = choose_sizes(artifact.model, target)
-    program = compile_model(
-        artifact.model, dataclasses.replace(sizes, streams=streams, cores=cores)
-    )
+    program = compile_model(artifact.model, choose_sizes(artifact.model, target, **sizes))
     options = target.top_options(artifact.name)
     top = target.build_top(program, target.default_clock_mhz, **options)
     with working("synthesis"):
         return json.loads(synthesize_top(top, target).netlist.read_text(encoding="utf-8"))
+
+
+def control_sets_of(target: Board) -> int:
+    """What its device has room for; of another family than the 7 series as many as by default."""
+    if target.family is not XC7:
+        return MAX_CONTROL_SETS
+    return most_control_sets(device_total(target.budget, "carry"))
 
 
 def main(argv: list[str] | None = None, console: Console | None = None) -> int:
@@ -61,6 +73,8 @@ def main(argv: list[str] | None = None, console: Console | None = None) -> int:
     )
     what = "shipped name, artifact file or random:…"
     parser.add_argument("--model", default=DEFAULT_MODEL, help=what)
+    for name, what in SIZES.items():
+        parser.add_argument(f"--{name}", type=within(int, 1, MAX_SIZES[name]), help=what)
     for name, what in SEVERAL.items():
         parser.add_argument(f"--{name}", type=within(int, 1, MOST_STREAMS), default=1, help=what)
     arguments = parser.parse_args(argv)
@@ -72,9 +86,11 @@ def main(argv: list[str] | None = None, console: Console | None = None) -> int:
             "a board of the 7 series or with an ECP5"
         )
     target = for_toolchain(target, arguments.toolchain)
-    report = analyze(board_netlist(target, arguments.model, arguments.streams, arguments.cores))
+    given = {name: getattr(arguments, name) for name in (*SIZES, *SEVERAL)}
+    sizes = {name: value for name, value in given.items() if value is not None}
+    report = analyze(board_netlist(target, arguments.model, **sizes))
     print_report(report, console)
-    return print_verdict(report, console)
+    return print_verdict(report, console, max_control_sets=control_sets_of(target))
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def parser():
     from gateformer.model.support.cli import ArgumentParser, number_or, within
     from gateformer.model.text.options import add_text_options
 
-    from ..support.defaults import AUTO, DEFAULT_CYCLES, DEFAULT_MODEL
+    from ..support.defaults import AUTO, DEFAULT_CYCLES, DEFAULT_MODEL, SIZES
 
     p = ArgumentParser(
         description="Turn a trained, quantized language model into an FPGA accelerator.",
@@ -53,11 +53,7 @@ def parser():
         help=f"shipped name, artifact file or random:n_layers=…,seed=… (default: {DEFAULT_MODEL})",
     )
     sizes = p.add_argument_group("hardware sizes (chosen to fit the board by default)")
-    for name, what in (
-        ("rows", "output rows of the ternary engine per cycle"),
-        ("cols", "input columns of the ternary engine per cycle"),
-        ("lanes", "INT8 products per cycle"),
-    ):
+    for name, what in SIZES.items():
         sizes.add_argument(f"--{name}", type=within(int, 1, MAX_SIZES[name]), help=what)
     sizes.add_argument(
         "--packing", help="of trits in memory: 2bit (2 bits each) or 3in5 (3 in 5 bits)"

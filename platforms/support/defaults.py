@@ -5,3 +5,10 @@ DEFAULT_CYCLES = "0:2000"
 """Of a waveform."""
 AUTO = "auto"
 """As many streams, and cores, as give the most tokens of all together."""
+
+SIZES = {
+    "rows": "output rows of the ternary engine per cycle",
+    "cols": "input columns of the ternary engine per cycle",
+    "lanes": "INT8 products per cycle",
+}
+"""Options of hardware sizes, and what they say."""

@@ -42,7 +42,7 @@ class TokenDraw(wiring.Component):
     ties : In(range(vocab_size + 1))
         Keys equal to ``threshold`` that stay (the first ones); constant as ``threshold``.
     fraction : In(24)
-        Constant from ``start`` + 1 to ``done``.
+        Constant from ``start`` + 2 to ``done``.
     start_pass : Out(1), pulse
     key : In({valid: 1, value: scheme.key_bits, last: 1})
     done : Out(1), pulse

@@ -173,7 +173,8 @@ class Sampler(wiring.Component):
 class TokenChooser(wiring.Component):
     """The sampler without its generator.
 
-    ``advance`` asks for the next random number, ``fraction`` is its upper 24 bits.
+    ``advance`` asks for the next random number, ``fraction`` is its upper 24 bits, two cycles
+    later at the latest.
     """
 
     def __init__(self, sampler: Sampler):

@@ -13,6 +13,9 @@ from .logit_store import logit_layout
 from .random_generator import STATE_BITS, xorshift32
 from .sampler import Sampler, TokenChooser, sampling_layout, token_layout
 
+PART_BITS = 6
+"""Of a state, as many as a look-up table takes."""
+
 
 class SharedSampler(wiring.Component):
     """A :class:`.sampler.Sampler` whose settings and random numbers are those of a stream.
@@ -63,9 +66,12 @@ class SharedSampler(wiring.Component):
                 for name, _ in chooser.settings.shape()
                 if name != "seed"
             ]
+        # a register behind the choice of a state: the draw has a choice of its own
+        fraction = Signal.like(chooser.fraction, reset_less=True)
+        m.d.sync += fraction.eq(self._random(m, chooser.advance))
         m.d.comb += [
             chooser.settings.eq(kept),
-            chooser.fraction.eq(self._random(m, chooser.advance)),
+            chooser.fraction.eq(fraction),
             chooser.logit.eq(self.logit),
             self.token.eq(chooser.token),
         ]
@@ -85,9 +91,13 @@ class SharedSampler(wiring.Component):
         with m.Elif(discarding.any()):
             m.d.sync += discarding.eq(discarding - 1)
         seed = selected([settings.seed for settings in self.settings], self.stream)
-        masked = Signal(STATE_BITS, reset_less=True)
-        m.d.sync += masked.eq(seed ^ SEED_MASK)
-        first = Cat(masked[0] | (masked == 0), masked[1:])
+        masked, first = Signal(STATE_BITS, reset_less=True), Signal(STATE_BITS)
+        # whether a part of it has a one: that of all 32 bits takes another cycle
+        parts = range(0, STATE_BITS, PART_BITS)
+        ones = Cat((seed ^ SEED_MASK)[low : low + PART_BITS].any() for low in parts)
+        has_one = Signal(len(ones), reset_less=True)
+        m.d.sync += [masked.eq(seed ^ SEED_MASK), has_one.eq(ones)]
+        m.d.comb += first.eq(Cat(masked[0] | ~has_one.any(), masked[1:]))
         m.d.comb += [
             read.addr.eq(self.stream),
             write.addr.eq(self.stream),

@@ -34,8 +34,19 @@ MAX_LIMIT = 1_000_000
 """Of what a user may ask for."""
 MAX_RESET_FANOUT = 500
 """Register pins; a larger reset from the fabric wants a global buffer or fewer users."""
-MAX_CONTROL_SETS = 330
-"""Distinct (clock, reset, enable): 7.5 % of the xc7z010's 4,400 slices (UG949's guideline)."""
+
+
+def most_control_sets(slices: int) -> int:
+    """Distinct (clock, reset, enable) that a 7-series device has room for: 7.5 % of its slices.
+
+    The registers of a slice share one; up to so many, what slices stay partly empty for them is of
+    no account (UG949, "UltraFast Design Methodology Guide": acceptable).
+    """
+    return slices * 75 // 1000
+
+
+MAX_CONTROL_SETS = most_control_sets(4_400)
+"""Where the device is not known: those of the xc7z010."""
 
 
 def check(
@@ -234,10 +245,15 @@ def main(argv: list[str] | None = None, console: Console | None = None) -> int:
 
 
 def print_verdict(
-    report: PathReport, console: Console, limit: int = MAX_STAGES, rows: int = 20
+    report: PathReport,
+    console: Console,
+    limit: int = MAX_STAGES,
+    rows: int = 20,
+    *,
+    max_control_sets: int = MAX_CONTROL_SETS,
 ) -> int:
     """Print the first violations and their number; status 1 if there are any."""
-    violations = check(report, limit)
+    violations = check(report, limit, max_control_sets=max_control_sets)
     for line in violations[:rows]:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(counted(len(violations), "violation"))

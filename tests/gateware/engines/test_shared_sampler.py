@@ -7,27 +7,28 @@ import pytest
 from gateformer.gateware.engines.sampler.sampler import Sampler
 from gateformer.gateware.engines.sampler.shared_sampler import SharedSampler
 from gateformer.gateware.parts.elaboration import may_stay_unused
+from gateformer.model.contract.sampling import SEED_MASK, SamplingSettings
 from gateformer.model.contract.sampling import Sampler as Reference
-from gateformer.model.contract.sampling import SamplingSettings
 from tests.support.component_simulation import simulate
 
-VOCAB_SIZE, LOGIT_WIDTH, TOKENS = 11, 12, 24
+LOGIT_WIDTH, TOKENS = 12, 24
 
 
-@pytest.mark.parametrize("streams", [2, 3])
-def test_tokens_of_streams_in_any_order(streams):
+@pytest.mark.parametrize(("streams", "vocab_size"), [(2, 11), (3, 11), (3, 2)])
+def test_tokens_of_streams_in_any_order(streams, vocab_size):
     rng = random.Random(streams)
-    sizes = Sampler(vocab_size=VOCAB_SIZE, logit_width=LOGIT_WIDTH)
+    sizes = Sampler(vocab_size=vocab_size, logit_width=LOGIT_WIDTH)
     may_stay_unused(sizes)
     dut = SharedSampler(sizes, streams)
     settings = [
         SamplingSettings(
-            temperature_mult=rng.choice((0, 1 + rng.randrange(255))),
+            temperature_mult=1 + rng.randrange(255) if stream < 2 else 0,
             temperature_shift=rng.randrange(4, 12),
-            top_k=rng.choice((0, 3)),
-            seed=rng.getrandbits(32),
+            top_k=rng.choice((0, vocab_size // 2)),
+            # that of the first one's generator would be all zeros, of the second one's a single one
+            seed=(SEED_MASK, SEED_MASK ^ 1 << 1 + rng.randrange(31), rng.getrandbits(32))[stream],
         )
-        for _ in range(streams)
+        for stream in range(streams)
     ]
     references = [Reference(each) for each in settings]
     fresh = [True] * streams
@@ -47,9 +48,9 @@ def test_tokens_of_streams_in_any_order(streams):
             await ctx.tick()
             ctx.set(dut.take, 0)
             await ctx.tick().repeat(Sampler.reseed_latency)
-            logits = [rng.randrange(-500, 501) for _ in range(VOCAB_SIZE)]
+            logits = [rng.randrange(-500, 501) for _ in range(vocab_size)]
             for number, logit in enumerate(logits):
-                last = number == VOCAB_SIZE - 1
+                last = number == vocab_size - 1
                 ctx.set(dut.logit, {"valid": 1, "value": logit, "last": last})
                 await ctx.tick()
             ctx.set(dut.logit.valid, 0)

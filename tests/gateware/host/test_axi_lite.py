@@ -7,6 +7,7 @@ from amaranth.hdl import Cat, Module
 from amaranth.sim import Simulator
 
 from gateformer.gateware.host.axi_lite import AxiLiteSlave
+from gateformer.gateware.parts.delay import delayed
 from tests.support.axi_driver import OKAY, SLVERR, AxiDriver
 from tests.support.axi_rules import AxiRules
 
@@ -15,16 +16,18 @@ BAD = 0x80
 """Addresses with this bit are refused by the test's bus."""
 
 
-def build():
+def build(late=False):
     """Slave with a bus that reads its own address and refuses the upper half."""
     m = Module()
-    m.submodules.slave = slave = AxiLiteSlave(WIDTH)
+    m.submodules.slave = slave = AxiLiteSlave(WIDTH, late_answers=late)
     bus = slave.bus
-    m.d.comb += [
-        bus.read_data.eq(Cat(bus.read_address, bus.read_address, bus.read)),
-        bus.read_error.eq(bus.read_address[-1]),
-        bus.write_error.eq(bus.write_address[-1]),
-    ]
+    answers = {
+        "read_data": Cat(bus.read_address, bus.read_address, bus.read),
+        "read_error": bus.read_address[-1],
+        "write_error": bus.write_address[-1] & bus.write,
+    }
+    for name, value in answers.items():
+        m.d.comb += getattr(bus, name).eq(delayed(m, value, int(late), name=name))
     sim = Simulator(m)
     sim.add_clock(1e-6)
     return slave, sim
@@ -35,9 +38,11 @@ def expected_read(address):
     return word | word << 6 | 1 << 12, SLVERR if address & BAD else OKAY
 
 
-@pytest.mark.parametrize("stall", [0.0, 0.3, 0.8])
-def test_every_transaction_reaches_the_bus_once(stall):
-    slave, sim = build()
+@pytest.mark.parametrize(
+    ("stall", "late"), [(0.0, False), (0.3, False), (0.8, False), (0.0, True), (0.3, True)]
+)
+def test_every_transaction_reaches_the_bus_once(stall, late):
+    slave, sim = build(late)
     driver = AxiDriver(slave.axi, seed=int(stall * 10), stall=stall)
     driver.add_to(sim)
     rng = random.Random(stall)

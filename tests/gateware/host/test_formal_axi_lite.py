@@ -50,7 +50,7 @@ def progress(m, name, due):
     return waited
 
 
-def slave_rules(slave, *, invariants=True):
+def slave_rules(slave, *, late=False, invariants=True):
     """(module, free signals); without ``invariants``, only what can be seen from outside."""
     m = Module()
     m.submodules.slave, names = elaborated(slave)
@@ -58,17 +58,20 @@ def slave_rules(slave, *, invariants=True):
     axi, bus = slave.axi, slave.bus
     rules = LiteRules(m, axi)
     transfer, ready = rules.channels.transfer, rules.channels.ready
-    # transfers without an access, accesses without a response
-    addresses = counted(m, "addresses", transfer["aw"], bus.write)
-    data = counted(m, "data", transfer["w"], bus.write)
-    written = counted(m, "written", bus.write, transfer["b"])
-    read_addresses = counted(m, "read_addresses", transfer["ar"], bus.read)
-    was_read = counted(m, "was_read", bus.read, transfer["r"])
+    wrote, got = bus.write, bus.read
+    if late:
+        wrote, got = past(m, wrote, "wrote"), past(m, got, "got")
+    # transfers without an answer, answers without a response
+    addresses = counted(m, "addresses", transfer["aw"], wrote)
+    data = counted(m, "data", transfer["w"], wrote)
+    written = counted(m, "written", wrote, transfer["b"])
+    read_addresses = counted(m, "read_addresses", transfer["ar"], got)
+    was_read = counted(m, "was_read", got, transfer["r"])
     address = latest(m, "address", transfer["aw"], [axi.awaddr[2:]])
     word = latest(m, "word", transfer["w"], [axi.wdata, axi.wstrb])
     read_address = latest(m, "read_address", transfer["ar"], [axi.araddr[2:]])
-    error = latest(m, "error", bus.write, [bus.write_error])
-    answer = latest(m, "answer", bus.read, [bus.read_data, bus.read_error])
+    error = latest(m, "error", wrote, [bus.write_error])
+    answer = latest(m, "answer", got, [bus.read_data, bus.read_error])
     write_due = (addresses != 0) & (data != 0) & (written == 0)
     read_due = (read_addresses != 0) & (was_read == 0)
     write_waited = progress(m, "write", write_due & ~bus.write)
@@ -81,13 +84,14 @@ def slave_rules(slave, *, invariants=True):
         "a write waits for the response before": implies(bus.write, written == 0),
         "a read has an address": implies(bus.read, read_addresses == 1),
         "a read waits for the response before": implies(bus.read, was_read == 0),
+        "one access at a time": ~(late & ((bus.write & wrote) | (bus.read & got))),
         "the write is the transaction": implies(bus.write, write_bus == Cat(address, word)),
         "the read is the transaction": implies(bus.read, bus.read_address == read_address),
         "the write is there a cycle before": implies(
-            bus.write, write_bus == past(m, write_bus, "write_before")
+            bus.write | wrote, write_bus == past(m, write_bus, "write_before")
         ),
         "the read is there a cycle before": implies(
-            bus.read, bus.read_address == past(m, bus.read_address, "read_before")
+            bus.read | got, bus.read_address == past(m, bus.read_address, "read_before")
         ),
         "a write is answered": axi.bvalid == (written == 1),
         "a read is answered": axi.rvalid == (was_read == 1),
@@ -113,6 +117,9 @@ def slave_rules(slave, *, invariants=True):
             write.has_data, Cat(bus.write_data, bus.write_strobe) == word
         ),
         "read address is the latest": implies(read.has_address, bus.read_address == read_address),
+        "answers are known": (write.answered == wrote) & (read.answered == got),
+        "what is answered is kept": implies(wrote, write.has_address & write.has_data)
+        & implies(got, read.has_address),
         "writes add up": rules.requests["aw"] == addresses + written,
         "data add up": rules.requests["w"] == data + written,
         "reads add up": rules.requests["ar"] == read_addresses + was_read,
@@ -121,8 +128,10 @@ def slave_rules(slave, *, invariants=True):
     return m, inputs_of(slave)
 
 
-def test_protocol_and_one_access_for_each_transaction(tmp_path):
-    prove(*slave_rules(axi_lite.AxiLiteSlave(WIDTH)), tmp_path, depth=4)
+@pytest.mark.parametrize("late", [False, True])
+def test_protocol_and_one_access_for_each_transaction(late, tmp_path):
+    slave = axi_lite.AxiLiteSlave(WIDTH, late_answers=late)
+    prove(*slave_rules(slave, late=late), tmp_path, depth=4)
 
 
 def test_no_output_depends_on_an_input_within_the_cycle(tmp_path):
@@ -162,7 +171,7 @@ def test_a_ready_made_of_valid_is_found(tmp_path):
         (
             "has_address & has_data & ~responding & ~bus.write",
             "has_address & ~responding & ~bus.write",
-            "a write has data",
+            "a write has data|the write is there a cycle before",  # which of both, the solver says
         ),
         (
             "[has_address.eq(0), has_data.eq(0), responding.eq(1)]",
@@ -190,3 +199,10 @@ def test_a_broken_slave_is_refuted(old, new, rule, tmp_path):
     slave = mutated(axi_lite, old, new).AxiLiteSlave(WIDTH)
     with pytest.raises(Refuted, match=rule):
         check_bounded(*slave_rules(slave, invariants=False), tmp_path, depth=8)
+
+
+def test_a_slave_that_does_not_wait_for_late_answers_is_refuted(tmp_path):
+    broken = mutated(axi_lite, "begins & ~answered", "begins")
+    slave = broken.AxiLiteSlave(WIDTH, late_answers=True)
+    with pytest.raises(Refuted, match="waits for the response before"):
+        check_bounded(*slave_rules(slave, late=True, invariants=False), tmp_path, depth=8)

@@ -79,12 +79,13 @@ def test_tokens_equal_the_reference():
     assert lights == {0, 1}
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_a_reset_during_generation_leaves_nothing(seed):
+@pytest.mark.parametrize(("seed", "streams"), [(0, 1), (1, 2)])
+def test_a_reset_during_generation_leaves_nothing(seed, streams):
     """Whenever it comes: the next run's tokens are the reference's."""
     rng = random.Random(seed)
     model = random_model(MODEL)
-    system = HostedCore(Program(model, HwConfig(2, 4, 4)), build_id=0, clock_khz=1)
+    program = Program(model, HwConfig(2, 4, 4, streams=streams))
+    system = HostedCore(program, build_id=0, clock_khz=1)
 
     async def bench(ctx):
         host = Host(ctx, axi)

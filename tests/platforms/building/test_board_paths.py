@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from gateformer.model.support.errors import UserError
-from gateformer.platforms.boards.board import boards
-from gateformer.platforms.building.board_paths import main
+from gateformer.platforms.boards.board import board, boards
+from gateformer.platforms.building.board_paths import control_sets_of, main
 
 SYNTHESIZED = ", ".join(name for name, known in boards().items() if known.budget is not None)
 TINY = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11"
@@ -25,6 +25,10 @@ TINY = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11"
             "streams",
         ),
         (
+            ["zybo", "--rows", "7", "--cols", "64"],
+            "cols must be a multiple of rows (7), not 64; choose 63 or 70",
+        ),
+        (
             ["zybo", "--toolchain", "ise"],
             "unknown toolchain 'ise' for zybo; known: vivado, openxc7",
         ),
@@ -36,12 +40,20 @@ def test_errors_are_one_line(arguments, message):
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize(
+    ("name", "most"), [("zybo", 330), ("arty-a7-35", 390), ("zybo-z7-20", 997), ("ulx3s", 330)]
+)
+def test_a_larger_device_has_room_for_more_control_sets(name, most):
+    assert control_sets_of(board(name)) == most
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["arty-a7-35", "--toolchain", "vivado"],
-        ["arty-a7-35", "--toolchain", "openxc7"],
+        pytest.param(["arty-a7-35", "--toolchain", "openxc7"], marks=pytest.mark.full_size),
+        ["arty-a7-35", "--toolchain", "vivado", "--streams", "3"],
+        ["zybo-z7-20", "--toolchain", "vivado", "--streams", "3", "--cores", "2"],
     ],
     ids=" ".join,
 )
