@@ -57,18 +57,22 @@ def clock_text(candidates: Sequence[Candidate], board: Board) -> str:
     return f"{board.default_clock_mhz:g} MHz{assumed}"
 
 
-def front_table(name: str, candidates: Sequence[Candidate], board: Board) -> Table:
-    """The Pareto front with the choice marked."""
-    table = Table(
-        title=f"{name} on {board.title}: Pareto front of {len(candidates)} sizes",
-        caption=f"tokens/s at {clock_text(candidates, board)}",
-    )
+def candidates_table(
+    shown: Sequence[Candidate],
+    chosen: Candidate | None,
+    board: Board,
+    *,
+    cycles: str,
+    title: str,
+    caption: str,
+) -> Table:
+    """A line for each candidate, the choice marked; ``cycles`` heads their column."""
+    table = Table(title=title, caption=caption)
     table.add_column("")
     table.add_column("sizes")
-    for heading in ("mean cycles", "tokens/s", *map(short_name, units(board.family))):
+    for heading in (cycles, "tokens/s", *map(short_name, units(board.family))):
         table.add_column(heading, justify="right")
-    chosen = choose(candidates)
-    for candidate in pareto_front(candidates):
+    for candidate in shown:
         cells = [share_text(candidate, unit, board) for unit in units(board.family)]
         style = "bold" if candidate is chosen else None if candidate.fits else "dim"
         table.add_row(
@@ -79,6 +83,18 @@ def front_table(name: str, candidates: Sequence[Candidate], board: Board) -> Tab
             style=style,
         )
     return table
+
+
+def front_table(name: str, candidates: Sequence[Candidate], board: Board) -> Table:
+    """The Pareto front with the choice marked."""
+    return candidates_table(
+        pareto_front(candidates),
+        choose(candidates),
+        board,
+        cycles="mean cycles",
+        title=f"{name} on {board.title}: Pareto front of {len(candidates)} sizes",
+        caption=f"tokens/s at {clock_text(candidates, board)}",
+    )
 
 
 def share_text(candidate: Candidate, unit: str, board: Board) -> str:

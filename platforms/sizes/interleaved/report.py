@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.table import Table
 
 from gateformer.model.contract.artifact import Artifact
 from gateformer.model.contract.decoder.model import DecoderModel
 from gateformer.model.support.errors import UserError
 
 from ...boards.board import Board
-from ..families import short_name, units
-from ..report import MARK, clock_text, explanation, share_text, speed_texts
+from ..report import candidates_table, clock_text, explanation
 from ..search import Candidate, search
 from .search import GAIN, best_together
 
@@ -35,24 +33,14 @@ def print_together(artifact: Artifact, board: Board, out: Console) -> list[Candi
         candidates = search(artifact.model, board)
         out.print(explanation(candidates, board), soft_wrap=True)
         return candidates
-    table = Table(
+    table = candidates_table(
+        found,
+        found[-1],
+        board,
+        cycles="cycles per token",
         title=f"{name} on {board.title}: streams and cores",
         caption=f"of all streams together, at {clock_text(found, board)}",
     )
-    table.add_column("")
-    table.add_column("sizes")
-    for heading in ("cycles per token", "tokens/s", *map(short_name, units(board.family))):
-        table.add_column(heading, justify="right")
-    for candidate in found:
-        cells = [share_text(candidate, unit, board) for unit in units(board.family)]
-        chosen = candidate is found[-1]
-        table.add_row(
-            MARK if chosen else "",
-            candidate.text,
-            *speed_texts(candidate, board),
-            *cells,
-            style="bold" if chosen else None,
-        )
     out.print(table)
     out.print(
         f"each is at least {GAIN:.0%} faster than those before; more streams or cores are not, or "

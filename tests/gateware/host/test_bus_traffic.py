@@ -13,7 +13,7 @@ from tests.support.host_bench import host_interface as interface
 from .bus_master import BusMaster, Pins, Transaction
 from .host_model import IMPORTED, OUTPUT_DEPTH, TRAINED, HostModel, Kind
 
-QUICK, MORE, MANY = 6_000, 30_000, 120_000
+QUICK, MORE, MANY = 6_000, 15_000, 120_000
 MAX_UNDER_WAY = 6
 
 

@@ -36,7 +36,7 @@ def checkpoint(tmp_path_factory):
     return write_gpt2(tmp_path_factory.mktemp("full") / "gpt2", tensors, **GPT2_SMALL)
 
 
-@pytest.mark.parametrize("target", ["onnx", "onnx-kv"])
+@pytest.mark.parametrize("target", [pytest.param("onnx", marks=pytest.mark.full_size), "onnx-kv"])
 def test_the_export_equals_its_source(checkpoint, target, tmp_path, capsys):
     out = tmp_path / "gpt2.onnx"
     export.main([str(checkpoint), "--to", target, "--out", str(out)])

@@ -43,6 +43,9 @@ TOO_SMALL = {
 """Boards whose block memories do not hold a model; its gateware elaborates all the same."""
 FAST = {("zybo", None): "shakespeare-115k", ("ulx3s", "25F"): "shakespeare-115k-2t"}
 """Shipped models that elaborate in the fast tests: those that take ten seconds, not thirty."""
+SLOW = {("kv260", None): "stories-zybo", ("tang-primer-20k", None): "shakespeare-zybo"}
+"""One for each of the other families in the slow tests; what is around a core is tested for every
+board, without it."""
 IMPORTED = (
     "random:n_layers=1,d_model=8,d_ff=16,ctx_len=6,vocab_size=11,positions=rotary,activation=silu,"
     "gated=1,n_kv_heads=1"
@@ -73,17 +76,17 @@ def program():
 
 
 def every_target_with_a_model():
-    """Every board with every shipped model: each board and model once in the slow tests; the rest
-    are of those that no one waits for."""
-    models, found = shipped_models(), []
-    for turn, (name, variant) in enumerate(TARGETS):
-        for place, model in enumerate(models):
-            marks = [pytest.mark.slow]
-            if FAST.get((name, variant)) == model:
+    """Every board with every shipped model: each family and model once in the fast or the slow
+    tests; the rest are of those that no one waits for."""
+    found = []
+    for target in TARGETS:
+        for model in shipped_models():
+            marks = [pytest.mark.slow, pytest.mark.full_size]
+            if FAST.get(target) == model:
                 marks = []
-            elif place != turn % len(models):
-                marks.append(pytest.mark.full_size)
-            found.append(pytest.param(name, variant, model, marks=marks))
+            elif SLOW.get(target) == model:
+                marks = [pytest.mark.slow]
+            found.append(pytest.param(*target, model, marks=marks))
     return found
 
 
@@ -150,7 +153,9 @@ def test_the_core_of_an_imported_model(imported):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["ulx3s", "tang-primer-20k"])
+@pytest.mark.parametrize(
+    "name", ["ulx3s", pytest.param("tang-primer-20k", marks=pytest.mark.full_size)]
+)
 def test_a_model_of_stories_s_size(name):
     """In the shape of stories260K, with its 512 sub-words."""
     model = imported_model(sub_words(512), prefix=(), **STORIES)

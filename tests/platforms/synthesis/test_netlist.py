@@ -44,8 +44,16 @@ def small_program(packing, spec=SPEC):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", SYNTHESES)
-@pytest.mark.parametrize(("spec", "banks"), [(SPEC, 1), (BANKED, 2)])
+@pytest.mark.parametrize(
+    ("spec", "banks", "family"),
+    [
+        *((SPEC, 1, family) for family in SYNTHESES),
+        *(
+            pytest.param(BANKED, 2, f, marks=() if f in PACKINGS else pytest.mark.full_size)
+            for f in SYNTHESES
+        ),
+    ],
+)
 def test_netlist_holds_the_images_and_generates_the_reference_s_tokens(family, spec, banks):
     report = check_netlist(small_program(SYNTHESES[family], spec), family, tokens=TOKENS)
     assert (report.family, report.tokens) == (family, TOKENS)

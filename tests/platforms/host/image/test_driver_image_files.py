@@ -68,8 +68,11 @@ def test_a_wrong_bit_of_the_header_is_refused(accelerator, memory, weights, tmp_
 
 
 @pytest.mark.slow
-def test_any_wrong_bit_of_the_header_is_refused(accelerator, memory, weights, tmp_path):
-    places = range(8 * HEADER_BYTES)
+@pytest.mark.parametrize(
+    "step", [pytest.param(1, marks=pytest.mark.full_size), 31], ids=["all", "some zeros"]
+)
+def test_any_wrong_bit_of_the_header_is_refused(accelerator, memory, weights, tmp_path, step):
+    places = [*range(8 * FIELDS_BYTES), *range(8 * FIELDS_BYTES, 8 * HEADER_BYTES, step)]
     wrong_bits_of_the_header(accelerator, memory, weights, tmp_path / "damaged.bin", places)
 
 
