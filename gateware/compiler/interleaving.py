@@ -1,10 +1,11 @@
 """How several streams share the engines: what each instruction waits for, takes and frees.
 
-Every stream goes through the program at its own pace. Two *lanes* issue the beats of one
-instruction each, whatever streams these are of: one for the INT8 array, one for all that goes
-through the vector unit. What an instruction needs of those before it in its own stream is as far
-away as a constant number of cycles (:mod:`.schedule`): later starts only add to it. What streams
-could spoil for each other is kept apart
+Every stream goes through the program at its own pace, and several tokens of a prompt do, in the
+slots of several streams (:mod:`gateware.core.slots`). Two *lanes* issue the beats of one
+instruction each, whatever slots these are of: one for the INT8 array, one for all that goes through
+the vector unit. What an instruction needs of those before it in its own slot is as far away as a
+constant number of cycles (:mod:`.schedule`): later starts only add to it. What tokens in different
+slots could spoil for each other is kept apart
 
 * by regions of their own in the memories (:mod:`gateware.plan.layout`), and a norm's factor each;
 * by *locks*. Array: the query, the array's accumulators and all of the softmax, from the
@@ -133,6 +134,11 @@ class Request:
     takes_array: bool
     takes_squares: bool
     takes_sampler: bool
+
+    @property
+    def queries(self) -> bool:
+        """It writes a query: of a layer, or for the logits."""
+        return self.lane is Lane.VECTOR and self.takes_array
 
     @property
     def locks(self) -> tuple[str, ...]:

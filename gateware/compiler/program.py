@@ -114,11 +114,14 @@ class Program:
 
         From its program's first beat to the next token's first beat, when the output is taken
         and the next prompt token is there at once. ``predict=False``: a prompt token whose
-        logits are not computed. Of several streams, while the others are idle:
+        logits are not computed, with one stream (ValueError otherwise). With several, of a
+        generated token while the other streams are idle:
         :class:`gateware.compiler.turns.Turns` has the cycles of all.
         """
         if self.interleaving is not None:
-            return self._cycles_alone(position, sampled, top_k, predict)
+            if not predict:
+                raise ValueError("tokens of a prompt run side by side: see Turns")
+            return self._cycles_alone(position, sampled, top_k)
         total = 0
         for item in self.instructions:
             total += item.beats(position) + item.wait
@@ -133,11 +136,8 @@ class Program:
         choose = sampler.sampled_latency(top_k) if sampled else sampler.greedy_latency
         return self._units.array.total_latency + choose
 
-    def _cycles_alone(self, position: int, sampled: bool, top_k: bool, predict: bool) -> int:
+    def _cycles_alone(self, position: int, sampled: bool, top_k: bool) -> int:
         turns = self.interleaving.alone(position)
-        if not predict:
-            last = next(i for i, item in enumerate(self.instructions) if item.ends_prompt_token)
-            return turns[last] + self.interleaving.duration(last, position) + PROMPT_OVERHEAD
         last_beat = turns[-1] + ISSUE_LATENCY + self.instructions[-1].beats(position) - 1
         return last_beat + self.choice_latency(sampled, top_k) + TOKEN_OVERHEAD
 

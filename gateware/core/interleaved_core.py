@@ -14,8 +14,8 @@ from ..parts.passed_port import pass_port
 from .core import Core
 from .interleaver import Interleaver, issued_layout
 from .ports import core_signature, stream_port
+from .prompt_loop import PromptLoop
 from .taps import tap_signature
-from .token_loop import TokenLoop
 
 
 class InterleavedCore(Core):
@@ -23,7 +23,9 @@ class InterleavedCore(Core):
 
     Every stream takes the tokens, and the cycles of each that it would take alone, and what it
     waits for the others: exactly as :class:`gateware.compiler.turns.Turns` says, as long as its
-    next prompt token is there and its output is taken at once.
+    next prompt token is there and its output is taken at once. While other streams are idle, tokens
+    of a prompt run side by side, in the slots of these (:class:`.slots.Slots`); a stream that is
+    started then begins when the token in its slot has ended.
 
     Parameters
     ----------
@@ -38,7 +40,7 @@ class InterleavedCore(Core):
     -------
     For each stream those of :func:`.ports.core_signature`, with its number behind the name but for
     the first one (:func:`.ports.stream_port`). ``abort`` of a stream leaves the others as they are:
-    what runs of its token's program goes on to its end, unseen, and what the stream is started
+    what runs of its tokens' programs goes on to its end, unseen, and what the stream is started
     with next waits for that. If no other stream is busy all is reset.
     """
 
@@ -96,24 +98,24 @@ class InterleavedCore(Core):
         config = self.program.model.config
         bits = (config.ctx_len + 1).bit_length()
         for stream in range(self.program.streams):
-            loop = TokenLoop(config.vocab_size, config.ctx_len, self.program.token_words, bits)
+            loop = PromptLoop(config.vocab_size, config.ctx_len, self.program.token_words, bits)
             m.submodules[stream_port("loop", stream)] = ResetInserter(drops[stream])(loop)
             for name in ("start", "prompt", "output", "busy", "context_full"):
                 pass_port(m, getattr(self, stream_port(name, stream)), loop, name)
-
-            def of(name: str, stream=stream):
-                return getattr(interleaver, stream_port(name, stream))
-
             count = getattr(self, stream_port("settings", stream)).count
+            token = interleaver.tokens[stream]
             m.d.comb += [
                 # more than there can be are as many as there can be
                 loop.count.eq(Mux(count[bits:].any(), 0, count)),
-                of("wants").eq(loop.wants),
-                of("predict").eq(loop.predict),
-                loop.granted.eq(of("granted")),
-                loop.ended.eq(of("ended")),
-                interleaver.positions[stream].eq(loop.position),
-                interleaver.token_words[stream].eq(loop.token_word),
+                interleaver.wants[stream].eq(loop.wants),
+                interleaver.first[stream].eq(loop.first),
+                interleaver.borrows[stream].eq(loop.borrows),
+                interleaver.idle[stream].eq(~loop.busy),
+                loop.granted.eq(interleaver.granted[stream]),
+                loop.ended.eq(interleaver.ended[stream]),
+                token.position.eq(loop.position),
+                token.token_word.eq(loop.token_word),
+                token.predict.eq(loop.predict),
                 loop.chosen.valid.eq(self._sampler.token.valid & (interleaver.sampler == stream)),
                 loop.chosen.token.eq(self._sampler.token.token),
             ]

@@ -12,27 +12,32 @@ from .taps import TapRecords, tap_event
 
 def records_of_streams(
     program: Program,
-    issued: Iterable[tuple[int, int, int]],
+    issued: Iterable[tuple[int, int, int, int]],
     records: dict[str, np.ndarray],
     *,
     reset: bool = False,
 ) -> list[list[tuple[int, dict[str, list[np.ndarray]]]]]:
     """For each stream its tokens' programs, in order: (position, port name to records [n, count]).
 
-    ``issued``: (stream, place, position) of each turn; ``records``: of all streams, by port, in the
-    order of the turns. A token's program begins at place 0. All records have to be of a turn, and
-    all turns have theirs, unless the core was ``reset`` then.
+    ``issued``: (stream, slot, place, position) of each turn; ``records``: of all streams, by port,
+    in the order of the turns. A token's program begins at place 0; those of a stream are in order
+    from the first query on. All records have to be of a turn, and all turns have theirs, unless the
+    core was ``reset`` then.
     """
     taken = TapRecords(records)
     found = [[] for _ in range(program.streams)]
-    for stream, place, position in issued:
+    running = {}
+    first = next(n for n, each in enumerate(program.interleaving.requests) if each.queries)
+    for stream, slot, place, position in issued:
         if place == 0:
-            found[stream].append((position, {}))
+            running[slot] = {}
+        if place == first:
+            found[stream].append((position, running[slot]))
         item = program.instructions[place]
         port = tap_event(item)
         if port is not None:
             values = taken.take(port, item.outer_count(position))
-            found[stream][-1][1].setdefault(port, []).append(values)
+            running[slot].setdefault(port, []).append(values)
     left = taken.left_over()
     if any(count > 0 or not reset for count in left.values()):
         raise ValueError(f"results without a turn: {left}")

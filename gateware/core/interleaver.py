@@ -14,21 +14,29 @@ from ..compiler.interleaving import Lane
 from ..compiler.program import Program
 from ..parts.delay import delayed
 from ..parts.loadable_memory import BLOCK, late_read
+from ..parts.passed_port import pass_port
 from ..parts.selected import selected
 from ..plan.encoding import encode, instruction_layout
 from ..plan.instruction import Opcode
 from ..plan.vector_op import VectorKind
 from .ports import stream_port
 from .shared_issue import ArrayIssue, VectorIssue
+from .slots import Slots
 from .thread import Thread
 
 
 def issued_layout(program: Program) -> data.StructLayout:
-    """An instruction that got its turn: whose, its place in the program, the token's position."""
+    """An instruction that got its turn: of what stream's token, in what slot, its place in the
+    program, the token's position."""
     place = instruction_layout(program.interleaving.turns)["following"].shape
     position = range(program.model.config.ctx_len + 1)
     return data.StructLayout(
-        {"stream": range(program.streams), "place": place, "position": position}
+        {
+            "stream": range(program.streams),
+            "slot": range(program.streams),
+            "place": place,
+            "position": position,
+        }
     )
 
 
@@ -42,10 +50,9 @@ class Interleaver(wiring.Component):
 
     Members
     -------
-    wants, granted, ended, predict
-        For each stream, with its number behind the name (:func:`.ports.stream_port`): the other
-        side of its :class:`gateware.core.token_loop.TokenLoop`.
-    positions, token_words : In, of all streams, the first one lowest
+    wants, first, borrows, idle, tokens, granted
+        Of all streams, the first one lowest: those of :class:`.slots.Slots`.
+    ended : Out, an element for each stream: the program in its slot has ended, a cycle before
     sampler_freed : In(1), a token is known
     takes_sampler, seeds, sampler : Out(1), Out(1), Out(range(streams))
         A pulse, two cycles after the turn of a final norm: the sampler is stream ``sampler``'s from
@@ -59,23 +66,19 @@ class Interleaver(wiring.Component):
         The lanes, parts of this one: their beats, and what else they have.
     """
 
+    SHARED = ("wants", "first", "borrows", "idle", "tokens", "granted")
+
     def __init__(self, program: Program):
         self._program = program
         self._threads = [Thread(program) for _ in range(program.streams)]
         self.array, self.vector = ArrayIssue(program), VectorIssue(program)
         self._lanes = {Lane.ARRAY: self.array, Lane.VECTOR: self.vector}
-        config = program.model.config
-        each = {"wants": In(1), "granted": Out(1), "ended": Out(1), "predict": In(1)}
-        position, word = range(config.ctx_len + 1), range(config.vocab_size * program.token_words)
+        self._slots = Slots(program)
+        shared = {name: self._slots.signature.members[name] for name in self.SHARED}
         super().__init__(
             {
-                **{
-                    stream_port(name, stream): member
-                    for stream in range(program.streams)
-                    for name, member in each.items()
-                },
-                "positions": In(data.ArrayLayout(position, program.streams)),
-                "token_words": In(data.ArrayLayout(word, program.streams)),
+                **shared,
+                "ended": Out(program.streams),
                 "sampler_freed": In(1),
                 "takes_sampler": Out(1),
                 "seeds": Out(1),
@@ -88,15 +91,19 @@ class Interleaver(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         threads, streams = self._threads, range(self._program.streams)
+        m.submodules.slots = slots = self._slots
+        for name in self.SHARED:
+            pass_port(m, getattr(self, name), slots, name)
         for stream, thread in enumerate(threads):
             m.submodules[stream_port("thread", stream)] = thread
             m.d.comb += [
-                thread.wants.eq(getattr(self, stream_port("wants", stream))),
-                thread.predict.eq(getattr(self, stream_port("predict", stream))),
-                thread.first.eq(self.positions[stream] == 0),
-                getattr(self, stream_port("granted", stream)).eq(thread.granted),
-                getattr(self, stream_port("ended", stream)).eq(thread.ended),
+                thread.begin.eq(slots.begin[stream]),
+                thread.first.eq(self.first[stream]),
+                thread.predict.eq(slots.slots[stream].token.predict),
+                slots.running[stream].eq(thread.running),
             ]
+        # long before a token is known
+        m.d.sync += self.ended.eq(Cat(thread.ended for thread in threads))
         owner = Signal(range(len(streams)), init=len(streams) - 1)
         self._owner = owner
         turns = self._arbitrate(m)
@@ -123,7 +130,9 @@ class Interleaver(wiring.Component):
                 Mux(request.quiet, quiet[Lane.VECTOR], free[Lane.VECTOR]),
             )
             waits = [getattr(request, f"takes_{name}") & busy[name] for name in busy]
-            waits = Cat(*waits, request.settled & ~settled).any()
+            queries = request.takes_array & ~on_array
+            waits += [request.settled & ~settled, queries & ~self._slots.may_pass[stream]]
+            waits = Cat(waits).any()
             m.d.comb += may[stream].eq(thread.ready & lane_free & ~waits)
         # of the cycle before: nobody's after a turn, for what that takes is not known then
         candidates, turns = Signal(len(threads)), Signal(len(threads))
@@ -151,7 +160,13 @@ class Interleaver(wiring.Component):
             freeing = Cat(
                 unit.freeing & (unit.owner == stream) for unit in self._lanes.values()
             ).any()
-            m.d.comb += [thread.turn.eq(turns[stream]), thread.freeing.eq(freeing)]
+            request = thread.request
+            queries = request.takes_array & (request.lane == Lane.VECTOR)
+            m.d.comb += [
+                thread.turn.eq(turns[stream]),
+                thread.freeing.eq(freeing),
+                self._slots.passed[stream].eq(turns[stream] & queries),
+            ]
         return turns
 
     def _is_quiet(self, m: Module, lane: Lane) -> Value:
@@ -229,6 +244,10 @@ class Interleaver(wiring.Component):
         for stream, thread in enumerate(threads):
             load = delayed(m, turns[stream], 2, reset_less=False, name=f"load{stream}")
             m.d.comb += [thread.load.eq(load), thread.word.eq(word)]
+        # a cycle after the turn
+        running = self._slots.slots.shape().elem_shape(
+            selected([slot.as_value() for slot in self._slots.slots], self._owner)
+        )
         for lane, unit in self._lanes.items():
             name = lane.name.lower()
             m.submodules[name] = unit
@@ -239,14 +258,15 @@ class Interleaver(wiring.Component):
             m.d.comb += [
                 unit.load.eq(delayed(m, turn, 2, reset_less=False, name=f"load_{name}")),
                 unit.instruction.eq(word),
-                # a cycle after the turn
-                unit.coming.stream.eq(self._owner),
-                unit.coming.position.eq(selected(list(self.positions), self._owner)),
-                unit.coming.token_word.eq(selected(list(self.token_words), self._owner)),
+                unit.coming.slot.eq(self._owner),
+                unit.coming.stream.eq(running.stream),
+                unit.coming.position.eq(running.token.position),
+                unit.coming.token_word.eq(running.token.token_word),
             ]
         m.d.comb += [
             self.issued_valid.eq(delayed(m, turns.any(), 1, reset_less=False, name="issued")),
-            self.issued.stream.eq(self._owner),
+            self.issued.slot.eq(self._owner),
+            self.issued.stream.eq(running.stream),
             self.issued.place.eq(delayed(m, place, 1, name="place")),
-            self.issued.position.eq(self.array.coming.position),
+            self.issued.position.eq(running.token.position),
         ]

@@ -16,10 +16,11 @@ from .issue import BeatSignature, IssueUnit
 
 
 def coming_layout(program: Program) -> data.StructLayout:
-    """Whose instruction is loaded a cycle later, and where that stream is."""
+    """In what slot an instruction is loaded a cycle later, and of what stream's token."""
     config = program.model.config
     return data.StructLayout(
         {
+            "slot": range(program.streams),
             "stream": range(program.streams),
             "position": range(config.ctx_len + 1),
             "token_word": range(config.vocab_size * program.token_words),
@@ -45,7 +46,7 @@ class SharedIssue(IssueUnit):
     coming : In(:func:`coming_layout`), in the cycle before ``load``
     beat : Out(BeatSignature)
     freeing : Out(1)
-    owner : Out(range(streams)), of the beats
+    owner : Out(range(streams)), slot of the beats
     """
 
     def __init__(self, program: Program):
@@ -71,11 +72,11 @@ class SharedIssue(IssueUnit):
         current = Signal(self.instruction.shape(), reset_less=True)
         active, last, freeing = Signal(), Signal(reset_less=True), Signal()
         # of what is loaded, and of what was
-        self._stream = Signal.like(self.coming.stream, name="stream", reset_less=True)
-        self._owner = Signal.like(self.coming.stream, name="owner", reset_less=True)
-        m.d.sync += self._stream.eq(self.coming.stream)
+        self._slot = Signal.like(self.coming.slot, name="slot", reset_less=True)
+        self._owner = Signal.like(self.coming.slot, name="owner", reset_less=True)
+        m.d.sync += self._slot.eq(self.coming.slot)
         with m.If(self.load):
-            m.d.sync += [current.eq(self.instruction), self._owner.eq(self._stream)]
+            m.d.sync += [current.eq(self.instruction), self._owner.eq(self._slot)]
         self._count(m, active, last, freeing)
         m.d.comb += [
             self.beat.valid.eq(active),
@@ -185,7 +186,9 @@ class ArrayIssue(SharedIssue):
         offset = Signal(range(2 ** len(address)))
         token = Signal.like(self.coming.token_word, reset_less=True)
         row = Signal.like(address, name="position_words", reset_less=True)
+        stream = Signal.like(self.coming.stream, reset_less=True)
         m.d.sync += [
+            stream.eq(self.coming.stream),
             token.eq(self.coming.token_word),
             row.eq(times(self._position, layout.embed_words) + layout.position_base),
         ]
@@ -193,7 +196,7 @@ class ArrayIssue(SharedIssue):
             with m.Case(Base.TOKEN):
                 m.d.comb += offset.eq(token >> (layout.halves - 1))
             with m.Case(Base.STREAM):
-                m.d.comb += offset.eq(times(self._stream, layout.stream_words))
+                m.d.comb += offset.eq(times(stream, layout.stream_words))
         # an embedding's second word is the position's
         second = Signal.like(address, reset_less=True)
         further = 1
@@ -258,13 +261,13 @@ class VectorIssue(SharedIssue):
     def _first_place(self, m: Module, name: str):
         loaded, layout = self.instruction, self._layout
         if name == "group":
-            return loaded.group | self._stream << layout.group_bits
+            return loaded.group | self._slot << layout.group_bits
         if name != "row":
             return getattr(loaded, name)
         rows = Signal.like(self.beat.row, name="position_rows", reset_less=True)
         first = times(self.coming.stream, layout.stream_words)
         m.d.sync += rows.eq(times(self._position, layout.kv_words) + first)
-        region = self._stream << layout.chunk_bits
+        region = self._slot << layout.chunk_bits
         return loaded.row + Mux(loaded.row_per_position, rows, region)
 
     def _results(self, m: Module, current, step):

@@ -20,7 +20,7 @@ def request_layout(program: Program) -> data.StructLayout:
 
 
 class Thread(wiring.Component):
-    """One token's program after the other, for the stream whose token is wanted.
+    """One token's program after the other, for a slot.
 
     Parameters
     ----------
@@ -28,9 +28,11 @@ class Thread(wiring.Component):
 
     Members
     -------
-    wants, granted, ended, predict
-        As of :class:`gateware.core.token_loop.TokenLoop`, whose other side this is.
-    first : In(1), with ``wants``: the token is the first one of a sequence
+    begin : In(1), a token's program begins; not while one runs
+    running : Out(1), from the next cycle on
+    ended : Out(1), its last cycle, but for the beats of its last instruction
+    predict : In(1), while it runs: it goes on to its end, not to a prompt token's
+    first : In(1), with ``begin``: the token is the first one of a sequence
     ready : Out(1), the next instruction may begin, as far as its stream goes
     request : Out(:func:`request_layout`), with ``ready``
     turn : In(1), with ``ready``: it begins
@@ -47,8 +49,8 @@ class Thread(wiring.Component):
         word = instruction_layout(program.interleaving.turns)
         super().__init__(
             {
-                "wants": In(1),
-                "granted": Out(1),
+                "begin": In(1),
+                "running": Out(1),
                 "ended": Out(1),
                 "predict": In(1),
                 "first": In(1),
@@ -71,7 +73,7 @@ class Thread(wiring.Component):
         wait, left = Signal.like(self.word.wait, reset_less=True), Signal.like(self.word.wait)
         first = {n: getattr(self._first, n) for n in request.shape().members if n != "place"}
         m.d.comb += [
-            self.granted.eq(self.wants & ~running),
+            self.running.eq(running),
             self.ready.eq(ready),
             self.request.eq(request),
             self.ended.eq(self.freeing & (ends_token | (ends_prompt & ~self.predict))),
@@ -105,7 +107,7 @@ class Thread(wiring.Component):
                 value |= self.word.ends_prompt_token & ~self.predict
             with m.If(self.load):
                 m.d.sync += frees.eq(value)
-        with m.If(self.granted):
+        with m.If(self.begin):
             m.d.sync += [
                 running.eq(1),
                 ready.eq(1),

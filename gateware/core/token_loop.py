@@ -109,12 +109,11 @@ class TokenLoop(wiring.Component):
                 self._begin_run(m)
             with m.State("PROMPT"):
                 self._take_prompt(m)
-            with m.State("BEGIN"), m.If(self.granted):
-                m.d.sync += self._beginning.eq(0)
-                m.next = "RUN"
+            with m.State("BEGIN"):
+                self._begin_program(m)
             with m.State("DISCARD"), m.If(self.prompt.valid & self.prompt.payload.last):
                 m.d.sync += self._taking.eq(0)
-                m.next = "IDLE"
+                self._rest(m)
             with m.State("RUN"), m.If(self.ended):
                 self._end_program(m)
             with m.State("CHOOSE"), m.If(self.chosen.valid):
@@ -160,13 +159,31 @@ class TokenLoop(wiring.Component):
         m.d.sync += [self._beginning.eq(1), self._taking.eq(0)]
         m.next = "BEGIN"
 
+    def _begin_program(self, m: Module):
+        """In BEGIN, until the token's program begins."""
+        with m.If(self.granted):
+            m.d.sync += self._beginning.eq(0)
+            m.next = "RUN"
+
+    def _resume(self, m: Module):
+        """In EMIT, when the token's program may begin, too."""
+        with m.If(self.granted):
+            m.next = "RUN"
+        with m.Else():
+            m.d.sync += self._beginning.eq(1)
+            m.next = "BEGIN"
+
     def _end_program(self, m: Module):
         """In RUN, when a token's program ends."""
         with m.If(self._predict):
             m.next = "CHOOSE"
         with m.Else():
-            m.d.sync += [*self._advance(), self._taking.eq(~self._no_position_follows)]
-            m.next = "PROMPT"
+            self._go_on_with_prompt(m)
+
+    def _go_on_with_prompt(self, m: Module):
+        """To the next token of the prompt."""
+        m.d.sync += [*self._advance(), self._taking.eq(~self._no_position_follows)]
+        m.next = "PROMPT"
 
     def _go_on(self, m: Module):
         """In EMIT, when the token is taken."""
@@ -177,12 +194,13 @@ class TokenLoop(wiring.Component):
         ]
         with m.If(~self._resuming):
             m.d.sync += self.context_full.eq(~self._is_final)
-            m.next = "IDLE"
-        with m.Elif(self.granted):
-            m.next = "RUN"
+            self._rest(m)
         with m.Else():
-            m.d.sync += self._beginning.eq(1)
-            m.next = "BEGIN"
+            self._resume(m)
+
+    def _rest(self, m: Module):
+        """Nothing is left to do."""
+        m.next = "IDLE"
 
     def _keep(self, token) -> list:
         """The token, and its first word in the embedding memory."""

@@ -80,12 +80,12 @@ class _CoreTaps:
         streams = records_of_streams(self._program, self._turns(), found)
         return [records_of_sequence(tokens) for tokens in streams]
 
-    def _turns(self) -> Iterator[tuple[int, int, int]]:
-        """(stream, place, position) of each turn."""
+    def _turns(self) -> Iterator[tuple[int, int, int, int]]:
+        """(stream, slot, place, position) of each turn."""
         layout = issued_layout(self._program)
         for row in self._issued.read()[1][self._name]:
             item = layout.from_bits(to_integer(row))
-            yield item.stream, item.place, item.position
+            yield item.stream, item.slot, item.place, item.position
 
 
 def core_simulator(program, **options) -> CoreSimulator:
@@ -100,10 +100,13 @@ def expected_tokens(model, request: Request) -> list[int]:
 
 
 def check_together(
-    simulator: InterleavedSimulator, requests: Mapping[int, Request]
+    simulator: InterleavedSimulator,
+    requests: Mapping[int, Request],
+    starts: Mapping[int, int] | None = None,
 ) -> tuple[int, int]:
-    """Reset the core, let streams generate at once; compare tokens, their cycles, and every tap if
-    there are taps; (tokens, integers of taps) that were equal.
+    """Reset the core, let streams generate, which begin at once, or so many cycles after the first
+    one; compare tokens, their cycles, and every tap if there are taps; (tokens, integers of taps)
+    that were equal.
 
     Raises Mismatch, naming the first difference.
     """
@@ -111,9 +114,12 @@ def check_together(
     simulator.stop(range(program.streams))  # whose turn was last counts, too
     simulator.forget()
     begun = simulator.simulation.cycles
-    simulator.begin_together(requests)
+    starts = dict.fromkeys(requests, 0) | dict(starts or {})
+    for start in sorted(set(starts.values())):
+        simulator.simulation.step(start - (simulator.simulation.cycles - begun))
+        simulator.begin_together({n: each for n, each in requests.items() if starts[n] == start})
     simulator.run()
-    sequences = {stream: sequence_of(request) for stream, request in requests.items()}
+    sequences = {n: sequence_of(request, starts[n]) for n, request in requests.items()}
     predicted = transfers(program, sequences)
     parts = simulator.records() if simulator.has_taps else None
     for stream, request in requests.items():

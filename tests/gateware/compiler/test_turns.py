@@ -6,7 +6,7 @@ import pytest
 
 from gateformer.gateware.compiler.interleaving import ISSUE_LATENCY, Lane
 from gateformer.gateware.compiler.program import Program
-from gateformer.gateware.compiler.several_cores import tokens_together
+from gateformer.gateware.compiler.several_cores import tokens_together, transfers
 from gateformer.gateware.compiler.turns import Sequence, Turns
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.artifact import open_model
@@ -43,6 +43,51 @@ def test_a_prompt_token_of_the_shipped_model_ends_with_the_last_layer_s_v():
     counts = program.cycles_by_position()
     assert (min(counts), sum(counts) / len(counts), max(counts)) == (540, 666, 792)
     assert sum(program.cycles(p, predict=False) for p in range(63)) + counts[63] == 20_415
+
+
+BAR = 36_954 // 2
+"""Half of what a prompt of 64 took before its tokens ended earlier and shared slots."""
+
+
+@pytest.mark.parametrize("streams, cycles", [(1, 20_417), (2, 13_384), (3, 13_256), (4, 12_655)])
+def test_the_first_token_after_a_prompt(streams, cycles):
+    """Of the shipped model, from the start on, while the other streams are idle."""
+    program = Program(open_model("shakespeare-115k").model, HwConfig(8, 64, 128, streams=streams))
+    assert transfers(program, {0: Sequence(0, 64, 1)}) == {0: [cycles]}
+    assert streams == 1 or cycles <= BAR
+
+
+def test_a_slot_is_its_stream_s_as_soon_as_a_lent_token_has_ended():
+    """Whoever begins while its slot is lent waits for a token at most, which two more delay, and
+    its own; without slots of others the tokens of a prompt follow each other."""
+    compiled, longest = program(3), 0
+    alone = Turns(compiled).run({1: Sequence(0, 1, 1)})[1][0]
+    for start in range(0, 1500, 50):
+        found = Turns(compiled).run({0: Sequence(0, 6, 1), 1: Sequence(start, 1, 1)})
+        longest = max(longest, found[1][0] - start)
+    assert alone < longest < 4 * alone
+    lent = Turns(compiled).run({0: Sequence(0, 6, 1)})[0][0]
+    others = {1: Sequence(0, 1, 6), 2: Sequence(0, 1, 6)}
+    assert lent < 0.75 * Turns(compiled).run({0: Sequence(0, 6, 1), **others})[0][0]
+
+
+def test_queries_of_a_prompt_are_in_order():
+    compiled = program(4)
+    turns, queries = Turns(compiled), []
+    give = turns._give
+
+    def noted(slot, now):
+        if compiled.interleaving.requests[slot.token.place].queries:
+            queries.append((slot.token.place, slot.token.position, slot.number))
+        give(slot, now)
+
+    turns._give = noted
+    turns.run({2: Sequence(0, 6, 1)})
+    *layers, _ = sorted({place for place, *_ in queries})
+    for layer in layers:
+        assert [position for place, position, _ in queries if place == layer] == list(range(6))
+    assert {slot for *_, slot in queries} == set(range(4))
+    assert queries[-1][1:] == (5, 2)  # the last one in its stream's own
 
 
 def test_one_stream_has_the_program_that_it_had():
@@ -84,9 +129,9 @@ def test_a_lane_has_one_instruction_s_beats_at_a_time():
     turns, given = Turns(compiled), []
     give = turns._give
 
-    def noted(stream, now):
-        given.append((now, stream.place, stream.position))
-        give(stream, now)
+    def noted(slot, now):
+        given.append((now, slot.token.place, slot.token.position))
+        give(slot, now)
 
     turns._give = noted
     turns.run({stream: Sequence(17 * stream, 1, 6) for stream in range(3)})

@@ -54,7 +54,7 @@ class Request:
 class Part:
     """What was seen between two resets of the whole core: turns, and of each tap port its words."""
 
-    issued: list[tuple[int, int, int]]
+    issued: list[tuple[int, int, int, int]]
     raw: dict[str, list[int]]
 
     def records(self, ports) -> dict[str, np.ndarray]:
@@ -80,7 +80,8 @@ class Run:
 def drawn_request(rng: random.Random, model, *, start: int = 0, abort: bool = False) -> Request:
     """A request of any length and settings."""
     cfg = model.config
-    prompt = [rng.randrange(cfg.vocab_size) for _ in range(rng.randint(1, min(3, cfg.ctx_len)))]
+    length = rng.randint(1, rng.choice((1, cfg.ctx_len)))
+    prompt = [rng.randrange(cfg.vocab_size) for _ in range(length)]
     settings = SamplingSettings()
     if rng.random() < 0.6:
         settings = SamplingSettings.from_user(
@@ -120,7 +121,7 @@ def run_streams(
             flags, values = others[: 2 * len(requests)], others[2 * len(requests) :]
             aborts, busy = flags[::2], flags[1::2]
             if is_issued:
-                part.issued.append((issued.stream, issued.place, issued.position))
+                part.issued.append((issued.stream, issued.slot, issued.place, issued.position))
             for port, valid, value in zip(ports, values[::2], values[1::2], strict=True):
                 if valid:
                     part.raw[port.name].append(value)
@@ -159,8 +160,11 @@ def run_streams(
             ctx.set(prompt.valid, 0)
 
         async def stop(ctx):
-            # of a prompt of one token, so that it is taken long before
-            await offer(ctx, request.prompt[-1], True)
+            # of a prompt that goes on, or of one token, which is taken long before
+            for token in request.prompt[:-1]:
+                await offer(ctx, token, False)
+            if len(request.prompt) == 1:
+                await offer(ctx, request.prompt[-1], True)
             for _ in range(request.abort):
                 await ctx.tick()
             ctx.set(of("abort", stream), 1)
@@ -209,7 +213,7 @@ def run_streams(
 def check_run(program: Program, requests: list[Request], run: Run) -> int:
     """Compare every token, and every tap of what no abort cut short; number of integers."""
     model, compared = program.model, 0
-    ports, found = tap_ports(program), [[] for _ in requests]
+    ports, found = tap_ports(program), [[] for _ in range(program.streams)]
     for number, part in enumerate(run.parts, 1):
         records = part.records(ports)
         reset = number < len(run.parts)

@@ -30,7 +30,7 @@ STREAMS = 3
 TOKENS, SHAPES = 200_000, 5
 SHORT = 3_000
 APART = 2_000
-"""Tokens between two times that all streams begin at once and their cycles are compared, too."""
+"""Tokens between two times that streams begin anew and their cycles are compared, too."""
 ABORTED, IDLE = 0.01, 0.3
 """Of a stream each time that it is looked at, which is a few times per token."""
 PATIENCE = 50
@@ -73,7 +73,7 @@ class Soak:
 
     def drawn(self) -> Request:
         cfg, rng = self.program.model.config, self.rng
-        length = rng.randint(1, min(6, cfg.ctx_len))
+        length = rng.randint(1, rng.choice((1, 6, cfg.ctx_len)))
         prompt = [rng.randrange(cfg.vocab_size) for _ in range(length)]
         count = cfg.ctx_len if rng.random() < 0.5 else rng.randint(1, cfg.ctx_len)
         return Request(prompt, count, random_settings(rng, cfg.vocab_size))
@@ -82,10 +82,14 @@ class Soak:
         while self.tokens < tokens:
             self.apart(min(self.tokens + APART, tokens))
             if not self.stalls:
-                compared, _ = check_together(self.core, {n: self.drawn() for n in range(STREAMS)})
+                requests = {n: self.drawn() for n in range(STREAMS) if self.rng.random() < 0.8}
+                # at once, or while another's prompt has their slots
+                latest = self.rng.choice((1, 4 * self.longest))
+                starts = {n: self.rng.randrange(latest) for n in requests}
+                compared, _ = check_together(self.core, requests, starts)
                 self.tokens += compared
                 self.timed += compared
-                self.texts += STREAMS
+                self.texts += len(requests)
 
     def apart(self, tokens: int) -> None:
         """Until so many are compared: each stream begins when it likes; at last all are aborted,
