@@ -51,13 +51,18 @@ def test_a_larger_device_has_room_for_more_control_sets(name, most):
 @pytest.mark.parametrize(
     "arguments",
     [
-        pytest.param(["arty-a7-35", "--toolchain", "openxc7"], marks=pytest.mark.full_size),
-        ["arty-a7-35", "--toolchain", "vivado", "--streams", "3"],
-        ["zybo-z7-20", "--toolchain", "vivado", "--streams", "3", "--cores", "2"],
+        ["arty-a7-35", "--toolchain", "vivado", "--model", TINY],
+        *(
+            pytest.param([*arguments, "--toolchain", toolchain], marks=pytest.mark.full_size)
+            for toolchain, *arguments in (
+                ("openxc7", "arty-a7-35", "--model", TINY),
+                ("vivado", "zybo", "--streams", "2"),
+            )
+        ),
     ],
     ids=" ".join,
 )
 def test_what_is_synthesized_for_a_board(arguments):
     console = Console(file=io.StringIO(), width=120)
-    assert main([*arguments, "--model", TINY], console) == 0
+    assert main(arguments, console) == 0
     assert console.file.getvalue().endswith("0 violations\n")
