@@ -117,10 +117,11 @@ class Generation(wiring.Component):
         ready = Signal()
         m.d.comb += self.output.ready.eq(ready)
         m.d.sync += ready.eq(0)
-        self._feed(m)
+        stopped = Signal()
+        self._feed(m, stopped)
         self._count(m, taken)
         with m.FSM() as fsm:
-            m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
+            m.d.comb += [self.busy.eq(~fsm.ongoing("IDLE")), stopped.eq(fsm.ongoing("STOP"))]
             with m.State("IDLE"), m.If(self.start):
                 m.d.comb += [self.look_up_temperature.eq(1), self.rewind.eq(1)]
                 m.next = "READ TEMPERATURE"
@@ -199,7 +200,7 @@ class Generation(wiring.Component):
                 with m.If(~left.any() | text.control):
                     self._proceed(m, is_last)
 
-    def _feed(self, m: Module):
+    def _feed(self, m: Module, stopped: Value):
         """The prompt, token by token; each is there long before the core is ready for it."""
         prompt = self.prompt
         token = Signal.like(prompt.payload.token, reset_less=True)
@@ -221,7 +222,7 @@ class Generation(wiring.Component):
             m.d.sync += step.eq(Mux(prompt.payload.last, 0, 1))
         with m.If(self.core_start):
             m.d.sync += step.eq(1)
-        with m.If(self.core_abort):
+        with m.If(stopped):
             m.d.sync += step.eq(0)
 
     def _count(self, m: Module, taken):

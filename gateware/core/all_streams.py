@@ -84,7 +84,7 @@ class AllStreams(wiring.Component):
         m.d.sync += begun.eq(self.start & self.bench)
         with m.If(begun):
             m.d.sync += running.eq(1)
-        with m.If(self.abort | (self.output.valid & self.output.ready)):
+        with m.If(self.abort | (running & idle & self.output.ready)):  # the bench's item is taken
             m.d.sync += running.eq(0)
         self._count(m, outputs)
         return m

@@ -33,7 +33,7 @@ class PromptLoop(TokenLoop):
         m.d.sync += self._begun.eq(self.granted)
         return m
 
-    def _connect_states(self, m: Module, fsm):
+    def _connect_states(self, m: Module):
         m.d.comb += self.busy.eq(self._busy)
 
     def _begin_run(self, m: Module):
@@ -53,13 +53,13 @@ class PromptLoop(TokenLoop):
             m.d.sync += [self._beginning.eq(0), self._first.eq(0), self._borrows.eq(0)]
         with m.If(self._begun):
             with m.If(self._predict):
-                m.next = "RUN"
+                self._fsm.next = "RUN"
             with m.Else():
                 self._go_on_with_prompt(m)
 
     def _resume(self, m: Module):
         m.d.sync += self._beginning.eq(~self.granted)
-        m.next = "BEGIN"
+        self._fsm.next = "BEGIN"
 
     def _end_program(self, m: Module):
-        m.next = "CHOOSE"
+        self._fsm.next = "CHOOSE"

@@ -7,6 +7,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..parts.constant_product import times
+from ..parts.one_hot import OneHot
 
 COUNT_BITS = 16
 """Width of the number of tokens to generate."""
@@ -104,33 +105,33 @@ class TokenLoop(wiring.Component):
             self.output.payload.last.eq(~self._resuming),
             self.wants.eq(self._beginning | (self._resuming & self.output.ready)),
         ]
-        with m.FSM() as fsm:
-            with m.State("IDLE"), m.If(self.start):
+        with OneHot(m, "IDLE") as self._fsm:
+            with self._fsm.state("IDLE"), m.If(self.start):
                 self._begin_run(m)
-            with m.State("PROMPT"):
+            with self._fsm.state("PROMPT"):
                 self._take_prompt(m)
-            with m.State("BEGIN"):
+            with self._fsm.state("BEGIN"):
                 self._begin_program(m)
-            with m.State("DISCARD"), m.If(self.prompt.valid & self.prompt.payload.last):
+            with self._fsm.state("DISCARD"), m.If(self.prompt.valid & self.prompt.payload.last):
                 m.d.sync += self._taking.eq(0)
                 self._rest(m)
-            with m.State("RUN"), m.If(self.ended):
+            with self._fsm.state("RUN"), m.If(self.ended):
                 self._end_program(m)
-            with m.State("CHOOSE"), m.If(self.chosen.valid):
+            with self._fsm.state("CHOOSE"), m.If(self.chosen.valid):
                 m.d.sync += [
                     *self._keep(self.chosen.token),
                     *self._advance(),
                     self._emitting.eq(1),
                     self._resuming.eq(~(self._is_final | self._no_position_follows)),
                 ]
-                m.next = "EMIT"
-            with m.State("EMIT"), m.If(self.output.ready):
+                self._fsm.next = "EMIT"
+            with self._fsm.state("EMIT"), m.If(self.output.ready):
                 self._go_on(m)
-        self._connect_states(m, fsm)
+        self._connect_states(m)
         return m
 
-    def _connect_states(self, m: Module, fsm):
-        m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
+    def _connect_states(self, m: Module):
+        m.d.comb += self.busy.eq(~self._fsm.ongoing("IDLE"))
 
     def _begin_run(self, m: Module):
         """In IDLE, at ``start``."""
@@ -141,13 +142,13 @@ class TokenLoop(wiring.Component):
             self._remaining.eq(self.count),
             self.context_full.eq(0),
         ]
-        m.next = "PROMPT"
+        self._fsm.next = "PROMPT"
 
     def _take_prompt(self, m: Module):
         """In PROMPT: the next of its tokens, or no position is left."""
         with m.If(self._at_end):
             m.d.sync += [self.context_full.eq(1), self._taking.eq(1)]
-            m.next = "DISCARD"
+            self._fsm.next = "DISCARD"
         with m.Else():
             prompt = self.prompt.payload
             m.d.sync += [*self._keep(prompt.token), self._predict.eq(prompt.last)]
@@ -157,33 +158,33 @@ class TokenLoop(wiring.Component):
     def _want(self, m: Module):
         """In PROMPT: its token is kept."""
         m.d.sync += [self._beginning.eq(1), self._taking.eq(0)]
-        m.next = "BEGIN"
+        self._fsm.next = "BEGIN"
 
     def _begin_program(self, m: Module):
         """In BEGIN, until the token's program begins."""
         with m.If(self.granted):
             m.d.sync += self._beginning.eq(0)
-            m.next = "RUN"
+            self._fsm.next = "RUN"
 
     def _resume(self, m: Module):
         """In EMIT, when the token's program may begin, too."""
         with m.If(self.granted):
-            m.next = "RUN"
+            self._fsm.next = "RUN"
         with m.Else():
             m.d.sync += self._beginning.eq(1)
-            m.next = "BEGIN"
+            self._fsm.next = "BEGIN"
 
     def _end_program(self, m: Module):
         """In RUN, when a token's program ends."""
         with m.If(self._predict):
-            m.next = "CHOOSE"
+            self._fsm.next = "CHOOSE"
         with m.Else():
             self._go_on_with_prompt(m)
 
     def _go_on_with_prompt(self, m: Module):
         """To the next token of the prompt."""
         m.d.sync += [*self._advance(), self._taking.eq(~self._no_position_follows)]
-        m.next = "PROMPT"
+        self._fsm.next = "PROMPT"
 
     def _go_on(self, m: Module):
         """In EMIT, when the token is taken."""
@@ -200,7 +201,7 @@ class TokenLoop(wiring.Component):
 
     def _rest(self, m: Module):
         """Nothing is left to do."""
-        m.next = "IDLE"
+        self._fsm.next = "IDLE"
 
     def _keep(self, token) -> list:
         """The token, and its first word in the embedding memory."""

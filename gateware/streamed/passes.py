@@ -45,10 +45,10 @@ class StreamLoop(TokenLoop):
             }
         return ports
 
-    def _connect_states(self, m: Module, fsm):
-        super()._connect_states(m, fsm)
-        prompt = fsm.ongoing("PROMPT") & self.prompt.valid
-        m.d.comb += self.soon.eq(prompt | fsm.ongoing("CHOOSE"))
+    def _connect_states(self, m: Module):
+        super()._connect_states(m)
+        prompt = self._fsm.ongoing("PROMPT") & self.prompt.valid
+        m.d.comb += self.soon.eq(prompt | self._fsm.ongoing("CHOOSE"))
         if self._others:
             with m.If(self.granted):
                 m.d.sync += self.lent.eq(0)

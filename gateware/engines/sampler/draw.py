@@ -12,7 +12,28 @@ from ...parts.delay import delayed
 from .key_histogram import weighted_key_layout
 from .keys import key_layout
 from .scheme import VERSION_1, SamplingScheme
-from .top_k import is_less
+
+MOST_PARTS = 3
+"""Look-up tables behind each other in a comparison."""
+
+
+def is_less(a, b):
+    """``a < b`` of two unsigned values of equal width, three bits per LUT.
+
+    A comparison operator would take a carry chain of one LUT per bit; of wide values it does, as
+    the parts would be as many look-up tables behind each other.
+    """
+    if len(a) > MOST_PARTS * 3:
+        return a < b
+    less, equal = Const(0, 1), Const(1, 1)
+    for high in range(len(a), 0, -3):
+        part_a, part_b = a[max(high - 3, 0) : high], b[max(high - 3, 0) : high]
+        part_less = Const(0, 1)
+        for x, y in zip(part_a, part_b, strict=True):
+            part_less = (~x & y) | (~(x ^ y) & part_less)
+        less = less | (equal & part_less)
+        equal = equal & (part_a == part_b)
+    return less
 
 
 class TokenDraw(wiring.Component):

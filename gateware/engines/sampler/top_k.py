@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,35 +15,13 @@ SCAN_DRAIN = 4
 """Cycles of a scan after its last address: read, compare, count ones, add."""
 
 
-MOST_PARTS = 3
-"""Look-up tables behind each other in a comparison."""
-
-
-def is_less(a, b):
-    """``a < b`` of two unsigned values of equal width, three bits per LUT.
-
-    A comparison operator would take a carry chain of one LUT per bit; of wide values it does, as
-    the parts would be as many look-up tables behind each other.
-    """
-    if len(a) > MOST_PARTS * 3:
-        return a < b
-    less, equal = Const(0, 1), Const(1, 1)
-    for high in range(len(a), 0, -3):
-        part_a, part_b = a[max(high - 3, 0) : high], b[max(high - 3, 0) : high]
-        part_less = Const(0, 1)
-        for x, y in zip(part_a, part_b, strict=True):
-            part_less = (~x & y) | (~(x ^ y) & part_less)
-        less = less | (equal & part_less)
-        equal = equal & (part_a == part_b)
-    return less
-
-
 class TopK(wiring.Component):
     """Threshold key and number of ties that let exactly ``k`` keys stay.
 
     Keys are taken in order while ``key.valid``. After ``start``, a binary search over the bits of
-    a key, most significant first, counts in each of nine scans the keys below a candidate,
-    ``scan_width`` keys per cycle. ``threshold`` becomes the k-th smallest key: every key below it
+    a key, most significant first, counts in each of nine scans the keys that begin with the bits
+    found so far and a 0, ``scan_width`` keys per cycle. Are there fewer than are still to stay, all
+    of them do, and the bit is 1. ``threshold`` becomes the k-th smallest key: every key below it
     stays, and of those equal to it the first ``ties``.
 
     ``done`` follows ``start`` by ``latency(vocab_size, scan_width)`` cycles, whatever the keys
@@ -93,53 +71,54 @@ class TopK(wiring.Component):
         m = Module()
         step = Signal(range(self.rows + SCAN_DRAIN))
         searching = Signal()
-        mask = Signal(KEY_BITS, reset_less=True)
+        # of a key, those that a scan looks at: the bits found and the next one, stable in a scan
+        compared = Signal(KEY_BITS, reset_less=True)
         threshold = Signal(KEY_BITS, reset_less=True)
-        below = Signal(range(self.vocab_size + 1), reset_less=True)
-        # stable from a scan's second cycle on, in which the first keys are compared
-        candidate = Signal(KEY_BITS, reset_less=True)
-        m.d.sync += candidate.eq(threshold | mask)
-        count = self._scan(m, step, candidate)
+        ties = Signal.like(self.ties, reset_less=True)
+        count = self._scan(m, step, compared, threshold)
         done = Signal()
         m.d.sync += done.eq(0)
         with m.If(self.start):
             m.d.sync += [
                 searching.eq(1),
                 step.eq(0),
-                mask.eq(1 << (KEY_BITS - 1)),
+                compared.eq(1 << (KEY_BITS - 1)),
                 threshold.eq(0),
-                below.eq(0),
+                ties.eq(self.k),
             ]
         with m.Elif(searching):
             m.d.sync += step.eq(step + 1)
             with m.If(step == self.rows + SCAN_DRAIN - 1):
-                with m.If(count < self.k):
-                    m.d.sync += [threshold.eq(candidate), below.eq(count)]
+                with m.If(count < ties):
+                    next_bit = compared & ~(compared << 1)
+                    m.d.sync += [threshold.eq(threshold | next_bit), ties.eq(ties - count)]
                 m.d.sync += [
                     step.eq(0),
-                    mask.eq(mask >> 1),
-                    searching.eq(~mask[0]),
-                    done.eq(mask[0]),
+                    compared.eq(Cat(compared[1:], 1)),
+                    searching.eq(~compared[0]),
+                    done.eq(compared[0]),
                 ]
         m.d.comb += [
             self.done.eq(done),
             self.threshold.eq(threshold),
-            self.ties.eq(self.k - below),
+            self.ties.eq(ties),
         ]
         return m
 
-    def _scan(self, m, step, candidate):
-        """Number of keys below ``candidate``; complete ``SCAN_DRAIN`` steps after the last row."""
+    def _scan(self, m, step, compared, prefix):
+        """Number of keys with ``prefix`` in the bits ``compared``, ``SCAN_DRAIN`` steps after the
+        last row."""
         word = self._read_keys(m, step)
         in_last_row = Signal(reset_less=True)
         m.d.sync += in_last_row.eq(step == self.rows - 1)
         used_in_last_row = self.vocab_size - (self.rows - 1) * self.scan_width
-        less = Signal(self.scan_width, reset_less=True)
+        matches = Signal(self.scan_width, reset_less=True)
         for lane in range(self.scan_width):
             padding = in_last_row if lane >= used_in_last_row else 0
-            m.d.sync += less[lane].eq(is_less(word[lane], candidate) & ~padding)
+            differs = (compared & (word[lane] ^ prefix)).any()
+            m.d.sync += matches[lane].eq(~(differs | padding))
         ones = Signal(range(self.scan_width + 1), reset_less=True)
-        m.d.sync += ones.eq(sum(less))
+        m.d.sync += ones.eq(sum(matches))
         count = Signal(range(self.vocab_size + 1), reset_less=True)
         with m.If(step == SCAN_DRAIN - 1):
             m.d.sync += count.eq(ones)
