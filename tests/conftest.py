@@ -13,16 +13,18 @@ for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 def pytest_sessionstart(session):
     """Some tests run Yosys by its own command: it must have compiled itself before.
 
-    Tests use all cores already, and each part of a simulation has all headers to read again. Most
-    simulations run for less time than they take to compile: -O1 saves a sixth of that, and they
-    run as fast (-O0 would save a half, and they would run 20 times as long).
+    Tests use all cores already, so a simulation is not compiled in parts. Most run for less time
+    than they take to compile: -O1 saves a sixth of that, and they run as fast (-O0 would save a
+    half, and they would run 20 times as long).
     """
     from gateformer.platforms.simulation import cxxrtl
     from gateformer.platforms.support import cpp_compiler, yosys
+    from tests.support import precompiled_headers
 
     yosys.prepare()
     cxxrtl.MAX_PARTS = 1
     cpp_compiler.FLAGS = tuple("-O1" if flag == "-O2" else flag for flag in cpp_compiler.FLAGS)
+    cpp_compiler.FLAGS += precompiled_headers.flags()
 
 
 @pytest.fixture(scope="module", autouse=True)
