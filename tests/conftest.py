@@ -1,5 +1,6 @@
 """One thread per process for numpy and torch: tests run in parallel on all cores."""
 
+import gc
 import os
 import signal
 import sys
@@ -11,16 +12,19 @@ for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 
 
 def pytest_sessionstart(session):
-    """Some tests run Yosys by its own command: it must have compiled itself before.
+    """Garbage is looked for as in commands. Some tests run Yosys by its own command: it must have
+    compiled itself before.
 
     Tests use all cores already, so a simulation is not compiled in parts. Most run for less time
     than they take to compile: -O1 saves a sixth of that, and they run as fast (-O0 would save a
     half, and they would run 20 times as long).
     """
+    from gateformer.model.support import cli
     from gateformer.platforms.simulation import cxxrtl
     from gateformer.platforms.support import cpp_compiler, yosys
     from tests.support import precompiled_headers
 
+    gc.set_threshold(*cli.GARBAGE_THRESHOLDS)
     yosys.prepare()
     cxxrtl.MAX_PARTS = 1
     cpp_compiler.FLAGS = tuple("-O1" if flag == "-O2" else flag for flag in cpp_compiler.FLAGS)

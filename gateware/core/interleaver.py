@@ -123,22 +123,21 @@ class Interleaver(wiring.Component):
         settled, may = Signal(init=1), Signal(len(threads))
         m.d.sync += settled.eq(self._is_settled(m))
         for stream, thread in enumerate(threads):
-            request, on_array = thread.request, thread.request.lane == Lane.ARRAY
-            lane_free = Mux(
-                on_array,
-                Mux(request.quiet, quiet[Lane.ARRAY], free[Lane.ARRAY]),
-                Mux(request.quiet, quiet[Lane.VECTOR], free[Lane.VECTOR]),
-            )
+            request = thread.request
             waits = [getattr(request, f"takes_{name}") & busy[name] for name in busy]
-            queries = request.takes_array & ~on_array
-            waits += [request.settled & ~settled, queries & ~self._slots.may_pass[stream]]
-            waits = Cat(waits).any()
-            m.d.comb += may[stream].eq(thread.ready & lane_free & ~waits)
+            for lane in Lane:
+                waits += [request.free[lane.value] & ~free[lane]]
+                waits += [request.quiet[lane.value] & ~quiet[lane]]
+            waits += [request.settled & ~settled]
+            waits += [request.queries & ~self._slots.may_pass[stream]]
+            m.d.comb += may[stream].eq(thread.ready & ~Cat(waits).any())
         # of the cycle before: nobody's after a turn, for what that takes is not known then
         candidates, turns = Signal(len(threads)), Signal(len(threads))
-        urgent = may & Cat(thread.request.urgent for thread in threads)
-        first = Mux(urgent.any(), urgent, may)
-        m.d.sync += candidates.eq(first & ~turns.any().replicate(len(threads)))
+        urgent = Cat(thread.request.urgent for thread in threads)
+        nobody, none_urgent = ~candidates.any(), ~(may & urgent).any()
+        for stream in range(len(threads)):
+            first = urgent[stream] | none_urgent
+            m.d.sync += candidates[stream].eq(may[stream] & first & nobody)
         m.d.comb += turns.eq(self._first_behind(candidates))
         for lane, unit in self._lanes.items():
             taken = Cat(
@@ -160,12 +159,10 @@ class Interleaver(wiring.Component):
             freeing = Cat(
                 unit.freeing & (unit.owner == stream) for unit in self._lanes.values()
             ).any()
-            request = thread.request
-            queries = request.takes_array & (request.lane == Lane.VECTOR)
             m.d.comb += [
                 thread.turn.eq(turns[stream]),
                 thread.freeing.eq(freeing),
-                self._slots.passed[stream].eq(turns[stream] & queries),
+                self._slots.passed[stream].eq(turns[stream] & thread.request.queries),
             ]
         return turns
 

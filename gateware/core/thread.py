@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..compiler.interleaving import Lane
+from ..compiler.interleaving import Lane, Request
 from ..compiler.program import Program
 from ..plan.encoding import instruction_layout
 
 
 def request_layout(program: Program) -> data.StructLayout:
-    """What a stream's next instruction waits for: :class:`.interleaving.Request`, and its place."""
+    """What a stream's next instruction waits for: :class:`.interleaving.Request`, and its place.
+
+    Its lane is to be free, or quiet, too: ``free`` or ``quiet`` has the lane's bit set.
+    """
     takes = (f"takes_{name}" for name in program.interleaving.locks)
-    flags = ("urgent", "quiet", "settled", *takes)
+    flags = ("urgent", "settled", *takes, "queries")
     following = instruction_layout(program.interleaving.turns)["following"].shape
-    return data.StructLayout({"place": following, "lane": Lane, **dict.fromkeys(flags, 1)})
+    lanes = dict.fromkeys(("free", "quiet"), len(Lane))
+    return data.StructLayout({"place": following, "lane": Lane, **lanes, **dict.fromkeys(flags, 1)})
+
+
+def _said(request: data.View, by: Request | data.View, prefix: str = "") -> list:
+    """Statements: ``request`` but for its place is what is said by what has the members of
+    :class:`.interleaving.Request`."""
+
+    def said(name: str) -> Value:
+        return Value.cast(getattr(by, prefix + name))
+
+    lane, quiet = said("lane"), said("quiet").replicate(len(Lane))
+    on = Cat(lane == each for each in Lane)
+    derived = {
+        "free": on & ~quiet,
+        "quiet": on & quiet,
+        "queries": said("takes_array") & on[Lane.VECTOR.value],
+    }
+    names = [name for name in request.shape().members if name != "place"]
+    values = {name: derived[name] if name in derived else said(name) for name in names}
+    return [Value.cast(getattr(request, name)).eq(value) for name, value in values.items()]
 
 
 class Thread(wiring.Component):
@@ -71,7 +94,6 @@ class Thread(wiring.Component):
         request = Signal(self.request.shape(), reset_less=True)
         ends_token, ends_prompt = Signal(reset_less=True), Signal(reset_less=True)
         wait, left = Signal.like(self.word.wait, reset_less=True), Signal.like(self.word.wait)
-        first = {n: getattr(self._first, n) for n in request.shape().members if n != "place"}
         m.d.comb += [
             self.running.eq(running),
             self.ready.eq(ready),
@@ -94,7 +116,7 @@ class Thread(wiring.Component):
             word = self.word
             m.d.sync += [
                 request.place.eq(word.following),
-                *(getattr(request, name).eq(getattr(word, f"next_{name}")) for name in first),
+                *_said(request, word, "next_"),
                 wait.eq(word.wait),
                 ends_token.eq(word.ends_token),
                 ends_prompt.eq(word.ends_prompt_token),
@@ -112,6 +134,7 @@ class Thread(wiring.Component):
                 running.eq(1),
                 ready.eq(1),
                 fresh.eq(fresh | self.first),
-                request.eq(request.shape().const({"place": 0, **first})),
+                request.place.eq(0),
+                *_said(request, self._first),
             ]
         return m

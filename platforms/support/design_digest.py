@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from pathlib import Path
 
 import amaranth
@@ -36,10 +37,15 @@ def design_digest(program: AnyProgram) -> str:
 
 
 def code(source: Path) -> str:
-    """What a Python file says to Python: without comments, docstrings and layout."""
-    tree = ast.parse(source.read_text(encoding="utf-8"))
+    """Digest of what a Python file says to Python: without comments, docstrings and layout."""
+    return _code(source.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def _code(text: str) -> str:
+    tree = ast.parse(text)
     for node in ast.walk(tree):
         for statement in getattr(node, "body", []) if isinstance(node, _DOCUMENTED) else []:
             if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
                 statement.value = ast.Constant(None)
-    return ast.dump(tree)
+    return digest(ast.dump(tree))
