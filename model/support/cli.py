@@ -180,6 +180,7 @@ def _status(main: Callable[[], int | None], together: bool) -> int:
         # one that an interrupt has become on its way is no error
         if not interrupt.happened():
             return _error_status(error)
+    interrupt.ignore_interrupts()  # one more would be no other
     warnings.simplefilter("ignore")  # of what was not used to its end
     if interrupt.says_so():
         _say(INTERRUPTED)

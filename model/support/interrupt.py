@@ -24,7 +24,9 @@ _happened = False
 _threading = None
 """The module, once it is imported."""
 _again = None
-"""The timer that raises an interrupt again."""
+"""The timer that raises an interrupt again, until it does or another interrupt comes before."""
+_deciding = None
+"""Which of these two it is."""
 
 
 def guard_command() -> None:
@@ -55,8 +57,9 @@ def raise_interrupts() -> None:
     """
     import threading  # here, since a handler must not begin to import it
 
-    global _threading
+    global _threading, _deciding
     _threading = threading
+    _deciding = threading.RLock()  # a handler may interrupt itself
     _handle(_raise)
     sys.unraisablehook = _unraisable
 
@@ -90,13 +93,14 @@ def _end(*_) -> None:
 
 
 def _raise(_, frame) -> None:
-    global _happened
+    global _happened, _again
     _happened = True
-    if _again is not None:
-        _again.cancel()
-    if not _importing(frame):
-        raise KeyboardInterrupt
-    _raise_again()
+    if _importing(frame):
+        _raise_again()
+        return
+    with _deciding:
+        _again = None
+    raise KeyboardInterrupt
 
 
 def _importing(frame) -> bool:
@@ -109,16 +113,24 @@ def _importing(frame) -> bool:
 
 def _raise_again() -> None:
     global _again
-    _again = _threading.Timer(RETRY, _interrupt_main_thread)
-    _again.daemon = True
-    _again.start()
+    if _again is not None:
+        return
+    timer = _threading.Timer(RETRY, lambda: _interrupt_main_thread(timer))
+    timer.daemon = True
+    _again = timer  # before it starts: an interrupt within that starts no other
+    timer.start()
 
 
-def _interrupt_main_thread() -> None:
-    if hasattr(signal, "pthread_kill"):  # ends what the main thread waits for
-        signal.pthread_kill(_threading.main_thread().ident, signal.SIGINT)
-    else:
-        signal.raise_signal(signal.SIGINT)
+def _interrupt_main_thread(timer) -> None:
+    global _again
+    with _deciding:
+        if _again is not timer:
+            return
+        _again = None
+        if hasattr(signal, "pthread_kill"):  # ends what the main thread waits for
+            signal.pthread_kill(_threading.main_thread().ident, signal.SIGINT)
+        else:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _unraisable(unraisable) -> None:

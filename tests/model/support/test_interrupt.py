@@ -29,7 +29,7 @@ run(main)
 """
 
 
-@pytest.mark.parametrize("presses", [1, 3])
+@pytest.mark.parametrize("presses", [1, 3, 300])
 @pytest.mark.parametrize("missing, said", [("json", "imported"), ("nosuch", "ModuleNotFoundError")])
 def test_an_interrupt_within_an_import(tmp_path, missing, said, presses):
     (tmp_path / "imported.py").write_text(IMPORTED.format(missing=missing, presses=presses))
