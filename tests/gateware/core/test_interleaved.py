@@ -15,7 +15,7 @@ from gateformer.model.contract.sampling import SamplingSettings
 from .interleaved_bench import Request, check_run, drawn_request, program_of, run_streams
 from .test_core import SHAPES, varied
 
-COMBINATIONS, SLOW, FAST = 48, 29, (0, 20, 27)
+COMBINATIONS, SLOW, FAST = 48, 16, (0, 20, 27)
 """Of shape, number of streams and requests; those but FAST are slow, those from SLOW on not run but
 with all."""
 

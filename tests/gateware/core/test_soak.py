@@ -17,7 +17,7 @@ from gateformer.model.contract.sampling import SamplingSettings
 from gateformer.platforms.support.progress import working
 from tests.support.reload_bench import SHAPES, model, program, simulator
 
-SHORT, TOKENS = 30_000, 200_000
+SHORT, TOKENS = 12_000, 200_000
 SEQUENCES_PER_MODEL = 100
 
 

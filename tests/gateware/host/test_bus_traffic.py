@@ -266,8 +266,16 @@ def test_traffic_equals_the_model(seed, kind):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [MORE, pytest.param(MANY, marks=pytest.mark.full_size)])
-@pytest.mark.parametrize("kind", [TRAINED, IMPORTED], ids=["trained", "imported"])
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [
+        pytest.param(IMPORTED, MORE, id="imported"),
+        *(
+            pytest.param(kind, MANY, marks=pytest.mark.full_size, id=f"{name}-{MANY}")
+            for kind, name in ((TRAINED, "trained"), (IMPORTED, "imported"))
+        ),
+    ],
+)
 def test_much_traffic_equals_the_model(kind, count, capsys):
     start = time.monotonic()
     traffic = Traffic(2, kind).run(count)

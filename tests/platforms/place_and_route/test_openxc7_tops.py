@@ -33,7 +33,7 @@ def mapped():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["zybo", "arty-a7-35"])
+@pytest.mark.parametrize("name", [pytest.param("zybo", marks=pytest.mark.full_size), "arty-a7-35"])
 def test_a_whole_top_keeps_to_the_rules(name):
     target = for_toolchain(board(name), "openxc7")
     program = Program(random_model(TINY), HwConfig(2, 4, 4))

@@ -29,6 +29,7 @@ from gateformer.platforms.sizes.resource_model import (
     predicted_as,
     resource_model,
 )
+from tests.support.calibrated import mostly_full_size
 
 CARRY_BAR = 0.05
 LUT_BAR = 0.10
@@ -191,6 +192,7 @@ TINY = Point(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("family", mostly_full_size("xc7"), indirect=True)
 def test_a_real_synthesis_agrees(family):
     (counted,) = cells(Run(family.name, (TINY,)))
     resources = family.count(counted)

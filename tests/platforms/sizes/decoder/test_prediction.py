@@ -10,6 +10,7 @@ from gateformer.platforms.sizes.decoder.units import GLUE
 from gateformer.platforms.sizes.families import CALIBRATED, FAMILIES
 from gateformer.platforms.sizes.points import Point, Run, cells
 from gateformer.platforms.sizes.resource_model import load_data, resource_model
+from tests.support.calibrated import mostly_full_size
 
 from .shapes import GPT2, LLAMA
 
@@ -67,6 +68,7 @@ def test_every_synthesized_memory_and_multiplier_is_predicted(family):
 @pytest.mark.parametrize(
     ("spec", "lanes"), [(LLAMA, 24), pytest.param(GPT2, 20, marks=pytest.mark.full_size)]
 )
+@pytest.mark.parametrize("family", mostly_full_size("gowin"), indirect=True)
 def test_a_real_synthesis_agrees(family, spec, lanes):
     point = Point(GLUE, spec, (1, 1, lanes, "2bit"))
     (counted,) = cells(Run(family.name, (point,)))

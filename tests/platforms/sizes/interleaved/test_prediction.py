@@ -11,6 +11,7 @@ from gateformer.platforms.sizes.families import CALIBRATED, FAMILIES
 from gateformer.platforms.sizes.points import Point, Run, cells
 from gateformer.platforms.sizes.resource_model import load_data, resource_model
 from gateformer.platforms.sizes.search import search
+from tests.support.calibrated import mostly_full_size
 
 INTERLEAVED = KINDS["interleaved"]
 LUT_BAR = 0.10
@@ -72,6 +73,7 @@ TINY = "random:vocab_size=20,d_model=8,n_layers=1,d_ff=16,ctx_len=12,seed=3"
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("family", mostly_full_size("ecp5"), indirect=True)
 def test_a_real_synthesis_agrees(family):
     point = Point("core", TINY, (1, 8, 4, "2bit"), streams=3)
     (counted,) = cells(Run(family.name, (point,)))
