@@ -132,13 +132,15 @@ class Interleaver(wiring.Component):
             waits += [request.queries & ~self._slots.may_pass[stream]]
             m.d.comb += may[stream].eq(thread.ready & ~Cat(waits).any())
         # of the cycle before: nobody's after a turn, for what that takes is not known then
-        candidates, turns = Signal(len(threads)), Signal(len(threads))
-        urgent = Cat(thread.request.urgent for thread in threads)
-        nobody, none_urgent = ~candidates.any(), ~(may & urgent).any()
-        for stream in range(len(threads)):
-            first = urgent[stream] | none_urgent
-            m.d.sync += candidates[stream].eq(may[stream] & first & nobody)
-        m.d.comb += turns.eq(self._first_behind(candidates))
+        candidates, urgent = Signal(len(threads)), Signal(len(threads))
+        turns = Signal(len(threads))
+        nobody = ~candidates.any()
+        for stream, thread in enumerate(threads):
+            candidate = may[stream] & nobody
+            m.d.sync += candidates[stream].eq(candidate)
+            m.d.sync += urgent[stream].eq(candidate & thread.request.urgent)
+        first = Mux(urgent.any(), urgent, candidates)
+        m.d.comb += turns.eq(self._first_behind(first))
         for lane, unit in self._lanes.items():
             taken = Cat(
                 turn & (thread.request.lane == lane)
