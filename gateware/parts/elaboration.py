@@ -6,10 +6,14 @@ from amaranth.hdl import Elaboratable
 
 
 def may_stay_unused(*components: Elaboratable) -> None:
-    """Let these go without Amaranth's warning that they were created but never used.
+    """Let these, and parts that are their attributes, go without Amaranth's warning that they were
+    created but never used.
 
     Some serve for their latencies or ports alone. Amaranth has no public way to say so, and a
     warnings filter no longer applies when the interpreter exits.
     """
     for component in components:
-        component._MustUse__used = True
+        if not component._MustUse__used:
+            component._MustUse__used = True
+            parts = vars(component).values()
+            may_stay_unused(*(part for part in parts if isinstance(part, Elaboratable)))

@@ -13,6 +13,7 @@ from gateformer.platforms.building.board_paths import control_sets_of, main
 
 SYNTHESIZED = ", ".join(name for name, known in boards().items() if known.budget is not None)
 TINY = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11"
+BROAD = ["--rows", "16", "--cols", "64", "--lanes", "128", "--cores", "2", "--streams", "3"]
 
 
 @pytest.mark.parametrize(
@@ -51,12 +52,15 @@ def test_a_larger_device_has_room_for_more_control_sets(name, most):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["arty-a7-35", "--toolchain", "vivado", "--model", TINY],
+        ["arty-a7-35", "--model", TINY],
+        ["arty-a7-35", "--model", TINY, "--streams", "3"],
         *(
-            pytest.param([*arguments, "--toolchain", toolchain], marks=pytest.mark.full_size)
-            for toolchain, *arguments in (
-                ("openxc7", "arty-a7-35", "--model", TINY),
-                ("vivado", "zybo", "--streams", "2"),
+            pytest.param(arguments, marks=pytest.mark.full_size)
+            for arguments in (
+                ["arty-a7-35", "--model", TINY, "--toolchain", "openxc7"],
+                ["zybo", "--streams", "2"],
+                ["zybo-z7-20", "--model", TINY, "--cores", "2", "--streams", "3"],
+                ["zybo-z7-20", *BROAD],
             )
         ),
     ],
@@ -64,5 +68,5 @@ def test_a_larger_device_has_room_for_more_control_sets(name, most):
 )
 def test_what_is_synthesized_for_a_board(arguments):
     console = Console(file=io.StringIO(), width=120)
-    assert main(arguments, console) == 0
+    assert main(["--toolchain", "vivado", *arguments], console) == 0
     assert console.file.getvalue().endswith("0 violations\n")
