@@ -131,16 +131,16 @@ class Interleaver(wiring.Component):
             waits += [request.settled & ~settled]
             waits += [request.queries & ~self._slots.may_pass[stream]]
             m.d.comb += may[stream].eq(thread.ready & ~Cat(waits).any())
-        # of the cycle before: nobody's after a turn, for what that takes is not known then
-        candidates, urgent = Signal(len(threads)), Signal(len(threads))
-        turns = Signal(len(threads))
-        nobody = ~candidates.any()
-        for stream, thread in enumerate(threads):
-            candidate = may[stream] & nobody
-            m.d.sync += candidates[stream].eq(candidate)
-            m.d.sync += urgent[stream].eq(candidate & thread.request.urgent)
-        first = Mux(urgent.any(), urgent, candidates)
-        m.d.comb += turns.eq(self._first_behind(first))
+        # of the cycle before: nobody's after a turn, for what that takes is not known then. By
+        # their reset, so that a look-up table less is in front of them
+        candidates, turns = Signal(len(threads)), Signal(len(threads))
+        urgent = Cat(thread.request.urgent for thread in threads)
+        none_urgent = ~(may & urgent).any()
+        with m.If(candidates.any()):
+            m.d.sync += candidates.eq(0)
+        with m.Else():
+            m.d.sync += candidates.eq(may & (urgent | none_urgent.replicate(len(threads))))
+        m.d.comb += turns.eq(self._first_behind(candidates))
         for lane, unit in self._lanes.items():
             taken = Cat(
                 turn & (thread.request.lane == lane)

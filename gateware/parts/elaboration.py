@@ -6,8 +6,8 @@ from amaranth.hdl import Elaboratable
 
 
 def may_stay_unused(*components: Elaboratable) -> None:
-    """Let these, and parts that are their attributes, go without Amaranth's warning that they were
-    created but never used.
+    """Let these, and parts that are their attributes or in lists of these, go without Amaranth's
+    warning that they were created but never used.
 
     Some serve for their latencies or ports alone. Amaranth has no public way to say so, and a
     warnings filter no longer applies when the interpreter exits.
@@ -15,5 +15,6 @@ def may_stay_unused(*components: Elaboratable) -> None:
     for component in components:
         if not component._MustUse__used:
             component._MustUse__used = True
-            parts = vars(component).values()
-            may_stay_unused(*(part for part in parts if isinstance(part, Elaboratable)))
+            for value in vars(component).values():
+                parts = value if isinstance(value, list | tuple) else [value]
+                may_stay_unused(*(part for part in parts if isinstance(part, Elaboratable)))

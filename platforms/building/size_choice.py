@@ -7,6 +7,7 @@ import dataclasses
 
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.artifact import Artifact
+from gateformer.model.contract.decoder.model import DecoderModel
 
 from ..boards.board import Board
 from ..sizes.interleaved.search import best_together
@@ -36,7 +37,12 @@ def sizes_of(artifact: Artifact, target: Board, arguments: argparse.Namespace) -
 def _with_streams(
     artifact: Artifact, target: Board, arguments: argparse.Namespace, fixed: dict
 ) -> HwConfig:
-    """Sizes for the streams and cores that are asked for, or for those with the most tokens."""
+    """Sizes for the streams and cores that are asked for, or for those with the most tokens.
+
+    Of an imported model for one stream: others are those of a core that reads external memory.
+    """
+    if isinstance(artifact.model, DecoderModel):
+        return choose_sizes(artifact.model, target, **fixed)
     if arguments.streams != AUTO:
         several = {"streams": arguments.streams or 1, "cores": arguments.cores or 1}
         # invalid together, before anything is searched

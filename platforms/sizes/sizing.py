@@ -46,8 +46,13 @@ def choose_sizes(
         raise UserError(
             f"{_options(fixed)}: the core of an imported model has --lanes alone; leave others out"
         )
-    # an invalid value is reported as such, not as something that doesn't fit
     several = {"streams": streams, "cores": cores}
+    if imported and (given := {name: value for name, value in several.items() if value != 1}):
+        raise UserError(
+            f"{_options(given)}: the core of an imported model on chip is one, of one stream; "
+            "leave it out"
+        )
+    # an invalid value is reported as such, not as something that doesn't fit
     HwConfig(**{"rows": 1, **fixed}, **several)
     if board.budget is None and imported:
         return simulated(model.config, board.default_hw, fixed)

@@ -21,8 +21,8 @@ def test_nothing_is_said_of_it_and_its_parts(may):
     gc.collect()  # those of tests before
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", UnusedElaboratable)
-        part = Part(Part(Part()))
-        part.part.part.part = part
+        part = Part([Part(Part())])
+        part.part[0].part.part = part
         if may:
             may_stay_unused(part)
         del part

@@ -13,6 +13,7 @@ from gateformer.platforms.building.board_paths import control_sets_of, main
 
 SYNTHESIZED = ", ".join(name for name, known in boards().items() if known.budget is not None)
 TINY = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11"
+IMPORTED = "random:norm=layer,activation=gelu"
 BROAD = ["--rows", "16", "--cols", "64", "--lanes", "128", "--cores", "2", "--streams", "3"]
 
 
@@ -28,6 +29,11 @@ BROAD = ["--rows", "16", "--cols", "64", "--lanes", "128", "--cores", "2", "--st
         (
             ["zybo", "--rows", "7", "--cols", "64"],
             "cols must be a multiple of rows (7), not 64; choose 63 or 70",
+        ),
+        (
+            ["zybo", "--streams", "2", "--model", IMPORTED],
+            "--streams 2: the core of an imported model on chip is one, of one stream; leave it "
+            "out",
         ),
         (
             ["zybo", "--toolchain", "ise"],

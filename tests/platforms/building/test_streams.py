@@ -121,6 +121,18 @@ def refusal(*options) -> str:
     return str(refused.value)
 
 
+@pytest.mark.parametrize("streams", ["2", "auto"])
+@pytest.mark.parametrize("option", ["--timeline", "--export=ip"])
+def test_an_imported_model_on_chip_has_one_where_it_could_be_in_memory(
+    streams, option, monkeypatch
+):
+    monkeypatch.setattr(generation, "MOST_SIMULATED_WEIGHTS", 10_000)
+    assert refusal("zybo", "--model", MODEL, "--streams", streams, option) == (
+        "--streams is for a model that a core reads from external memory, and "
+        f"{MODEL} is held on chip for zybo; leave it out"
+    )
+
+
 def test_an_imported_model_on_chip_has_one(monkeypatch):
     monkeypatch.setattr(generation, "MOST_SIMULATED_WEIGHTS", 10_000)
     assert refusal("sim", "--model", MODEL, "--streams", "2") == (
