@@ -61,7 +61,7 @@ def within(kind: type, least: float, most: float = math.inf) -> Callable[[str], 
             if not least <= value <= most:  # which no nan is
                 raise ValueError
         except ValueError:
-            raise argparse.ArgumentTypeError(f"{expected}, not {text}") from None
+            raise argparse.ArgumentTypeError(f"{expected}, not {text or repr(text)}") from None
         return value
 
     return number
@@ -71,7 +71,11 @@ def number_or(word: str, number: Callable[[str], float]) -> Callable[[str], floa
     """Type of an option: a ``word``, or what the type ``number`` takes."""
 
     def value(text: str) -> float | str:
-        return text if text == word else number(text)
+        try:
+            return text if text == word else number(text)
+        except argparse.ArgumentTypeError as error:
+            expected, separator, given = str(error).rpartition(", not ")
+            raise argparse.ArgumentTypeError(f"{expected} or {word}{separator}{given}") from None
 
     return value
 

@@ -108,11 +108,11 @@ def test_every_tap_and_token_of_all_is_compared(capsys):
     assert all(line.endswith("integers on all taps: gateware equals reference") for line in lines)
 
 
-@pytest.mark.parametrize("count", ["0", "9", "-1"])
+@pytest.mark.parametrize("count", ["0", "9", "-1", "AUTO"])
 def test_streams_out_of_range(count):
     with pytest.raises(UserError) as refused:
         build("sim", f"--streams={count}")
-    assert str(refused.value) == no_integer("--streams", "from 1 to 8", count)
+    assert str(refused.value) == no_integer("--streams", "from 1 to 8 or auto", count)
 
 
 def refusal(*options) -> str:
