@@ -104,6 +104,7 @@ UNIT_POINTS = {
         (REFERENCE, 1, 8, 8),
         (REFERENCE, 1, 64, 8),
         (REFERENCE, 4, 16, 8),
+        (REFERENCE, 8, 32, 8),
         (REFERENCE, 2, 32, 8, "3in5"),
         (UNEVEN, 2, 16, 8),
         (WIDE, 2, 32, 8),
@@ -113,6 +114,9 @@ UNIT_POINTS = {
         "array",
         (REFERENCE, 4, 16, 8),
         (REFERENCE, 4, 16, 32),
+        (REFERENCE, 4, 16, 64),
+        (REFERENCE, 8, 32, 128),
+        (SMALL, 4, 16, 64),
         (UNEVEN, 2, 16, 16),
         (SMALL, 8, 16, 16),
         (PLAIN, 1, 8, 10),
@@ -121,6 +125,7 @@ UNIT_POINTS = {
         "vector",
         (REFERENCE, 1, 16, 8),
         (REFERENCE, 4, 16, 8),
+        (REFERENCE, 8, 32, 8),
         (UNEVEN, 2, 16, 8),
         (SMALL, 2, 8, 8),
     ),
@@ -156,7 +161,13 @@ CHECK_POINTS = points_of(
 )
 CHECK_TOPS = {
     "xc7": [
-        *points_of("top:zybo", (SHIPPED, 8, 64, 64), (SHIPPED, 4, 32, 16), checks=True),
+        *points_of(
+            "top:zybo",
+            (SHIPPED, 8, 64, 64),
+            (SHIPPED, 8, 64, 128),
+            (SHIPPED, 4, 32, 16),
+            checks=True,
+        ),
         *points_of("top:cora-z7", (SHIPPED, 8, 64, 32), checks=True),
         *points_of("top:zybo", ("shakespeare-zybo", 8, 24, 32, "3in5"), checks=True),
     ],

@@ -36,9 +36,7 @@ def search(
 
     With several ``streams`` or ``cores``, of a trained model, cycles are those of a token of all
     together, and counted where a choice could depend on it
-    (:func:`platforms.sizes.interleaved.counted.counted_cycles`). Of a core with several streams the
-    sizes that one stream gets fit as long as the device holds them: more streams are a small part
-    of it, and of LUT sites too many are predicted.
+    (:func:`platforms.sizes.interleaved.counted.counted_cycles`).
 
     Unless ``fixed`` asks for it, no engine of a trained model is larger than in
     ``board.default_hw``: those are the largest at which the board's clock was checked. Of an
@@ -50,26 +48,9 @@ def search(
     """
     several = {"streams": streams, "cores": cores}
     found = predicted(model, board, candidate_sizes(model, board, fixed or {}, several))
-    if cores == 1 < streams:
-        found = _keep_those_of_one_stream(model, board, fixed, found)
     if streams * cores > 1:
         found = counted_cycles(model, found)
     return sorted(found, key=_speed)
-
-
-def _keep_those_of_one_stream(
-    model: AnyModel, board: Board, fixed: dict | None, found: list[Candidate]
-) -> list[Candidate]:
-    """The candidates; that of the sizes that one stream gets fits if the device holds it."""
-    alone = choose(search(model, board, fixed))
-    if alone is None:
-        return found
-    return [
-        dataclasses.replace(candidate, exceeded=candidate.missing)
-        if dataclasses.replace(candidate.hw, streams=1) == alone.hw
-        else candidate
-        for candidate in found
-    ]
 
 
 def predicted(model: AnyModel, board: Board, candidates: Sequence[HwConfig]) -> list[Candidate]:

@@ -96,6 +96,7 @@ def _engine(program: SizedProgram) -> UnitFacts:
         luts={
             "adder bits": rows * (lane.bits + accumulators * engine.acc_width),
             "adders": rows * (lane.adders + accumulators),
+            "accumulator bits": rows * accumulators * engine.acc_width,
             "pairs": pairs,
             "decoded trits": rows * cols * packed,
             "groups": hw.cols // rows,
@@ -149,6 +150,7 @@ def _array(program: SizedProgram) -> UnitFacts:
             "lanes": lanes,
             "accumulator bits": lanes * acc_width,
             "register bits": tree.registers + len(banks) * lanes * ACT_BITS,
+            "query bits": lanes * ACT_BITS * (layout.query_words == 1),
             "rows": layout.rows,
             "groups": groups,
             "unit": 1,
@@ -206,6 +208,7 @@ def _vector(program: SizedProgram) -> UnitFacts:
     return UnitFacts(
         luts={
             "rows": rows,
+            "second sum": rows > 1,
             "product bits": rows * (scaling.product_width + scaling.gain_product_width),
             "splits": rows * sum(sum(widths) for widths in factors if max(widths) > 18),
             "unit": 1,

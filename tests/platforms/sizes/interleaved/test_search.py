@@ -87,16 +87,3 @@ def test_a_design_that_turns_out_too_large_names_fewer_streams(model):
     used = Resources(lut=18_000, ff=10_000, bram=32.5, dsp=80, detail={})
     with pytest.raises(UserError, match=r"try .*--streams 2$"):
         refuse_if_too_large(program, ZYBO, used)
-
-
-def test_the_sizes_of_one_stream_are_kept_while_the_device_holds_them(model):
-    """Others of two streams are left less than the device has."""
-    fixed = FIXED | {"cols": 8, "lanes": 8}
-    one, two = (choose(search(model, ZYBO, fixed, streams=n)) for n in (1, 2))
-    needs = [max(candidate.need.lut, candidate.need.sites) for candidate in (one, two)]
-    less = small(lut=int(needs[1] / 0.87))
-    assert needs[0] < 0.85 * less.budget.lut < needs[1]
-    assert choose(search(model, less, fixed)).hw == one.hw
-    kept = choose(search(model, less, fixed, streams=2))
-    assert kept.hw == two.hw and kept.fits
-    assert choose(search(model, small(lut=int(two.need.lut / 1.01)), fixed, streams=2)) is None
