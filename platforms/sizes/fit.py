@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 
 from gateformer.gateware.plan.hw_config import MOST_STREAMS
-from gateformer.model.contract.artifact import open_model
+from gateformer.model.contract.artifact import Artifact, open_model
 from gateformer.model.support.cli import ArgumentParser, number_or, run, within
 from gateformer.model.support.directories import made_directory, require_writable
 from gateformer.model.support.errors import UserError
@@ -181,7 +181,8 @@ def _one_board(arguments, target: Board) -> int:
     if not arguments.no_picture and matplotlib_missing():
         status.print(f"no picture: {matplotlib_missing()}", markup=False, soft_wrap=True)
     elif drawn:
-        path = PICTURE_DIRECTORY / f"fit-{target.label}-{_file_name(artifact.name)}.svg"
+        name = _file_name(_searched(arguments, artifact))
+        path = PICTURE_DIRECTORY / f"fit-{target.label}-{name}.svg"
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, picture(artifact.name, candidates, target))
         status.print(str(path))
@@ -248,6 +249,12 @@ def _check_json(arguments) -> None:
 def _write_json(arguments, content) -> None:
     if arguments.json is not None:
         write_whole(Path(arguments.json), json.dumps(content, indent=1) + "\n")
+
+
+def _searched(arguments, artifact: Artifact) -> str:
+    """The model, and what else the search was told."""
+    streams = None if arguments.streams in (None, 1) else f"{arguments.streams}-streams"
+    return "-".join(filter(None, (artifact.name, streams, arguments.toolchain)))
 
 
 def _file_name(model: str) -> str:

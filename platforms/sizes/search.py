@@ -138,8 +138,10 @@ def shortage(candidates: Sequence[Candidate], board: Board) -> str:
 
 def no_fit_advice(candidates: Sequence[Candidate]) -> str:
     """What to do if none of them fits; only of an imported model there may be none at all."""
-    imported = all(c.imported for c in candidates)
-    return NO_FIT_IMPORTED if imported else NO_FIT_ADVICE
+    if all(c.imported for c in candidates):
+        return NO_FIT_IMPORTED
+    fewer = any(c.hw.all_streams > 1 for c in candidates)
+    return f"take fewer streams or cores, {NO_FIT_ADVICE}" if fewer else NO_FIT_ADVICE
 
 
 def pareto_front(candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -16,6 +16,7 @@ from gateformer.platforms.boards.board import board
 from gateformer.platforms.building.board_flow import refuse_if_too_large
 from gateformer.platforms.families.family import Resources
 from gateformer.platforms.sizes.interleaved.search import GAIN, best_together
+from gateformer.platforms.sizes.report import explanation
 from gateformer.platforms.sizes.search import choose, search
 from gateformer.platforms.sizes.sizing import choose_sizes, fewer_that_fit
 
@@ -87,3 +88,10 @@ def test_a_design_that_turns_out_too_large_names_fewer_streams(model):
     used = Resources(lut=18_000, ff=10_000, bram=32.5, dsp=80, detail={})
     with pytest.raises(UserError, match=r"try .*--streams 2$"):
         refuse_if_too_large(program, ZYBO, used)
+
+
+@pytest.mark.parametrize("streams, advice", [(1, ""), (2, "take fewer streams or cores, ")])
+def test_what_fits_nowhere_could_be_less(model, streams, advice):
+    target = small(lut=10)
+    said = explanation(search(model, target, FIXED, streams=streams), target)
+    assert said.endswith(f"; {advice}train a smaller model or choose a larger board")
