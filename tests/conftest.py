@@ -22,7 +22,7 @@ def pytest_sessionstart(session):
     from gateformer.model.support import cli
     from gateformer.platforms.simulation import cxxrtl
     from gateformer.platforms.support import cpp_compiler, yosys
-    from tests.support import precompiled_headers
+    from tests.platforms.simulation import precompiled_headers
 
     gc.set_threshold(*cli.GARBAGE_THRESHOLDS)
     yosys.prepare()

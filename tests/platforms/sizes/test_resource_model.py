@@ -29,7 +29,7 @@ from gateformer.platforms.sizes.resource_model import (
     predicted_as,
     resource_model,
 )
-from tests.support.calibrated import mostly_full_size
+from tests.platforms.sizes.calibrated import mostly_full_size
 
 CARRY_BAR = 0.05
 LUT_BAR = 0.10

@@ -10,7 +10,7 @@ from gateformer.platforms.sizes.decoder.units import GLUE
 from gateformer.platforms.sizes.families import CALIBRATED, FAMILIES
 from gateformer.platforms.sizes.points import Point, Run, cells
 from gateformer.platforms.sizes.resource_model import load_data, resource_model
-from tests.support.calibrated import mostly_full_size
+from tests.platforms.sizes.calibrated import mostly_full_size
 
 from .shapes import GPT2, LLAMA
 

@@ -11,7 +11,7 @@ from gateformer.platforms.sizes.families import CALIBRATED, FAMILIES
 from gateformer.platforms.sizes.points import Point, Run, cells
 from gateformer.platforms.sizes.resource_model import load_data, resource_model
 from gateformer.platforms.sizes.search import search
-from tests.support.calibrated import mostly_full_size
+from tests.platforms.sizes.calibrated import mostly_full_size
 
 INTERLEAVED = KINDS["interleaved"]
 LUT_BAR = 0.10
