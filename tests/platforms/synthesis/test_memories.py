@@ -45,7 +45,12 @@ def flipped(netlist, cell, parameter, bit):
     return netlist.with_parameter(cell, parameter, text[:at] + inverse + text[at + 1 :])
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+MOSTLY_FAST = [
+    pytest.param(family, marks=pytest.mark.slow if family == "xcup" else ()) for family in FAMILIES
+]
+
+
+@pytest.mark.parametrize("family", MOSTLY_FAST)
 def test_block_memories_hold_the_design_s_words(family):
     component, netlist, mapping = synthesized(family)
     memories = read_memories(netlist, mapping, family)
@@ -60,7 +65,7 @@ def test_block_memories_hold_the_design_s_words(family):
     assert sorted(cells) == sorted(netlist.of_type(BLOCK_MEMORIES[family]))
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", MOSTLY_FAST)
 def test_a_flipped_bit_is_found_where_it_is(family):
     _, netlist, mapping = synthesized(family)
     rng = random.Random(family)
