@@ -6,7 +6,6 @@ import ctypes
 import dataclasses
 import functools
 import os
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +21,7 @@ from gateformer.model.support.counted import counted
 
 from ..support import cpp_compiler, yosys
 from ..support.progress import working
-from . import cxx_tokens, cxxrtl_rewrite, cxxrtl_split
+from . import cxx_tokens, cxxrtl_rewrite, cxxrtl_split, flat_design
 from .compile_time import compile_time
 
 HARNESS = Path(__file__).with_name("cxxrtl_harness.cc")
@@ -36,6 +35,7 @@ GENERATORS = (
     Path(cxxrtl_split.__file__),
     Path(cxxrtl_rewrite.__file__),
     Path(cxx_tokens.__file__),
+    Path(flat_design.__file__),
 )
 """Files on which the library depends, besides the design and the tools."""
 MAX_PARTS = 8
@@ -50,8 +50,6 @@ opt_merge
 opt_clean {purge}
 write_rtlil flat.il
 """
-_PRIVATE_WIRE = re.compile(r"^  wire (?:.* )?(\$\S+)$", re.MULTILINE)
-_PRIVATE_NAME = re.compile(r"(?<!\S)\$\S+")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,8 +172,9 @@ def compile_flat(
     """
     flat = work / "flat.il"
     if not waveform:
-        flat.write_text(publish_wires(flat.read_text(encoding="utf-8")), encoding="utf-8")
-    # -O6 would also inline public wires, see publish_wires.
+        text = flat_design.publish_wires(flat.read_text(encoding="utf-8"))
+        flat.write_text(flat_design.split_connections(text), encoding="utf-8")
+    # -O6 would also inline public wires, see flat_design.publish_wires.
     options = "-g4 -O6" if waveform else "-g0 -O5"
     yosys.run(f"read_rtlil flat.il\nwrite_cxxrtl {options} -header design.cc\n", work)
     jobs = min(os.cpu_count() or 1, MAX_PARTS)
@@ -215,20 +214,6 @@ def compile_flat(
     once = () if waveform else (first,)
     headers = yosys.cxxrtl_headers()
     cpp_compiler.compile_library(compiler, sources, target, headers, jobs, once=once, done=done)
-
-
-def publish_wires(design: str) -> str:
-    """RTLIL of a flat design with public names for all wires.
-
-    CXXRTL inlines a private wire into each place that uses a slice of it, which makes expressions
-    grow exponentially; a public one it computes once, below optimization level 6.
-    """
-    names = {name: f"\\n{i}" for i, name in enumerate(_PRIVATE_WIRE.findall(design))}
-    lines = design.splitlines(keepends=True)
-    for i, line in enumerate(lines):
-        if "$" in line and not line.startswith("  cell "):
-            lines[i] = _PRIVATE_NAME.sub(lambda match: names.get(match[0], match[0]), line)
-    return "".join(lines)
 
 
 def mangle(name: str) -> str:

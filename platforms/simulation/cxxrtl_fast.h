@@ -8,6 +8,7 @@
 #include <cxxrtl/cxxrtl.h>
 
 #include <cstdint>
+#include <initializer_list>
 
 namespace fast {
 
@@ -62,9 +63,9 @@ INLINE value<Stop - Start + 1> slice(const value<Bits> &a) {
 	return result;
 }
 
-template<size_t Start, size_t Bits, size_t Part>
-INLINE void place(value<Bits> &result, const value<Part> &part) {
-	constexpr size_t shift = Start % 32, first = Start / 32;
+template<size_t Bits, size_t Part>
+INLINE void place(value<Bits> &result, size_t start, const value<Part> &part) {
+	const size_t shift = start % 32, first = start / 32;
 	for (size_t i = 0; i < part.chunks; i++) {
 		result.data[first + i] |= part.data[i] << shift;
 		if (shift != 0 && first + i + 1 < result.chunks)
@@ -72,20 +73,21 @@ INLINE void place(value<Bits> &result, const value<Part> &part) {
 	}
 }
 
-template<size_t Start, size_t Bits>
-INLINE void place_all(value<Bits> &) {}
-
-template<size_t End, size_t Bits, size_t Part, class... Parts>
-INLINE void place_all(value<Bits> &result, const value<Part> &part, const Parts &...parts) {
-	place<End - Part>(result, part);
-	place_all<End - Part>(result, parts...);
+constexpr size_t sum(std::initializer_list<size_t> numbers) {
+	size_t total = 0;
+	for (size_t number : numbers)
+		total += number;
+	return total;
 }
 
-// Concatenation, the most significant part first.
+// Concatenation, the most significant part first. Neither a template within the other for each part
+// nor an expression: compilers limit the depth of both, and there are a thousand parts.
 template<size_t... Bits>
-INLINE value<(Bits + ...)> concat(const value<Bits> &...parts) {
-	value<(Bits + ...)> result;
-	place_all<(Bits + ...)>(result, parts...);
+INLINE value<sum({Bits...})> concat(const value<Bits> &...parts) {
+	value<sum({Bits...})> result;
+	size_t end = sum({Bits...});
+	const int each[] = {(place(result, end -= Bits, parts), 0)...};
+	(void)each;
 	return result;
 }
 

@@ -9,7 +9,8 @@ import dataclasses
 import types
 
 from gateformer.model.support.cache import cached_file, digest
-from gateformer.platforms.simulation.cxxrtl import mangle, publish_wires
+from gateformer.platforms.simulation.cxxrtl import mangle
+from gateformer.platforms.simulation.flat_design import publish_wires
 from gateformer.platforms.support import cpp_compiler, yosys
 from gateformer.platforms.support.tools import run_tool
 
