@@ -5,24 +5,20 @@ import subprocess
 import sys
 
 import pytest
-from amaranth.build import DiffPairs
-from amaranth.hdl import Module
 
 from gateformer.gateware.compiler.program import Program
-from gateformer.gateware.decoder.core import DecoderCore
-from gateformer.gateware.host.any_core import compile_model
 from gateformer.gateware.plan.hw_config import HwConfig
 from gateformer.model.contract.artifact import open_model, shipped_models
 from gateformer.model.contract.random_model import random_model
 from gateformer.model.support.errors import UserError
 from gateformer.platforms.boards.board import board
-from gateformer.platforms.boards.target import PROCESSOR, UART
+from gateformer.platforms.boards.target import PROCESSOR
 from gateformer.platforms.sizes.sizing import choose_sizes
 from gateformer.platforms.support import verilog
-from tests.support.console.imported import imported_model, sub_words
 from tests.support.no_core import leave_out_the_core
 from tests.support.own_boards import OWN_BOARDS, write_board
 
+from .pins import expected_pins, located, ports
 from .test_board import TARGETS
 
 SMALLEST = {("ulx3s", "12F"), ("tang-nano-9k", None)}
@@ -46,14 +42,6 @@ FAST = {("zybo", None): "shakespeare-115k", ("ulx3s", "25F"): "shakespeare-115k-
 SLOW = {("kv260", None): "stories-zybo", ("tang-primer-20k", None): "shakespeare-zybo"}
 """One for each of the other families in the slow tests; what is around a core is tested for every
 board, without it."""
-IMPORTED = (
-    "random:n_layers=1,d_model=8,d_ff=16,ctx_len=6,vocab_size=11,positions=rotary,activation=silu,"
-    "gated=1,n_kv_heads=1"
-)
-STORIES = {
-    **{"vocab_size": 512, "d_model": 64, "n_heads": 8, "n_layers": 5, "d_ff": 172},
-    **{"ctx_len": 512, "n_kv_heads": 4},
-}
 PROCESSORS = {("xc7", PROCESSOR): ["PS7"], ("xcup", PROCESSOR): ["PS8"]}
 TINY = "random:n_layers=1,d_model=8,n_heads=2,d_ff=16,ctx_len=6,vocab_size=11"
 
@@ -123,49 +111,6 @@ def test_every_toolchain_with_another_clock(name, variant, clock_mhz, program, n
         assert found == PROCESSORS.get((target.family.name, target.console), [])
 
 
-@pytest.fixture(scope="module")
-def imported():
-    return compile_model(
-        open_model(IMPORTED, imported=True).model, HwConfig(rows=1, cols=1, lanes=4)
-    )
-
-
-@pytest.mark.parametrize(
-    ("name", "variant"), [target for target in TARGETS if board(*target).console == UART]
-)
-def test_the_console_of_an_imported_model(name, variant, imported, monkeypatch):
-    """Without the core, which :func:`test_the_core_of_an_imported_model` has."""
-    monkeypatch.setattr(DecoderCore, "elaborate", lambda self, platform: Module())
-    target = board(name, variant)
-    top = target.build_top(imported, target.default_clock_mhz, **target.top_options("mine"))
-    for toolchain in target.toolchains:
-        platform = target.build_platform(toolchain)
-        files = platform.prepare(top, "top").files
-        assert located(files) == expected_pins(platform, target)
-        assert ".console.vocabulary" in files["top.il"]
-
-
-def test_the_core_of_an_imported_model(imported):
-    target = board("ulx3s")
-    top = target.build_top(imported, target.default_clock_mhz, **target.top_options("mine"))
-    files = target.build_platform(target.toolchains[0]).prepare(top, "top").files
-    assert ".console.vocabulary" in files["top.il"] and ".datapath" in files["top.il"]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", ["ulx3s", pytest.param("tang-primer-20k", marks=pytest.mark.full_size)]
-)
-def test_a_model_of_stories_s_size(name):
-    """In the shape of stories260K, with its 512 sub-words."""
-    model = imported_model(sub_words(512), prefix=(), **STORIES)
-    program = compile_model(model, HwConfig(rows=1, cols=1, lanes=64))
-    target = board(name)
-    top = target.build_top(program, target.default_clock_mhz, **target.top_options("stories"))
-    files = target.build_platform(target.toolchains[0]).prepare(top, "top").files
-    assert "\nmodule \\top\n" in files["top.il"]
-
-
 @pytest.mark.parametrize("name", ["zybo", "kv260", "ulx3s", "tang-nano-9k"])
 def test_the_core_of_every_family(name, program):
     """Whole, by every toolchain; what is around it, every board has in the other tests."""
@@ -225,61 +170,6 @@ def test_own_boards(name, tmp_path, program, no_core):
         assert "build_top.sh" in files
         assert located(files) == expected_pins(platform, target)
         assert set(located(files)) == set(ports(files["top.il"]))
-
-
-_LOCATED = {
-    "top.xdc": r'^ *set_property LOC (?P<pin>\w+) \[get_ports "?(?P<port>[^\]"]+)"?\]',
-    "top.lpf": r'^LOCATE COMP "(?P<port>[^"]+)" SITE "(?P<pin>\w+)";',
-    "top.cst": r'^IO_LOC "(?P<port>[^"]+)" (?P<pin>\w+);',
-}
-
-
-def located(files) -> dict[str, str]:
-    """Pin of each port, as the constraints say."""
-    ((name, pattern),) = ((n, p) for n, p in _LOCATED.items() if n in files)
-    text = files[name] if isinstance(files[name], str) else files[name].decode()
-    return {found["port"]: found["pin"] for found in re.finditer(pattern, text, re.M)}
-
-
-def ports(rtlil: str) -> list[str]:
-    """Names of the top module's ports."""
-    module = re.search(r"^module \\top\n(.*?)^end\n", rtlil, re.M | re.S)[1]
-    return re.findall(r"^  wire width 1 (?:in|out)put \d+ +\\(\S+)$", module, re.M)
-
-
-def expected_pins(platform, target) -> dict[str, str]:
-    """Pin of each port: clock, lights, serial port with its button, what is held high."""
-    clock = [] if platform.default_clk is None else [(platform.default_clk, 0)]
-    wanted = [*clock, *(light[1:] for light in platform.lights)]
-    if target.console == UART:
-        uart = getattr(platform, "uart", ("uart", 0))
-        wanted += [(*uart, "rx"), (*uart, "tx")]
-        if hasattr(platform, "reset_button"):
-            wanted.append(platform.reset_button)
-    if target.name == "ulx3s":
-        wanted.append(("wifi_gpio0", 0))
-    connectors = {
-        f"{connector.name}_{connector.number}:{pin}": name
-        for connector in platform.connectors.values()
-        for pin, name in connector.mapping.items()
-    }
-    pins = {}
-    for name, number, *path in wanted:
-        (part,) = (
-            subsignal.ios[0] if path else subsignal
-            for subsignal in platform.lookup(name, number).ios
-            if not path or subsignal.name == path[0]
-        )
-        port = "__".join((f"{name}_{number}", *path))
-        if isinstance(part, DiffPairs):
-            halves = {"p": part.p.names, "n": part.n.names}
-            if target.family.name == "ecp5":  # the other one follows from the first
-                del halves["n"]
-        else:
-            halves = {"io": part.names}
-        for half, (pin,) in halves.items():
-            pins[f"{port}__{half}"] = connectors.get(pin, pin)
-    return pins
 
 
 def test_the_console_s_settings_are_part_of_the_build_id(program):

@@ -196,6 +196,7 @@ def test_every_input_of_the_processor_is_connected():
     assert len(gp0) == 12
 
 
+@pytest.mark.slow
 def test_a_tiny_top_is_synthesized(top, tmp_path):
     resources = synthesis.synthesize(top, board("zybo"), tmp_path)
     assert resources.exceeding(board("zybo").budget) == []
