@@ -14,6 +14,7 @@ from amaranth.lib.wiring import In, Out
 from gateformer.model.contract import arith
 
 from . import dsp48
+from .carry_product import registered_carry_product
 from .delay import delayed
 from .integers import check_integer
 from .multiplier import MAX_ACC_WIDTH, check_dsp
@@ -34,6 +35,14 @@ FACTOR_BITS = 9
 
 SUM_BITS = 2 * FIELD_BITS
 """Bits of the two fields of a chain's sum."""
+
+
+CARRY_FAMILIES = ("mult18x18d",)
+"""Families whose blocks are too narrow for two products: a block makes that of the low factor, a
+carry chain that of the high one."""
+
+PAIR_FAMILIES = (*dsp48.FAMILIES, *CARRY_FAMILIES)
+"""Families of which a lane takes one block, as one product does."""
 
 
 class PairMultiplyAccumulate(wiring.Component):
@@ -58,7 +67,7 @@ class PairMultiplyAccumulate(wiring.Component):
         Bits of the accumulator, :data:`SUM_BITS` to 48; sums wrap around.
     dsp : str
         Multiplier family, see :class:`gateware.parts.multiplier.MultiplyAccumulate`. A DSP48E1 or
-        DSP48E2 is the whole lane.
+        DSP48E2 is the whole lane; of :data:`CARRY_FAMILIES` there is a block for one product.
     merges : bool
         With the port ``merge``.
 
@@ -107,14 +116,11 @@ class PairMultiplyAccumulate(wiring.Component):
         if self.dsp in dsp48.FAMILIES:
             dsp48.pair_multiply_accumulate(m, self, FIELD_BITS)
             return m
-        low, high = (delayed(m, f, 1, name=n) for n, f in (("low", self.low), ("high", self.high)))
-        pair = Signal(signed(dsp48.A_BITS))
-        m.d.comb += pair.eq(low + (high << FIELD_BITS))
         held = Signal.like(self.factor, reset_less=True)
         factor = Signal.like(self.factor, name="next_factor")
         m.d.comb += factor.eq(Mux(self.factor_enable, self.factor, held))
         m.d.sync += held.eq(factor)
-        product = registered_product(m, pair, factor, self.dsp)
+        product = self._product(m, factor)
         chain, accumulate, merge, enable = (
             delayed(m, getattr(self, name, C(0)), self.ADDEND_DELAY, name=name)
             for name in ("chain", "accumulate", "merge", "enable")
@@ -125,6 +131,19 @@ class PairMultiplyAccumulate(wiring.Component):
             m.d.sync += acc.eq(added + Mux(chain, self.addend, Mux(accumulate | merge, acc, 0)))
         m.d.comb += self.acc.eq(acc)
         return m
+
+    def _product(self, m: Module, factor: Value) -> Value:
+        low, high = (
+            delayed(m, value, self.MEMORY_LEAD, name=name).as_signed()
+            for name, value in (("low", self.low), ("high", self.high))
+        )
+        if self.dsp not in CARRY_FAMILIES:
+            pair = Signal(signed(dsp48.A_BITS))
+            m.d.comb += pair.eq(low + (high << FIELD_BITS))
+            return registered_product(m, pair, factor, self.dsp)
+        low_product = registered_product(m, low, factor, self.dsp, "low_product")
+        high_product = registered_carry_product(m, factor, high, "high_product")
+        return low_product + (high_product << FIELD_BITS)
 
 
 def chain_sums(acc: Value) -> tuple[Value, Value]:

@@ -19,9 +19,11 @@ from gateformer.gateware.parts.pair_multiplier import (
 )
 from tests.support.component_simulation import simulate
 
+from .gate_simulation import GateSimulator
 from .test_multiplier import NARROW, WIDE, extremes, prove_equal, same_operand
 
 CYCLES = 400
+SIDE_BY_SIDE = 2000
 
 
 def fields(acc):
@@ -140,6 +142,7 @@ class BoundedLane(wiring.Component):
 
 @pytest.mark.parametrize("merges", [True, False])
 @pytest.mark.parametrize("dsp", dsp48.FAMILIES)
+@pytest.mark.slow_but("dsp48e1-True", "dsp48e2-True")
 def test_dsp48_lane_is_proved_equal(tmp_path, dsp, merges):
     """By induction over all inputs, after yosys packed registers into the DSP block."""
     generic, vendor = (BoundedLane(family, merges) for family in ("generic", dsp))
@@ -153,6 +156,33 @@ def test_dsp48_lane_is_proved_equal(tmp_path, dsp, merges):
     status, log = prove_equal(tmp_path, generic, vendor, dsp, lemma=lemma)
     assert status == 0, log[-3000:]
     assert log.count("Induction step proven: SUCCESS!") == 3
+
+
+def test_lane_of_ecp5_is_equal(tmp_path):
+    """A block beside a carry chain, cycle by cycle, in many simulations side by side."""
+    generic = GateSimulator(BoundedLane("generic"), [], tmp_path, SIDE_BY_SIDE)
+    models = ["ecp5_carry.v", "ecp5_multiplier.v"]
+    vendor = GateSimulator(BoundedLane("mult18x18d"), models, tmp_path, SIDE_BY_SIDE)
+    rng = np.random.default_rng(5)
+    for _ in range(60):
+        inputs = {
+            "low": extremes(rng, -128, 127, SIDE_BY_SIDE),
+            "high": extremes(rng, -127, 127, SIDE_BY_SIDE),
+            "factor": extremes(rng, -256, 255, SIDE_BY_SIDE),
+            "addend": extremes(rng, -(2**35), 2**35 - 1, SIDE_BY_SIDE),
+            **{
+                name: rng.integers(2, size=SIDE_BY_SIDE)
+                for name in ("factor_enable", "accumulate", "chain", "merge", "enable")
+            },
+        }
+        found = []
+        for simulator in (generic, vendor):
+            simulator.set(**inputs)
+            simulator.settle()
+            found.append(simulator.get("acc"))
+            simulator.tick()
+        assert (found[0] == found[1]).all()
+    assert len(np.unique(found[0])) > SIDE_BY_SIDE // 2
 
 
 @pytest.mark.parametrize("family", [dsp48.E1, dsp48.E2])
