@@ -1,9 +1,12 @@
 """One thread per process for numpy and torch: tests run in parallel on all cores."""
 
+import fnmatch
 import gc
+import hashlib
 import os
 import signal
 import sys
+import time
 
 import pytest
 
@@ -29,6 +32,37 @@ def pytest_sessionstart(session):
     cxxrtl.MAX_PARTS = 1
     cpp_compiler.FLAGS = tuple("-O1" if flag == "-O2" else flag for flag in cpp_compiler.FLAGS)
     cpp_compiler.FLAGS += precompiled_headers.flags()
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("time")
+    group.addoption("--seconds", type=float, help="skip tests that have not begun after this time")
+    group.addoption("--order", help="any text: the modules in an order that hangs on it")
+
+
+def pytest_configure(config):
+    config.began = time.monotonic()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """What is ``slow_but`` for some parameters is slow for the others."""
+    for item in items:
+        marker = item.get_closest_marker("slow_but")
+        if marker is None:
+            continue
+        parameters = item.name.partition("[")[2].removesuffix("]")
+        if not any(fnmatch.fnmatchcase(parameters, pattern) for pattern in marker.args):
+            item.add_marker(pytest.mark.slow)
+    order = config.getoption("--order")
+    if order is not None:
+        items.sort(key=lambda item: hashlib.sha256(f"{order} {item.path}".encode()).digest())
+
+
+def pytest_runtest_setup(item):
+    seconds = item.config.getoption("--seconds")
+    if seconds is not None and time.monotonic() - item.config.began > seconds:
+        pytest.skip("no time left: --seconds")
 
 
 @pytest.fixture(scope="module", autouse=True)

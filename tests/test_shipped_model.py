@@ -72,6 +72,7 @@ generated = []
 
 
 @pytest.mark.parametrize("number", range(len(PROMPTS)))
+@pytest.mark.slow_but("128 lanes-*")
 def test_every_tap_and_token_to_the_end_of_the_context(number, artifact, program, simulator):
     model = artifact.model
     prompt = CharTokenizer(model.vocabulary).encode(PROMPTS[number])
@@ -133,6 +134,7 @@ def test_the_model_is_ternary_and_of_the_reference_shape(artifact):
 
 @pytest.mark.skipif("GATEFORMER_DATA" not in os.environ, reason="GATEFORMER_DATA is not set")
 @pytest.mark.parametrize("name", shipped_models())
+@pytest.mark.slow_but("shakespeare-115k")
 def test_the_stated_loss_is_measured_again(name):
     from gateformer.model.evaluation.evaluate import evaluate
     from gateformer.model.text.corpus import load_corpus
@@ -148,6 +150,7 @@ def test_the_stated_loss_is_measured_again(name):
 
 @pytest.mark.skipif("GATEFORMER_DATA" not in os.environ, reason="GATEFORMER_DATA is not set")
 @pytest.mark.parametrize("method, gate", [("measure", "ternary-qat"), ("ptq", "int8-ptq")])
+@pytest.mark.slow_but("ptq-int8-ptq")
 def test_gates_that_need_no_training_hold(method, gate, tmp_path):
     pytest.importorskip("torch")
     from gateformer.model.compression.compress import main

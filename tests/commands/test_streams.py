@@ -74,6 +74,7 @@ def test_help_that_cannot_be_written(tmp_path, command):
         ("simulation-bench", [TINY]),
     ],
 )
+@pytest.mark.slow_but("build*", "registers*", "cycles*", "fit*")
 def test_results_that_cannot_be_written(tmp_path, command, arguments):
     with FULL.open("wb") as full:
         process = run_here(command, *arguments, cwd=tmp_path, stdout=full)

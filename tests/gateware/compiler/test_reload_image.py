@@ -22,6 +22,7 @@ def hardware(program: Program) -> str:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.slow_but("small*", "odd*")
 def test_models_of_a_shape_have_the_same_hardware(shape):
     """Whatever their numbers, as long as they are within the limits."""
     first, second = program(shape), model(shape, 2)

@@ -101,6 +101,7 @@ def slow(value):
     return pytest.param(value, marks=pytest.mark.slow)
 
 
+@pytest.mark.slow
 def test_a_stop_token_ends_a_greedy_text(bench):
     bench.ask(b"/temperature 0\r")
     expected = answer_of(LINE)

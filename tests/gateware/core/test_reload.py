@@ -23,6 +23,7 @@ SOME_SHAPES = [
 
 @pytest.mark.parametrize("stall", [0.0, 0.4])
 @pytest.mark.parametrize("shape", SOME_SHAPES)
+@pytest.mark.slow_but("small-*")
 def test_models_one_after_the_other(shape, stall):
     core = simulator(shape, stall)
     for seed in (2, 3, 1):

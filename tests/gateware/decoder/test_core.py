@@ -82,6 +82,7 @@ def slow_seeds() -> list:
 
 
 @pytest.mark.parametrize("seed", range(FAST))
+@pytest.mark.slow_but("[1-4]")
 def test_taps_and_tokens(seed):
     compared(*drawn(seed), seed=seed)
 

@@ -104,6 +104,7 @@ def drawn(seed: int) -> tuple[int, dict]:
         for n, name in enumerate(CASES)
     ],
 )
+@pytest.mark.slow_but("groups of several words")
 def test_taps_and_tokens(name):
     lanes, shape = CASES[name]
     compared(lanes, {**SHAPE, **shape})
@@ -112,6 +113,7 @@ def test_taps_and_tokens(name):
 @pytest.mark.parametrize(
     "name", [next(iter(CASES)), "an own head, trits, rows of their own beside"]
 )
+@pytest.mark.slow_but("groups of several words")
 def test_cycles_are_those_that_the_program_predicts(name):
     lanes, shape = CASES[name]
     compared(lanes, {**SHAPE, **shape}, stall=0.0)

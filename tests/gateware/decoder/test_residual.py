@@ -109,6 +109,7 @@ def vectors(case: Case, rng) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.slow_but("*d_model=?,*")
 def test_a_norm_of_every_vector(case):
     """Loaded or added, with gaps or without; the norm's numbers as soon as they may be read."""
     rng = np.random.default_rng(case.d_model)

@@ -92,6 +92,7 @@ def test_tokens_and_latencies_are_the_contract(vocab_size):
 
 
 @pytest.mark.parametrize("top_k", [0, 1, 17, 70])
+@pytest.mark.slow_but("0")
 def test_top_k_and_top_p_are_the_contract(top_k):
     vocab_size = 70
     rng = random.Random(100 + top_k)

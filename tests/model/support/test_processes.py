@@ -87,6 +87,7 @@ def test_several_processes_train_what_one_trains(place, count):
     assert files[0] == files[1] == {"float", "integer", "fixed"}
 
 
+@pytest.mark.slow
 def test_the_signal_of_torchrun_saves_a_checkpoint_that_any_number_continues(place):
     options = (*OPTIONS, "--float-steps", "100000", "--out", "x.st", "--runs", "runs")
     with start(2, place, *options) as process:

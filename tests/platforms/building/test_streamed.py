@@ -75,6 +75,7 @@ def test_a_text_of_one_token_has_its_prompts_rates(tmp_path, streams):
         assert 0.7 < int(streams) * one[name] / several[name] < 1.3
 
 
+@pytest.mark.slow
 def test_its_core_is_exported_with_its_image(tmp_path):
     build("sim", "--export", "ip", "--out", str(tmp_path / "out"))
     ip = tmp_path / "out" / "ip"

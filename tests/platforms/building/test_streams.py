@@ -72,6 +72,7 @@ def test_cycles_of_a_report_are_those_of_one_stream_alone(tmp_path):
         assert first < alone[position] < program.cycles(position) < 2 * first
 
 
+@pytest.mark.slow
 def test_an_image_of_other_streams_is_written_again(tmp_path, capsys):
     out = str(tmp_path / "out")
     images = []

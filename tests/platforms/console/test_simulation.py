@@ -64,6 +64,7 @@ def read_all(link, count):
     return content
 
 
+@pytest.mark.slow
 def test_a_simulated_console_takes_other_models():
     client = ConsoleClient(simulate(MODEL, reload=True))
     client.synchronize()

@@ -23,6 +23,7 @@ from tests.support.imported.small_streamed import (
 from .streamed_bench import COPY, RESET, StreamedDevice, refusal, text_of, weights
 
 
+@pytest.mark.slow
 def test_it_verifies_the_image_and_generates():
     device = StreamedDevice()
     assert device.welcome.startswith(b"\r\n# model small, digest ")

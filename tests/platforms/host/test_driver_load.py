@@ -61,6 +61,7 @@ def has_model(accelerator, name: str) -> bool:
     )
 
 
+@pytest.mark.slow
 def test_one_model_after_another(accelerator):
     assert has_model(accelerator, MODEL)
     for name in (*OTHERS, MODEL):

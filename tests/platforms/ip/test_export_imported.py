@@ -67,6 +67,7 @@ def test_the_steps_ask_for_everything(artifact):
     assert tokens[: len(greedy)] == greedy
 
 
+@pytest.mark.slow
 def test_the_testbench_passes(exported):
     if not shutil.which("iverilog"):
         pytest.skip("Icarus Verilog is not installed")

@@ -196,6 +196,7 @@ def simulated(directory, work, *options) -> subprocess.CompletedProcess:
 
 
 @pytest.mark.parametrize("name", [None, pytest.param("zybo", marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_the_testbench_in_icarus_verilog(exports, name, tmp_path):
     done = simulated(exports(name), tmp_path)
     assert done.returncode == 0, done.stdout

@@ -116,6 +116,7 @@ def _next_digit(found) -> str:
     return f"{found[1]}{(int(found[2], 16) + 1) % 10:x}"
 
 
+@pytest.mark.slow
 def test_the_testbench_fails_in_cxxrtl(exports):
     verilog = "\n".join(path.read_text() for path in sources(exports()))
     broken = FAULTS["a reset of the wrong polarity"](verilog)

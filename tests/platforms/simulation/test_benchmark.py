@@ -16,6 +16,7 @@ IMPORTED = "random:positions=rotary,gated=1,vocab_size=11,d_model=8,n_heads=2,d_
 
 
 @pytest.mark.parametrize("model", [TRAINED, IMPORTED])
+@pytest.mark.slow
 def test_a_whole_context_of_any_model(monkeypatch, capsys, model):
     monkeypatch.setattr(benchmark, "HwConfig", lambda: HwConfig(2, 4, 4))  # compiles faster
     monkeypatch.setattr(sys, "argv", ["simulation-bench", model])

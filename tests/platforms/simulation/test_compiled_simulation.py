@@ -88,6 +88,7 @@ def drive_compiled(component, inputs):
 
 
 @pytest.mark.parametrize("width", [7, 32, 33, 64, 70])
+@pytest.mark.slow_but("33", "70")
 def test_compiled_equals_amaranth(width):
     rng = random.Random(width)
     corners = [0, 1, (1 << width) - 1, 1 << (width - 1)]

@@ -15,6 +15,7 @@ from gateformer.model.support.errors import UserError
 from gateformer.platforms.simulation.simulation import CoreSimulator
 
 
+@pytest.mark.slow
 def test_waveform_of_a_core(program, tmp_path):
     path = tmp_path / "core.vcd"
     simulator = CoreSimulator(program, waveform=(path, 0, 300))

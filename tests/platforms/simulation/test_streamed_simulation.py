@@ -98,6 +98,7 @@ def test_taps_and_tokens_of_weights_with_scales_of_groups(seed):
     "name",
     [pytest.param(name, marks=[] if name == NATIVE else pytest.mark.slow) for name in MIXED],
 )
+@pytest.mark.slow
 def test_taps_and_tokens_of_vectors_longer_than_a_word(name):
     """In words of 32 bytes: codes of 4 bits in 64 lanes, others in half of them."""
     compared(2 + len(name), random_decoder(0, **{**LONG, **MIXED[name]}), MEMORIES[1])

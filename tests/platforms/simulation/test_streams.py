@@ -43,6 +43,7 @@ def expected(model, request: Request) -> list[int]:
 @pytest.mark.parametrize(
     "seed", [pytest.param(n, marks=marks_of(n, FAST, SLOW)) for n in range(ALL)]
 )
+@pytest.mark.slow
 def test_taps_and_tokens_of_streams_that_come_and_go(seed):
     rng = np.random.default_rng(seed)
     streams = 2 + seed % 2

@@ -98,6 +98,7 @@ def _random_shapes(rng: random.Random, number: int) -> list[MemoryShape]:
     return shapes
 
 
+@pytest.mark.slow_but("ecp5", "gowin")
 def test_memories_are_mapped_as_yosys_maps_them(family, tmp_path_factory):
     shapes = _random_shapes(random.Random(f"memories {family.name}"), 10)
     memories = [_OneMemory(shape, i) for i, shape in enumerate(shapes)]

@@ -72,6 +72,7 @@ def test_images_are_compared_with_the_design():
         check_images(program, {**memories, name: changed})
 
 
+@pytest.mark.slow
 def test_images_of_codes_and_scales_are_compared_with_the_design():
     """Lanes that divide groups: scales lie in memories of their own."""
     program = program_of(GROUPS, lanes=8)

@@ -51,6 +51,7 @@ MOSTLY_FAST = [
 
 
 @pytest.mark.parametrize("family", MOSTLY_FAST)
+@pytest.mark.slow_but("ecp5")
 def test_block_memories_hold_the_design_s_words(family):
     component, netlist, mapping = synthesized(family)
     memories = read_memories(netlist, mapping, family)
@@ -97,6 +98,7 @@ def test_a_flipped_bit_is_found_where_it_is(family):
 
 
 @pytest.mark.parametrize("family", ["xc7", "xcup", "ecp5"])
+@pytest.mark.slow_but("ecp5")
 def test_memory_models_read_and_write_as_the_design(family):
     """Every third access hits the address that the other port writes in the same cycle."""
     component, netlist, _ = synthesized(family)

@@ -17,6 +17,7 @@ MEMORY = re.compile(r"^\s*memory width (\d+) size (\d+) ", re.MULTILINE)
 
 @pytest.mark.parametrize("kind", [model_of, grouped_model_of])
 @pytest.mark.parametrize("streams", [1, 2])
+@pytest.mark.slow_but("1-model_of")
 def test_memories_that_are_written(kind, streams):
     program = StreamedProgram(kind(1), MemoryShape(2, 8, 4), streams)
     text = rtlil.convert(StreamedCore(program), name="top")
