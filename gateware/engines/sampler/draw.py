@@ -136,7 +136,10 @@ class TokenDraw(wiring.Component):
         limit = Signal(len(mass), reset_less=True)
         token = Signal(range(self.vocab_size), reset_less=True)
         m.d.sync += fraction_bit.eq(self.fraction.bit_select(step, 1))
-        m.d.comb += self.token.eq(token)
+        # a register: token loops of several streams hang on it
+        done = Signal()
+        m.d.comb += [self.token.eq(token), self.done.eq(done)]
+        m.d.sync += done.eq(0)
         if self.scheme.has_top_p:
             m.d.comb += self.limit.eq(limit)
         with m.FSM():
@@ -157,7 +160,8 @@ class TokenDraw(wiring.Component):
                         with m.If(self.whole):
                             m.next = "DRAW"
                         with m.Else():
-                            m.next = "DONE"
+                            m.d.sync += done.eq(1)
+                            m.next = "IDLE"
                     else:
                         m.d.comb += self.start_pass.eq(1)
                         m.next = "DRAW"
@@ -165,10 +169,8 @@ class TokenDraw(wiring.Component):
                 with m.If(added & ~(limit < mass)):
                     m.d.sync += token.eq(token + 1)
                 with m.If(all_added):
-                    m.next = "DONE"
-            with m.State("DONE"):
-                m.d.comb += self.done.eq(1)
-                m.next = "IDLE"
+                    m.d.sync += done.eq(1)
+                    m.next = "IDLE"
         return m
 
     def _add_probabilities(self, m, added, all_added):

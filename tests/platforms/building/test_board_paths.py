@@ -59,11 +59,13 @@ def test_a_larger_device_has_room_for_more_control_sets(name, most):
     "arguments",
     [
         ["arty-a7-35", "--model", TINY],
+        ["arty-a7-35", "--model", TINY, "--streams", "3"],
         *(
             pytest.param(arguments, marks=pytest.mark.full_size)
             for arguments in (
                 ["arty-a7-35", "--model", TINY, "--toolchain", "openxc7"],
                 ["zybo", "--streams", "2"],
+                ["zybo-z7-20", "--model", TINY, "--cores", "2", "--streams", "3"],
                 ["zybo-z7-20", *BROAD],
             )
         ),
