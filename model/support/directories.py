@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -39,6 +40,11 @@ def require_writable(
         with tempfile.TemporaryFile(dir=out.absolute().parent):
             pass
     except OSError as error:
+        if error.errno == errno.ENOENT:  # although there is the directory: one of the system's own
+            raise UserError(
+                f"no file can be made in the directory {out.parent} of {option}; choose another "
+                "place"
+            ) from None
         raise write_error(f"write to the directory {out.parent} of {option}", error) from None
 
 

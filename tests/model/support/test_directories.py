@@ -35,6 +35,15 @@ def test_what_was_made_and_is_empty_goes(tmp_path, ending, there, file):
     assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")} == expected
 
 
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="no directory of the system's own")
+def test_a_directory_that_takes_no_files():
+    with pytest.raises(UserError) as caught:
+        require_writable("/proc/x.json", ".json", "--json")
+    assert str(caught.value) == (
+        "no file can be made in the directory /proc of --json; choose another place"
+    )
+
+
 def test_a_directory_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     wanted = tmp_path / "file" / "a"
