@@ -27,7 +27,7 @@ from ..support.progress import output_console
 from .families import CALIBRATED, FAMILIES
 from .named_board import boards_with_budget
 
-CORES = ("trained", "imported", "interleaved")
+KINDS = ("trained", "imported", "interleaved")
 """Kinds of models whose cores are calibrated (:data:`platforms.sizes.calibrate.KINDS`)."""
 PICTURE_DIRECTORY = Path("build")
 MAX_JOBS = 1024
@@ -65,6 +65,12 @@ def parser() -> argparse.ArgumentParser:
         help="texts side by side that a trained model's core is sized for (default: 1), or the "
         "numbers of streams and cores with the most tokens of all together",
     )
+    p.add_argument(
+        "--cores",
+        type=within(int, 1, MOST_STREAMS),
+        metavar="N",
+        help="cores side by side, with so many streams each, of a trained model (default: 1)",
+    )
     p.add_argument("--json", metavar="FILE", help="write every candidate")
     p.add_argument("--no-picture", action="store_true", help="do not draw build/fit-….svg")
     p.add_argument(
@@ -77,7 +83,7 @@ def parser() -> argparse.ArgumentParser:
     )
     what = f"of --calibrate: {', '.join(FAMILIES)} (default: {', '.join(CALIBRATED)})"
     p.add_argument("--family", help=what)
-    p.add_argument("--cores", help=f"of --calibrate: {', '.join(CORES)} (default: all)")
+    p.add_argument("--kind", help=f"of --calibrate: {', '.join(KINDS)} (default: all)")
     jobs = "syntheses at a time (default: 1)"
     p.add_argument("--jobs", type=within(int, 1, MAX_JOBS), help=jobs)
     p.add_argument("--scheduler", metavar="ADDRESS", help="dask scheduler that runs the syntheses")
@@ -108,25 +114,27 @@ def _refuse_unheeded(arguments) -> None:
     """UserError naming the first option that has no effect with the others."""
     if arguments.family is not None and not arguments.calibrate:
         raise UserError("--family goes with --calibrate; a board has its family")
-    if arguments.cores is not None and not arguments.calibrate:
-        raise UserError("--cores goes with --calibrate; a model has its core")
+    if arguments.kind is not None and not arguments.calibrate:
+        raise UserError("--kind goes with --calibrate; a model has its kind of core")
     if arguments.calibrate:
-        others = ("model", "board", "variant", "toolchain", "streams", "json", "no_picture")
-        others += ("verify",)
+        others = ("model", "board", "variant", "toolchain", "streams", "cores", "json")
+        others += ("no_picture", "verify")
         _refuse(arguments, "--calibrate", others)
     elif arguments.verify:
         if arguments.no_picture:
             raise UserError("--verify draws no picture; leave --no-picture out")
-        _refuse(arguments, "--verify", ("streams", "json"))
+        _refuse(arguments, "--verify", ("streams", "cores", "json"))
     else:
         for option in ("jobs", "scheduler"):
             if getattr(arguments, option) is not None:
                 raise UserError(f"--{option} goes with --verify or --calibrate, which synthesize")
         if arguments.board is None and arguments.no_picture:
             raise UserError("--no-picture needs --board; of all boards there is no picture")
-    for option in ("variant", "toolchain", "streams"):
+    for option in ("variant", "toolchain", "streams", "cores"):
         if getattr(arguments, option) is not None and arguments.board is None:
-            raise UserError(f"--{option} needs --board")
+            raise UserError(f"--{option} is for one board; name it with --board")
+    if arguments.streams == AUTO and arguments.cores is not None:
+        raise UserError(f"--streams {AUTO} chooses the cores, too; leave --cores out")
     if arguments.verify and arguments.toolchain is not None:
         raise UserError("--verify synthesizes for the whole device; leave --toolchain out")
 
@@ -158,8 +166,9 @@ def _one_board(arguments, target: Board) -> int:
     from .streamed.search import can_be_streamed
 
     artifact = open_model(arguments.model, imported=True)
-    if arguments.streams is not None:
-        refuse_imported(artifact)
+    for option in ("streams", "cores"):
+        if getattr(arguments, option) is not None:
+            refuse_imported(artifact, option)
     if arguments.streams == AUTO:
         found = print_together(artifact, target, output_console())
         _write_json(arguments, document(artifact.name, found, target))
@@ -168,7 +177,8 @@ def _one_board(arguments, target: Board) -> int:
     if drawn:
         _check_picture()
     try:
-        candidates = search(artifact.model, target, streams=arguments.streams or 1)
+        streams, cores = arguments.streams or 1, arguments.cores or 1
+        candidates = search(artifact.model, target, streams=streams, cores=cores)
     except TooManyBits as error:
         if can_be_streamed(artifact.model, target):
             return _streamed(arguments, artifact, target)
@@ -253,8 +263,12 @@ def _write_json(arguments, content) -> None:
 
 def _searched(arguments, artifact: Artifact) -> str:
     """The model, and what else the search was told."""
-    streams = None if arguments.streams in (None, 1) else f"{arguments.streams}-streams"
-    return "-".join(filter(None, (artifact.name, streams, arguments.toolchain)))
+    several = [
+        f"{number}-{name}"
+        for name, number in (("streams", arguments.streams), ("cores", arguments.cores))
+        if number not in (None, 1)
+    ]
+    return "-".join(filter(None, (artifact.name, *several, arguments.toolchain)))
 
 
 def _file_name(model: str) -> str:
@@ -288,9 +302,9 @@ def _calibrate(arguments) -> None:
     for name in names:
         if name not in FAMILIES:
             raise UserError(f"unknown family {name!r}; known: {', '.join(FAMILIES)}")
-    if arguments.cores not in (None, *CORES):
-        raise UserError(f"unknown cores {arguments.cores!r}; known: {', '.join(CORES)}")
-    kinds = CORES if arguments.cores is None else [arguments.cores]
+    if arguments.kind not in (None, *KINDS):
+        raise UserError(f"unknown kind {arguments.kind!r}; known: {', '.join(KINDS)}")
+    kinds = KINDS if arguments.kind is None else [arguments.kind]
     data = calibrate(names, kinds, jobs=arguments.jobs, scheduler=arguments.scheduler)
     print_calibration(data, names, kinds, output_console())
 

@@ -14,11 +14,11 @@ from ..search import Candidate, search
 from .search import GAIN, best_together
 
 
-def refuse_imported(artifact: Artifact) -> None:
-    """UserError if the model's core is not one of several streams."""
+def refuse_imported(artifact: Artifact, option: str) -> None:
+    """UserError naming the option if the model's core is not one of several streams or cores."""
     if isinstance(artifact.model, DecoderModel):
         raise UserError(
-            f"--streams is for models that were trained here, and {artifact.name} is imported; "
+            f"--{option} is for models that were trained here, and {artifact.name} is imported; "
             "leave it out"
         )
 

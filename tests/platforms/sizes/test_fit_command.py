@@ -84,7 +84,15 @@ def test_an_imported_model_that_does_not_fit_the_board(monkeypatch, capsys, tmp_
 
 def test_the_kinds_of_cores_are_those_that_are_calibrated():
     """The command names them without what calibrates."""
-    assert tuple(KINDS) == fit.CORES
+    assert tuple(KINDS) == fit.KINDS
+
+
+def test_several_cores(monkeypatch, capsys, tmp_path):
+    sizes = ("--board", "zybo-z7-20", "--cores", "2", "--streams", "2", "--no-picture")
+    text = _main(monkeypatch, capsys, SPEC, *sizes, "--json", str(tmp_path / "f.json"))
+    found = json.loads((tmp_path / "f.json").read_text())["candidates"]
+    assert "2 cores of" in text
+    assert all((c["cores"], c["streams"]) == (2, 2) for c in found)
 
 
 def test_the_help_says_what_the_exit_status_is(monkeypatch, capsys):
@@ -99,8 +107,16 @@ def test_the_help_says_what_the_exit_status_is(monkeypatch, capsys):
     [
         (["--board", "sim"], "sim is not synthesized; name one of zybo, "),
         (["--board", "zyb"], "unknown board 'zyb'; known: "),
-        (["--variant", "25F"], "--variant needs --board"),
-        (["--streams", "2"], "--streams needs --board"),
+        (["--variant", "25F"], "--variant is for one board; name it with --board"),
+        (["--streams", "2"], "--streams is for one board; name it with --board"),
+        (["--cores", "2"], "--cores is for one board; name it with --board"),
+        (
+            ["--board", "zybo", "--streams", "auto", "--cores", "2"],
+            "--streams auto chooses the cores, too; leave --cores out",
+        ),
+        (["--board", "zybo", "--cores", "nine"], no_integer("--cores", "from 1 to 8", "nine")),
+        (["--kind", "trained"], "--kind goes with --calibrate; a model has its kind of core"),
+        (["--calibrate", "--kind", "all"], "unknown kind 'all'; known: trained, imported, "),
         (["--board", "zybo", "--streams", "2", "--verify"], "--verify does not heed --streams;"),
         (["--family", "xc7"], "--family goes with --calibrate; a board has its family"),
         (
