@@ -23,22 +23,22 @@ def request_layout(program: Program) -> data.StructLayout:
     return data.StructLayout({"place": following, "lane": Lane, **lanes, **dict.fromkeys(flags, 1)})
 
 
-def _said(request: data.View, by: Request | data.View, prefix: str = "") -> list:
-    """Statements: ``request`` but for its place is what is said by what has the members of
-    :class:`.interleaving.Request`."""
+def _set_request(request: data.View, source: Request | data.View, prefix: str = "") -> list:
+    """Statements by which ``request``, but for its place, becomes what ``source`` has of the
+    members of :class:`.interleaving.Request`, each with ``prefix``."""
 
-    def said(name: str) -> Value:
-        return Value.cast(getattr(by, prefix + name))
+    def member(name: str) -> Value:
+        return Value.cast(getattr(source, prefix + name))
 
-    lane, quiet = said("lane"), said("quiet").replicate(len(Lane))
+    lane, quiet = member("lane"), member("quiet").replicate(len(Lane))
     on = Cat(lane == each for each in Lane)
-    derived = {
+    decoded = {
         "free": on & ~quiet,
         "quiet": on & quiet,
-        "queries": said("takes_array") & on[Lane.VECTOR.value],
+        "queries": member("takes_array") & on[Lane.VECTOR.value],
     }
     names = [name for name in request.shape().members if name != "place"]
-    values = {name: derived[name] if name in derived else said(name) for name in names}
+    values = {name: decoded[name] if name in decoded else member(name) for name in names}
     return [Value.cast(getattr(request, name)).eq(value) for name, value in values.items()]
 
 
@@ -116,7 +116,7 @@ class Thread(wiring.Component):
             word = self.word
             m.d.sync += [
                 request.place.eq(word.following),
-                *_said(request, word, "next_"),
+                *_set_request(request, word, "next_"),
                 wait.eq(word.wait),
                 ends_token.eq(word.ends_token),
                 ends_prompt.eq(word.ends_prompt_token),
@@ -135,6 +135,6 @@ class Thread(wiring.Component):
                 ready.eq(1),
                 fresh.eq(fresh | self.first),
                 request.place.eq(0),
-                *_said(request, self._first),
+                *_set_request(request, self._first),
             ]
         return m
