@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 
-from gateformer.gateware.parts import dsp48
+from gateformer.gateware.parts.pair_multiplier import PAIR_FAMILIES
 from gateformer.gateware.plan.hw_config import PACKINGS, HwConfig
 from gateformer.gateware.plan.layout import Layout
 from gateformer.model.contract.config import ModelConfig
@@ -75,8 +75,8 @@ def candidate_sizes(model: AnyModel, board: Board, fixed: dict, several: dict) -
         return lane_sizes(model.config, board.default_hw, fixed)
     candidates = sizes(model.config, dataclasses.replace(board.default_hw, **several), fixed)
     candidates = [hw for hw in candidates if _is_within(hw, board.default_hw, fixed)]
-    if board.family.dsp not in dsp48.FAMILIES and "lanes" not in fixed:
-        # two products in a multiplier take more than two multipliers do
+    if board.family.dsp not in PAIR_FAMILIES and "lanes" not in fixed:
+        # a lane of two products takes more than two of one
         candidates = [hw for hw in candidates if Layout(model.config, hw).halves == 1]
     return candidates
 

@@ -16,10 +16,13 @@ from pathlib import Path
 
 from gateformer.gateware.host.host_interface import MIN_OUTPUT_DEPTH
 from gateformer.gateware.parts import dsp48
+from gateformer.gateware.parts.carry_product import carry_cells
 from gateformer.gateware.parts.elaboration import may_stay_unused
 from gateformer.gateware.parts.integers import ceil_div
 from gateformer.gateware.parts.multiplier import Multiplier
+from gateformer.gateware.parts.pair_multiplier import CARRY_FAMILIES, FACTOR_BITS
 from gateformer.gateware.parts.registered_product import product_blocks
+from gateformer.model.contract.arith import ACT_BITS
 from gateformer.model.contract.config import ModelConfig
 from gateformer.model.support.errors import UserError
 
@@ -28,7 +31,7 @@ from ..families.family import Family
 from .facts import AnySized, core_facts
 from .families import PREDICTED_AS
 from .memory import Mapping, MemoryShape, Style, map_memory
-from .units import UnitFacts
+from .units import PAIR_FACTORS, UnitFacts
 
 DATA_FILE = Path(__file__).parent / "resource_data.json"
 
@@ -80,10 +83,21 @@ def multiplier_blocks(family: Family, a_width: int, b_width: int) -> float:
 
 def lane_blocks(family: Family, a_width: int, b_width: int) -> float:
     """Likewise of a :class:`~gateware.parts.multiplier.MultiplyAccumulate`."""
-    if family.dsp in dsp48.FAMILIES:
+    if family.dsp in dsp48.FAMILIES or _has_carry_product(family, (a_width, b_width)):
         return 1
     blocks = product_blocks(family.dsp, a_width, b_width)
     return blocks or _inferred_blocks(family, a_width, b_width)
+
+
+def _has_carry_product(family: Family, widths: tuple[int, int]) -> bool:
+    return widths == PAIR_FACTORS and family.dsp in CARRY_FAMILIES
+
+
+def _carry_luts(family: Family, facts: UnitFacts) -> int:
+    """LUTs of the products that carry chains make in lanes of two products."""
+    lanes = sum(n for w, n in facts.lane_products.items() if _has_carry_product(family, w))
+    cells = carry_cells(FACTOR_BITS, ACT_BITS)
+    return lanes and lanes * round(cells * family.luts["CCU2C"])
 
 
 def _inferred_blocks(family: Family, a_width: int, b_width: int) -> int:
@@ -97,7 +111,8 @@ def _parts(width: int, bits: int) -> int:
 
 
 def lut_terms(family: Family, facts: UnitFacts) -> tuple[float, dict[str, float]]:
-    """LUTs that are known exactly (memories, delays), and the counts that the others follow."""
+    """LUTs that are known exactly (memories, delays, carry chains of products), and the counts that
+    the others follow."""
     mappings = _mappings(family, facts)
     terms = dict(facts.luts)
     multiplexed = sum(mapping.multiplexed for mapping, _ in mappings)
@@ -106,7 +121,8 @@ def lut_terms(family: Family, facts: UnitFacts) -> tuple[float, dict[str, float]
         memory.depth * memory.width for mapping, memory in mappings if mapping == Mapping()
     )
     shift_registers = facts.delay_bits if _is_shift_register(family, facts) else 0
-    return sum(mapping.lut for mapping, _ in mappings) + shift_registers, terms
+    memories = sum(mapping.lut for mapping, _ in mappings)
+    return memories + shift_registers + _carry_luts(family, facts), terms
 
 
 def flip_flop_terms(family: Family, facts: UnitFacts) -> dict[str, float]:

@@ -175,6 +175,7 @@ def _pair_array(program: SizedProgram) -> UnitFacts:
     return UnitFacts(
         luts={
             "lanes": lanes,
+            "packed lanes": lanes,
             "adder bits": layout.halves * tree.bits + count_bits + rows * width,
             "adders": layout.halves * tree.adders + counts + rows,
             "read bits": width * rows * (groups - 1) + count_bits,
@@ -184,6 +185,7 @@ def _pair_array(program: SizedProgram) -> UnitFacts:
         },
         flip_flops={
             "lanes": lanes,
+            "packed lanes": lanes,
             "register bits": layout.halves * tree.registers + len(banks) * word_bits + count_bits,
             "rows": rows,
             "groups": groups,

@@ -101,7 +101,7 @@ def test_the_document_has_the_toolchain_s_clock():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--toolchain", "openxc7"], "--toolchain needs --board"),
+        (["--toolchain", "openxc7"], "--toolchain is for one board; name it with --board"),
         (
             ["--board", "zybo", "--toolchain", "ise"],
             "unknown toolchain 'ise' for zybo; known: vivado, openxc7",

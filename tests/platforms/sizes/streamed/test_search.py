@@ -106,7 +106,9 @@ def test_a_model_that_no_sizes_on_chip_fit_is_searched_for_as_it_is_built(contex
     model = MODEL.replace("d_model=24,n_heads=2,n_layers=1", "d_model=112,n_heads=4,n_layers=2")
     model = model.replace("vocab_size=20", "vocab_size=512").replace("d_ff=30", "d_ff=128")
     model = model.replace("ctx_len=12", f"ctx_len={context}")
-    arguments = argparse.Namespace(model=model, streams=None, json=None, no_picture=True)
+    arguments = argparse.Namespace(
+        model=model, streams=None, cores=None, json=None, no_picture=True
+    )
     assert fit._one_board(arguments, board("zybo")) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "--streams" in said and "import it with" not in said
