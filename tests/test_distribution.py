@@ -112,6 +112,7 @@ def test_installed_editable(tree, tmp_path, elsewhere):
         ),
     ],
 )
+@pytest.mark.slow_but("None-*", "origin2*")
 def test_installed_as_a_copy(tree, tmp_path, origin, command):
     site = _install(tree, tmp_path)
     (noted,) = site.glob("*.dist-info/direct_url.json")

@@ -72,7 +72,7 @@ generated = []
 
 
 @pytest.mark.parametrize("number", range(len(PROMPTS)))
-@pytest.mark.slow_but("128 lanes-*")
+@pytest.mark.slow
 def test_every_tap_and_token_to_the_end_of_the_context(number, artifact, program, simulator):
     model = artifact.model
     prompt = CharTokenizer(model.vocabulary).encode(PROMPTS[number])

@@ -120,6 +120,7 @@ def heed_interrupts():
 
 
 @pytest.mark.parametrize("command", LONG)
+@pytest.mark.slow_but("build*", "bench*")
 def test_an_interrupt_at_any_moment(tmp_path, command):
     (tmp_path / "text").write_text("What a text, says the king; a long one.\n" * 2000)
     # every other moment: each of them is that of two commands

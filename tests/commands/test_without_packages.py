@@ -82,6 +82,7 @@ def test_one_line_says_what_to_install(tmp_path, command, said, extra):
 
 @pytest.mark.parametrize("check", [True, False])
 @pytest.mark.parametrize("target", export.TARGETS)
+@pytest.mark.slow_but("onnx-int8-*", "qonnx-*", "onnx-True")
 def test_an_export_needs_what_it_uses(tmp_path, target, check):
     used = {*export.PACKAGES[target], *(export.CHECKERS[target] if check else ())}
     for package in used:

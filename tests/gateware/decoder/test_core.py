@@ -101,6 +101,7 @@ def test_taps_and_tokens_of_any_shape(seed):
 
 
 @pytest.mark.parametrize("seed", range(2))
+@pytest.mark.slow_but("1")
 def test_cycles_are_those_that_the_program_predicts(seed):
     lanes, shape = drawn(seed)
     compared(lanes, {**shape, "ctx_len": 4}, seed=seed, stall=0.0)

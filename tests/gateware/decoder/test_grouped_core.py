@@ -113,7 +113,7 @@ def test_taps_and_tokens(name):
 @pytest.mark.parametrize(
     "name", [next(iter(CASES)), "an own head, trits, rows of their own beside"]
 )
-@pytest.mark.slow_but("groups of several words")
+@pytest.mark.slow
 def test_cycles_are_those_that_the_program_predicts(name):
     lanes, shape = CASES[name]
     compared(lanes, {**SHAPE, **shape}, stall=0.0)

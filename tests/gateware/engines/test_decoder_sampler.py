@@ -108,6 +108,7 @@ def test_top_k_and_top_p_are_the_contract(top_k):
 
 
 @pytest.mark.parametrize("vocab_size", [1, 5])
+@pytest.mark.slow_but("1")
 def test_top_k_and_top_p_of_small_vocabularies(vocab_size):
     rng = random.Random(vocab_size)
     settings = DecoderSettings(40000, 10, vocab_size, 5, 60000)
@@ -129,6 +130,7 @@ def test_top_k_and_top_p_of_small_vocabularies(vocab_size):
         ([0, -256, -256, -256, -256], 3, TOP_P_ONE // 2, {0}),
     ],
 )
+@pytest.mark.slow_but("logits0-*", "logits3-*")
 def test_ties_are_cut_in_their_middle(logits, top_k, top_p, stay):
     settings = DecoderSettings(1, 0, top_k, 7, top_p)
     contract = DecoderSampler(settings)
@@ -191,6 +193,7 @@ def test_keys_that_a_histogram_does_not_count_are_never_drawn():
     assert exp2(FAR - 1) > 0
 
 
+@pytest.mark.slow
 def test_logits_may_come_in_the_cycle_of_the_token():
     rng = random.Random(3)
     dut = decoder_sampler(5, 9)
@@ -212,6 +215,7 @@ def test_logits_may_come_in_the_cycle_of_the_token():
 
 
 @pytest.mark.parametrize("wait", [3, FAR, FAR + 40, 2 * FAR, 2 * FAR + 70])
+@pytest.mark.slow_but("3", "8262")
 def test_reseed_forgets_a_token_under_way(wait):
     settings = DecoderSettings(200, 6, 3, 77, 50000)
     logits = [5, -80, 3, 100, 5, 99, 20]

@@ -259,7 +259,7 @@ class Traffic:
 
 @pytest.mark.parametrize("kind", [TRAINED, IMPORTED], ids=["trained", "imported"])
 @pytest.mark.parametrize("seed", [1])
-@pytest.mark.slow_but("*trained")
+@pytest.mark.slow
 def test_traffic_equals_the_model(seed, kind):
     traffic = Traffic(seed, kind).run(QUICK)
     assert traffic.checked >= QUICK

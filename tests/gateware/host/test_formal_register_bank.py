@@ -113,6 +113,7 @@ def bank_rules(bank):
     ],
     ids=["trained", "imported", "of a further stream"],
 )
+@pytest.mark.slow_but("trained", "of*")
 def test_every_access_is_as_declared(registers, strobes_decoded, tmp_path):
     bank = register_bank.RegisterBank(registers, strobes_decoded=strobes_decoded)
     prove(*bank_rules(bank), tmp_path, depth=3)

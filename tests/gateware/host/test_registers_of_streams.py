@@ -14,6 +14,7 @@ ONLY_FIRST = ("MEMORY_SHAPE", "IMAGE_STATUS", "IMAGE_ADDRESS", "STALLS_LOW", "ST
 
 
 @pytest.mark.parametrize("streams", [2, 3])
+@pytest.mark.slow_but("2")
 def test_every_place_of_a_register_answers_and_no_other(streams):
     async def scenario(bench):
         readable, writable = set(), set()

@@ -77,6 +77,7 @@ def stream_of(flags, model, threads=1):
 )
 @settings(max_examples=60, deadline=None)
 @given(model=decoders(), seed=st.integers(0, 2**31))
+@pytest.mark.slow_but("this*")
 def test_any_decoder_is_the_references(flags, threads, model, seed):
     rng = np.random.default_rng(seed)
     cfg = model.config
@@ -96,6 +97,7 @@ def test_any_decoder_is_the_references(flags, threads, model, seed):
     assert np.array_equal([stream.step(int(token)) for token in tokens], expected)
 
 
+@pytest.mark.slow
 def test_extremes_do_not_overflow():
     """Codes and activations at their limits over a row of many columns."""
     model = random_decoder(

@@ -74,6 +74,7 @@ def losses(text: str) -> list[float]:
 
 
 @pytest.mark.parametrize("count", [pytest.param(2, marks=pytest.mark.slow), 3])
+@pytest.mark.slow
 def test_several_processes_train_what_one_trains(place, count):
     """7 windows are no multiple of either count; rounding alone is different."""
     one, said = trained(1, place, "one", "--runs", "a")

@@ -79,6 +79,7 @@ def every_target_with_a_model():
 
 
 @pytest.mark.parametrize(("name", "variant", "model"), every_target_with_a_model())
+@pytest.mark.slow_but("zybo-*")
 def test_elaborates(name, variant, model):
     target = board(name, variant)
     artifact = open_model(model)

@@ -34,6 +34,7 @@ TEXT = ("--prompt", "!" * 6, "--tokens", "3")
 
 
 @pytest.mark.parametrize("drawn", [(), ("--temperature", "1")], ids=["greedy", "drawn"])
+@pytest.mark.slow
 def test_all_streams_together_give_more_tokens(tmp_path, capsys, drawn):
     greedy = () if drawn else ("--temperature", "0")
     build("sim", *TEXT, *drawn, *greedy, "--streams", "2", "--out", str(tmp_path / "two"))

@@ -244,7 +244,7 @@ def gateware_link():
 
 
 @pytest.mark.parametrize("link", [lambda: EmulatedLink(LoadDevice().emulator), gateware_link])
-@pytest.mark.slow_but("gateware_link")
+@pytest.mark.slow
 def test_models_into_the_real_consoles(link):
     """Firmware and gateware, with the texts of model after model."""
     client = ConsoleClient(link())

@@ -80,6 +80,7 @@ def test_a_simulated_console_takes_other_models():
 
 
 @pytest.mark.parametrize("simulated, name", [(simulate, "sim"), (emulate, "firmware")])
+@pytest.mark.slow_but("emulate*")
 def test_one_that_takes_none_says_how_to_start_another(monkeypatch, simulated, name):
     monkeypatch.setattr(emulated_console, "choose_sizes", lambda *sizes: program().hw)
     client = ConsoleClient(simulated(MODEL))

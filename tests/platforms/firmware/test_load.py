@@ -35,6 +35,7 @@ def device():
     return device
 
 
+@pytest.mark.slow
 def test_models_one_after_the_other(device):
     for seed in (3, 1, 2):
         assert device.load(packed(words(seed))) == loaded(seed)
@@ -103,6 +104,7 @@ def test_truncated(part):
     assert device.load(content) == loaded(3) and device.is_model(3)
 
 
+@pytest.mark.slow
 def test_faults():
     """Flipped bits, noise, lost and doubled bytes, anywhere: each refused with its cause."""
     assert fuzzed(0, 40) == {CHECKSUM, BROKEN_OFF, SHAPE}
@@ -271,6 +273,7 @@ def test_unknown_without_reload():
     assert answer == b"/load\r\n! unknown command; /help lists them\r\n" + END
 
 
+@pytest.mark.slow
 def test_no_byte_is_lost_at_the_line_s_speed(device):
     """With 40 processor cycles per instruction, as without caches."""
     slow = LoadDevice(speedup=1.0, cycles_per_instruction=40)

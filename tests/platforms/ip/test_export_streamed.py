@@ -82,6 +82,7 @@ def ports(directory) -> dict[str, tuple[str, int]]:
     return {name: (way.strip(), int(high or 0) + 1) for way, high, name in found}
 
 
+@pytest.mark.slow
 def test_every_port_of_the_memory_is_a_master(exports):
     found = ports(exports())
     roles = {f"{channel}{name}" for channel, names in CHANNELS.items() for name in names.split()}
@@ -98,6 +99,7 @@ def test_every_port_of_the_memory_is_a_master(exports):
 @pytest.mark.parametrize(
     ("name", "protocol", "length"), [(None, "AXI4", 8), ("zybo", "AXI3", 4), ("kv260", "AXI4", 8)]
 )
+@pytest.mark.slow_but("None-*")
 def test_the_protocol_is_that_of_the_processors_ports(exports, name, protocol, length):
     directory = exports(name)
     found, text = ports(directory), (directory / f"{TOP}.v").read_text()
@@ -125,6 +127,7 @@ def test_the_image_is_beside_it(exports, program):
     assert f"{program.facts.memory_bytes:,} bytes in all" in readme
 
 
+@pytest.mark.slow
 def test_an_export_of_another_core_takes_the_image_away(artifact, program, tmp_path):
     directory = tmp_path / "ip"
     export_ip(artifact, program, directory, 100.0, BUILD_ID)
@@ -285,6 +288,7 @@ def test_fusesoc_puts_the_image_where_a_simulation_starts(exports, tmp_path):
     assert (started / IMAGE_FILE).read_bytes() == (exports() / IMAGE_FILE).read_bytes()
 
 
+@pytest.mark.slow
 def test_verilator_has_nothing_to_say(exports, tmp_path):
     needs("verilator")
     directory = exports()

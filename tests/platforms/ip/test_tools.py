@@ -95,6 +95,7 @@ SLOW_BOARDS = [pytest.param(name, marks=pytest.mark.slow) for name in ("zybo", "
 
 
 @pytest.mark.parametrize("name", [None, *SLOW_BOARDS])
+@pytest.mark.slow
 def test_the_testbench_passes_in_cxxrtl(artifact, program, exports, name):
     verilog = "\n".join(path.read_text() for path in sources(exports(name)))
     count = len(steps(artifact, program, BUILD_ID, round(CLOCK_MHZ * 1000)))

@@ -140,6 +140,7 @@ def test_an_aborted_sequence_leaves_nothing_behind(program):
         assert [token for token, _ in simulator.generate([1, 0], 4, settings)] == expected
 
 
+@pytest.mark.slow
 def test_an_error_of_the_memory_is_seen(program):
     simulator = StreamedSimulator(program)
     stripe = BASE + program.first_fixed * program.memory.stripe_bytes

@@ -39,6 +39,7 @@ def test_the_command_prints_draws_and_writes(monkeypatch, capsys, tmp_path):
     assert json.loads((tmp_path / "f").read_text())["board"] == "ulx3s-25f"
 
 
+@pytest.mark.slow
 def test_a_board_that_no_sizes_fit(monkeypatch, capsys):
     arguments = ("shakespeare-115k", "--board", "tang-nano-9k", "--no-picture")
     text = _main(monkeypatch, capsys, *arguments, status=1)

@@ -60,6 +60,7 @@ def test_netlist_holds_the_images_and_generates_the_reference_s_tokens(kind, fam
         assert f"datapath.{name}" in names
 
 
+@pytest.mark.slow
 def test_images_are_compared_with_the_design():
     program = small_program("llama")
     design = rtlil.convert(build_core(program), name=TOP, emit_src=False)

@@ -33,6 +33,7 @@ def design():
 @pytest.mark.parametrize(
     ("family", "bram", "adder"), [(XC7, 1, 36), (ECP5, 2, 36 + 2 * 2), (GOWIN, 2, 36 + 2)]
 )
+@pytest.mark.slow_but("family[12]*")
 def test_a_synthesized_memory_and_adder(design, family, bram, adder):
     result = synthesize_rtlil(design, family)
     resources = family.count(result.cells)
