@@ -131,9 +131,9 @@ def _with_uart(family: Family, platform: type, clock, input_mhz: int) -> dict:
     }
 
 
-def _nextpnr_platform(family: Family, platform: type) -> dict:
+def _nextpnr_platform(platform: type) -> dict:
     return {
-        "default_hw": largest_hw(family),
+        "default_hw": HwConfig(),
         "toolchains": ("nextpnr",),
         "build_platform": lambda toolchain: platform(),
     }
@@ -165,7 +165,7 @@ def _ulx3s() -> Board:
             variants=variants,
             default_variant=default,
             clock_routed=variant in ulx3s.ROUTED,
-            **_nextpnr_platform(ECP5, platform),
+            **_nextpnr_platform(platform),
             **_with_uart(ECP5, platform, Ecp5Clock, ulx3s.OSCILLATOR_MHZ),
         )
     return variants[default]
@@ -181,7 +181,7 @@ def _tang(name: str, title: str, platform: type, loader: str) -> Board:
         family=GOWIN,
         budget=_budget(GOWIN, platform),
         programmers=(open_fpga_loader(loader),),
-        **_nextpnr_platform(GOWIN, platform),
+        **_nextpnr_platform(platform),
         **_with_uart(GOWIN, platform, clock, tang.OSCILLATOR_MHZ),
     )
 

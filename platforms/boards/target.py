@@ -9,7 +9,7 @@ from fractions import Fraction
 from amaranth.build import Platform
 from amaranth.hdl import Elaboratable
 
-from gateformer.gateware.parts.pair_multiplier import PAIR_FAMILIES
+from gateformer.gateware.parts import dsp48
 from gateformer.gateware.plan.hw_config import HwConfig
 
 from ..families.family import Budget, Family
@@ -136,7 +136,6 @@ class Board:
 
 
 def largest_hw(family: Family) -> HwConfig:
-    """``default_hw`` of boards of a family: where a block makes two products, or one of the two,
-    twice the lanes."""
-    products = 2 if family.dsp in PAIR_FAMILIES else 1
+    """``default_hw`` of boards of a family: where a block makes two products, twice the lanes."""
+    products = 2 if family.dsp in dsp48.FAMILIES else 1
     return HwConfig(lanes=products * HwConfig.lanes)
