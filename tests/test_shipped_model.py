@@ -86,10 +86,12 @@ def test_every_tap_and_token_to_the_end_of_the_context(number, artifact, program
     generated.extend(tokens)
 
 
+@pytest.mark.slow
 def test_those_were_a_thousand_tokens():
     assert len(generated) >= 1000
 
 
+@pytest.mark.slow_but("128 lanes")
 def test_cycles_equal_the_prediction_at_every_position(program, simulator):
     run = list(simulator.generate([10], 128, SamplingSettings()))
     stamps = [simulator.first_beat, *(cycle + 1 for _, cycle in run)]

@@ -1,6 +1,7 @@
 """A design with vendor's primitives as gates, simulated for many inputs side by side."""
 
 import json
+import shutil
 
 import numpy as np
 from amaranth.back import rtlil
@@ -42,7 +43,9 @@ class GateSimulator:
 
     def __init__(self, component, models, work, lanes):
         (work / "top.il").write_text(rtlil.convert(component, name="top"))
-        read = "\n".join(f"read_verilog -overwrite {MODELS / name}" for name in models)
+        for name in models:
+            shutil.copy(MODELS / name, work)
+        read = "\n".join(f"read_verilog -overwrite {name}" for name in models)
         yosys.run(SCRIPT.format(models=read), work)
         module = json.loads((work / "top.json").read_text())["modules"]["top"]
         self._ports = module["ports"]
