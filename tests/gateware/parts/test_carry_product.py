@@ -1,13 +1,16 @@
 """Products in carry chains: exact for all factors, and in place of a block in a lane."""
 
+import re
+
 import numpy as np
 import pytest
+from amaranth.back import rtlil
 from amaranth.hdl import Module, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from gateformer.gateware.parts import registered_product
-from gateformer.gateware.parts.carry_product import registered_carry_product
+from gateformer.gateware.parts.carry_product import carry_cells, registered_carry_product
 
 from .gate_simulation import GateSimulator
 
@@ -37,6 +40,14 @@ def test_product_of_all_factors(tmp_path, a_width, b_width):
             then = step - registered_product.LATENCY
             assert (simulator.get("product") == np.roll(a * b, then)).all()
         simulator.tick()
+
+
+@pytest.mark.parametrize(("a_width", "b_width"), [(9, 8), (5, 6), (2, 2), (8, 10)])
+def test_cells_are_counted(a_width, b_width):
+    """Place and route adds one for each constant that enters a chain."""
+    text = rtlil.convert(Product(a_width, b_width), name="top")
+    constants = re.findall(r"connect \\CIN 1'[01]$", text, re.M)
+    assert text.count("cell \\CCU2C ") + len(constants) == carry_cells(a_width, b_width)
 
 
 def test_rows_come_in_pairs():
