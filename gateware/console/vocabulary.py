@@ -19,6 +19,7 @@ from gateformer.model.support.errors import UserError
 from gateformer.model.text.tokenizer import CharTokenizer
 
 from ..parts.loadable_memory import block_attributes, connect_write, late_read, write_layout
+from ..parts.one_hot import OneHot
 from .messages import DECIMALS, TEMPERATURE_STEPS
 
 TEXT_BYTES = 4
@@ -211,24 +212,31 @@ class ConsoleVocabulary(wiring.Component):
 
     def _search(self, m: Module, address, upper):
         equal = Signal(TEXT_BYTES, reset_less=True)
-        m.d.sync += equal.eq(equal_bytes(self.text.bytes, self.character))
-        with m.FSM() as fsm:
+        # the address stays for three cycles before they count
+        following, is_last = Signal.like(address, name="following"), Signal(reset_less=True)
+        m.d.sync += [
+            equal.eq(equal_bytes(self.text.bytes, self.character)),
+            following.eq(address + 1),
+            is_last.eq(address == self._vocab_size - 1),
+        ]
+        # what asks for a search looks at `busy`, so its way back to the address is a long one
+        with OneHot(m, "IDLE") as fsm:
             m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
-            with m.State("IDLE"), m.If(self.search):
+            with fsm.state("IDLE"), m.If(self.search):
                 m.d.sync += [address.eq(0), upper.eq(0), self.found.eq(0)]
-                m.next = "READ"
-            with m.State("READ"):
-                m.next = "FETCH"
-            with m.State("FETCH"):
-                m.next = "COMPARE"
-            with m.State("COMPARE"):
-                m.next = "DECIDE"
-            with m.State("DECIDE"):
+                fsm.next = "READ"
+            with fsm.state("READ"):
+                fsm.next = "FETCH"
+            with fsm.state("FETCH"):
+                fsm.next = "COMPARE"
+            with fsm.state("COMPARE"):
+                fsm.next = "DECIDE"
+            with fsm.state("DECIDE"):
                 with m.If(equal[:-1].all() & (equal[-1] | self.text.control)):
                     m.d.sync += self.found.eq(1)
-                    m.next = "IDLE"
-                with m.Elif(address == self._vocab_size - 1):
-                    m.next = "IDLE"
+                    fsm.next = "IDLE"
+                with m.Elif(is_last):
+                    fsm.next = "IDLE"
                 with m.Else():
-                    m.d.sync += address.eq(address + 1)
-                    m.next = "READ"
+                    m.d.sync += address.eq(following)
+                    fsm.next = "READ"
