@@ -14,6 +14,10 @@ from pathlib import Path
 
 from gateformer.model.support.errors import ToolError
 
+MOST_LINES, LONGEST_LINE = 20, 400
+"""Of a program's output in the message of its failure: compilers name a template's type in a line of
+many thousand characters."""
+
 _running: set[subprocess.Popen] = set()
 _starting = threading.Lock()
 _launcher = concurrent.futures.ThreadPoolExecutor(1)
@@ -53,9 +57,13 @@ def run_tool(
         if launched.exception() is None:
             _running.discard(launched.result())
     if process.returncode:
-        tail = "\n".join(output.splitlines()[-20:])
+        tail = "\n".join(_shortened(line) for line in output.splitlines()[-MOST_LINES:])
         raise ToolError(f"{name} failed with status {process.returncode}:\n{tail}")
     return output
+
+
+def _shortened(line: str) -> str:
+    return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]} …"
 
 
 def _launch(name: str, command: list[str], ended: threading.Event, **options) -> subprocess.Popen:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateformer.model.support.errors import ToolError
-from gateformer.platforms.support.tools import ToolPool, run_tool
+from gateformer.platforms.support.tools import LONGEST_LINE, ToolPool, run_tool
 
 SLEEP = ["sh", "-c", "echo $$ > started; exec sleep 60"]
 PROGRAM = """
@@ -44,6 +44,12 @@ def test_a_failure_names_status_and_last_lines(tmp_path):
     command = [sys.executable, "-c", "print('the reason'); raise SystemExit(7)"]
     with pytest.raises(ToolError, match=r"failed with status 7:\nthe reason"):
         run_tool(command, tmp_path)
+
+
+def test_a_long_line_is_cut(tmp_path):
+    with pytest.raises(ToolError) as caught:
+        run_tool([sys.executable, "-c", "print('x' * 100_000); raise SystemExit(3)"], tmp_path)
+    assert str(caught.value).endswith(f"failed with status 3:\n{'x' * LONGEST_LINE} …")
 
 
 def test_an_interruption_ends_what_the_tool_has_started(tmp_path, monkeypatch):
