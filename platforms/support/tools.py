@@ -15,8 +15,8 @@ from pathlib import Path
 from gateformer.model.support.errors import ToolError
 
 MOST_LINES, LONGEST_LINE = 20, 400
-"""Of a program's output in the message of its failure: compilers name a template's type in a line of
-many thousand characters."""
+"""Of a program's output in the message of its failure: compilers name a template's type in a line
+of many thousand characters."""
 
 _running: set[subprocess.Popen] = set()
 _starting = threading.Lock()
