@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 
 from gateformer.gateware.plan.hw_config import MOST_STREAMS
@@ -101,7 +100,8 @@ def main() -> int | None:
     if arguments.calibrate:
         return _calibrate(arguments)
     reading(model=arguments.model)
-    _check_json(arguments)
+    if arguments.json is not None:  # before anything long is done for nothing
+        require_writable(arguments.json, ".json", "--json")
     targets = _targets(arguments)
     if arguments.verify:
         return _verify(arguments, targets)
@@ -240,20 +240,6 @@ def _every_board(arguments, targets: list[Board]) -> int:
         output_console().print(refusal, markup=False, soft_wrap=True)
     _write_json(arguments, [document(artifact.name, c, target) for target, c in found])
     return NO_FIT if refusal else 0
-
-
-def _check_json(arguments) -> None:
-    """Before anything long is done for nothing."""
-    if arguments.json is None:
-        return
-    directory = Path(arguments.json).parent
-    if not directory.is_dir():
-        raise UserError(f"--json {arguments.json}: there is no directory {directory}")
-    if not os.access(directory, os.W_OK):
-        raise UserError(
-            f"--json {arguments.json}: {directory} cannot be written to; choose another"
-        )
-    require_writable(arguments.json, ".json", "--json")
 
 
 def _write_json(arguments, content) -> None:

@@ -131,7 +131,7 @@ def test_the_help_says_what_the_exit_status_is(monkeypatch, capsys):
         ),
         (
             ["--board", "zybo", "--no-picture", "--json", "no/f.json"],
-            "--json no/f.json: there is no directory no",
+            "directory no of --json does not exist; create it first",
         ),
     ],
 )
