@@ -46,7 +46,7 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """What is ``slow_but`` for some parameters is slow for the others."""
+    """What is ``slow_but`` for some parameters is slow for the others; ``--order`` sorts."""
     for item in items:
         marker = item.get_closest_marker("slow_but")
         if marker is None:
