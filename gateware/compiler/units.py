@@ -13,7 +13,7 @@ from ..engines.softmax import Softmax
 from ..engines.ternary.engine import TernaryEngine
 from ..engines.ternary.packing import weight_format
 from ..engines.vector.unit import VectorUnit
-from ..parts import dsp48
+from ..parts import dsp48, pair_multiplier
 from ..plan.bounds import Bounds
 from ..plan.layout import Layout
 from ..plan.reload_limits import SCALE_WIDTH, ReloadLimits
@@ -78,8 +78,7 @@ def build_units(
         acc_width=bounds.acc_width,
         tree_levels_per_register=layout.hw.tree_levels,
         writable=writable,
-        # the carry primitives of devices with these blocks have four bits, or eight as two of four
-        short_chains=dsp in dsp48.FAMILIES,
+        adders=_adders(dsp),
     )
     array = build_array(layout, images, bounds, dsp)
     softmax = Softmax(
@@ -116,6 +115,13 @@ def build_units(
         logits_per_beat=layout.halves,
     )
     return Units(engine, array, softmax, vector, sampler)
+
+
+def _adders(dsp: str) -> str:
+    """How the ternary engine adds on devices with these multipliers."""
+    if dsp in dsp48.FAMILIES:  # their carry primitives have four bits, or eight as two of four
+        return "short"
+    return "gated" if dsp in pair_multiplier.CARRY_FAMILIES else "plain"
 
 
 def build_array(

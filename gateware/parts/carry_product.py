@@ -1,18 +1,15 @@
 """Product of two signed factors in carry chains of Lattice's ECP5, without a multiplier block.
 
-Source: Lattice's "FPGA Libraries Reference Guide", primitive CCU2C. Each of its two bits adds a
-function of A and B to one of C and D, so a chain adds two rows of a product, each a factor times a
-bit of the other, with no look-up table before it; synthesis, which knows adders of two plain
-numbers only, takes more than twice as many.
+A chain adds two rows of a product, each a factor times a bit of the other, with no look-up table
+before it (:mod:`gateware.parts.carry_cells`); synthesis takes more than twice as many.
 """
 
 from __future__ import annotations
 
-from amaranth.hdl import C, Cat, Instance, Module, Signal, Value
+from amaranth.hdl import C, Cat, Module, Signal, Value
 
-from .carry_chain import extend
+from .carry_cells import carry_cells, carry_sum, gated
 from .delay import delayed
-from .integers import ceil_div
 
 
 def registered_carry_product(m: Module, a: Value, b: Value, name: str = "product") -> Value:
@@ -49,8 +46,8 @@ def registered_carry_product(m: Module, a: Value, b: Value, name: str = "product
     return product.as_signed()
 
 
-def carry_cells(a_width: int, b_width: int) -> int:
-    """CCU2C of :func:`registered_carry_product`, with those by which constants enter the chains."""
+def product_cells(a_width: int, b_width: int) -> int:
+    """CCU2C of :func:`registered_carry_product`."""
     widths = [a_width + 2] * (b_width // 2)
     chains, step = list(widths), 2
     while len(widths) > 1:
@@ -58,45 +55,18 @@ def carry_cells(a_width: int, b_width: int) -> int:
         sums = [step + width for width in widths[1::2]]
         widths = sums + widths[len(sums) * 2 :]
         step *= 2
-    return sum(1 + ceil_div(width, 2) for width in chains)
+    return sum(map(carry_cells, chains))
 
 
 def _two_rows(m: Module, a: Value, bit: Value, next_bit: Value, negative: bool, name: str):
     """``a * bit + 2 * a * next_bit``, or minus the second, signed."""
     width = len(a) + 2
-    second = Cat(C(0, 1), extend(a, width - 1))
-    return _chain(m, (second, next_bit), (extend(a, width), bit), negative, name)
+    doubled = gated(Cat(C(0, 1), a), width, next_bit)
+    carry = C(negative, 1), C(negative, 1)
+    return carry_sum(m, doubled, gated(a, width, bit), carry, inverted=negative, name=name)
 
 
 def _sum(m: Module, low: Value, high: Value, shift: int, name: str):
     """``low + (high << shift)``, signed; the lowest ``shift`` bits are those of ``low``."""
-    upper = _chain(m, (high, C(1)), (extend(low[shift:], len(high)), C(1)), False, name)
+    upper = carry_sum(m, gated(high), gated(low[shift:], len(high)), name=name)
     return Cat(low[:shift], upper)
-
-
-def _chain(m: Module, x: tuple, y: tuple, negative: bool, name: str) -> Signal:
-    """``x[0] * x[1] + y[0] * y[1]``, or minus the first product: numbers of equal width, and a bit
-    each."""
-    width = len(x[0])
-    total = Signal(width + width % 2, name=name)
-    # where A and B leave no carry to pass on, theirs is the carry; it must not hang on C and D
-    table = sum((((i & i >> 1) ^ (i >> 2 & i >> 3)) & 1 ^ negative) << i for i in range(16))
-    carry = C(negative, 1)
-    for low in range(0, width, 2):
-        ports = {}
-        for i in range(2):
-            at = min(low + i, width - 1)
-            ports |= {f"i_A{i}": x[0][at], f"i_B{i}": x[1], f"i_C{i}": y[0][at], f"i_D{i}": y[1]}
-            ports[f"o_S{i}"] = total[low + i]
-        ports["i_CIN"] = carry
-        if low + 2 < width:  # the last one is left out: place and route gives an unused one a cell
-            ports["o_COUT"] = carry = Signal(name=f"{name}_carry{low}")
-        m.submodules[f"{name}_{low}"] = Instance(
-            "CCU2C",
-            p_INIT0=C(table, 16),
-            p_INIT1=C(table, 16),
-            p_INJECT1_0="NO",
-            p_INJECT1_1="NO",
-            **ports,
-        )
-    return total[:width]

@@ -7,13 +7,14 @@ begins with a constant that leaves none.
 
 from __future__ import annotations
 
-from amaranth.hdl import C, Module, Mux, Signal, Value, signed
+from amaranth.hdl import C, Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from gateformer.model.contract import arith
 
 from . import dsp48
+from .carry_cells import carry_sum, gated
 from .carry_product import registered_carry_product
 from .delay import delayed
 from .integers import check_integer
@@ -127,8 +128,12 @@ class PairMultiplyAccumulate(wiring.Component):
         )
         acc = Signal.like(self.acc, reset_less=True)
         added = Mux(merge, self.addend, product)
+        other = Mux(chain, self.addend, Mux(accumulate | merge, acc, 0))
+        total = added + other
+        if self.dsp in CARRY_FAMILIES:
+            total = carry_sum(m, gated(added, self.acc_width), gated(other), name="total")
         with m.If(enable):
-            m.d.sync += acc.eq(added + Mux(chain, self.addend, Mux(accumulate | merge, acc, 0)))
+            m.d.sync += acc.eq(total)
         m.d.comb += self.acc.eq(acc)
         return m
 
@@ -141,9 +146,13 @@ class PairMultiplyAccumulate(wiring.Component):
             pair = Signal(signed(dsp48.A_BITS))
             m.d.comb += pair.eq(low + (high << FIELD_BITS))
             return registered_product(m, pair, factor, self.dsp)
-        low_product = registered_product(m, low, factor, self.dsp, "low_product")
+        low_product = registered_product(m, low, factor, self.dsp, "low_product")[:FIELD_BITS]
         high_product = registered_carry_product(m, factor, high, "high_product")
-        return low_product + (high_product << FIELD_BITS)
+        # less what the low field borrows
+        width = len(high_product) + 1
+        borrowed = C(-1, width), low_product[-1]
+        upper = carry_sum(m, gated(high_product, width), borrowed, name="product_upper")
+        return Cat(low_product, upper).as_signed()
 
 
 def chain_sums(acc: Value) -> tuple[Value, Value]:

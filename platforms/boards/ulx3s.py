@@ -9,6 +9,8 @@ from __future__ import annotations
 from amaranth.build import Attrs, Pins, Resource
 from amaranth_boards import ulx3s
 
+from gateformer.gateware.plan.hw_config import HwConfig
+
 from .nextpnr import Ecp5ByNextpnr
 
 OSCILLATOR_MHZ = 25
@@ -52,3 +54,5 @@ PLATFORMS = {
 """By the option ``--variant``."""
 ROUTED = ("25F", "85F")
 """Those that met their default clock when we placed and routed them: the table in the README."""
+FOR_SEVERAL = {"85F": (HwConfig(rows=16, cols=64, lanes=128), 64.0)}
+"""Sizes of several streams and their clock in MHz, placed and routed with three: likewise."""

@@ -22,7 +22,7 @@ from ..families.xc7 import XC7
 from ..families.xcup import XCUP
 from ..place_and_route.toolchain_board import for_toolchain
 from ..sizes.sizing import choose_sizes
-from ..support.defaults import DEFAULT_MODEL, SIZES
+from ..support.defaults import DEFAULT_MODEL, SIZES, several_streams
 from ..support.progress import UNWRAPPED, output_console, working
 from ..synthesis.paths.analysis import analyze
 from ..synthesis.paths.depth import (
@@ -85,7 +85,7 @@ def main(argv: list[str] | None = None, console: Console | None = None) -> int:
             f"no timing is known of the primitives of {XCUP.title}, which {target.name} has; name "
             "a board of the 7 series or with an ECP5"
         )
-    target = for_toolchain(target, arguments.toolchain)
+    target = for_toolchain(target, arguments.toolchain).with_streams(several_streams(arguments))
     given = {name: getattr(arguments, name) for name in (*SIZES, *SEVERAL)}
     sizes = {name: value for name, value in given.items() if value is not None}
     report = analyze(board_netlist(target, arguments.model, **sizes))

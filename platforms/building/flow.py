@@ -36,7 +36,7 @@ from .board_flow import build_board, check_options
 from .directory import IP_DIRECTORY, TIMELINE_NAME, build_directory, design_directory
 from .listing import print_boards
 from .options import refuse_alone, refuse_beside_list, refuse_imported, refuse_unheeded
-from .size_choice import sizes_of
+from .size_choice import for_streams, sizes_of
 from .streamed import (
     CHECKED_PROMPT,
     CHECKED_TOKENS,
@@ -77,6 +77,7 @@ def build(arguments) -> None:
     directory = build_directory(target, artifact, arguments, DEFAULT_MODEL)
     if not arguments.export:
         target = for_toolchain(target, arguments.toolchain, directory)
+    target = for_streams(artifact, target, arguments)
     clock = _clock(target, arguments)
     if target.budget is not None:
         check_options(target, arguments, clock)

@@ -14,8 +14,14 @@ from ..sizes.interleaved.search import best_together
 from ..sizes.lanes_remark import lanes_remark
 from ..sizes.search import SEARCHED
 from ..sizes.sizing import choose_sizes
-from ..support.defaults import AUTO
+from ..support.defaults import AUTO, several_streams
 from ..support.progress import console as status
+
+
+def for_streams(artifact: Artifact, target: Board, arguments: argparse.Namespace) -> Board:
+    """``target`` with its sizes and clock for as many streams as are asked for."""
+    trained = not isinstance(artifact.model, DecoderModel)
+    return target.with_streams(trained and several_streams(arguments))
 
 
 def sizes_of(artifact: Artifact, target: Board, arguments: argparse.Namespace) -> HwConfig:

@@ -40,9 +40,9 @@ from .vivado import constraints, package_script
 _CELL_MODELS = {
     "dsp48e1": ("xc7_dsp.v", "xilinx_dsp.v"),
     "dsp48e2": ("xcup_dsp.v", "xilinx_dsp.v"),
-    "mult18x18d": ("ecp5_multiplier.v",),
+    "mult18x18d": ("ecp5_carry.v", "ecp5_multiplier.v"),
 }
-"""Our models of the multipliers, by family; of Gowin's there are none."""
+"""Our models of the primitives, by multiplier family; of Gowin's there are none."""
 _VIVADO = ("xc7", "xcup")
 """Families whose parts Vivado knows."""
 

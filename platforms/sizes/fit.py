@@ -20,7 +20,7 @@ from gateformer.model.support.whole_file import write_whole
 
 from ..boards.board import Board, board
 from ..place_and_route.toolchain_board import for_toolchain
-from ..support.defaults import AUTO, DEFAULT_MODEL
+from ..support.defaults import AUTO, DEFAULT_MODEL, several_streams
 from ..support.progress import console as status
 from ..support.progress import output_console
 from .families import CALIBRATED, FAMILIES
@@ -169,6 +169,7 @@ def _one_board(arguments, target: Board) -> int:
     for option in ("streams", "cores"):
         if getattr(arguments, option) is not None:
             refuse_imported(artifact, option)
+    target = target.with_streams(several_streams(arguments))
     if arguments.streams == AUTO:
         found = print_together(artifact, target, output_console())
         _write_json(arguments, document(artifact.name, found, target))

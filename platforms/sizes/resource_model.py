@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gateformer.gateware.host.host_interface import MIN_OUTPUT_DEPTH
 from gateformer.gateware.parts import dsp48
-from gateformer.gateware.parts.carry_product import carry_cells
+from gateformer.gateware.parts.carry_product import product_cells
 from gateformer.gateware.parts.elaboration import may_stay_unused
 from gateformer.gateware.parts.integers import ceil_div
 from gateformer.gateware.parts.multiplier import Multiplier
@@ -96,7 +96,7 @@ def _has_carry_product(family: Family, widths: tuple[int, int]) -> bool:
 def _carry_luts(family: Family, facts: UnitFacts) -> int:
     """LUTs of the products that carry chains make in lanes of two products."""
     lanes = sum(n for w, n in facts.lane_products.items() if _has_carry_product(family, w))
-    cells = carry_cells(FACTOR_BITS, ACT_BITS)
+    cells = product_cells(FACTOR_BITS, ACT_BITS)
     return lanes and lanes * round(cells * family.luts["CCU2C"])
 
 

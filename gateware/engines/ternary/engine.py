@@ -15,7 +15,7 @@ from ...parts.delay import delayed
 from ...parts.duplicated import duplicated
 from ...parts.loadable_memory import block_attributes, loadable_read, write_layout
 from ...parts.memory_banks import bank_depths, banked_word
-from .lane import PairTerms, TernaryLane, accumulate_cycle
+from .lane import ADDERS, PairTerms, TernaryLane, accumulate_cycle
 from .packing import WeightFormat
 from .weight_decoder import n_pairs
 
@@ -57,9 +57,9 @@ class TernaryEngine(wiring.Component):
         Adders in a row between two registers, at least 1.
     writable : bool
         The weights can be written.
-    short_chains : bool
-        Adders as :mod:`gateware.engines.ternary.lane` builds them for carry primitives of four
-        bits; the results are the same.
+    adders : str
+        How :mod:`gateware.engines.ternary.lane` builds adders, one of its ``ADDERS``; the results
+        are the same.
 
     Members
     -------
@@ -81,7 +81,8 @@ class TernaryEngine(wiring.Component):
     TypeError
         If an argument is of the wrong kind.
     ValueError
-        If a size is below 1, ``max_planes`` above 5, or a weight word does not fit.
+        If a size is below 1, ``max_planes`` above 5, a weight word does not fit, or the adders
+        are of no known kind.
     """
 
     WRITE_LATENCY = 1
@@ -99,9 +100,11 @@ class TernaryEngine(wiring.Component):
         acc_width: int,
         tree_levels_per_register: int = 2,
         writable: bool = False,
-        short_chains: bool = False,
+        adders: str = "plain",
     ):
-        self._short_chains = short_chains
+        if adders not in ADDERS:
+            raise ValueError(f"adders must be one of {', '.join(ADDERS)}, not {adders!r}")
+        self._adders = adders
         sizes = {
             "rows": rows,
             "chunk_groups": chunk_groups,
@@ -199,7 +202,7 @@ class TernaryEngine(wiring.Component):
                 acc_width=self.acc_width,
                 tree_levels_per_register=self.tree_levels_per_register,
                 planes=self.max_planes > 1,
-                short_chains=self._short_chains,
+                adders=self._adders,
             )
             m.d.comb += [
                 lane.terms.eq(terms),
@@ -257,7 +260,7 @@ class TernaryEngine(wiring.Component):
         for pair in range(n_pairs(self.cols)):
             a = columns[2 * pair]
             b = columns[2 * pair + 1] if 2 * pair + 1 < self.cols else 0
-            difference = (a - b)[:ACT_BITS] if self._short_chains else a - b
+            difference = (a - b)[:ACT_BITS] if self._adders == "short" else a - b
             m.d.comb += [
                 terms[pair].a.eq(a),
                 terms[pair].b.eq(b),

@@ -4,8 +4,9 @@ Every adder is one carry chain whose data input is a plain signal. All selection
 other operand, in the look-up table that computes the propagate bit and has inputs to spare: a leaf
 is a multiplexer with five inputs, zero among them, for one look-up table per bit.
 
-With ``short_chains`` the same in fewer sites, for carry primitives of four bits: see
-:mod:`gateware.engines.ternary.short_chains`.
+With other :data:`ADDERS` the same in fewer sites: ``short`` for carry primitives of four bits
+(:mod:`gateware.engines.ternary.short_chains`), ``gated`` for CCU2C
+(:mod:`gateware.engines.ternary.gated_adders`).
 """
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
@@ -15,10 +16,13 @@ from amaranth.lib.wiring import In, Out
 from ...parts.carry_chain import add_with_carry, extend
 from ...parts.duplicated import duplicated
 from .adders import PairTerms, leaf, single_leaf
+from .gated_adders import gated_leaf, gated_sum, three_times
 from .short_chains import short_leaf, short_sum, with_copy
 from .weight_decoder import PairControl, n_pairs
 
-__all__ = ["PairTerms", "TernaryLane"]
+__all__ = ["ADDERS", "PairTerms", "TernaryLane"]
+
+ADDERS = ("plain", "short", "gated")
 
 
 def n_levels(cols: int) -> int:
@@ -47,8 +51,8 @@ class TernaryLane(wiring.Component):
         Adders in a row between two registers of the tree.
     planes : bool
         Whether ``triple`` is used.
-    short_chains : bool
-        See above.
+    adders : str
+        One of :data:`ADDERS`.
 
     Members
     -------
@@ -69,9 +73,9 @@ class TernaryLane(wiring.Component):
         acc_width: int,
         tree_levels_per_register: int,
         planes: bool,
-        short_chains: bool = False,
+        adders: str = "plain",
     ):
-        self.short_chains = short_chains
+        self.adders = adders
         self.cols = cols
         self.acc_width = acc_width
         self.tree_levels_per_register = tree_levels_per_register
@@ -110,15 +114,17 @@ class TernaryLane(wiring.Component):
                 ]
                 for pair in range(0, len(signs), step):
                     signs[pair] = duplicated(m, signs[pair][0], f"sign_{pair}_{level}")
-        root = nodes[0][:-1] if self.short_chains else nodes[0]
+        root = nodes[0][:-1] if self.adders == "short" else nodes[0]
         self._accumulate(m, root, signs[0][0])
         return m
 
     def _leaf(self, m, pair: int, terms, control) -> Value:
         if 2 * pair + 1 == self.cols:
             value = single_leaf(terms, control)
-        elif self.short_chains:
+        elif self.adders == "short":
             value = short_leaf(m, terms, control, f"leaf_{pair}")
+        elif self.adders == "gated":
+            value = gated_leaf(m, terms, control, f"leaf_{pair}_sum")
         else:
             value = leaf(terms, control)
         return self._node(m, value, f"leaf_{pair}_value")
@@ -127,13 +133,13 @@ class TernaryLane(wiring.Component):
         """``value`` as a node of the tree, with short chains with a copy of its highest bit."""
         node = Signal(len(value), name=name)
         m.d.comb += node.eq(value)
-        return with_copy(node) if self.short_chains else node
+        return with_copy(node) if self.adders == "short" else node
 
     def _register(self, m, node, name):
         """A node a cycle later; with short chains the copy is a register of its own."""
         register = Signal(len(node), name=name, reset_less=True)
         m.d.sync += register.eq(node)
-        if self.short_chains:
+        if self.adders == "short":
             return Cat(register[:-1], duplicated(m, node[-1], f"{name}_copy")[1])
         return register
 
@@ -143,10 +149,12 @@ class TernaryLane(wiring.Component):
             u, v = nodes[i], nodes[i + 1]
             sign, copy = signs[(i + 1) << level]
             name = f"sum_{level}_{i // 2}"
-            if self.short_chains:
+            width = len(u) + 1
+            if self.adders == "short":
                 value = short_sum(m, u, v, sign, copy, name)
+            elif self.adders == "gated":
+                value = gated_sum(m, u, v, sign, width, f"{name}_sum")
             else:
-                width = len(u) + 1
                 value = add_with_carry(u, extend(v, width) ^ sign.replicate(width), sign)
             sums.append(self._node(m, value, name))
         return sums + nodes[len(nodes) & ~1 :]
@@ -157,13 +165,19 @@ class TernaryLane(wiring.Component):
         # acc itself can still be read.
         so_far = Signal(width, reset_less=True)
         base = so_far
-        if self.planes:
+        gated = self.adders == "gated"
+        if self.planes and gated:
+            base = three_times(m, so_far, self.triple, "base")
+        elif self.planes:
             doubled = Cat(0, so_far)[:width] & self.triple.replicate(width)
             base = Signal(width)
             m.d.comb += base.eq(add_with_carry(so_far, doubled, Const(0, 1)))
-        dot = extend(root, width) ^ sign.replicate(width)
-        total = Signal(width)
-        m.d.comb += total.eq(add_with_carry(base, dot, sign))
+        if gated:
+            total = gated_sum(m, base, root, sign, width, "total")
+        else:
+            dot = extend(root, width) ^ sign.replicate(width)
+            total = Signal(width)
+            m.d.comb += total.eq(add_with_carry(base, dot, sign))
         acc = Signal(width, name="acc_register", reset_less=True)
         m.d.sync += acc.eq(total)
         m.d.comb += self.acc.eq(acc)

@@ -143,7 +143,7 @@ def test_equals_numpy_in_the_exact_cycle(name, case):
         chunks=chunks,
         max_planes=planes,
         tree_levels_per_register=levels_per_register,
-        short_chains=(name == "2bit") ^ case % 2,
+        adders="short" if (name == "2bit") ^ case % 2 else "plain",
     )
     x = rng.integers(-127, 128, [chunks, engine.cols])
     beats = random_beats(rng, engine, 16, gap=case % 2 == 0, planes=planes)
@@ -168,9 +168,11 @@ def test_a_deep_weight_memory_has_banks(name, words):
     assert simulate(engine, x, beats) == expected_results(engine, trits, x, beats)
 
 
-@pytest.mark.parametrize("name, short", [("2bit", True), ("3in5", True), ("3in5", False)])
+@pytest.mark.parametrize(
+    "name, adders", [("2bit", "short"), ("3in5", "short"), ("3in5", "plain")]
+)
 @pytest.mark.parametrize("cols", [1, 2, 3, 5, 6, 9, 16])
-def test_extreme_values(name, short, cols):
+def test_extreme_values(name, adders, cols):
     """All weights of one sign with activations of +-128 and +-127, in five planes."""
     form = weight_format(name)
     trits = np.stack(
@@ -185,7 +187,7 @@ def test_extreme_values(name, short, cols):
         weight_format=form,
         max_planes=5,
         acc_width=bound.bit_length() + 1,
-        short_chains=short,
+        adders=adders,
     )
     alternating = np.where(np.arange(cols) % 2, -128, 127)
     x = np.stack([np.full(cols, 127), np.full(cols, -128), alternating])
@@ -206,8 +208,8 @@ def test_extreme_values(name, short, cols):
     assert simulate(engine, x, beats) == expected_results(engine, trits, x, beats)
 
 
-@pytest.mark.parametrize("short", [False, True])
-def test_every_weight_of_three_columns(short):
+@pytest.mark.parametrize("adders", ["plain", "short"])
+def test_every_weight_of_three_columns(adders):
     """All 27 rows of three columns, a pair and a single one, in both signs of the root."""
     form = weight_format("2bit")
     trits = np.array(np.meshgrid(*[[-1, 0, 1]] * 3)).reshape(3, 27).T[:, None, :]
@@ -219,7 +221,7 @@ def test_every_weight_of_three_columns(short):
         weight_format=form,
         max_planes=1,
         acc_width=10,
-        short_chains=short,
+        adders=adders,
     )
     x = np.array([[100, -77, 31]])
     beats = [

@@ -83,11 +83,13 @@ class GateSimulator:
         return ordered
 
     def set(self, **values):
+        """Integers, of one simulation each or the same for all; or a list of every bit's."""
         for name, value in values.items():
-            for i, bit in enumerate(self._ports[name]["bits"]):
-                self._nets[bit] = (np.broadcast_to(value, self._nets["0"].shape) >> i & 1).astype(
-                    bool
-                )
+            bits = self._ports[name]["bits"]
+            if not isinstance(value, list):
+                value = [np.asarray(value) >> i & 1 for i in range(len(bits))]
+            for bit, of_bit in zip(bits, value, strict=True):
+                self._nets[bit] = np.broadcast_to(of_bit, self._nets["0"].shape).astype(bool)
 
     def get(self, name):
         """Signed."""

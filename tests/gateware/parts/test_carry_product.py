@@ -10,7 +10,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from gateformer.gateware.parts import registered_product
-from gateformer.gateware.parts.carry_product import carry_cells, registered_carry_product
+from gateformer.gateware.parts.carry_product import product_cells, registered_carry_product
 
 from .gate_simulation import GateSimulator
 
@@ -47,7 +47,7 @@ def test_cells_are_counted(a_width, b_width):
     """Place and route adds one for each constant that enters a chain."""
     text = rtlil.convert(Product(a_width, b_width), name="top")
     constants = re.findall(r"connect \\CIN 1'[01]$", text, re.M)
-    assert text.count("cell \\CCU2C ") + len(constants) == carry_cells(a_width, b_width)
+    assert text.count("cell \\CCU2C ") + len(constants) == product_cells(a_width, b_width)
 
 
 def test_rows_come_in_pairs():

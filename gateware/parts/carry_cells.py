@@ -1,0 +1,83 @@
+"""Sums in carry chains of Lattice's ECP5, whose cells have inputs to spare.
+
+Source: Lattice's "FPGA Libraries Reference Guide", primitive CCU2C. Each of its two bits adds a
+function of A and B to one of C and D, so a chain also gates both numbers, or inverts one, with no
+look-up table before it. Synthesis, which knows adders of two plain numbers only, takes one per bit
+for that. A carry from elsewhere enters at a bit of its own below the lowest, where one that comes
+to the cell's carry input costs a cell.
+"""
+
+from __future__ import annotations
+
+from amaranth.hdl import C, Instance, Module, Signal, Value
+
+from .carry_chain import extend
+from .integers import ceil_div
+
+Gated = tuple[Value, Value]
+"""A number, and a bit for all of it."""
+
+ALWAYS = C(1, 1)
+NO_CARRY = C(0, 1), C(0, 1)
+CARRY_OF_A_AND_B = 0b1000
+"""INIT of a bit that passes nothing on, but A & B: C and D are 1 there."""
+
+
+def gated(value: Value, width: int | None = None, bit: Value = ALWAYS) -> Gated:
+    """A signed value of so many bits, of its own if None, and a bit for :func:`carry_sum`."""
+    return extend(value, len(value) if width is None else width), bit
+
+
+def carry_sum(
+    m: Module,
+    x: Gated,
+    y: Gated,
+    carry: Gated = NO_CARRY,
+    *,
+    inverted: bool = False,
+    flips: bool = False,
+    name: str,
+) -> Signal:
+    """``(x[0] & x[1]) + (y[0] & y[1]) + (carry[0] & carry[1])``, modulo ``2**len(x[0])``.
+
+    Parameters
+    ----------
+    x, y : two of (Value, Value of 1 bit), the numbers of equal width
+    carry : two bits
+    inverted : bool
+        ``~(x[0] & x[1])`` instead.
+    flips : bool
+        ``y[0] ^ y[1]`` instead: that of ``y[0]`` in complement where ``y[1]`` is 1.
+    name : str
+        Of the sum; the cells' names begin with it.
+    """
+    width = len(x[0])
+    total = Signal(width, name=name)
+    # where A and B leave no carry to pass on, theirs is the carry; it must not hang on C and D
+    table = 0
+    for i in range(16):
+        a, b, c, d = (i >> bit & 1 for bit in range(4))
+        table |= ((a & b ^ inverted) ^ (c ^ d if flips else c & d)) << i
+    below = (CARRY_OF_A_AND_B, *carry, ALWAYS, ALWAYS, None)
+    bits = [below] + [(table, x[0][i], x[1], y[0][i], y[1], total[i]) for i in range(width)]
+    link = None
+    for low in range(0, len(bits), 2):
+        pair = bits[low : low + 2]
+        ports = {} if link is None else {"i_CIN": link}
+        for i, (init, a, b, c, d, s) in enumerate(pair):
+            ports |= {f"p_INIT{i}": C(init, 16), f"p_INJECT1_{i}": "NO"}
+            ports |= {f"i_A{i}": a, f"i_B{i}": b, f"i_C{i}": c, f"i_D{i}": d}
+            if s is not None:
+                ports[f"o_S{i}"] = s
+        if len(pair) == 1:
+            ports |= {"p_INIT1": C(0, 16), "p_INJECT1_1": "NO"}
+            ports |= {f"i_{port}1": C(0, 1) for port in "ABCD"}
+        if low + 2 < len(bits):  # the last: place and route gives an unused one a cell
+            ports["o_COUT"] = link = Signal(name=f"{name}_carry{low}")
+        m.submodules[f"{name}_{low}"] = Instance("CCU2C", **ports)
+    return total
+
+
+def carry_cells(width: int) -> int:
+    """CCU2C of a :func:`carry_sum` of so many bits."""
+    return ceil_div(width + 1, 2)
