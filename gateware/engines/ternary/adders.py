@@ -1,6 +1,6 @@
-"""Leaves of a row of the ternary engine, one carry chain each."""
+"""Leaves and adders of a row of the ternary engine, one carry chain each."""
 
-from amaranth.hdl import Mux, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Value, signed
 from amaranth.lib import data
 
 from gateformer.model.contract.arith import ACT_BITS
@@ -45,3 +45,34 @@ def added_to_first(terms: PairTerms, control: PairControl, width: int) -> Value:
         Mux(control.second, terms.difference, terms.a),
     )
     return extend(added, width) ^ control.subtract.replicate(width)
+
+
+class PlainAdders:
+    """What a row adds with: synthesis puts what selects an operand in front of a carry's bit.
+
+    Attributes
+    ----------
+    copies : bool
+        Nodes of the tree have their highest bit twice.
+    """
+
+    copies = False
+
+    def leaf(self, m: Module, terms: PairTerms, control: PairControl, name: str) -> Value:
+        """Magnitude of a pair, as :func:`leaf`."""
+        return leaf(terms, control)
+
+    def add(self, m: Module, u: Value, v: Value, signs: tuple[Value, Value], name: str) -> Value:
+        """``u + v``, or ``u - v`` with the sign, a bit wider than u; v is no wider. The second of
+        ``signs`` is a copy."""
+        return self.total(m, u, v, signs[0], len(u) + 1, name)
+
+    def total(self, m: Module, u: Value, v: Value, sign: Value, width: int, name: str) -> Value:
+        """``u + v``, or ``u - v`` with ``sign``, modulo ``2**width``."""
+        return add_with_carry(u, extend(v, width) ^ sign.replicate(width), sign)
+
+    def tripled(self, m: Module, value: Value, triple: Value, name: str) -> Value:
+        """``value``, or with ``triple`` three times it, modulo two to the power of its bits."""
+        width = len(value)
+        doubled = Cat(0, value)[:width] & triple.replicate(width)
+        return add_with_carry(value, doubled, Const(0, 1))

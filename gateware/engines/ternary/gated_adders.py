@@ -8,31 +8,29 @@ from amaranth.hdl import Cat, Module, Mux, Value
 from gateformer.model.contract.arith import ACT_BITS
 
 from ...parts.carry_cells import carry_sum, gated
-from .adders import PairTerms
+from .adders import PairTerms, PlainAdders
 from .weight_decoder import PairControl
 
 
-def gated_leaf(m: Module, terms: PairTerms, control: PairControl, name: str) -> Value:
-    """Magnitude of a pair, as :func:`.adders.leaf` but for b alone, which is not made of a - b."""
-    width = ACT_BITS + 1
-    negative = control.first & control.subtract
-    added = Mux(control.second, terms.b.as_unsigned() ^ negative.replicate(ACT_BITS), 0)
-    return carry_sum(
-        m,
-        gated(terms.a, width, control.first),
-        gated(added, width),
-        (control.first, control.subtract),
-        name=name,
-    )
+class GatedAdders(PlainAdders):
+    """A leaf's b alone is not made of a - b here."""
 
+    def leaf(self, m: Module, terms: PairTerms, control: PairControl, name: str) -> Value:
+        width = ACT_BITS + 1
+        negative = control.first & control.subtract
+        added = Mux(control.second, terms.b.as_unsigned() ^ negative.replicate(ACT_BITS), 0)
+        return carry_sum(
+            m,
+            gated(terms.a, width, control.first),
+            gated(added, width),
+            (control.first, control.subtract),
+            name=f"{name}_sum",
+        )
 
-def gated_sum(m: Module, u: Value, v: Value, sign: Value, width: int, name: str) -> Value:
-    """``u + v``, or ``u - v`` with ``sign``, modulo ``2**width``."""
-    v = gated(v, width, sign)
-    return carry_sum(m, gated(u, width), v, (sign, sign), flips=True, name=name)
+    def total(self, m: Module, u: Value, v: Value, sign: Value, width: int, name: str) -> Value:
+        x, y = gated(u, width), gated(v, width, sign)
+        return carry_sum(m, x, y, (sign, sign), flips=True, name=f"{name}_sum")
 
-
-def three_times(m: Module, value: Value, triple: Value, name: str) -> Value:
-    """``value``, or with ``triple`` three times it, modulo two to the power of its bits."""
-    doubled = gated(Cat(0, value), len(value), triple)
-    return carry_sum(m, gated(value), doubled, name=name)
+    def tripled(self, m: Module, value: Value, triple: Value, name: str) -> Value:
+        doubled = gated(Cat(0, value), len(value), triple)
+        return carry_sum(m, gated(value), doubled, name=f"{name}_sum")

@@ -9,20 +9,19 @@ With other :data:`ADDERS` the same in fewer sites: ``short`` for carry primitive
 (:mod:`gateware.engines.ternary.gated_adders`).
 """
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from ...parts.carry_chain import add_with_carry, extend
 from ...parts.duplicated import duplicated
-from .adders import PairTerms, leaf, single_leaf
-from .gated_adders import gated_leaf, gated_sum, three_times
-from .short_chains import short_leaf, short_sum, with_copy
+from .adders import PairTerms, PlainAdders, single_leaf
+from .gated_adders import GatedAdders
+from .short_chains import ShortAdders, with_copy
 from .weight_decoder import PairControl, n_pairs
 
 __all__ = ["ADDERS", "PairTerms", "TernaryLane"]
 
-ADDERS = ("plain", "short", "gated")
+ADDERS = {"plain": PlainAdders(), "short": ShortAdders(), "gated": GatedAdders()}
 
 
 def n_levels(cols: int) -> int:
@@ -75,7 +74,7 @@ class TernaryLane(wiring.Component):
         planes: bool,
         adders: str = "plain",
     ):
-        self.adders = adders
+        self._adders = ADDERS[adders]
         self.cols = cols
         self.acc_width = acc_width
         self.tree_levels_per_register = tree_levels_per_register
@@ -114,32 +113,28 @@ class TernaryLane(wiring.Component):
                 ]
                 for pair in range(0, len(signs), step):
                     signs[pair] = duplicated(m, signs[pair][0], f"sign_{pair}_{level}")
-        root = nodes[0][:-1] if self.adders == "short" else nodes[0]
+        root = nodes[0][:-1] if self._adders.copies else nodes[0]
         self._accumulate(m, root, signs[0][0])
         return m
 
     def _leaf(self, m, pair: int, terms, control) -> Value:
         if 2 * pair + 1 == self.cols:
             value = single_leaf(terms, control)
-        elif self.adders == "short":
-            value = short_leaf(m, terms, control, f"leaf_{pair}")
-        elif self.adders == "gated":
-            value = gated_leaf(m, terms, control, f"leaf_{pair}_sum")
         else:
-            value = leaf(terms, control)
+            value = self._adders.leaf(m, terms, control, f"leaf_{pair}")
         return self._node(m, value, f"leaf_{pair}_value")
 
     def _node(self, m, value, name):
         """``value`` as a node of the tree, with short chains with a copy of its highest bit."""
         node = Signal(len(value), name=name)
         m.d.comb += node.eq(value)
-        return with_copy(node) if self.adders == "short" else node
+        return with_copy(node) if self._adders.copies else node
 
     def _register(self, m, node, name):
         """A node a cycle later; with short chains the copy is a register of its own."""
         register = Signal(len(node), name=name, reset_less=True)
         m.d.sync += register.eq(node)
-        if self.adders == "short":
+        if self._adders.copies:
             return Cat(register[:-1], duplicated(m, node[-1], f"{name}_copy")[1])
         return register
 
@@ -147,15 +142,8 @@ class TernaryLane(wiring.Component):
         sums = []
         for i in range(0, len(nodes) - 1, 2):
             u, v = nodes[i], nodes[i + 1]
-            sign, copy = signs[(i + 1) << level]
             name = f"sum_{level}_{i // 2}"
-            width = len(u) + 1
-            if self.adders == "short":
-                value = short_sum(m, u, v, sign, copy, name)
-            elif self.adders == "gated":
-                value = gated_sum(m, u, v, sign, width, f"{name}_sum")
-            else:
-                value = add_with_carry(u, extend(v, width) ^ sign.replicate(width), sign)
+            value = self._adders.add(m, u, v, signs[(i + 1) << level], name)
             sums.append(self._node(m, value, name))
         return sums + nodes[len(nodes) & ~1 :]
 
@@ -165,19 +153,11 @@ class TernaryLane(wiring.Component):
         # acc itself can still be read.
         so_far = Signal(width, reset_less=True)
         base = so_far
-        gated = self.adders == "gated"
-        if self.planes and gated:
-            base = three_times(m, so_far, self.triple, "base")
-        elif self.planes:
-            doubled = Cat(0, so_far)[:width] & self.triple.replicate(width)
+        if self.planes:
             base = Signal(width)
-            m.d.comb += base.eq(add_with_carry(so_far, doubled, Const(0, 1)))
-        if gated:
-            total = gated_sum(m, base, root, sign, width, "total")
-        else:
-            dot = extend(root, width) ^ sign.replicate(width)
-            total = Signal(width)
-            m.d.comb += total.eq(add_with_carry(base, dot, sign))
+            m.d.comb += base.eq(self._adders.tripled(m, so_far, self.triple, "base"))
+        total = Signal(width)
+        m.d.comb += total.eq(self._adders.total(m, base, root, sign, width, "total"))
         acc = Signal(width, name="acc_register", reset_less=True)
         m.d.sync += acc.eq(total)
         m.d.comb += self.acc.eq(acc)

@@ -15,7 +15,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from gateformer.model.contract.arith import ACT_BITS
 
 from ...parts.carry_chain import add_with_carry, extend
-from .adders import PairTerms, added_to_first
+from .adders import PairTerms, PlainAdders, added_to_first
 from .weight_decoder import PairControl
 
 CARRY_BITS = 4
@@ -57,3 +57,15 @@ def short_sum(m: Module, u: Value, v: Value, sign: Value, copy: Value, name: str
     high = Signal(width - over, name=f"{name}_chain")
     m.d.comb += high.eq(add_with_carry(u[over:width], added[over:], carry))
     return Cat(low, high, Mux(u[-1] ^ different, high[-1], u[-1]))
+
+
+class ShortAdders(PlainAdders):
+    """Those of the tree; its nodes have copies of their highest bits."""
+
+    copies = True
+
+    def leaf(self, m: Module, terms: PairTerms, control: PairControl, name: str) -> Value:
+        return short_leaf(m, terms, control, name)
+
+    def add(self, m: Module, u: Value, v: Value, signs: tuple[Value, Value], name: str) -> Value:
+        return short_sum(m, u, v, *signs, name)

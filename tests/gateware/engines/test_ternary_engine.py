@@ -168,9 +168,7 @@ def test_a_deep_weight_memory_has_banks(name, words):
     assert simulate(engine, x, beats) == expected_results(engine, trits, x, beats)
 
 
-@pytest.mark.parametrize(
-    "name, adders", [("2bit", "short"), ("3in5", "short"), ("3in5", "plain")]
-)
+@pytest.mark.parametrize("name, adders", [("2bit", "short"), ("3in5", "short"), ("3in5", "plain")])
 @pytest.mark.parametrize("cols", [1, 2, 3, 5, 6, 9, 16])
 def test_extreme_values(name, adders, cols):
     """All weights of one sign with activations of +-128 and +-127, in five planes."""

@@ -4,6 +4,7 @@ import pytest
 
 from gateformer.gateware.parts.multiplier import DSP_FAMILIES
 from gateformer.model.support.errors import UserError
+from gateformer.platforms.boards import ulx3s
 from gateformer.platforms.boards.board import board, boards
 from gateformer.platforms.families.family import Budget
 
@@ -46,6 +47,16 @@ def test_variants_have_names_of_their_own():
     assert board("ulx3s", "85F").label == "ulx3s"
     assert board("ulx3s", "25F").label == "ulx3s-25f"
     assert board("zybo").label == "zybo"
+
+
+def test_sizes_and_clock_for_several_streams():
+    alone = board("ulx3s")
+    together = alone.with_streams(True)
+    assert alone.with_streams(False) is alone
+    assert (together.default_hw, together.default_clock_mhz) == ulx3s.FOR_SEVERAL["85F"]
+    assert together.default_hw.rows > alone.default_hw.rows
+    smaller = board("ulx3s", "25F")
+    assert smaller.with_streams(True) is smaller
 
 
 def test_the_simulation_has_no_platform():

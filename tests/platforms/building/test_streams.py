@@ -13,6 +13,7 @@ from gateformer.model.support.errors import UserError
 from gateformer.platforms.boards.board import board
 from gateformer.platforms.boards.zybo import MEMORY
 from gateformer.platforms.building import command, flow, streamed_choice, streams
+from gateformer.platforms.building.size_choice import for_streams
 from gateformer.platforms.simulation import generation
 from gateformer.platforms.simulation.several_streams import Request
 from gateformer.platforms.simulation.streams import StreamsSimulator
@@ -164,6 +165,24 @@ def test_a_number_of_streams_is_chosen_for_a_board():
         "a core that can be loaded with other models takes 1 stream, not auto: leave out --reload "
         "or --streams"
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "model", "several"),
+    [
+        ((), "shakespeare-115k", False),
+        (("--streams", "1", "--cores", "1"), "shakespeare-115k", False),
+        (("--streams", "2"), "shakespeare-115k", True),
+        (("--cores", "2"), "shakespeare-115k", True),
+        (("--streams", "auto"), "shakespeare-115k", True),
+        (("--streams", "2"), MODEL, False),
+    ],
+)
+def test_who_gets_the_board_s_sizes_for_several_streams(options, model, several):
+    arguments = command.parser().parse_args(["ulx3s", *options])
+    alone = board("ulx3s")
+    chosen = for_streams(open_model(model, imported=True), alone, arguments)
+    assert (chosen is not alone) == several
 
 
 def test_where_there_is_one_core(monkeypatch):
