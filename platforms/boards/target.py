@@ -71,8 +71,8 @@ class Board:
         Of a user's own board: the file, as it was named on the command line.
     clock_routed : bool
         Whether place and route, run by us for this device on this board, met the default clock.
-    for_several : (HwConfig, float) or None
-        Other sizes for several streams, and their clock in MHz, which our place and route met.
+    for_several : mapping of str to object
+        Fields that are others for several streams, like sizes and clock.
     memory : ExternalMemory or None
         Beside the device, for models that its block memories do not hold.
     """
@@ -97,15 +97,14 @@ class Board:
     default_variant: str | None = None
     file: str | None = None
     clock_routed: bool = False
-    for_several: tuple[HwConfig, float] | None = None
+    for_several: Mapping[str, object] = dataclasses.field(default_factory=dict)
     memory: ExternalMemory | None = None
 
     def with_streams(self, several: bool) -> Board:
-        """The board with the sizes and the clock for several streams, if it has such."""
-        if not several or self.for_several is None:
+        """The board as it is for several streams, if that is another."""
+        if not several or not self.for_several:
             return self
-        hw, clock_mhz = self.for_several
-        return dataclasses.replace(self, default_hw=hw, default_clock_mhz=clock_mhz)
+        return dataclasses.replace(self, **self.for_several)
 
     @property
     def argument(self) -> str:

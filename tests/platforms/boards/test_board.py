@@ -4,7 +4,6 @@ import pytest
 
 from gateformer.gateware.parts.multiplier import DSP_FAMILIES
 from gateformer.model.support.errors import UserError
-from gateformer.platforms.boards import ulx3s
 from gateformer.platforms.boards.board import board, boards
 from gateformer.platforms.families.family import Budget
 
@@ -53,8 +52,11 @@ def test_sizes_and_clock_for_several_streams():
     alone = board("ulx3s")
     together = alone.with_streams(True)
     assert alone.with_streams(False) is alone
-    assert (together.default_hw, together.default_clock_mhz) == ulx3s.FOR_SEVERAL["85F"]
-    assert together.default_hw.rows > alone.default_hw.rows
+    assert (together.default_hw.rows, together.default_hw.lanes) == (16, 128)
+    assert (together.default_clock_mhz, alone.default_clock_mhz) == (64.0, 90.0)
+    for target, router in ((alone, "router1"), (together, "router2")):
+        place, _ = target.build_platform("nextpnr").command_templates
+        assert f"--router {router} --tmg-ripup" in place
     smaller = board("ulx3s", "25F")
     assert smaller.with_streams(True) is smaller
 
