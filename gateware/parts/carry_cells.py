@@ -3,8 +3,8 @@
 Source: Lattice's "FPGA Libraries Reference Guide", primitive CCU2C. Each of its two bits adds a
 function of A and B to one of C and D, so a chain also gates both numbers, or inverts one, with no
 look-up table before it. Synthesis, which knows adders of two plain numbers only, takes one per bit
-for that. A carry from elsewhere enters at a bit of its own below the lowest, where one that comes
-to the cell's carry input costs a cell.
+for that. The carry enters at a bit of its own below the lowest, gated like them, and nothing hangs
+on the first cell's carry input, which is left open.
 """
 
 from __future__ import annotations
@@ -72,12 +72,12 @@ def carry_sum(
         if len(pair) == 1:
             ports |= {"p_INIT1": C(0, 16), "p_INJECT1_1": "NO"}
             ports |= {f"i_{port}1": C(0, 1) for port in "ABCD"}
-        if low + 2 < len(bits):  # the last: place and route gives an unused one a cell
+        if low + 2 < len(bits):
             ports["o_COUT"] = link = Signal(name=f"{name}_carry{low}")
         m.submodules[f"{name}_{low}"] = Instance("CCU2C", **ports)
     return total
 
 
 def carry_cells(width: int) -> int:
-    """CCU2C of a :func:`carry_sum` of so many bits."""
+    """CCU2C of a :func:`carry_sum` of so many bits; nextpnr adds one at each end."""
     return ceil_div(width + 1, 2)
