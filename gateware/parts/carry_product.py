@@ -1,14 +1,14 @@
 """Product of two signed factors in carry chains of Lattice's ECP5, without a multiplier block.
 
 A chain adds two rows of a product, each a factor times a bit of the other, with no look-up table
-before it (:mod:`gateware.parts.carry_cells`); synthesis takes more than twice as many.
+before it (:mod:`gateware.parts.carry_chain`); synthesis takes more than twice as many.
 """
 
 from __future__ import annotations
 
 from amaranth.hdl import C, Cat, Module, Signal, Value
 
-from .carry_cells import carry_cells, carry_sum, gated
+from .carry_chain import carry_cells, carry_sum, gated
 from .delay import delayed
 
 

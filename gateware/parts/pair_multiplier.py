@@ -14,7 +14,7 @@ from amaranth.lib.wiring import In, Out
 from gateformer.model.contract import arith
 
 from . import dsp48
-from .carry_cells import carry_sum, gated
+from .carry_chain import carry_sum, gated
 from .carry_product import registered_carry_product
 from .delay import delayed
 from .integers import check_integer

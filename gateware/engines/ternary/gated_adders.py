@@ -7,7 +7,7 @@ from amaranth.hdl import Cat, Module, Mux, Value
 
 from gateformer.model.contract.arith import ACT_BITS
 
-from ...parts.carry_cells import carry_sum, gated
+from ...parts.carry_chain import carry_sum, gated
 from .adders import PairTerms, PlainAdders
 from .weight_decoder import PairControl
 

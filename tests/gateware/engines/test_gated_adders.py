@@ -9,7 +9,7 @@ from amaranth.back import rtlil
 from gateformer.gateware.engines.ternary.lane import TernaryLane, accumulate_cycle
 from gateformer.gateware.engines.ternary.packing import weight_format
 from gateformer.gateware.engines.ternary.weight_decoder import n_pairs
-from gateformer.gateware.parts.carry_cells import carry_cells
+from gateformer.gateware.parts.carry_chain import carry_cells
 from tests.gateware.parts.gate_simulation import GateSimulator
 
 ACC_WIDTH = 24
