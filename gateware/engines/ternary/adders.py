@@ -1,6 +1,6 @@
 """Leaves and adders of a row of the ternary engine, one carry chain each."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data
 
 from gateformer.model.contract.arith import ACT_BITS
@@ -65,14 +65,23 @@ class PlainAdders:
     def add(self, m: Module, u: Value, v: Value, signs: tuple[Value, Value], name: str) -> Value:
         """``u + v``, or ``u - v`` with the sign, a bit wider than u; v is no wider. The second of
         ``signs`` is a copy."""
-        return self.total(m, u, v, signs[0], len(u) + 1, name)
+        return _sum(u, v, signs[0], len(u) + 1)
 
     def total(self, m: Module, u: Value, v: Value, sign: Value, width: int, name: str) -> Value:
-        """``u + v``, or ``u - v`` with ``sign``, modulo ``2**width``."""
-        return add_with_carry(u, extend(v, width) ^ sign.replicate(width), sign)
+        """``u + v``, or ``u - v`` with ``sign``, modulo ``2**width``; a signal."""
+        total = Signal(width, name=name)
+        m.d.comb += total.eq(_sum(u, v, sign, width))
+        return total
 
     def tripled(self, m: Module, value: Value, triple: Value, name: str) -> Value:
-        """``value``, or with ``triple`` three times it, modulo two to the power of its bits."""
+        """``value``, or with ``triple`` three times it, modulo two to the power of its bits; a
+        signal."""
         width = len(value)
+        total = Signal(width, name=name)
         doubled = Cat(0, value)[:width] & triple.replicate(width)
-        return add_with_carry(value, doubled, Const(0, 1))
+        m.d.comb += total.eq(add_with_carry(value, doubled, Const(0, 1)))
+        return total
+
+
+def _sum(u: Value, v: Value, sign: Value, width: int) -> Value:
+    return add_with_carry(u, extend(v, width) ^ sign.replicate(width), sign)

@@ -27,10 +27,13 @@ class GatedAdders(PlainAdders):
             name=f"{name}_sum",
         )
 
+    def add(self, m: Module, u: Value, v: Value, signs: tuple[Value, Value], name: str) -> Value:
+        return self.total(m, u, v, signs[0], len(u) + 1, f"{name}_sum")
+
     def total(self, m: Module, u: Value, v: Value, sign: Value, width: int, name: str) -> Value:
         x, y = gated(u, width), gated(v, width, sign)
-        return carry_sum(m, x, y, (sign, sign), flips=True, name=f"{name}_sum")
+        return carry_sum(m, x, y, (sign, sign), flips=True, name=name)
 
     def tripled(self, m: Module, value: Value, triple: Value, name: str) -> Value:
         doubled = gated(Cat(0, value), len(value), triple)
-        return carry_sum(m, gated(value), doubled, name=f"{name}_sum")
+        return carry_sum(m, gated(value), doubled, name=name)

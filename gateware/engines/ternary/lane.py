@@ -154,10 +154,8 @@ class TernaryLane(wiring.Component):
         so_far = Signal(width, reset_less=True)
         base = so_far
         if self.planes:
-            base = Signal(width)
-            m.d.comb += base.eq(self._adders.tripled(m, so_far, self.triple, "base"))
-        total = Signal(width)
-        m.d.comb += total.eq(self._adders.total(m, base, root, sign, width, "total"))
+            base = self._adders.tripled(m, so_far, self.triple, "base")
+        total = self._adders.total(m, base, root, sign, width, "total")
         acc = Signal(width, name="acc_register", reset_less=True)
         m.d.sync += acc.eq(total)
         m.d.comb += self.acc.eq(acc)
