@@ -1,5 +1,6 @@
 """One thread per process for numpy and torch: tests run in parallel on all cores."""
 
+import collections
 import fnmatch
 import gc
 import hashlib
@@ -46,14 +47,25 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """What is ``slow_but`` for some parameters is slow for the others; ``--order`` sorts."""
+    """What is ``slow_but`` for some parameters is slow for the others; ``--order`` sorts.
+
+    UsageError for a pattern that matches none of its test's parameters, if whole files are run.
+    """
+    matched = collections.defaultdict(set)
     for item in items:
         marker = item.get_closest_marker("slow_but")
         if marker is None:
             continue
-        parameters = item.name.partition("[")[2].removesuffix("]")
-        if not any(fnmatch.fnmatchcase(parameters, pattern) for pattern in marker.args):
+        test, _, parameters = item.nodeid.partition("[")
+        found = {p for p in marker.args if fnmatch.fnmatchcase(parameters.removesuffix("]"), p)}
+        if not found:
             item.add_marker(pytest.mark.slow)
+        for pattern in marker.args:
+            matched[test, pattern].update(found & {pattern})
+    if not any("::" in argument for argument in config.args):
+        for (test, pattern), found in matched.items():
+            if not found:
+                raise pytest.UsageError(f"{test}: slow_but {pattern!r} matches no parameters")
     order = config.getoption("--order")
     if order is not None:
         items.sort(key=lambda item: hashlib.sha256(f"{order} {item.path}".encode()).digest())
