@@ -84,7 +84,12 @@ def parser():
         metavar="P",
         help="ports of the external memory that such a core uses (default: all of the board's)",
     )
-    p.add_argument("--clock", type=float, metavar="MHZ", help="core clock (default: the board's)")
+    p.add_argument(
+        "--clock",
+        type=float,
+        metavar="MHZ",
+        help="core clock (default: the board's; the ULX3S 85F has another for several streams)",
+    )
     hardware = p.add_argument_group("boards")
     hardware.add_argument("--variant", help="device of a board that comes with several")
     hardware.add_argument(

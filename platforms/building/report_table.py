@@ -123,6 +123,8 @@ def print_report(report: dict, text: str | None, console: Console) -> None:
     digits = 0 if speed["value"] >= 1000 else 1
     # from external memory, the text is simulated as it was asked for
     kind = "greedy tokens per second" if report.get("memory") is None else "tokens per second"
+    if report.get("memory") is None and report.get("streams") is not None:
+        kind += " of one text alone"
     table.add_row(
         f"{kind} ({basis})",
         f"{speed['value']:,.{digits}f} at {speed['clock_mhz']:g} MHz ({checked})",

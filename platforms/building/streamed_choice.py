@@ -43,12 +43,12 @@ def _on_chip(option: str, artifact: Artifact, target: Board) -> str:
     """Why it is refused."""
     if target.memory is None:
         return (
-            f"--{option} is for a model that a core reads from external memory, which "
-            f"{target.name} does not have; leave it out"
+            f"--{option} of an imported model is for a core that reads it from external memory, "
+            f"which {target.name} does not have; leave it out"
         )
     return (
-        f"--{option} is for a model that a core reads from external memory, and {artifact.name} is "
-        f"held on chip for {target.name}; leave it out"
+        f"--{option} of an imported model is for a core that reads it from external memory, and "
+        f"{artifact.name} is held on chip for {target.name}; leave it out"
     )
 
 

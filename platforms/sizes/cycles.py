@@ -84,7 +84,8 @@ def main(argv: list[str] | None = None) -> None:
         type=within(int, 1, MOST_STREAMS),
         default=(1,),
         metavar="N",
-        help="texts at once in a core on chip of a model that was trained here (default: 1)",
+        help="texts at once in a core on chip of a model that was trained here, with the sizes for "
+        "one (default: 1)",
     )
     arguments = parser.parse_args(argv)
     targets = [named_board(text) for text in arguments.board]

@@ -53,8 +53,12 @@ def clock_assumed(candidates: Sequence[Candidate], board: Board) -> bool:
 
 def clock_text(candidates: Sequence[Candidate], board: Board) -> str:
     """The board's default clock for people: "125 MHz (assumed)"."""
-    assumed = " (assumed)" if clock_assumed(candidates, board) else ""
-    return f"{board.default_clock_mhz:g} MHz{assumed}"
+    remark = ""
+    if clock_assumed(candidates, board):
+        remark = " (assumed)"
+    elif any(candidate.hw.cores > 1 for candidate in candidates):
+        remark = " (routed with one core, assumed with more)"
+    return f"{board.default_clock_mhz:g} MHz{remark}"
 
 
 def candidates_table(

@@ -164,6 +164,13 @@ def test_tools_and_units_are_documented(name):
         assert f"`{word}`" in text, word
 
 
+def test_of_several_streams_the_speed_of_one_text_says_so():
+    together = {"count": 2, "cycles_per_token": 80.0, "tokens_per_second": 1.5e6}
+    text = shown({**example(), "streams": {**together, "source": "simulated"}})
+    assert "80.0 cycles per greedy token of all together" in text
+    assert "greedy tokens per second of one text alone" in text
+
+
 def test_what_was_not_counted_when_placed_is_shown_as_synthesized():
     result = example()
     used = {name: used for name, used in PLACED.used.items() if name != "lut"}

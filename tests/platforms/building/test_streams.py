@@ -131,7 +131,7 @@ def test_an_imported_model_on_chip_has_one_where_it_could_be_in_memory(
 ):
     monkeypatch.setattr(generation, "MOST_SIMULATED_WEIGHTS", 10_000)
     assert refusal("zybo", "--model", MODEL, "--streams", streams, option) == (
-        "--streams is for a model that a core reads from external memory, and "
+        "--streams of an imported model is for a core that reads it from external memory, and "
         f"{MODEL} is held on chip for zybo; leave it out"
     )
 
@@ -139,7 +139,7 @@ def test_an_imported_model_on_chip_has_one_where_it_could_be_in_memory(
 def test_an_imported_model_on_chip_has_one(monkeypatch):
     monkeypatch.setattr(generation, "MOST_SIMULATED_WEIGHTS", 10_000)
     assert refusal("sim", "--model", MODEL, "--streams", "2") == (
-        "--streams is for a model that a core reads from external memory, and "
+        "--streams of an imported model is for a core that reads it from external memory, and "
         f"{MODEL} is held on chip for sim; leave it out"
     )
 
@@ -208,8 +208,8 @@ def test_a_board_without_memory_has_no_streams():
     with pytest.raises(UserError) as refused:
         flow.build(command.parser().parse_args(["arty-a7-35", "--model", MODEL, "--streams=2"]))
     assert str(refused.value) == (
-        "--streams is for a model that a core reads from external memory, which arty-a7-35 does "
-        "not have; leave it out"
+        "--streams of an imported model is for a core that reads it from external memory, which "
+        "arty-a7-35 does not have; leave it out"
     )
 
 

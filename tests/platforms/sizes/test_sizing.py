@@ -14,7 +14,7 @@ from gateformer.model.support.errors import UserError
 from gateformer.platforms.boards.board import board
 from gateformer.platforms.building.board_flow import refuse_if_too_large
 from gateformer.platforms.families.family import UNITS, Resources
-from gateformer.platforms.sizes.report import clock_assumed
+from gateformer.platforms.sizes.report import clock_assumed, clock_text
 from gateformer.platforms.sizes.search import NO_FIT_ADVICE, choose, no_fit_advice, search
 from gateformer.platforms.sizes.sizing import choose_sizes, nearest_fitting, size_options
 
@@ -136,3 +136,12 @@ def test_a_trained_model_may_have_one_row_and_one_column(shipped):
     assert found.text == "1 × 1, 64 lanes, 2bit"
     assert clock_assumed([found], ZYBO) == ZYBO.clock_assumed
     assert no_fit_advice([found]) == NO_FIT_ADVICE
+
+
+def test_a_routed_clock_is_that_of_one_core(shipped):
+    ulx3s = board("ulx3s").with_streams(True)
+    fixed = {"rows": 1, "cols": 16, "lanes": 4, "packing": "2bit"}
+    one, two = (search(shipped, ulx3s, fixed, cores=cores)[0] for cores in (1, 2))
+    assert clock_text([one], ulx3s) == "64 MHz"
+    assert clock_text([one, two], ulx3s) == "64 MHz (routed with one core, assumed with more)"
+    assert clock_text([one, two], ZYBO) == "125 MHz (assumed)"
