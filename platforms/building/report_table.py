@@ -122,9 +122,9 @@ def print_report(report: dict, text: str | None, console: Console) -> None:
     basis = speed["basis"].replace("cycles (mean over the context)", "cycles")
     digits = 0 if speed["value"] >= 1000 else 1
     # from external memory, the text is simulated as it was asked for
-    kind = "greedy tokens per second" if report.get("memory") is None else "tokens per second"
-    if report.get("memory") is None and report.get("streams") is not None:
-        kind += " of one text alone"
+    kind = "tokens per second"
+    if report.get("memory") is None:
+        kind = f"greedy {kind}{' of one text alone' if 'streams' in report else ''}"
     table.add_row(
         f"{kind} ({basis})",
         f"{speed['value']:,.{digits}f} at {speed['clock_mhz']:g} MHz ({checked})",
